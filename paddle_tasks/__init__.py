@@ -1,0 +1,33 @@
+"""Chinese NLP course projects on PaddlePaddle.
+
+>>> from paddle_tasks import train, load
+>>> run = train("configs/sentiment.yaml")
+>>> load(run.folder)("房间干净，就是早餐太差了")
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from paddle_tasks import runtime
+
+if TYPE_CHECKING:
+    from paddle_tasks.inference.predictor import load, pipeline
+    from paddle_tasks.workflows.train import train
+
+__version__ = "0.1.0"
+__all__ = ["load", "pipeline", "train"]
+
+runtime.prepare()
+
+_HOMES = {"train": "workflows.train", "load": "inference.predictor", "pipeline": "inference.predictor"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for: Paddle takes seconds to load."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    runtime.import_paddle()
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,181 @@
+"""The commands; each imports what it needs when it runs, so that --help answers at once."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Chinese NLP on PaddlePaddle: train, score and look at the course's projects.",
+)
+
+Config = Annotated[Path, typer.Argument(help="A YAML file, such as configs/sentiment.yaml.", show_default=False)]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings over those of the file.")
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, gpu or gpu:N.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors only.")]
+RunFolder = Annotated[Path, typer.Argument(help="A run folder, such as runs/sentiment.", show_default=False)]
+SETTING = re.compile(r"^data\.\w+(\.\w+)*=")
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+def _print_json(value: Any) -> None:
+    _print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False, quiet: Quiet = False
+) -> None:
+    """Find what keeps this machine from training well, and the command that mends it."""
+    from paddle_tasks import doctor as examiner
+
+    arguments = ["--json"] * as_json + ["--quiet"] * quiet
+    raise typer.Exit(examiner.main(arguments))
+
+
+@app.command("list")
+def list_names(
+    what: Annotated[str | None, typer.Argument(metavar="[tasks|models|data|configs]")] = None, quiet: Quiet = False
+) -> None:
+    """Print what can be named in a configuration."""
+    from paddle_tasks.workflows.catalogue import catalogue
+
+    kinds = catalogue(what)
+    for kind, names in kinds.items():
+        if not quiet and len(kinds) > 1:
+            _print(f"{kind}:")
+        _print("\n".join(names if quiet or len(kinds) == 1 else [f"  {name}" for name in names]))
+
+
+@app.command()
+def config(
+    config: Config,
+    overrides: Overrides = None,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema instead.")] = False,
+    quiet: Quiet = False,  # noqa: ARG001
+) -> None:
+    """Print the merged, validated configuration."""
+    _start()
+    from paddle_tasks.config import dump
+    from paddle_tasks.workflows.train import load_config
+
+    merged = load_config(config, overrides or [])
+    if schema:
+        _print_json(type(merged).model_json_schema())
+    else:
+        _print(dump(merged).rstrip())
+
+
+@app.command()
+def train(
+    config: Config,
+    overrides: Overrides = None,
+    device: Device = "auto",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Move an older run folder aside and start anew.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train, score and write the run folder; an unfinished run goes on where it stopped."""
+    _start()
+    from paddle_tasks.cli.progress import watch
+    from paddle_tasks.workflows.train import load_config, run_training
+
+    merged = load_config(config, overrides or [])
+    with watch(quiet=quiet) as observe:
+        run = run_training(merged, device=device, fresh=fresh, observe=observe)
+    for split in ("dev", "test"):
+        if split in run.result:
+            _print(f"{split:5} {_summary(run.result[split])}")
+    _print(f"run   {run.folder}")
+    if not quiet and merged.logging.visualdl:
+        _print(f"look  visualdl --logdir {run.folder.parent}   (then open the address that it prints)")
+
+
+@app.command()
+def evaluate(
+    run: RunFolder,
+    data: Annotated[str | None, typer.Option(help="Another file, in the layout of the run's.")] = None,
+    split: Annotated[Literal["dev", "test"], typer.Option(help="Which split of the run.")] = "test",
+    device: Device = "auto",
+    quiet: Quiet = False,  # noqa: ARG001
+) -> None:
+    """Score a finished or interrupted run; prints JSON."""
+    _start()
+    from paddle_tasks.workflows.evaluate import evaluate as score
+
+    _print_json(score(run, data=data, split=split, device=device))
+
+
+@app.command()
+def predict(
+    run: Annotated[str, typer.Argument(metavar="RUN|NAME", help="A run folder, or a model that ships.")],
+    texts: Annotated[list[str] | None, typer.Argument(metavar="[TEXT]...")] = None,
+    input_file: Annotated[Path | None, typer.Option("--input", help="A file with one text a line.")] = None,
+    output_file: Annotated[Path | None, typer.Option("--output", help="Write there instead of printing.")] = None,
+    device: Device = "auto",
+    quiet: Quiet = False,  # noqa: ARG001
+) -> None:
+    """Print a JSON line for each text: input, label, probabilities."""
+    from paddle_tasks.workflows.texts import read_texts
+
+    asked = read_texts(texts or [], input_file)
+    _start()
+    from paddle_tasks.files import write_text
+    from paddle_tasks.inference.predictor import pipeline
+
+    lines = [json.dumps(record, ensure_ascii=False) for record in pipeline(run, device=device)(asked)]
+    if output_file:
+        write_text(output_file, "".join(line + "\n" for line in lines))
+    else:
+        _print("\n".join(lines))
+
+
+@app.command("check-data")
+def check_data(
+    task: Annotated[str, typer.Argument(help="The task that the data is for.")],
+    train: Annotated[str, typer.Argument(help="Train file or catalogue name.")],
+    rest: Annotated[list[str] | None, typer.Argument(metavar="[DEV [TEST]] [KEY=VALUE]...")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    quiet: Quiet = False,  # noqa: ARG001
+) -> None:
+    """Report bad rows, label counts, lengths, duplicates, contradictions and leaks between the files."""
+    _start()
+    from paddle_tasks.cli.data_report import lines
+    from paddle_tasks.workflows.check_data import check_data as check
+
+    settings = [word for word in rest or [] if SETTING.match(word)]
+    files = [train, *(word for word in rest or [] if not SETTING.match(word))]
+    if len(files) > 3:
+        raise typer.BadParameter(f"expected TRAIN [DEV [TEST]], found {len(files)} files: {' '.join(files)}")
+    report = check(task, dict(zip(("train", "dev", "test"), files, strict=False)), settings)
+    if as_json:
+        _print_json(report)
+    else:
+        _print("\n".join(lines(report)))
+
+
+def _start() -> None:
+    """Import Paddle without its notes, before anything else imports it."""
+    from paddle_tasks import runtime
+
+    runtime.import_paddle()
+
+
+def _summary(metrics: dict[str, Any]) -> str:
+    shown: Iterable[str] = ("accuracy", "accuracy_deduplicated", "macro_f1", "f1", "loss")
+    return "  ".join(f"{name} {metrics[name]:.4f}" for name in shown if name in metrics)

@@ -1,0 +1,1 @@
+"""Data: readers, checks, the catalogue of names, and the way from rows to batches."""

@@ -1,0 +1,56 @@
+"""Where data is: a path, a sample that ships with the project, or a data set that PaddleNLP can fetch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from paddle_tasks.errors import DataError, SetupError, did_you_mean
+
+SplitName = Literal["train", "dev", "test"]
+
+SAMPLES = Path(__file__).parent.parent / "assets" / "samples"
+HUB: Mapping[str, tuple[str, tuple[SplitName, ...]]] = {
+    # The publisher's test file has no labels, so it cannot be scored.
+    "chnsenticorp": ("ChnSentiCorp", ("train", "dev")),
+}
+
+
+def names() -> list[str]:
+    """Return the names that `locate` knows besides paths."""
+    return [f"builtin/{folder.name}" for folder in sorted(SAMPLES.iterdir()) if folder.is_dir()] + list(HUB)
+
+
+def locate(name: str, split: SplitName) -> Path:
+    """Return the file that holds a split; a catalogue name stands for the file of that split.
+
+    Raises:
+        DataError: neither a file nor a name of the catalogue, or a split that was not published.
+        SetupError: the data set has to be fetched and cannot be.
+    """
+    if name in HUB:
+        return _fetch(name, split)
+    if name.startswith("builtin/") and name in names():
+        return SAMPLES / name.removeprefix("builtin/") / f"{split}.tsv"
+    path = Path(name)
+    if path.is_file():
+        return path
+    found = "is a folder, expected a file" if path.is_dir() else "no such file, and no data set of that name"
+    beside = [str(file) for file in path.parent.glob("*")] if path.parent.is_dir() else []
+    raise DataError(f"data.{split}: {name}: {found}{did_you_mean(name, [*names(), *beside])}")
+
+
+def _fetch(name: str, split: SplitName) -> Path:
+    class_name, splits = HUB[name]
+    if split not in splits:
+        raise DataError(f"data.{split}: {name} is published with labels for {' and '.join(splits)} only")
+    from paddlenlp import datasets  # takes 2 s to import
+
+    builder = vars(datasets)[class_name]()
+    try:
+        return Path(builder._get_data(split))
+    except Exception as error:  # whatever the download raises, the remedy is the same
+        raise SetupError(
+            f"data.{split}: {name} could not be downloaded ({error}); name a local file instead"
+        ) from error

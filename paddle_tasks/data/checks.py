@@ -1,0 +1,68 @@
+"""What to know of a data set before trusting a score on it: duplicates, contradictions, leaks, lengths."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from paddle_tasks.data.splits import LabelledText, Split
+
+_SHOWN = 20
+
+
+def check(splits: Mapping[str, Split[LabelledText]]) -> dict[str, Any]:
+    """Return the data report.
+
+    ``duplicate_texts`` is the number of train rows less their distinct texts, ``contradictory_texts`` the number of
+    distinct train texts with more than one label, ``leaked_texts`` the number of distinct texts of dev and test that
+    stand in train too. Texts are compared as they are, to the letter.
+    """
+    train = splits["train"].examples
+    bad_rows = [bad for split in splits.values() for bad in split.bad_rows]
+    contradictory = _contradictory(train)
+    others = {name: split.examples for name, split in splits.items() if name != "train"}
+    leaked = {name: sorted(_texts(train) & _texts(examples)) for name, examples in others.items()}
+    return {
+        "rows": {name: len(split.examples) for name, split in splits.items()},
+        "bad_rows": len(bad_rows),
+        "labels": {name: _label_counts(split.examples) for name, split in splits.items()},
+        "characters": {name: _lengths(split.examples) for name, split in splits.items()},
+        "duplicate_texts": len(train) - len(_texts(train)),
+        "contradictory_texts": len(contradictory),
+        "leaked_texts": {name: len(texts) for name, texts in leaked.items()},
+        "examples": {
+            "bad_rows": [str(bad) for bad in bad_rows[:_SHOWN]],
+            "contradictory_texts": contradictory[:_SHOWN],
+            "leaked_texts": {name: texts[:_SHOWN] for name, texts in leaked.items()},
+        },
+    }
+
+
+def leaked_rows(train: Sequence[LabelledText], other: Sequence[LabelledText]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Return <bool>[rows]: which rows of ``other`` have a text that stands in ``train``."""
+    known = _texts(train)
+    return np.array([example.text in known for example in other], dtype=bool)
+
+
+def _texts(examples: Sequence[LabelledText]) -> set[str]:
+    return {example.text for example in examples}
+
+
+def _contradictory(examples: Sequence[LabelledText]) -> list[str]:
+    labels: defaultdict[str, set[str]] = defaultdict(set)
+    for example in examples:
+        labels[example.text].add(example.label)
+    return sorted(text for text, found in labels.items() if len(found) > 1)
+
+
+def _label_counts(examples: Sequence[LabelledText]) -> dict[str, int]:
+    return dict(Counter(example.label for example in examples).most_common())
+
+
+def _lengths(examples: Sequence[LabelledText]) -> dict[str, float]:
+    lengths = [len(example.text) for example in examples] or [0]
+    p95 = float(np.percentile(lengths, 95))
+    return {"mean": round(float(np.mean(lengths)), 1), "p95": p95, "max": max(lengths)}

@@ -1,0 +1,220 @@
+"""Read TSV, CSV and JSON lines, with or without a header, into rows that know their file and line."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from paddle_tasks.data.rows import BadRow, Row
+from paddle_tasks.errors import ConfigError, DataError, did_you_mean
+
+Format = Literal["tsv", "csv", "jsonl"]
+Record = tuple[int, list[str] | str]
+"""A line number with its cells, or with the reason why they cannot be told."""
+
+SYNONYMS: Mapping[str, tuple[str, ...]] = {
+    "text": ("text", "text_a", "sentence", "review", "content", "comment", "title"),
+    "label": ("label", "labels", "label_desc", "class", "category", "sentiment", "polarity"),
+}
+_SAMPLE = 1000
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a file is laid out; what is None is inferred from the file.
+
+    Attributes:
+        format: ``tsv`` (no quoting), ``csv`` (quoted cells may hold commas and line breaks) or ``jsonl``.
+        encoding: a codec's name; a byte-order mark is dropped.
+        header: whether the first line names the columns.
+        columns: for each field the column's name, or its position counted from 0.
+    """
+
+    format: Format | None = None
+    encoding: str = "utf-8"
+    header: bool | None = None
+    columns: Mapping[str, str | int] | None = None
+
+
+def read_rows(path: Path, fields: Sequence[str], layout: Layout) -> Iterator[Row | BadRow]:
+    """Yield every record of a file that is not blank, broken ones as `BadRow`.
+
+    Args:
+        path: the file.
+        fields: the names that each row has to carry, such as ``("text", "label")``.
+        layout: what is known of the file; the rest is inferred from its name, first line and first 1,000 records.
+
+    Raises:
+        DataError: the file is missing or empty, or its columns cannot be told.
+        ConfigError: the encoding is unknown.
+    """
+    text = _decode(path, layout.encoding)
+    if _format(path, layout) == "jsonl":
+        yield from _json_rows(path, fields, layout, text)
+    else:
+        yield from _table_rows(path, fields, layout, text)
+
+
+def _decode(path: Path, encoding: str) -> str:
+    if not path.is_file():
+        beside = [str(found) for found in path.parent.glob("*")] if path.parent.is_dir() else []
+        raise DataError(f"{path}: no such file{did_you_mean(str(path), beside)}")
+    try:
+        # Bytes that do not decode become lone surrogates, so that each broken line can be named.
+        text = path.read_bytes().decode(encoding, errors="surrogateescape")
+    except LookupError:
+        raise ConfigError(f"data.encoding: {encoding!r} is no known encoding, such as utf-8 or gb18030") from None
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not {encoding} text at byte {error.start}") from None
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    if not text.strip():
+        raise DataError(f"{path}: the file is empty")
+    return text
+
+
+def _format(path: Path, layout: Layout) -> Format:
+    if layout.format:
+        return layout.format
+    suffix = path.suffix.lower()
+    if suffix in {".json", ".jsonl"}:
+        return "jsonl"
+    return "csv" if suffix == ".csv" else "tsv"
+
+
+def _is_broken(line: str) -> bool:
+    return any("\udc80" <= character <= "\udcff" for character in line)
+
+
+def _json_rows(path: Path, fields: Sequence[str], layout: Layout, text: str) -> Iterator[Row | BadRow]:
+    names: Mapping[str, str | int] | None = layout.columns
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        record = _json_record(line, layout.encoding)
+        if isinstance(record, str):
+            yield BadRow(str(path), number, record)
+            continue
+        names = names or _match(fields, list(record), f"{path}:{number}")
+        missing = [name for name in names.values() if str(name) not in record]
+        if missing:
+            yield BadRow(str(path), number, f"no field {missing[0]!r}, only {', '.join(record)}")
+        else:
+            yield Row(str(path), number, {field: record[str(name)] for field, name in names.items()})
+
+
+def _json_record(line: str, encoding: str) -> dict[str, str] | str:
+    if _is_broken(line):
+        return f"not valid {encoding}"
+    try:
+        record = json.loads(line)
+    except json.JSONDecodeError as error:
+        return f"not valid JSON: {error.msg} at column {error.colno}"
+    if not isinstance(record, dict):
+        return f"expected a JSON object, found {line[:40]!r}"
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in record.items()}
+
+
+def _table_rows(path: Path, fields: Sequence[str], layout: Layout, text: str) -> Iterator[Row | BadRow]:
+    cells = _csv_cells if _format(path, layout) == "csv" else _tsv_cells
+    records = list(cells(text, layout.encoding))
+    whole = [record for _, record in records if not isinstance(record, str)]
+    positions, has_header = _columns(path, fields, layout, whole)
+    for number, record in records:
+        if isinstance(record, str):
+            yield BadRow(str(path), number, record)
+        elif len(record) != len(whole[0]):
+            yield BadRow(str(path), number, f"expected {len(whole[0])} columns, found {len(record)}")
+        elif not (has_header and record is whole[0]):
+            yield Row(str(path), number, {field: record[at] for field, at in positions.items()})
+
+
+def _tsv_cells(text: str, encoding: str) -> Iterator[Record]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            yield number, f"not valid {encoding}" if _is_broken(line) else line.split("\t")
+
+
+def _csv_cells(text: str, encoding: str) -> Iterator[Record]:
+    reader, start = csv.reader(_lines(text), strict=True), 1
+    while True:
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield start, f"broken quoting: {error}"
+        else:
+            if any(cell.strip() for cell in row):
+                yield start, f"not valid {encoding}" if any(map(_is_broken, row)) else row
+        start = reader.line_num + 1
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Split at line feeds alone; str.splitlines would also split at U+2028 and the like inside a text."""
+    return (line + "\n" for line in text.removesuffix("\n").split("\n"))
+
+
+def _columns(
+    path: Path, fields: Sequence[str], layout: Layout, records: Sequence[Sequence[str]]
+) -> tuple[Mapping[str, int], bool]:
+    """Return the position of each field, and whether the first record is a header."""
+    if not records:
+        raise DataError(f"{path}: no line can be read; expected columns for {' and '.join(fields)}")
+    first = [cell.strip() for cell in records[0]]
+    if layout.columns:
+        return _given(path, layout.columns, first), layout.header or _has_names(layout.columns)
+    if layout.header or (layout.header is None and _find(fields, first)):
+        return {field: first.index(str(name)) for field, name in _match(fields, first, f"{path}:1").items()}, True
+    return _guess(path, fields, records[:_SAMPLE]), False
+
+
+def _has_names(columns: Mapping[str, str | int]) -> bool:
+    return any(isinstance(column, str) for column in columns.values())
+
+
+def _given(path: Path, columns: Mapping[str, str | int], first: Sequence[str]) -> Mapping[str, int]:
+    for field, column in columns.items():
+        if isinstance(column, str) and column not in first:
+            hint = did_you_mean(column, first)
+            raise DataError(f"{path}:1: no column {column!r} for {field}, only {', '.join(first)}{hint}")
+        if isinstance(column, int) and not 0 <= column < len(first):
+            raise DataError(f"{path}:1: no column {column} for {field}; the columns are 0 to {len(first) - 1}")
+    return {field: first.index(column) if isinstance(column, str) else column for field, column in columns.items()}
+
+
+def _find(fields: Sequence[str], names: Sequence[str]) -> dict[str, str | int] | None:
+    """Return the first synonym of each field that stands among ``names``, or None when one has none."""
+    found: dict[str, str | int] = {}
+    for field in fields:
+        known = [name for name in SYNONYMS.get(field, (field,)) if name in names]
+        if not known:
+            return None
+        found[field] = known[0]
+    return found
+
+
+def _match(fields: Sequence[str], names: Sequence[str], where: str) -> Mapping[str, str | int]:
+    found = _find(fields, names)
+    if found is None:
+        raise DataError(
+            f"{where}: cannot tell the columns for {' and '.join(fields)} from {', '.join(names)}; "
+            f"name them, for example data.columns='{{{fields[0]}: {names[0]}}}'"
+        )
+    return found
+
+
+def _guess(path: Path, fields: Sequence[str], records: Sequence[Sequence[str]]) -> Mapping[str, int]:
+    """Tell text from label in a file without header: the label column has the fewest distinct values."""
+    width = len(records[0])
+    if set(fields) != {"text", "label"} or width != len(fields):
+        raise DataError(
+            f"{path}:1: {width} column{'s' * (width > 1)} without names; expected a header, or data.columns with the "
+            f"position of {' and '.join(fields)} counted from 0"
+        )
+    columns = list(zip(*(record for record in records if len(record) == width), strict=True))
+    label = min(range(width), key=lambda at: (len(set(columns[at])), sum(map(len, columns[at]))))
+    return {"label": label, "text": 1 - label}

@@ -1,0 +1,119 @@
+"""The versions that are known to work together, and the pip commands that bring them."""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+from importlib import metadata
+
+# The same ranges as in setup.py. paddlenlp 3.0.0b4 accepts newer releases of its dependencies than it can be imported
+# with: aistudio-sdk 0.3 has no `hub.download`, huggingface_hub dropped `repo_type_and_id_from_hf_id`, newer pyarrow
+# refuses numpy 1, pyarrow 21 dropped the `PyExtensionType` of old datasets; paddlenlp itself asks for numpy 1.
+REQUIREMENTS = {
+    "paddlepaddle": "==3.3.1",
+    "paddlenlp": "==3.0.0b4",
+    "aistudio-sdk": "==0.2.6",
+    "huggingface_hub": "<0.37",
+    "datasets": ">=3",
+    "pyarrow": "<22",
+    "numpy": "<2",
+    "visualdl": "==2.5.3",
+    "pyyaml": ">=6",
+    "pydantic": ">=2.7",
+    "typer": ">=0.15",
+    "rich": ">=13",
+    "safetensors": ">=0.4",
+    "tokenizers": ">=0.20",
+    "scikit-learn": ">=1.3",
+    "seqeval": ">=1.2.2",
+}
+NLP_STACK = ("paddlenlp", "aistudio-sdk", "huggingface_hub", "datasets", "pyarrow", "numpy")
+
+# The older paddlenlp that is proven with paddlepaddle 3.3.1 too, in this company alone; it leaves numpy free.
+TOLERATED_PADDLENLP = "2.8.1"
+_TOLERATED = {"paddlenlp": "==2.8.1", "huggingface_hub": "==0.25.2", "datasets": "==3.6.0", "pyarrow": "", "numpy": ""}
+
+
+@dataclass(frozen=True)
+class KnownFailure:
+    """A way in which ``import paddlenlp`` fails: its trace in stderr, what it means and what mends it."""
+
+    trace: str
+    message: str
+    fix: str
+
+
+def requirement(name: str) -> str:
+    """Return what pip calls the supported versions of a distribution, such as ``numpy<2``."""
+    return name + REQUIREMENTS[name]
+
+
+def pip_install(*names: str, options: str = "") -> str:
+    """Return the command that installs the supported versions of these distributions."""
+    quoted = [f'"{text}"' if re.search("[<>]", text) else text for text in map(requirement, names)]
+    return " ".join(["python -m pip install", *options.split(), *quoted])
+
+
+def lock_install() -> str:
+    """Return the command that installs the exact versions that are proven for this Python."""
+    return f"python -m pip install -r requirements/py{sys.version_info[0]}{sys.version_info[1]}.txt"
+
+
+def installed(name: str) -> str | None:
+    """Return the version of an installed distribution, or None."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def ranges(paddlenlp_version: str | None) -> dict[str, str]:
+    """Return the version ranges to hold beside this paddlenlp."""
+    tolerated = _TOLERATED if paddlenlp_version == TOLERATED_PADDLENLP else {}
+    return {**REQUIREMENTS, **tolerated}
+
+
+def satisfies(version: str, specifier: str) -> bool:
+    """Tell whether a version is in a range such as ``==2.5.3``, ``<22`` or ``>=3`` (an empty one holds all)."""
+    if not specifier:
+        return True
+    bound = specifier.lstrip("=<>")
+    if specifier.startswith("=="):
+        return version.split("+")[0] == bound  # a local label such as +cu126 names a build, not a version
+    older = _numbers(version) < _numbers(bound)
+    return older if specifier.startswith("<") else not older
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", version)]
+
+
+# From the narrow to the wide: the text of a numpy mismatch may also come from a module that paddlenlp can spare.
+KNOWN_FAILURES = (
+    KnownFailure(
+        "repo_type_and_id_from_hf_id|cannot import name .* from 'huggingface_hub",
+        "huggingface_hub is too new for it (a name it imports is gone)",
+        pip_install("huggingface_hub"),
+    ),
+    KnownFailure(
+        "cannot import name 'download' from 'aistudio_sdk|No module named 'aistudio_sdk|'aistudio_sdk.*no attribute",
+        "aistudio-sdk is not the release that it was made for (hub.download is gone)",
+        pip_install("aistudio-sdk"),
+    ),
+    KnownFailure(
+        "PyExtensionType",
+        "datasets is too old for the installed pyarrow (PyExtensionType is gone)",
+        pip_install("datasets"),
+    ),
+    KnownFailure(
+        r"PermissionError.*\.paddlenlp",
+        "its cache folder ~/.paddlenlp cannot be written",
+        "export PPNLP_HOME=FOLDER, with a folder that you may write to",
+    ),
+    KnownFailure(
+        r"pyarrow requires NumPy|numpy\.core\.multiarray failed to import|_ARRAY_API not found",
+        "numpy and a module compiled for another numpy (mostly pyarrow) do not fit",
+        pip_install("pyarrow", "numpy"),
+    ),
+)

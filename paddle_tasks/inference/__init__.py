@@ -1,0 +1,1 @@
+"""Prediction from trained runs."""

@@ -1,0 +1,1 @@
+"""Scores: sums and counts travel, means are made once, at the end."""

@@ -1,0 +1,1 @@
+"""Paddle Layers: encoders, pretrained or from scratch, and the task models on top of them."""

@@ -1,0 +1,221 @@
+"""Encoders with weights: PaddleNLP's by name, and local folders in PaddleNLP's or Hugging Face's layout."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from paddle import nn
+
+from paddle_tasks.errors import CheckpointError, ConfigError, did_you_mean
+from paddle_tasks.models import hub, tensors
+from paddle_tasks.models.bert import ACTIVATIONS, MODEL_TYPES, PretrainedEncoder, build_model
+from paddle_tasks.models.encoder import SCRATCH
+from paddle_tasks.models.names import as_arrays, check_fit, encoder_tensors, is_torch
+
+__all__ = ["PretrainedEncoder", "Source", "builtin_names", "load_pretrained", "resolve", "tokenizer_folder"]
+
+BUILTIN = "builtin/"
+ASSETS = Path(__file__).parents[1] / "assets" / "models"
+CONFIGS = ("config.json", "model_config.json")  # the second is PaddleNLP's up to 2.4
+WEIGHTS = ("model.safetensors", hub.WEIGHTS)
+COMMON_FIELDS = (
+    "vocab_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "hidden_act",
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+    "max_position_embeddings",
+    "type_vocab_size",
+    "initializer_range",
+    "layer_norm_eps",
+    "pad_token_id",
+    "pool_act",
+)
+FIELDS = {"bert": COMMON_FIELDS, "ernie": (*COMMON_FIELDS, "use_task_id", "task_id", "task_type_vocab_size")}
+# What PaddleNLP's Layers cannot do, and the one value they take for granted.
+FIXED = {"position_embedding_type": "absolute", "is_decoder": False, "add_cross_attention": False}
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where an encoder's weights come from, checked as far as is possible without reading them.
+
+    Attributes:
+        name: as it stands in the configuration.
+        model_type: `bert` or `ernie`.
+        config: the raw configuration.
+        weights: a file of tensors; of a PaddleNLP name it may have to be fetched first.
+        is_hub: whether it is a PaddleNLP name.
+    """
+
+    name: str
+    model_type: str
+    config: Mapping[str, Any]
+    weights: Path
+    is_hub: bool = False
+
+
+def resolve(name: str) -> Source:
+    """Find the encoder that a configuration names, without reading its weights.
+
+    A local folder takes milliseconds; other names import PaddleNLP once, and one that is not in its cache asks the
+    network for up to a few seconds.
+
+    Args:
+        name: `builtin/NAME`, a local folder, or a PaddleNLP name (a folder of the same name goes first).
+
+    Raises:
+        ConfigError: no such name or folder; with the nearest right name.
+        CheckpointError: a folder that is no BERT or ERNIE, or has no weights that can be read.
+        SetupError: a PaddleNLP name that is neither in its cache nor to be reached.
+    """
+    if name.startswith(BUILTIN):
+        return _folder(name, _builtin(name))
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return _folder(name, folder)
+    if name in hub.names():
+        hub.check_available(name)
+        configuration = hub.configuration(name)
+        return Source(name, configuration["model_type"], configuration, hub.weights(name), is_hub=True)
+    raise ConfigError(_unknown(name, folder))
+
+
+def builtin_names() -> list[str]:
+    """Return the names of the models that ship with the package, as `builtin/NAME`."""
+    return sorted(BUILTIN + folder.name for folder in ASSETS.glob("*") if folder.is_dir())
+
+
+def _builtin(name: str) -> Path:
+    if name not in builtin_names():
+        there = ", ".join(builtin_names()) or "none ships with this version"
+        raise ConfigError(f"{name}: no such built-in model{did_you_mean(name, builtin_names())} (there: {there})")
+    return ASSETS / name.removeprefix(BUILTIN)
+
+
+def _unknown(name: str, folder: Path) -> str:
+    if folder.is_file():
+        return f"{name}: a file; name the folder that holds it together with its config.json"
+    if "/" in name or "\\" in name or name.startswith((".", "~")):
+        beside = [str(found) for found in folder.parent.glob("*") if found.is_dir()]
+        near = did_you_mean(str(folder), beside) or did_you_mean(folder.name, hub.names())
+        return f"{name}: no such folder{near} (a Hugging Face name is not fetched: download it, and name its folder)"
+    near = did_you_mean(name, [*SCRATCH, *builtin_names(), *hub.names()])
+    kinds = ", ".join(SCRATCH)
+    return f"{name!r}: neither {kinds}, nor a built-in model, a PaddleNLP name or a local folder{near}"
+
+
+def _folder(name: str, folder: Path) -> Source:
+    config = read_config(folder)
+    model_type = _model_type(config)
+    if model_type not in MODEL_TYPES:
+        raise CheckpointError(f"{folder}: its config.json is of a {model_type or 'nameless'} model, not bert or ernie")
+    for key, value in FIXED.items():
+        if config.get(key, value) != value:
+            raise CheckpointError(f"{folder}: {key} {config[key]!r} in its config.json cannot be used, only {value!r}")
+    if config.get("hidden_act", "gelu") not in ACTIVATIONS:
+        known = ", ".join(ACTIVATIONS)
+        raise CheckpointError(f"{folder}: hidden_act {config['hidden_act']!r} in its config.json is none of {known}")
+    return Source(name, model_type, config, _weights(folder))
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read a folder's config.json, or the model_config.json of older versions of PaddleNLP.
+
+    Raises:
+        CheckpointError: there is none, or it is no configuration.
+    """
+    path = next((folder / name for name in CONFIGS if (folder / name).is_file()), None)
+    if path is None:
+        raise CheckpointError(f"{folder}: no config.json in it, so this is no model's folder")
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointError(f"{path}: not valid JSON ({error})") from error
+    if not isinstance(config, dict):
+        raise CheckpointError(f"{path}: expected a model's configuration, found {config!r}")
+    return _flat(config)
+
+
+def _flat(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Lift what model_config.json nests: {"init_args": [{"vocab_size": …, "init_class": "BertModel"}], …}."""
+    flat: dict[str, Any] = {}
+    for inner in config.get("init_args", ()):
+        flat |= _flat(inner) if isinstance(inner, dict) else {}
+    return flat | {key: value for key, value in config.items() if key != "init_args" and key not in flat}
+
+
+def _model_type(config: Mapping[str, Any]) -> str:
+    if "model_type" in config:
+        return str(config["model_type"])
+    architecture = str(config.get("init_class") or (config.get("architectures") or [""])[0])
+    found = re.fullmatch(r"(Bert|Ernie)(Model|For[A-Z]\w*)", architecture)
+    return found[1].lower() if found else architecture
+
+
+def _weights(folder: Path) -> Path:
+    for name in WEIGHTS:
+        if (folder / name).is_file():
+            return folder / name
+    pickled = sorted(path.name for path in folder.glob("*.bin"))
+    if pickled:
+        raise CheckpointError(
+            f"{folder}: {pickled[0]} is a pickle, which can run code when it is read, so it is not; convert it with "
+            "transformers: AutoModel.from_pretrained(folder).save_pretrained(new_folder, safe_serialization=True)"
+        )
+    raise CheckpointError(f"{folder}: no weights in it, expected {' or '.join(WEIGHTS)}")
+
+
+def tokenizer_folder(source: Source) -> Path:
+    """Return the folder with the encoder's vocab.txt; a PaddleNLP name's is fetched into its cache when needed.
+
+    Raises:
+        SetupError: a PaddleNLP name's vocabulary is neither in its cache nor to be fetched.
+    """
+    return hub.tokenizer_folder(source.name) if source.is_hub else source.weights.parent
+
+
+def load_pretrained(name: str) -> PretrainedEncoder:
+    """Load the encoder that a configuration names, with every weight from its file and none at random.
+
+    Weights that come without a pooler (of a masked language model, say) are loaded without one, and a text's own
+    vector is then its first state. Nothing is written, except to PaddleNLP's cache when a name is fetched.
+
+    Args:
+        name: see `resolve`.
+
+    Raises:
+        ConfigError: no such name or folder; with the nearest right name.
+        CheckpointError: the folder's weights cannot be read or are not exactly those of the sizes in config.json.
+        SetupError: a PaddleNLP name that is neither in its cache nor to be fetched.
+    """
+    source = resolve(name)
+    if source.is_hub:
+        hub.fetch(name)
+    found = encoder_tensors(tensors.read(source.weights))
+    encoder = PretrainedEncoder(_build(source, torch=is_torch(stored.name for stored in found.values())))
+    if not any(key.startswith("pooler.") for key in found):
+        encoder.drop_pooler()
+    expected = {key: value.shape for key, value in encoder.model.state_dict().items()}
+    # PaddleNLP's files may hold more than its configuration asks for: ernie-3.0-micro-zh has a fifth layer.
+    check_fit(found, expected, source.weights, extra_allowed=source.is_hub)
+    encoder.model.set_state_dict(as_arrays({key: found[key] for key in expected}))
+    return encoder
+
+
+def _build(source: Source, *, torch: bool) -> nn.Layer:
+    fields = {key: source.config[key] for key in FIELDS[source.model_type] if key in source.config}
+    if torch:  # where it is not given: 2 in transformers, 16 in PaddleNLP
+        fields.setdefault("type_vocab_size", 2)
+    try:
+        return build_model(source.model_type, fields)
+    except (TypeError, ValueError, AssertionError) as error:
+        raise CheckpointError(f"{source.name}: no model can be built from its config.json ({error})") from error

@@ -1,0 +1,54 @@
+"""The sentiment Layer: an encoder, a pooling and a head."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from paddle import Tensor, nn
+
+from paddle_tasks.errors import ConfigError
+from paddle_tasks.models.base import Encoder
+from paddle_tasks.models.heads import Head, build_head, two_class_logits
+from paddle_tasks.models.pooling import Pooling, pool
+
+Output = Literal["softmax", "sigmoid"]
+
+
+class SentimentClassifier(nn.Layer):  # type: ignore[misc]
+    """Classifies texts: encoder -> pooling -> head -> logits.
+
+    With ``output="sigmoid"`` the head has one unit z and the logits are [0, z], whose softmax is z's sigmoid.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        *,
+        n_classes: int,
+        pooling: Pooling,
+        head: Head,
+        output: Output,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        if output == "sigmoid" and n_classes != 2:
+            raise ConfigError(f"model.output: sigmoid is for two classes, the data has {n_classes}; use softmax")
+        self.encoder, self.pooling, self.output = encoder, pooling, output
+        self.head = build_head(head, encoder.width, 1 if output == "sigmoid" else n_classes, dropout)
+        if pooling != "cls":
+            encoder.freeze_first()
+
+    def forward(self, input_ids: Tensor, token_type_ids: Tensor, lengths: Tensor) -> Tensor:
+        """Return the classes' logits.
+
+        Args:
+            input_ids: <int64>[batch, length].
+            token_type_ids: <int64>[batch, length].
+            lengths: <int64>[batch], real tokens of each text, at least 1.
+
+        Returns:
+            <float32>[batch, n_classes].
+        """
+        states, first = self.encoder(input_ids, token_type_ids, lengths)
+        units = self.head(pool(self.pooling, states, first, lengths))
+        return two_class_logits(units) if self.output == "sigmoid" else units

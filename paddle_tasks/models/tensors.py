@@ -1,0 +1,83 @@
+"""Reading and writing files of named tensors: safetensors, and PaddleNLP's own .pdparams."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from paddle_tasks.errors import CheckpointError
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def read(path: Path) -> Arrays:
+    """Read every tensor of a .safetensors or .pdparams file, half precision as float32.
+
+    Raises:
+        CheckpointError: the file is cut short, is something else, or is a pickle that holds more than tensors.
+    """
+    try:
+        arrays = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pdparams(path)
+    except (SafetensorError, pickle.UnpicklingError, EOFError, ValueError, KeyError, OSError) as error:
+        raise CheckpointError(f"{path}: not a readable file of tensors ({error}); fetch or save it again") from error
+    return {name: _float32(array) for name, array in arrays.items()}
+
+
+def write(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write a .safetensors file; PaddleNLP reads one only when its metadata says `np`."""
+    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path, metadata={"format": "np"})
+
+
+def _float32(array: NDArray[Any]) -> NDArray[Any]:
+    if array.dtype == np.uint16:  # Paddle saves bfloat16 as the bits of its upper half
+        return (array.astype(np.uint32) << 16).view(np.float32)
+    return array if array.dtype.kind in "iub" else array.astype(np.float32, copy=False)
+
+
+def _read_safetensors(path: Path) -> Arrays:
+    with safe_open(path, framework="np") as file:
+        names = file.keys()  # the file itself is no mapping
+        return {name: file.get_tensor(name) for name in names}
+
+
+def _read_pdparams(path: Path) -> Arrays:
+    with path.open("rb") as file:
+        state = _TensorUnpickler(file, encoding="latin1").load()
+    if not isinstance(state, dict):
+        raise pickle.UnpicklingError(f"holds a {type(state).__name__}, not named tensors")
+    # Paddle 2.1 and later stores (parameter name, array) for a tensor, earlier versions the array.
+    arrays = {name: value[1] if isinstance(value, tuple) else value for name, value in state.items()}
+    arrays.pop("StructuredToParameterName@@", None)
+    odd = [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]
+    if odd:
+        raise pickle.UnpicklingError(f"{odd[0]} is no tensor")
+    return arrays
+
+
+class _TensorUnpickler(pickle.Unpickler):
+    """Reads arrays and plain containers only: a pickle may call anything, and this one came from a stranger."""
+
+    _ALLOWED = frozenset(
+        {
+            ("builtins", "tuple"),
+            ("__builtin__", "tuple"),
+            ("collections", "OrderedDict"),
+            ("_codecs", "encode"),
+            ("numpy", "ndarray"),
+            ("numpy", "dtype"),
+            ("numpy.core.multiarray", "_reconstruct"),
+            ("numpy._core.multiarray", "_reconstruct"),
+        }
+    )
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in self._ALLOWED:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no file of tensors needs")
+        return super().find_class(module, name)

@@ -1,0 +1,276 @@
+"""What the tasks that give one label to one text have in common: data, features, loss, scores, saving, predicting."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import paddle
+from paddle import nn
+from paddlenlp.datasets import MapDataset
+
+from paddle_tasks.data.batches import Batch, Features, LengthGroupedBatchSampler, collate
+from paddle_tasks.data.catalogue import SplitName
+from paddle_tasks.data.checks import leaked_rows
+from paddle_tasks.data.rows import Row
+from paddle_tasks.data.splits import (
+    DataSection,
+    LabelledText,
+    Split,
+    label_order,
+    load_split,
+    parse_labelled_text,
+    require_good,
+)
+from paddle_tasks.errors import ConfigError
+from paddle_tasks.files import write_json
+from paddle_tasks.metrics.classification import ClassificationMetrics
+from paddle_tasks.models.encoder import SCRATCH, Encoder, EncoderSection, build_encoder
+from paddle_tasks.models.pretrained import load_pretrained, resolve
+from paddle_tasks.models.saving import load_encoder, load_state, save_pretrained
+from paddle_tasks.models.tokenizers import tokenizer_folder
+from paddle_tasks.tasks import SETTINGS
+from paddle_tasks.text.tokenizer import Tokenizer, learn_vocabulary
+from paddle_tasks.training.protocol import Evaluation
+from paddle_tasks.training.settings import RunSection
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class ClassifierSection(EncoderSection):
+    """The ``model`` section: an encoder, how its states become one vector, and the head over it."""
+
+    pooling: Literal["cls", "mean", "max"] = "cls"
+    head: Literal["linear", "mlp"] = "linear"
+    output: Literal["softmax", "sigmoid"] = "softmax"
+
+
+class ClassificationConfig(RunSection):
+    """The whole configuration of a task that gives one label to one text."""
+
+    data: DataSection
+    model: ClassifierSection
+
+
+@dataclass
+class Scored:
+    """Probabilities <float32>[rows, labels] and the rows they belong to, as they come from batches of like lengths."""
+
+    rows: list[int]
+    probabilities: list[Array]
+
+    def in_order(self) -> Array:
+        """Return the probabilities in the order of the data set."""
+        return np.concatenate(self.probabilities)[np.argsort(self.rows)]
+
+
+class TextClassification:
+    """The common part of the tasks; a task adds its name and its Layer."""
+
+    FIELDS: ClassVar[tuple[str, ...]] = ("text", "label")
+    METRICS: ClassVar[tuple[str, ...]] = ("accuracy", "macro_f1", "precision", "recall", "f1", "loss")
+    Config: ClassVar[type[ClassificationConfig]] = ClassificationConfig
+    Model: ClassVar[type[nn.Layer]]
+
+    tokenizer: Tokenizer
+    labels: tuple[str, ...]
+
+    def __init__(self, config: ClassificationConfig) -> None:
+        self.config = config
+        self.splits: dict[SplitName, Split[LabelledText]] = {}
+        self.labels = ()
+
+    # ---- data
+
+    @staticmethod
+    def parser(labels: Sequence[str] | None) -> Callable[[Row], LabelledText]:
+        """Return what turns a row into an example; any label will do when ``labels`` is None."""
+        return partial(parse_labelled_text, labels=labels)
+
+    def read(self) -> None:
+        """Read and check data, labels, vocabulary and the encoder's name; write nothing."""
+        encoder = self.config.model.encoder
+        source = None if encoder in SCRATCH else resolve(encoder)
+        self.labels = self.config.data.labels or ()
+        train = self.load_split("train", self.config.data.train)
+        self.labels = self.labels or label_order(train)
+        if len(self.labels) < 2:
+            raise ConfigError(f"data.labels: a classifier needs two labels or more, found {list(self.labels)}")
+        self._check_output()
+        if source is None:
+            self.tokenizer = Tokenizer(learn_vocabulary(example.text for example in train.examples))
+        else:
+            self.tokenizer = Tokenizer.load(tokenizer_folder(source))
+        self.load_split("dev", self.config.data.dev)
+        if self.config.data.test:
+            self.load_split("test", self.config.data.test)
+
+    def load_split(self, name: SplitName, source: str) -> Split[LabelledText]:
+        """Read a file of labelled texts and keep it as that split.
+
+        Raises:
+            DataError: it cannot be used.
+        """
+        data = self.config.data
+        split = load_split(name, source, data.layout, self.FIELDS, self.parser(self.labels or None))
+        self.splits[name] = require_good(split, data.on_bad_row)
+        return split
+
+    def _check_output(self) -> None:
+        if self.config.model.output == "sigmoid" and len(self.labels) != 2:
+            raise ConfigError(f"model.output: sigmoid is for two labels, the data has {len(self.labels)}; use softmax")
+
+    # ---- features and batches
+
+    @cached_property
+    def _train(self) -> MapDataset:
+        return self.dataset(self.splits["train"].examples)
+
+    @cached_property
+    def _sampler(self) -> LengthGroupedBatchSampler:
+        lengths = [len(features["input_ids"]) for features in self._train]
+        return LengthGroupedBatchSampler(lengths, self.config.training.batch_size, self.config.seed)
+
+    @property
+    def n_batches(self) -> int:
+        """Train batches in an epoch."""
+        return len(self._sampler)
+
+    def dataset(self, examples: Sequence[LabelledText]) -> MapDataset:
+        """Return the features of examples, computed once."""
+        return MapDataset(list(examples)).map(self._features, batched=True)
+
+    def _features(self, examples: Sequence[LabelledText]) -> list[Features]:
+        encoded = self.tokenizer.encode([e.text for e in examples], max_length=self.config.training.max_length)
+        index = {label: place for place, label in enumerate(self.labels)}
+        return [
+            Features(input_ids=e.input_ids, token_type_ids=e.token_type_ids, label=index.get(example.label, 0))
+            for e, example in zip(encoded, examples, strict=True)
+        ]
+
+    def batches_of(self, epoch: int, start: int) -> Iterator[Batch]:
+        """Yield the train batches of an epoch from batch ``start`` on."""
+        self._sampler.set_epoch(epoch)
+        yield from self._collated(self._train, self._sampler.batches()[start:])
+
+    def _collated(self, dataset: MapDataset, groups: Sequence[Sequence[int]]) -> Iterator[Batch]:
+        for rows in groups:
+            yield collate([dataset[row] for row in rows], rows, self.tokenizer.pad_id)
+
+    # ---- model, loss and scores
+
+    def build_model(self) -> nn.Layer:
+        """Return the Layer over its encoder, pretrained or from scratch."""
+        section = self.config.model
+        if section.encoder in SCRATCH:
+            return self._over(build_encoder(section, len(self.tokenizer), self.tokenizer.pad_id))
+        return self._over(load_pretrained(section.encoder))
+
+    def _over(self, encoder: Encoder) -> nn.Layer:
+        section, longest = self.config.model, self.config.training.max_length
+        if encoder.max_length is not None and longest > encoder.max_length:
+            raise ConfigError(
+                f"training.max_length: {longest} is more than the {encoder.max_length} of {section.encoder}"
+            )
+        return self.Model(
+            encoder,
+            n_classes=len(self.labels),
+            pooling=section.pooling,
+            head=section.head,
+            output=section.output,
+            dropout=section.dropout,
+        )
+
+    def loss(self, model: nn.Layer, batch: Batch) -> tuple[paddle.Tensor, int]:
+        """Return the summed cross-entropy <float32>[] of a batch and its number of rows."""
+        logits = model(batch.input_ids, batch.token_type_ids, batch.lengths)
+        return nn.functional.cross_entropy(logits, batch.labels, reduction="sum"), len(batch.rows)
+
+    def probabilities(self, model: nn.Layer, dataset: MapDataset, between: Callable[[], None]) -> Array:
+        """Return <float32>[rows, labels] in the order of the data set, calling ``between`` before each batch."""
+        model.eval()
+        scored = Scored([], [])
+        lengths = [len(features["input_ids"]) for features in dataset]
+        sampler = LengthGroupedBatchSampler(lengths, self.config.evaluation.batch_size)
+        with paddle.no_grad():
+            for batch in self._collated(dataset, sampler.batches()):
+                between()
+                logits = model(batch.input_ids, batch.token_type_ids, batch.lengths)
+                scored.probabilities.append(nn.functional.softmax(logits.astype("float32"), axis=-1).numpy())
+                scored.rows.extend(batch.rows)
+        return scored.in_order()
+
+    def evaluate(self, model: nn.Layer, split: Split[LabelledText], between: Callable[[], None]) -> Evaluation:
+        """Score a split; where it shares texts with train, each headline has a twin over the other rows."""
+        dataset = self.dataset(split.examples)
+        probabilities = self.probabilities(model, dataset, between)
+        gold = np.array([features["label"] for features in dataset], dtype=np.int64)
+        # A probability that underflows to 0 must not make the loss infinite.
+        losses = -np.log(np.maximum(probabilities[np.arange(len(gold)), gold], np.finfo(np.float32).tiny))
+        metrics = self._scores(gold, probabilities, losses)
+        known = self.splits["train"].examples if "train" in self.splits and split.name != "train" else []
+        leaked = leaked_rows(known, split.examples)
+        if leaked.any() and not leaked.all():
+            clean = self._scores(gold[~leaked], probabilities[~leaked], losses[~leaked])
+            metrics.update({f"{name}_deduplicated": clean[name] for name in ("accuracy", "macro_f1", "f1")})
+        return Evaluation(metrics, list(self._records(split.examples, probabilities, losses)))
+
+    def _scores(self, gold: Array, probabilities: Array, losses: Array) -> dict[str, Any]:
+        metrics = ClassificationMetrics(self.labels)
+        metrics.update(gold, probabilities.argmax(axis=1), losses)
+        return metrics.result()
+
+    def _records(
+        self, examples: Sequence[LabelledText], probabilities: Array, losses: Array
+    ) -> Iterator[Mapping[str, Any]]:
+        for row, (example, chances, loss) in enumerate(zip(examples, probabilities, losses, strict=True)):
+            yield {
+                "row": row,
+                "where": example.where,
+                "text": example.text,
+                "gold": example.label,
+                **self._prediction(chances),
+                "loss": float(loss),
+            }
+
+    def _prediction(self, chances: Array) -> dict[str, Any]:
+        return {
+            "predicted": self.labels[int(chances.argmax())],
+            "probabilities": {label: float(chance) for label, chance in zip(self.labels, chances, strict=True)},
+        }
+
+    def predict(self, model: nn.Layer, texts: Sequence[str]) -> list[dict[str, Any]]:
+        """Return ``{"input", "label", "probabilities"}`` for each text."""
+        dataset = self.dataset([LabelledText(text, "", "") for text in texts])
+        records = map(self._prediction, self.probabilities(model, dataset, lambda: None))
+        return [
+            {"input": text, "label": record["predicted"], "probabilities": record["probabilities"]}
+            for text, record in zip(texts, records, strict=True)
+        ]
+
+    # ---- the model folder
+
+    def save_model(self, model: nn.Layer, folder: Path) -> None:
+        """Write weights, tokenizer, labels and settings."""
+        save_pretrained(model, folder)
+        self.tokenizer.save(folder)
+        write_json(folder / SETTINGS, {"labels": list(self.labels), "config": self.config.model_dump(mode="json")})
+
+    def load_weights(self, model: nn.Layer, folder: Path) -> None:
+        """Put saved weights back."""
+        load_state(model, folder)
+
+    @classmethod
+    def load(cls, folder: Path) -> tuple[TextClassification, nn.Layer]:
+        """Return the task and its model from a folder that `save_model` wrote; no train data is needed."""
+        settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+        task = cls(cls.Config.model_validate_json(json.dumps(settings["config"])))
+        task.labels, task.tokenizer = tuple(settings["labels"]), Tokenizer.load(folder)
+        model = task._over(load_encoder(folder))
+        load_state(model, folder)
+        return task, model

@@ -1,0 +1,1 @@
+"""Text without Paddle: the tokenizer and its vocabulary."""

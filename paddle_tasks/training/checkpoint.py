@@ -1,0 +1,151 @@
+"""Checkpoints: written whole, listed in a manifest with checksums, verified when they are loaded."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import paddle
+from paddle import nn
+from safetensors.numpy import load_file, save_file
+
+from paddle_tasks.errors import CheckpointError
+from paddle_tasks.files import sha256, whole_folder, write_json, write_text
+
+_MASTER = "master_weights"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A whole checkpoint on disk.
+
+    Attributes:
+        folder: holds ``model/`` (loadable by itself), ``optimizer.safetensors``, ``state.json``, ``manifest.json``.
+        state: the progress of the run, and whatever else the caller saved.
+        passed_over: newer checkpoints that failed their checksums, with the reason.
+    """
+
+    folder: Path
+    state: Mapping[str, Any]
+    passed_over: tuple[str, ...] = ()
+
+
+class CheckpointStore:
+    """The folder ``checkpoints/`` of a run, with the pointer files ``latest`` and ``best``."""
+
+    def __init__(self, folder: Path, keep: int) -> None:
+        self.folder = folder
+        self.keep = keep
+
+    def save(
+        self,
+        step: int,
+        write_model: Callable[[Path], None],
+        optimizer_state: Mapping[str, Any],
+        state: Mapping[str, Any],
+        *,
+        is_best: bool,
+    ) -> Path:
+        """Write a checkpoint for ``step``, then move ``latest`` (and ``best``), then drop what is not kept."""
+        target = self.folder / f"step-{step:08d}"
+        with whole_folder(target) as temporary:
+            write_model(temporary / "model")
+            save_file(dict(optimizer_state), temporary / "optimizer.safetensors")
+            write_json(temporary / "state.json", state)
+            files = sorted(path for path in temporary.rglob("*") if path.is_file())
+            listing = {str(path.relative_to(temporary)): sha256(path) for path in files}
+            write_json(temporary / "manifest.json", {"step": step, "sha256": listing})
+        write_text(self.folder / "latest", target.name + "\n")
+        if is_best:
+            write_text(self.folder / "best", target.name + "\n")
+        self._drop_old()
+        return target
+
+    def _drop_old(self) -> None:
+        kept = {self._pointer("best"), *[path.name for path in self._newest_first()[: self.keep]]}
+        for path in self._newest_first():
+            if path.name not in kept:
+                shutil.rmtree(path)
+
+    def _newest_first(self) -> list[Path]:
+        return sorted(self.folder.glob("step-*"), reverse=True)
+
+    def _pointer(self, name: str) -> str | None:
+        path = self.folder / name
+        return path.read_text(encoding="utf-8").strip() if path.is_file() else None
+
+    def load_latest(self) -> Checkpoint | None:
+        """Return the newest whole checkpoint, or None when there is none at all.
+
+        Raises:
+            CheckpointError: checkpoints are there, but none is whole.
+        """
+        problems: list[str] = []
+        for folder in self._newest_first():
+            problem = verify(folder)
+            if problem is None:
+                state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+                return Checkpoint(folder, state, tuple(problems))
+            problems.append(f"{folder}: {problem}")
+        if problems:
+            listing = "\n".join(f"  {problem}" for problem in problems)
+            raise CheckpointError(f"{self.folder}: no checkpoint is whole; train again with --fresh\n{listing}")
+        return None
+
+
+def verify(folder: Path) -> str | None:
+    """Return what is wrong with a checkpoint, or None when every file has its checksum."""
+    try:
+        listing = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["sha256"]
+    except (OSError, ValueError, KeyError) as error:
+        return f"manifest.json cannot be read ({error})"
+    for name, expected in listing.items():
+        path = folder / name
+        if not path.is_file():
+            return f"{name} is missing"
+        if sha256(path) != expected:
+            return f"{name} has changed since it was written"
+    return None
+
+
+def optimizer_state(optimizer: paddle.optimizer.Optimizer, model: nn.Layer) -> dict[str, np.ndarray[Any, Any]]:
+    """Return the accumulators by structured parameter name, ``encoder.weight::moment1``.
+
+    Paddle keys them by generated names (``linear_7.w_0_moment1_0``), which differ from process to process.
+    """
+    state = optimizer.state_dict()
+    flat = {key: value.numpy() for key, value in state.items() if isinstance(value, paddle.Tensor)}
+    masters = {f"{key}_{_MASTER}_0": value.numpy() for key, value in state.get(_MASTER, {}).items()}
+    named: dict[str, np.ndarray[Any, Any]] = {}
+    for name, parameter in model.named_parameters():
+        prefix = f"{parameter.name}_"
+        for key, value in {**flat, **masters}.items():
+            if key.startswith(prefix):
+                named[f"{name}::{key.removeprefix(prefix).removesuffix('_0')}"] = value
+    return named
+
+
+def load_optimizer_state(optimizer: paddle.optimizer.Optimizer, model: nn.Layer, path: Path) -> None:
+    """Restore what `optimizer_state` returned; the next ``step`` has to run inside ``unique_name.guard()``.
+
+    Raises:
+        CheckpointError: a parameter of the file is not in the model.
+    """
+    names = {name: parameter.name for name, parameter in model.named_parameters()}
+    state: dict[str, Any] = {_MASTER: {}}
+    for key, value in load_file(path).items():
+        name, _, accumulator = key.rpartition("::")
+        if name not in names:
+            raise CheckpointError(f"{path}: holds {name!r}, which the model does not have")
+        if accumulator == _MASTER:
+            state[_MASTER][names[name]] = paddle.to_tensor(value)
+        else:
+            state[f"{names[name]}_{accumulator}_0"] = paddle.to_tensor(value)
+    if not state[_MASTER]:
+        del state[_MASTER]
+    optimizer.set_state_dict(state)

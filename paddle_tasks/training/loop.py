@@ -1,0 +1,244 @@
+"""The training loop: a generator of one report for each optimiser step. It neither prints nor opens files."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import paddle
+from paddle import nn
+
+from paddle_tasks.errors import NonFiniteError
+from paddle_tasks.training.optimizer import learning_rate, scale_gradients
+from paddle_tasks.training.settings import OptimizerSection
+
+
+class Sized(Protocol):
+    """A batch, as far as the loop needs to know it."""
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """The place of each row in its data set."""
+
+    @property
+    def n_tokens(self) -> int:
+        """Real tokens."""
+
+    @property
+    def n_padded_tokens(self) -> int:
+        """Tokens with padding."""
+
+
+Loss = Callable[[nn.Layer, Any], tuple[paddle.Tensor, int]]
+"""Gives a batch's summed loss <float32>[] and the number of things it sums over."""
+
+
+@dataclass
+class Progress:
+    """Where a run stands; all of it goes into a checkpoint, as JSON.
+
+    Attributes:
+        step: optimiser steps done.
+        epoch: epochs finished.
+        batch: micro-batches of the current epoch that are done.
+        window_loss: loss summed since it was last logged, over ``window_count`` items.
+    """
+
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
+    window_loss: float = 0.0
+    window_count: int = 0
+    n_tokens: int = 0
+    n_padded_tokens: int = 0
+    seconds: float = 0.0
+    skipped_steps: int = 0
+    evaluated_step: int = 0
+    best_value: float | None = None
+    best_step: int = 0
+    evaluations_without_gain: int = 0
+    stopped_early: bool = False
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What one optimiser step did; ``epoch`` counts from 1, ``loss`` is the mean of the step."""
+
+    step: int
+    total_steps: int
+    epoch: int
+    loss: float
+    learning_rate: float
+    gradient_norm: float
+    n_tokens: int
+    seconds: float
+    ends_epoch: bool
+    skipped: bool = False
+
+
+@dataclass
+class Precision:
+    """Automatic mixed precision on a GPU; on a CPU Paddle computes in float32 whatever is asked."""
+
+    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
+    level: Literal["O1", "O2"] = "O1"
+    scaler: Any = field(default=None)
+
+    @classmethod
+    def prepare(cls, dtype: Literal["float32", "float16", "bfloat16"], level: Literal["O1", "O2"]) -> Precision:
+        """Return the precision that this device can compute in, with a loss scaler for float16."""
+        if dtype == "float32" or not paddle.device.get_device().startswith("gpu"):
+            return cls()
+        return cls(dtype, level, paddle.amp.GradScaler() if dtype == "float16" else None)
+
+    def autocast(self) -> contextlib.AbstractContextManager[Any]:
+        """Return the context of a forward pass."""
+        if self.dtype == "float32":
+            return contextlib.nullcontext()
+        context: contextlib.AbstractContextManager[Any] = paddle.amp.auto_cast(level=self.level, dtype=self.dtype)
+        return context
+
+
+@dataclass
+class Loop:
+    """One run of a model over epochs of batches.
+
+    Attributes:
+        batches_of: gives an epoch's micro-batches, counted from 0, from the given place on.
+        n_batches: micro-batches in an epoch.
+    """
+
+    model: nn.Layer
+    loss: Loss
+    optimizer: paddle.optimizer.Optimizer
+    settings: OptimizerSection
+    batches_of: Callable[[int, int], Iterator[Sized]]
+    n_batches: int
+    epochs: int
+    accumulation_steps: int
+    max_steps: int | None
+    seed: int
+    on_nonfinite: Literal["stop", "skip"]
+    progress: Progress
+    precision: Precision = field(default_factory=Precision)
+
+    @property
+    def total_steps(self) -> int:
+        """Optimiser steps of the whole run."""
+        steps = self.epochs * math.ceil(self.n_batches / self.accumulation_steps)
+        return min(steps, self.max_steps or steps)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether no step is left, or early stopping has ended the run."""
+        return self.progress.step >= self.total_steps or self.progress.stopped_early
+
+    def steps(self) -> Iterator[StepReport]:
+        """Train from where ``progress`` stands, yielding after each step with ``progress`` up to date."""
+        while not self.is_done:
+            yield from self._epoch()
+
+    def _epoch(self) -> Iterator[StepReport]:
+        progress, batches = self.progress, self.batches_of(self.progress.epoch, self.progress.batch)
+        ends_epoch = False
+        while not (ends_epoch or self.is_done):
+            group = _take(batches, min(self.accumulation_steps, self.n_batches - progress.batch))
+            ends_epoch = progress.batch + len(group) == self.n_batches
+            yield self._step(group, ends_epoch=ends_epoch)
+
+    def _step(self, group: Sequence[Sized], *, ends_epoch: bool) -> StepReport:
+        started, progress = time.perf_counter(), self.progress
+        self.model.train()  # an evaluation may have come between
+        # Randomness is a function of (seed, step), so a resumed run needs no generator state.
+        paddle.seed(step_seed(self.seed, progress.step))
+        rate = learning_rate(self.settings, progress.step, self.total_steps)
+        loss, count = self._accumulate(group)
+        norm = self._update(rate, loss, count, group)
+        skipped = not math.isfinite(norm) or not math.isfinite(loss)
+        self._advance(group, loss, count, skipped=skipped, ends_epoch=ends_epoch)
+        seconds = time.perf_counter() - started
+        progress.seconds += seconds
+        return StepReport(
+            step=progress.step,
+            total_steps=self.total_steps,
+            epoch=progress.epoch + (not ends_epoch),
+            loss=loss / count,
+            learning_rate=rate,
+            gradient_norm=norm,
+            n_tokens=sum(batch.n_tokens for batch in group),
+            seconds=seconds,
+            ends_epoch=ends_epoch,
+            skipped=skipped,
+        )
+
+    def _accumulate(self, group: Sequence[Sized]) -> tuple[float, int]:
+        """Add up gradients of summed losses, so that 8 x 1 and 4 x 2 rows give the same."""
+        losses, total = [], 0
+        for batch in group:
+            with self.precision.autocast():
+                loss, count = self.loss(self.model, batch)
+            scaler = self.precision.scaler
+            (scaler.scale(loss) if scaler else loss).backward()
+            losses.append(loss.detach().astype("float32"))
+            total += count
+        return float(paddle.add_n(losses)), total
+
+    def _update(self, rate: float, loss: float, count: int, group: Sequence[Sized]) -> float:
+        scaler = self.precision.scaler
+        if scaler:
+            scaler.unscale_(self.optimizer)
+        norm = scale_gradients(self.model.parameters(), count, self.settings.max_gradient_norm)
+        overflow = bool(scaler) and math.isfinite(loss)
+        if not math.isfinite(loss) or not (math.isfinite(norm) or overflow):
+            self._refuse(loss / count, norm, group)
+        else:
+            self._apply(rate)
+        self.optimizer.clear_grad()
+        return norm
+
+    def _apply(self, rate: float) -> None:
+        self.optimizer.set_lr(rate)
+        # The first step names the accumulators; a fresh name space makes the names those of the checkpoints.
+        with paddle.utils.unique_name.guard():
+            if self.precision.scaler:  # skips the update and lowers its scale when a scaled gradient overflowed
+                self.precision.scaler.step(self.optimizer)
+                self.precision.scaler.update()
+            else:
+                self.optimizer.step()
+
+    def _refuse(self, loss: float, norm: float, group: Sequence[Sized]) -> None:
+        if self.on_nonfinite == "skip":
+            return
+        self.optimizer.clear_grad()
+        rows = [row for batch in group for row in batch.rows]
+        raise NonFiniteError(
+            f"step {self.progress.step + 1}: loss {loss} and gradient norm {norm}, expected finite numbers; "
+            f"the weights are those before the step. Rows of the train data, counted from 0: {rows}. "
+            "Lower optimizer.learning_rate, or leave such batches out with training.on_nonfinite=skip"
+        )
+
+    def _advance(self, group: Sequence[Sized], loss: float, count: int, *, skipped: bool, ends_epoch: bool) -> None:
+        progress = self.progress
+        progress.step += 1
+        progress.skipped_steps += skipped
+        progress.batch = 0 if ends_epoch else progress.batch + len(group)
+        progress.epoch += ends_epoch
+        progress.n_tokens += sum(batch.n_tokens for batch in group)
+        progress.n_padded_tokens += sum(batch.n_padded_tokens for batch in group)
+        if not skipped:
+            progress.window_loss += loss
+            progress.window_count += count
+
+
+def _take(batches: Iterator[Sized], number: int) -> list[Sized]:
+    return [next(batches) for _ in range(number)]
+
+
+def step_seed(seed: int, step: int) -> int:
+    """Return the seed of a step's dropout, well mixed from the run's seed and the step's number."""
+    return int(np.random.SeedSequence([seed, step]).generate_state(1)[0])

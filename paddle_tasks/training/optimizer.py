@@ -1,0 +1,92 @@
+"""AdamW with its decay groups, the learning rate as a function of the step, freezing, and gradient scaling."""
+
+from __future__ import annotations
+
+import fnmatch
+import math
+from collections.abc import Iterable, Sequence
+
+import paddle
+from paddle import nn
+
+from paddle_tasks.errors import ConfigError, did_you_mean
+from paddle_tasks.training.settings import OptimizerSection
+
+
+def learning_rate(settings: OptimizerSection, step: int, total_steps: int) -> float:
+    """Return the learning rate of a step, counted from 0: a linear warm-up, then linear or cosine down to 0."""
+    warmup_steps = math.ceil(settings.warmup_fraction * total_steps)
+    if step < warmup_steps:
+        return settings.learning_rate * (step + 1) / warmup_steps
+    if settings.schedule == "constant":
+        return settings.learning_rate
+    done = (step - warmup_steps) / max(1, total_steps - warmup_steps)
+    factor = 1 - done if settings.schedule == "linear" else (1 + math.cos(math.pi * done)) / 2
+    return settings.learning_rate * factor
+
+
+def freeze(model: nn.Layer, patterns: Sequence[str]) -> int:
+    """Stop the gradients of every parameter whose structured name matches a shell pattern, such as ``encoder.*``.
+
+    Returns:
+        The number of weights (not of tensors) that stay as they are.
+
+    Raises:
+        ConfigError: a pattern matches nothing, or nothing is left to train.
+    """
+    parameters = dict(model.named_parameters())
+    for pattern in patterns:
+        if not fnmatch.filter(parameters, pattern):
+            hint = did_you_mean(pattern, parameters)
+            raise ConfigError(
+                f"training.freeze: {pattern!r} matches no parameter{hint} (first: {next(iter(parameters))})"
+            )
+    frozen = {name for pattern in patterns for name in fnmatch.filter(parameters, pattern)}
+    if len(frozen) == len(parameters):
+        raise ConfigError("training.freeze: every parameter is frozen, nothing is left to train")
+    for name in frozen:
+        parameters[name].stop_gradient = True
+    return sum(math.prod(parameters[name].shape) for name in frozen)
+
+
+def decays(model: nn.Layer) -> set[str]:
+    """Return Paddle's names of the parameters that weight decay applies to: all but biases and normalisation.
+
+    Source: the recipe of BERT (Devlin et al. 2019, github.com/google-research/bert, optimization.py).
+    """
+    norms = [layer for layer in model.sublayers(include_self=True) if isinstance(layer, nn.LayerNorm)]
+    exempt = {parameter.name for layer in norms for parameter in layer.parameters(include_sublayers=False)}
+    named = model.named_parameters()
+    return {p.name for name, p in named if p.name not in exempt and "bias" not in name.rsplit(".", 1)[-1]}
+
+
+def build_optimizer(model: nn.Layer, settings: OptimizerSection) -> paddle.optimizer.AdamW:
+    """Return AdamW over the parameters that are not frozen; the learning rate is set before each step."""
+    decayed = decays(model)
+    return paddle.optimizer.AdamW(
+        learning_rate=settings.learning_rate,
+        beta1=settings.beta1,
+        beta2=settings.beta2,
+        epsilon=settings.epsilon,
+        parameters=[parameter for parameter in model.parameters() if not parameter.stop_gradient],
+        weight_decay=settings.weight_decay,
+        apply_decay_param_fun=decayed.__contains__,
+    )
+
+
+@paddle.no_grad()  # type: ignore[untyped-decorator]
+def scale_gradients(parameters: Iterable[paddle.Tensor], count: float, max_norm: float | None) -> float:
+    """Divide summed gradients by ``count`` and clip them to a global norm, in one pass.
+
+    Returns:
+        The global norm of the mean gradient before clipping; not finite when a gradient is not.
+    """
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    squares = [paddle.sum(paddle.square(gradient.astype("float32"))) for gradient in gradients]
+    norm = math.sqrt(float(paddle.add_n(squares))) / count
+    if not math.isfinite(norm):
+        return norm
+    factor = 1.0 if max_norm is None or norm <= max_norm else max_norm / norm
+    for gradient in gradients:
+        gradient.scale_(factor / count)
+    return norm

@@ -1,0 +1,73 @@
+"""What a task has to offer to be trained, scored and used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import paddle
+from paddle import nn
+
+from paddle_tasks.data.batches import Batch
+from paddle_tasks.data.catalogue import SplitName
+from paddle_tasks.data.rows import Row
+from paddle_tasks.data.splits import Split
+from paddle_tasks.training.settings import RunSection
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores of a split, and one record for each of its rows in their order."""
+
+    metrics: Mapping[str, Any]
+    predictions: Sequence[Mapping[str, Any]]
+
+
+class Task(Protocol):
+    """One task with its configuration and, once `read` has run, its data.
+
+    Attributes:
+        Config: the model of the whole configuration.
+        FIELDS: the fields that a row of its data has.
+        METRICS: the scores that may choose the best model.
+    """
+
+    Config: ClassVar[type[RunSection]]
+    FIELDS: ClassVar[tuple[str, ...]]
+    METRICS: ClassVar[tuple[str, ...]]
+
+    splits: Mapping[SplitName, Split[Any]]
+
+    def read(self) -> None:
+        """Read and check everything a run needs, and write nothing: data, labels, vocabulary, encoder's name.
+
+        Raises:
+            UserError: something cannot be used.
+        """
+
+    def parse(self, row: Row) -> Any:
+        """Turn a row into an example; raises DataError with the reason when it cannot be used."""
+
+    def build_model(self) -> nn.Layer:
+        """Return the model that training starts from; random weights come from Paddle's generator."""
+
+    def batches_of(self, epoch: int, start: int) -> Iterator[Batch]:
+        """Yield the train batches of an epoch, both counted from 0, from batch ``start`` on."""
+
+    @property
+    def n_batches(self) -> int:
+        """Train batches in an epoch."""
+
+    def loss(self, model: nn.Layer, batch: Batch) -> tuple[paddle.Tensor, int]:
+        """Return the summed loss <float32>[] of a batch and its number of rows."""
+
+    def evaluate(self, model: nn.Layer, split: Split[Any], between: Callable[[], None]) -> Evaluation:
+        """Score a split, calling ``between`` before each batch."""
+
+    def save_model(self, model: nn.Layer, folder: Path) -> None:
+        """Write weights, tokenizer, labels and settings into a folder that `load_model` and `predict` can use."""
+
+    def load_weights(self, model: nn.Layer, folder: Path) -> None:
+        """Put the weights that `save_model` wrote back into a model of the same kind."""

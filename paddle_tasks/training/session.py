@@ -1,0 +1,202 @@
+"""A training session: runs the loop, scores and saves when it is due, and stops well when it is told to."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import resource
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from paddle_tasks.errors import Interrupted
+from paddle_tasks.training.checkpoint import CheckpointStore, optimizer_state
+from paddle_tasks.training.loop import Loop, StepReport
+from paddle_tasks.training.tracking import Tracker
+
+LOWER_IS_BETTER = frozenset({"loss", "perplexity"})
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """The scores of the dev split after a step."""
+
+    step: int
+    epoch: int
+    metrics: Mapping[str, Any]
+    is_best: bool
+
+
+@dataclass(frozen=True)
+class CheckpointReport:
+    """A checkpoint was written."""
+
+    step: int
+    folder: Path
+
+
+Event = StepReport | EvaluationReport | CheckpointReport
+
+
+class StopSignal:
+    """Notes the first SIGINT or SIGTERM, so that the step in hand can be finished; a second Ctrl-C is not held up."""
+
+    def __init__(self) -> None:
+        self.received: str | None = None
+
+    def check(self) -> None:
+        """Raise `Interrupted` when a signal has come."""
+        if self.received:
+            raise Interrupted(f"stopped by {self.received}")
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[StopSignal]:
+        """Handle the signals within the block; outside the main thread there is nothing to handle."""
+        if threading.current_thread() is not threading.main_thread():
+            yield self
+            return
+        before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield self
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        if self.received:
+            raise KeyboardInterrupt
+        self.received = signal.Signals(number).name
+
+
+@dataclass
+class Session:
+    """What a run consists of besides its loop.
+
+    Attributes:
+        evaluate: scores the dev split; given a function to call between batches, which may raise `Interrupted`.
+        write_model: writes the model as it is now into a new folder.
+        keep_best: takes the checkpoint folder of a new best model.
+        state: what every checkpoint carries besides the progress.
+    """
+
+    loop: Loop
+    tracker: Tracker
+    store: CheckpointStore
+    evaluate: Callable[[Callable[[], None]], Mapping[str, Any]]
+    write_model: Callable[[Path], None]
+    keep_best: Callable[[Path], None]
+    observe: Callable[[Event], None]
+    stop: StopSignal
+    metric: str
+    evaluate_every: int | None
+    save_every: int | None
+    log_every: int
+    patience: int | None
+    state: Mapping[str, Any] = field(default_factory=dict)
+    _saved: tuple[int, int] = (0, 0)
+    _rate: tuple[int, float] = (0, 0.0)
+
+    def run(self) -> None:
+        """Train to the end.
+
+        Raises:
+            Interrupted: a signal came; the checkpoint is written.
+            NonFiniteError: from the loop, when it is to stop on such a step.
+        """
+        self._saved = self._place()
+        self._evaluate_when_due()  # which a signal may have cut short the last time
+        for report in self.loop.steps():
+            self._log(report)
+            self.observe(report)
+            self._evaluate_when_due()
+            if self.stop.received or (self.save_every and report.step % self.save_every == 0):
+                self._save(is_best=False)
+            self.stop.check()
+
+    def _evaluation_is_due(self) -> bool:
+        progress = self.loop.progress
+        if progress.step in (0, progress.evaluated_step):
+            return False
+        if progress.step == self.loop.total_steps:
+            return True
+        return progress.step % self.evaluate_every == 0 if self.evaluate_every else progress.batch == 0
+
+    def _evaluate_when_due(self) -> None:
+        if not self._evaluation_is_due():
+            return
+        try:
+            metrics = self.evaluate(self.stop.check)
+        except Interrupted:
+            self._save(is_best=False)
+            raise
+        progress = self.loop.progress
+        epoch = progress.epoch + (progress.batch > 0)
+        is_best = self._note_score(float(metrics[self.metric]))
+        self.tracker.scalars(progress.step, epoch, scalars_of(metrics, "dev"))
+        self._save(is_best=is_best)
+        self.observe(EvaluationReport(progress.step, epoch, metrics, is_best))
+
+    def _note_score(self, value: float) -> bool:
+        progress = self.loop.progress
+        progress.evaluated_step = progress.step
+        sign = -1 if self.metric in LOWER_IS_BETTER else 1
+        is_best = progress.best_value is None or sign * value > sign * progress.best_value
+        if is_best:
+            progress.best_value, progress.best_step = value, progress.step
+        progress.evaluations_without_gain = 0 if is_best else progress.evaluations_without_gain + 1
+        progress.stopped_early = bool(self.patience) and progress.evaluations_without_gain >= (self.patience or 0)
+        return is_best
+
+    def _save(self, *, is_best: bool) -> None:
+        progress = self.loop.progress
+        if self._saved == self._place():
+            return
+        state = {**self.state, "progress": asdict(progress), "positions": self.tracker.positions()}
+        scaler = self.loop.precision.scaler
+        if scaler:
+            state["scaler"] = {name: _plain(value) for name, value in scaler.state_dict().items()}
+        accumulators = optimizer_state(self.loop.optimizer, self.loop.model)
+        folder = self.store.save(progress.step, self.write_model, accumulators, state, is_best=is_best)
+        self._saved = self._place()
+        if is_best:
+            self.keep_best(folder)
+        self.observe(CheckpointReport(progress.step, folder))
+
+    def _place(self) -> tuple[int, int]:
+        return self.loop.progress.step, self.loop.progress.evaluated_step
+
+    def _log(self, report: StepReport) -> None:
+        self._rate = (self._rate[0] + report.n_tokens, self._rate[1] + report.seconds)
+        if report.step % self.log_every and not report.ends_epoch:
+            return
+        progress = self.loop.progress
+        values: dict[str, float] = {}
+        if progress.window_count:
+            values["train/loss"] = progress.window_loss / progress.window_count
+        values["train/learning_rate"] = report.learning_rate
+        if math.isfinite(report.gradient_norm):
+            values["train/gradient_norm"] = report.gradient_norm
+        values["system/tokens_per_second"] = self._rate[0] / self._rate[1]
+        values["system/memory_mb"] = peak_memory_mb()
+        self.tracker.scalars(report.step, report.epoch, values)
+        progress.window_loss, progress.window_count, self._rate = 0.0, 0, (0, 0.0)
+
+
+def scalars_of(metrics: Mapping[str, Any], split: str) -> dict[str, float]:
+    """Return a split's plain numbers as ``split/metric`` tags, those of single labels left out."""
+    return {f"{split}/{name}": float(value) for name, value in metrics.items() if isinstance(value, (int, float))}
+
+
+def peak_memory_mb() -> float:
+    """Return the largest resident memory of this process so far, in megabytes of 1,000,000 bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6, 1)
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else value

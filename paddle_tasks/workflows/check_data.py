@@ -1,0 +1,39 @@
+"""Read the files of a data set and report what to know of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from paddle_tasks import config as configuration
+from paddle_tasks import tasks
+from paddle_tasks.config import Section
+from paddle_tasks.data.catalogue import SplitName
+from paddle_tasks.data.checks import check
+from paddle_tasks.data.splits import LayoutSection, label_order, load_split
+
+
+class _Layout(Section):
+    data: LayoutSection = LayoutSection()
+
+
+def check_data(task: str, sources: Mapping[SplitName, str], overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the data report of `paddle_tasks.data.checks.check`.
+
+    Args:
+        task: the task's name, which tells the fields of a row.
+        sources: a path or catalogue name for each split; ``train`` is required.
+        overrides: ``data.…=VALUE`` settings of the layout.
+
+    Raises:
+        UserError: a file is missing or not of this layout, or a setting is unknown.
+    """
+    layout = configuration.validate(configuration.override({}, overrides), _Layout, "check-data").data
+    task_class = tasks.find(task)
+    splits = {}
+    labels = layout.labels
+    for name, source in sources.items():
+        parse = task_class.parser(labels)
+        splits[name] = load_split(name, source, layout.layout, task_class.FIELDS, parse)
+        labels = labels or label_order(splits["train"]) or None
+    return check(splits)

@@ -1,0 +1,47 @@
+"""Score a finished or interrupted run on a split or on another file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from paddle_tasks.data.catalogue import SplitName
+from paddle_tasks.errors import ConfigError, UserError
+from paddle_tasks.inference.predictor import load
+
+
+def evaluate(
+    run: str | Path, *, data: str | None = None, split: SplitName = "test", device: str = "auto"
+) -> dict[str, Any]:
+    """Return ``{"run", "split", "data", "rows", "skipped_rows", "metrics"}`` for the best model of a run.
+
+    Args:
+        run: the run folder.
+        data: another file in the layout of the run's; by default the run's own file of the split.
+        split: which of the run's splits to score.
+        device: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.
+
+    Raises:
+        CheckpointError: nothing is trained in the folder.
+        ConfigError: the run has no such split.
+        DataError: the file cannot be used.
+    """
+    predictor = load(run, device=device)
+    task = predictor.task
+    source = data or getattr(task.config.data, split)
+    if source is None:
+        raise ConfigError(f"{run}: has no data.{split}; name a file with --data")
+    scored = task.load_split(split, source)
+    try:  # for the twin scores without the texts that train holds
+        task.load_split("train", task.config.data.train)
+    except UserError:
+        task.splits.pop("train", None)
+    evaluation = task.evaluate(predictor.model, scored, lambda: None)
+    return {
+        "run": str(run),
+        "split": split,
+        "data": str(scored.path),
+        "rows": len(scored.examples),
+        "skipped_rows": len(scored.bad_rows),
+        "metrics": dict(evaluation.metrics),
+    }

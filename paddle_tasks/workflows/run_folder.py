@@ -1,0 +1,117 @@
+"""The folder of one run: what it holds, whether it may be continued, and moving it aside."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from paddle_tasks import config as configuration
+from paddle_tasks.errors import CheckpointError
+from paddle_tasks.files import write_json, write_text
+from paddle_tasks.training.settings import RunSection
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """``runs/NAME`` and the names of what is in it."""
+
+    path: Path
+
+    @property
+    def config_file(self) -> Path:
+        """The merged configuration."""
+        return self.path / "config.yaml"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def model(self) -> Path:
+        """The folder of the best model."""
+        return self.path / "model"
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything is there."""
+        return self.path.exists()
+
+    def result(self) -> dict[str, Any] | None:
+        """Return result.json, or None when there is none yet."""
+        file = self.path / "result.json"
+        return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
+
+    def check_same(self, config: RunSection) -> None:
+        """Make sure that the folder holds a run of this very configuration.
+
+        Raises:
+            CheckpointError: it holds a run of another one (the differences are listed), or something else.
+        """
+        if not self.config_file.is_file():
+            raise CheckpointError(
+                f"{self.path}: is there, but is no run (it has no config.yaml); choose another run_dir"
+            )
+        old = configuration.validate(configuration.read(self.config_file), type(config), str(self.config_file))
+        found = configuration.differences(old, config)
+        if found:
+            listing = "\n".join(f"  {line}" for line in found)
+            raise CheckpointError(
+                f"{self.path}: holds a run with another configuration:\n{listing}\n"
+                "choose another run_dir, or --fresh to move it aside and start anew"
+            )
+
+    def move_aside(self) -> Path:
+        """Rename the folder to the first free ``NAME.1``, ``NAME.2``, …"""
+        number = 1
+        while (target := self.path.with_name(f"{self.path.name}.{number}")).exists():
+            number += 1
+        self.path.rename(target)
+        return target
+
+    def create(self, config: RunSection) -> None:
+        """Make the folder with its config.yaml, unless it is there."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        if not self.config_file.exists():
+            write_text(self.config_file, configuration.dump(config))
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from training in this folder.
+
+        Raises:
+            CheckpointError: one does already.
+        """
+        with (self.path / ".lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise CheckpointError(f"{self.path}: another process is training in this folder") from None
+            yield
+
+    def write_predictions(self, predictions: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+        """Write ``predictions/SPLIT.jsonl``, and the wrong ones of all splits, worst first, to errors.jsonl."""
+        folder = self.path / "predictions"
+        folder.mkdir(exist_ok=True)
+        for split, records in predictions.items():
+            write_text(folder / f"{split}.jsonl", _lines(records))
+        wrong = [
+            {"split": split, **record}
+            for split, records in predictions.items()
+            for record in records
+            if record["predicted"] != record["gold"]
+        ]
+        write_text(folder / "errors.jsonl", _lines(sorted(wrong, key=lambda record: -record["loss"])))
+
+    def write_result(self, result: Mapping[str, Any]) -> None:
+        """Write result.json, whole or not at all."""
+        write_json(self.path / "result.json", result)
+
+
+def _lines(records: Sequence[Mapping[str, Any]]) -> str:
+    return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)

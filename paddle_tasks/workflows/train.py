@@ -1,0 +1,264 @@
+"""Train a task from its configuration: check everything, continue or start, score, write the results."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import paddle
+from paddle import nn
+
+from paddle_tasks import config as configuration
+from paddle_tasks import runtime, tasks
+from paddle_tasks.data.splits import describe
+from paddle_tasks.errors import CheckpointError, Interrupted
+from paddle_tasks.files import copy_folder
+from paddle_tasks.training.checkpoint import Checkpoint, CheckpointStore, load_optimizer_state
+from paddle_tasks.training.loop import Loop, Precision, Progress
+from paddle_tasks.training.optimizer import build_optimizer, freeze
+from paddle_tasks.training.protocol import Evaluation, Task
+from paddle_tasks.training.session import (
+    Event,
+    Session,
+    StopSignal,
+    peak_memory_mb,
+    scalars_of,
+)
+from paddle_tasks.training.settings import RunSection
+from paddle_tasks.training.tracking import Tracker, open_tracker
+from paddle_tasks.workflows.run_folder import RunFolder
+
+Status = Literal["finished", "interrupted", "failed"]
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something to tell the user: what was restored, moved aside or left alone."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its folder and its result.json."""
+
+    folder: Path
+    result: Mapping[str, Any]
+
+
+Observer = Callable[[Event | Note], None]
+
+
+def load_config(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> RunSection:
+    """Return the merged, validated configuration of a file or a mapping.
+
+    Raises:
+        ConfigError: every mistake in it.
+    """
+    if isinstance(source, Mapping):
+        where, stem, tree = "config", "run", dict(source)
+    else:
+        path = Path(source)
+        where, stem, tree = str(path), path.stem, configuration.read(path)
+    tree = configuration.override(tree, overrides)
+    tree.setdefault("run_dir", f"runs/{stem}")
+    task = tasks.find(tree.get("task"))
+    config: RunSection = configuration.validate(tree, task.Config, where, {"evaluation.metric": task.METRICS})
+    return config
+
+
+def train(
+    config: str | Path | Mapping[str, Any],
+    *,
+    device: str = "auto",
+    fresh: bool = False,
+    observe: Observer = lambda event: None,
+    **overrides: Any,
+) -> Run:
+    """Train, score and write the run folder; an unfinished run is continued, a finished one left alone.
+
+    Args:
+        config: a YAML file or a mapping of its sections.
+        device: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.
+        fresh: move an older run folder aside and start anew.
+        observe: is told of every step, evaluation and checkpoint.
+        **overrides: sections or dotted keys, as in ``train(path, seed=1, **{"training.epochs": 2})``.
+
+    Raises:
+        UserError: something in the configuration, the data or the run folder; nothing was written.
+        Interrupted: SIGINT or SIGTERM; the checkpoint is written.
+        NonFiniteError: the loss is not finite; the last checkpoint is that before.
+    """
+    merged = load_config(config, [f"{key}={configuration.inline(value)}" for key, value in _flat(overrides)])
+    return run_training(merged, device=device, fresh=fresh, observe=observe)
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def run_training(config: RunSection, *, device: str, fresh: bool, observe: Observer) -> Run:
+    """Do what `train` does with a validated configuration."""
+    folder = RunFolder(Path(config.run_dir))
+    if folder.exists and not fresh:
+        folder.check_same(config)
+        result = folder.result()
+        if result and result["status"] == "finished":
+            observe(Note(f"{folder.path} is finished already; nothing to do (--fresh trains anew)"))
+            return Run(folder.path, result)
+    device = runtime.use_device(device)
+    task: Task = tasks.find(config.task)(config)
+    task.read()
+    paddle.seed(config.seed)
+    model = task.build_model()
+    freeze(model, config.training.freeze)
+    if folder.exists and fresh:
+        observe(Note(f"the older run is now {folder.move_aside()}"))
+    folder.create(config)
+    with folder.locked():
+        return _Training(config, task, model, folder, device, observe).run()
+
+
+class _Training:
+    """One training process: the parts that the steps of its course share."""
+
+    def __init__(
+        self, config: RunSection, task: Task, model: nn.Layer, folder: RunFolder, device: str, observe: Observer
+    ) -> None:
+        self.config, self.task, self.model, self.folder = config, task, model, folder
+        self.device, self.observe = device, observe
+        self.store = CheckpointStore(folder.checkpoints, config.training.keep_checkpoints)
+        self.optimizer = build_optimizer(model, config.optimizer)
+        self.loop = self._build_loop()
+        self.scores: dict[str, Evaluation] = {}
+
+    def _build_loop(self) -> Loop:
+        training = self.config.training
+        return Loop(
+            model=self.model,
+            loss=self.task.loss,
+            optimizer=self.optimizer,
+            settings=self.config.optimizer,
+            batches_of=self.task.batches_of,
+            n_batches=self.task.n_batches,
+            epochs=training.epochs,
+            accumulation_steps=training.accumulation_steps,
+            max_steps=training.max_steps,
+            seed=self.config.seed,
+            on_nonfinite=training.on_nonfinite,
+            progress=Progress(),
+            precision=Precision.prepare(training.precision, training.amp_level),
+        )
+
+    def run(self) -> Run:
+        checkpoint = self._restore()
+        positions = dict(checkpoint.state["positions"]) if checkpoint else None
+        status: Status = "failed"
+        try:
+            with (
+                open_tracker(self.folder.path, visualdl=self.config.logging.visualdl, positions=positions) as tracker,
+                StopSignal().listening() as stop,
+            ):
+                self._session(tracker, stop).run()
+                self._score_best(tracker, stop)
+            status = "finished"
+        except (Interrupted, KeyboardInterrupt):
+            status = "interrupted"
+            raise
+        finally:
+            self.folder.write_result(self._result(status))
+        return Run(self.folder.path, self._result(status))
+
+    def _restore(self) -> Checkpoint | None:
+        checkpoint = self.store.load_latest()
+        if checkpoint is None:
+            return None
+        self._check_data(checkpoint)
+        self.task.load_weights(self.model, checkpoint.folder / "model")
+        load_optimizer_state(self.optimizer, self.model, checkpoint.folder / "optimizer.safetensors")
+        if self.loop.precision.scaler and "scaler" in checkpoint.state:
+            self.loop.precision.scaler.load_state_dict(checkpoint.state["scaler"])
+        self.loop.progress = Progress(**checkpoint.state["progress"])
+        for problem in checkpoint.passed_over:
+            self.observe(Note(f"passed over a damaged checkpoint: {problem}"))
+        progress = self.loop.progress
+        self.observe(
+            Note(
+                f"continuing {self.folder.path} after step {progress.step} of {self.loop.total_steps} (epoch "
+                f"{progress.epoch + 1}): weights, optimiser, order of the data and metrics restored from {checkpoint.folder}"
+            )
+        )
+        return checkpoint
+
+    def _check_data(self, checkpoint: Checkpoint) -> None:
+        for name, split in self.task.splits.items():
+            if checkpoint.state["data"].get(name) != split.sha256:
+                raise CheckpointError(
+                    f"{self.folder.path}: data.{name} ({split.path}) has changed since this run began, so it cannot be "
+                    "continued exactly; put the file back, or start anew with --fresh"
+                )
+
+    def _session(self, tracker: Tracker, stop: StopSignal) -> Session:
+        config = self.config
+        return Session(
+            loop=self.loop,
+            tracker=tracker,
+            store=self.store,
+            evaluate=lambda between: self.task.evaluate(self.model, self.task.splits["dev"], between).metrics,
+            write_model=lambda folder: self.task.save_model(self.model, folder),
+            keep_best=lambda checkpoint: copy_folder(checkpoint / "model", self.folder.model),
+            observe=self.observe,
+            stop=stop,
+            metric=config.evaluation.metric,
+            evaluate_every=config.evaluation.every_steps,
+            save_every=config.training.save_every_steps,
+            log_every=config.logging.every_steps,
+            patience=config.training.early_stopping_patience,
+            state={"data": {name: split.sha256 for name, split in self.task.splits.items()}},
+        )
+
+    def _score_best(self, tracker: Tracker, stop: StopSignal) -> None:
+        self.task.load_weights(self.model, self.folder.model)
+        for name, split in self.task.splits.items():
+            if name != "train":
+                self.scores[name] = self.task.evaluate(self.model, split, stop.check)
+        progress = self.loop.progress
+        if "test" in self.scores:
+            tracker.scalars(progress.step, progress.epoch, scalars_of(self.scores["test"].metrics, "test"))
+        self.folder.write_predictions({name: evaluation.predictions for name, evaluation in self.scores.items()})
+
+    def _result(self, status: Status) -> dict[str, Any]:
+        progress = self.loop.progress
+        n_parameters = sum(math.prod(parameter.shape) for parameter in self.model.parameters())
+        return {
+            "schema": 1,
+            "task": self.config.task,
+            "status": status,
+            "seed": self.config.seed,
+            "model": {"encoder": self._encoder_name(), "parameters": n_parameters},
+            "data": describe(self.task.splits),
+            **{name: dict(self.scores[name].metrics) for name in ("dev", "test") if name in self.scores},
+            "train": {
+                "epochs": progress.epoch,
+                "optimizer_steps": progress.step,
+                "best_step": progress.best_step,
+                "stopped_early": progress.stopped_early,
+                "skipped_steps": progress.skipped_steps,
+                "seconds": round(progress.seconds, 3),
+                "tokens": progress.n_tokens,
+                "padded_tokens": progress.n_padded_tokens,
+                "tokens_per_second": round(progress.n_tokens / progress.seconds, 1) if progress.seconds else None,
+                "peak_memory_mb": peak_memory_mb(),
+            },
+            "environment": runtime.environment(self.device),
+        }
+
+    def _encoder_name(self) -> str:
+        return str(getattr(getattr(self.config, "model", None), "encoder", ""))

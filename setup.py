@@ -1,0 +1,45 @@
+"""Package metadata; the exact, proven versions are in requirements/."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+
+setup(
+    name="paddle_tasks",
+    version="0.1.0",
+    description="Chinese NLP course projects on PaddlePaddle: train, score and look at them, offline or on a GPU",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10,<3.13",
+    packages=find_packages(include=["paddle_tasks", "paddle_tasks.*"]),
+    package_data={"paddle_tasks": ["py.typed", "assets/**/*"]},
+    install_requires=[
+        # paddlepaddle is an extra: on a GPU machine it would overwrite paddlepaddle-gpu.
+        "paddlenlp==3.0.0b4",
+        # What lets paddlenlp 3.0.0b4 be imported: newer hubs removed names it uses, pyarrow 22 needs numpy 2,
+        # and older datasets use names that pyarrow 21 removed.
+        "aistudio-sdk==0.2.6",
+        "huggingface_hub<0.37",
+        "datasets>=3",
+        "pyarrow<22",
+        "numpy<2",
+        "visualdl==2.5.3",
+        "pyyaml>=6",
+        "pydantic>=2.7",
+        "typer>=0.15",
+        "rich>=13",
+        "safetensors>=0.4",
+        "tokenizers>=0.20",
+        "scikit-learn>=1.3",
+        "seqeval>=1.2.2",
+    ],
+    extras_require={
+        "cpu": ["paddlepaddle==3.3.1"],
+        "onnx": ["onnxruntime>=1.17"],
+        "dev": ["pytest>=8", "hypothesis>=6", "ruff>=0.8", "mypy>=1.13", "types-PyYAML", "pre-commit>=4"],
+    },
+    entry_points={"console_scripts": ["paddle-tasks = paddle_tasks.cli:main"]},
+)

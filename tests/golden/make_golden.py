@@ -1,0 +1,93 @@
+"""Write the golden encoders: small BERT and ERNIE of Hugging Face's with random weights, and what they return.
+
+    python tests/golden/make_golden.py [FOLDER] [--seed N] [--activation NAME]
+
+Needs torch and transformers, which the package itself never does. FOLDER is this file's own by default; the tests
+compare what is stored there, and with marker `torch` also what this script makes afresh.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+import transformers
+
+VOCABULARY, LENGTHS = 50, (9, 5, 1)
+SIZES = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 64,
+    "max_position_embeddings": 24,
+    "type_vocab_size": 2,
+}
+
+
+def bert(activation: str) -> tuple[torch.nn.Module, torch.nn.Module]:
+    """Return the model to save, whose tensors are named `bert.…` beside a head's, and the encoder in it."""
+    model = transformers.BertForPreTraining(transformers.BertConfig(**SIZES, hidden_act=activation))
+    return model, model.bert
+
+
+def ernie(activation: str) -> tuple[torch.nn.Module, torch.nn.Module]:
+    """Return a bare encoder, saved without prefix, with task embeddings and an epsilon that is not PaddleNLP's."""
+    config = transformers.ErnieConfig(
+        **SIZES, hidden_act=activation, use_task_id=True, task_type_vocab_size=3, layer_norm_eps=1e-5
+    )
+    model = transformers.ErnieModel(config)
+    return model, model
+
+
+def randomise(model: torch.nn.Module, seed: int) -> None:
+    """Draw every parameter, biases and normalisations too, so that none can be left out or swapped unnoticed."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            noise = torch.randn(parameter.shape, generator=generator)
+            normalises = "LayerNorm" in name and name.endswith("weight")
+            # Small embeddings let the normalisation's epsilon show; larger maps make attention uneven.
+            parameter.copy_(1 + 0.1 * noise if normalises else (0.02 if "embeddings" in name else 0.15) * noise)
+
+
+def batch(seed: int) -> dict[str, np.ndarray]:
+    """Return a padded batch with two segments."""
+    numbers = np.random.default_rng(seed)
+    ids = np.zeros((len(LENGTHS), max(LENGTHS)), np.int64)
+    types = np.zeros_like(ids)
+    for row, length in enumerate(LENGTHS):
+        ids[row, :length] = numbers.integers(1, VOCABULARY, length)
+        types[row, length // 2 : length] = 1
+    return {"input_ids": ids, "token_type_ids": types, "lengths": np.array(LENGTHS, np.int64)}
+
+
+def run(encoder: torch.nn.Module, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the encoder's states and pooler output, in evaluation mode."""
+    real = np.arange(inputs["input_ids"].shape[1]) < inputs["lengths"][:, None]
+    arguments = {key: torch.from_numpy(inputs[key]) for key in ("input_ids", "token_type_ids")}
+    with torch.no_grad():
+        output = encoder.eval()(**arguments, attention_mask=torch.from_numpy(real.astype(np.int64)))
+    return {"states": output.last_hidden_state.numpy(), "pooled": output.pooler_output.numpy()}
+
+
+def main() -> None:
+    """Write one folder for each model."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, nargs="?", default=Path(__file__).parent)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--activation", help="for both; gelu for BERT and relu for ERNIE when not given")
+    options = parser.parse_args()
+    for build, activation in ((bert, "gelu"), (ernie, "relu")):
+        model, encoder = build(options.activation or activation)
+        randomise(model, options.seed)
+        inputs = batch(options.seed)
+        folder = options.folder / build.__name__
+        model.save_pretrained(folder)
+        np.savez_compressed(folder / "expected.npz", **inputs, **run(encoder, inputs))
+
+
+if __name__ == "__main__":
+    main()
