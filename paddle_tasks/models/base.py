@@ -36,7 +36,9 @@ class Encoder(nn.Layer):  # type: ignore[misc]
 
         Returns:
             The states <float32>[batch, length, width], where padding positions may hold anything, and the texts'
-            own vectors <float32>[batch, width]: the pooler's output where there is a pooler, else ``states[:, 0]``.
+            own vectors <float32>[batch, width]: whatever the kind of encoder has for one. That is the pooler's output
+            (or ``states[:, 0]`` when there is no pooler) of a BERT, the last state of each direction of a recurrent
+            network, and the maximum over the text of a convolutional one.
         """
         raise NotImplementedError
 

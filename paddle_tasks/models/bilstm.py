@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import paddle
 from paddle import Tensor, nn
 
 from paddle_tasks.errors import ConfigError
@@ -12,8 +13,8 @@ from paddle_tasks.models.section import EncoderSection
 class BiLSTM(ScratchEncoder):
     """Embedding, dropout, and LSTMs in both directions, each of half the hidden size (Graves & Schmidhuber, 2005).
 
-    Both directions stop at the text's own length, so padding changes nothing. There is no pooler: a text's own
-    vector is its first state, of which only the backward half has read the whole text; prefer mean or max pooling.
+    Both directions stop at the text's own length, so padding changes nothing. A text's own vector is the last state
+    of each direction: the forward one's at the last token, the backward one's at the first.
     """
 
     def __init__(self, section: EncoderSection, vocabulary_size: int, pad_id: int) -> None:
@@ -33,5 +34,5 @@ class BiLSTM(ScratchEncoder):
     def forward(self, input_ids: Tensor, token_type_ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """See `Encoder.forward`; token types are not used."""
         del token_type_ids
-        states, _ = self.lstm(self.dropout(self.embedding(input_ids)), sequence_length=lengths)
-        return states, states[:, 0]
+        states, (last, _) = self.lstm(self.dropout(self.embedding(input_ids)), sequence_length=lengths)
+        return states, paddle.concat([last[-2], last[-1]], axis=1)  # of the top layer; earlier ones stand before it

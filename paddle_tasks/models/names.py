@@ -48,10 +48,9 @@ def encoder_tensors(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Stored]:
     Names may carry the prefix `bert.` or `ernie.`; then tensors without it are a head's and are left out. Hugging
     Face's names are recognised by themselves, and their linear maps [out, in] are transposed to Paddle's [in, out].
     """
-    short = {_strip(name): name for name in arrays if _strip(name).startswith(PARTS)}
-    if any(name.startswith(PREFIXES) for name in short.values()):
-        short = {key: name for key, name in short.items() if name.startswith(PREFIXES)}
-    short = {key: name for key, name in short.items() if key not in BUFFERS}
+    prefixed = [name for name in arrays if name.startswith(PREFIXES)]
+    short = {name.partition(".")[2]: name for name in prefixed} or {name: name for name in arrays}
+    short = {key: name for key, name in short.items() if key.startswith(PARTS) and key not in BUFFERS}
     torch = is_torch(short.values())
     return dict(_paddle(key, Stored(name, arrays[name]), torch) for key, name in short.items())
 
@@ -59,11 +58,6 @@ def encoder_tensors(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Stored]:
 def is_torch(names: Iterable[str]) -> bool:
     """Tell Hugging Face's names from PaddleNLP's, which writes `layer_norm` and `layers`."""
     return any("LayerNorm" in name or ".layer." in name for name in names)
-
-
-def _strip(name: str) -> str:
-    prefix = next((prefix for prefix in PREFIXES if name.startswith(prefix)), "")
-    return name.removeprefix(prefix)
 
 
 def _paddle(key: str, stored: Stored, torch: bool) -> tuple[str, Stored]:

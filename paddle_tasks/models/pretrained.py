@@ -106,7 +106,8 @@ def _unknown(name: str, folder: Path) -> str:
         return f"{name}: a file; name the folder that holds it together with its config.json"
     if "/" in name or "\\" in name or name.startswith((".", "~")):
         beside = [str(found) for found in folder.parent.glob("*") if found.is_dir()]
-        near = did_you_mean(str(folder), beside) or did_you_mean(folder.name, hub.names())
+        same_owner = [known for known in hub.names() if known.startswith(name.partition("/")[0] + "/")]
+        near = did_you_mean(str(folder), beside) or did_you_mean(name, same_owner)
         return f"{name}: no such folder{near} (a Hugging Face name is not fetched: download it, and name its folder)"
     near = did_you_mean(name, [*SCRATCH, *builtin_names(), *hub.names()])
     kinds = ", ".join(SCRATCH)
@@ -135,7 +136,8 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
     path = next((folder / name for name in CONFIGS if (folder / name).is_file()), None)
     if path is None:
-        raise CheckpointError(f"{folder}: no config.json in it, so this is no model's folder")
+        near = f"; did you mean '{folder / 'model'}'?" if (folder / "model" / CONFIGS[0]).is_file() else ""
+        raise CheckpointError(f"{folder}: no config.json in it, so this is no model's folder{near}")
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -171,7 +173,7 @@ def _weights(folder: Path) -> Path:
             f"{folder}: {pickled[0]} is a pickle, which can run code when it is read, so it is not; convert it with "
             "transformers: AutoModel.from_pretrained(folder).save_pretrained(new_folder, safe_serialization=True)"
         )
-    raise CheckpointError(f"{folder}: no weights in it, expected {' or '.join(WEIGHTS)}")
+    raise CheckpointError(f"{folder}: no weights in it, expected {' or '.join(WEIGHTS)} in one piece")
 
 
 def tokenizer_folder(source: Source) -> Path:

@@ -1,0 +1,72 @@
+"""Small encoders of every kind, a padded batch, and copies of the golden folders that a test may change."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import paddle
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from paddle_tasks.models.base import Encoder
+from paddle_tasks.models.encoder import EncoderSection, build_encoder
+from paddle_tasks.models.pretrained import load_pretrained
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+ENCODERS = ("bilstm", "textcnn", "bert", "golden/bert", "golden/ernie")
+VOCABULARY, PAD = 50, 0
+LENGTHS = (9, 5, 2, 1)
+
+Batch = tuple[paddle.Tensor, paddle.Tensor, paddle.Tensor]
+
+
+def section(kind: str, **changes: object) -> EncoderSection:
+    """Return a small section of that kind."""
+    sizes = {"hidden_size": 12, "embedding_size": 8, "n_layers": 2, "n_heads": 2, "max_positions": 16}
+    return EncoderSection.model_validate_json(json.dumps({"encoder": kind, **sizes, **changes}))
+
+
+def make_encoder(name: str, **changes: object) -> Encoder:
+    """Return one of `ENCODERS`, the same whenever it is asked for."""
+    paddle.seed(3)
+    if name.startswith("golden/"):
+        return load_pretrained(str(GOLDEN.parent / name))
+    return build_encoder(section(name, **changes), VOCABULARY, PAD)
+
+
+def batch(lengths: tuple[int, ...] = LENGTHS, padding: int = PAD) -> Batch:
+    """Return ids, token types and lengths; ``padding`` stands after the texts' ends."""
+    numbers = np.random.default_rng(5)
+    ids = np.full((len(lengths), max(lengths)), padding, np.int64)
+    types = np.full_like(ids, int(padding != PAD))
+    for row, length in enumerate(lengths):
+        ids[row, :length] = numbers.integers(1, VOCABULARY - 1, length)
+        types[row, :length] = np.arange(length) >= length // 2
+    return paddle.to_tensor(ids), paddle.to_tensor(types), paddle.to_tensor(np.array(lengths, np.int64))
+
+
+@pytest.fixture
+def golden_copy(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that copies a golden model's folder, with changes to its configuration and tensors."""
+
+    def copy(name: str, config: dict[str, object] | None = None, tensors: Callable[[dict], dict] | None = None) -> Path:
+        folder = tmp_path / name
+        shutil.copytree(GOLDEN / name, folder)
+        fields = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps({**fields, **(config or {})}))
+        if tensors:
+            weights = folder / "model.safetensors"
+            save_file(tensors(load_file(weights)), weights, metadata={"format": "pt"})
+        return folder
+
+    return copy
+
+
+def listing(folder: Path) -> dict[str, tuple[int, int]]:
+    """Return size and time of change of every file and folder in and under a folder, itself included."""
+    paths = [folder, *folder.rglob("*")]
+    return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in paths}

@@ -1,0 +1,92 @@
+"""BERT and ERNIE against Hugging Face's, from the same small random weights (see tests/golden/make_golden.py)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import paddle
+import pytest
+
+from paddle_tasks.models.base import Encoder
+from paddle_tasks.models.pretrained import load_pretrained
+
+from .conftest import GOLDEN
+
+TOLERANCE = 5e-6
+MODELS = ("bert", "ernie")
+# An interpreter that has torch and transformers, when this one has not.
+TORCH_PYTHON = os.environ.get("PADDLE_TASKS_TORCH_PYTHON", sys.executable)
+
+
+def difference(encoder: Encoder, folder: Path) -> float:
+    """Return the largest difference, over states at real positions and pooler output."""
+    expected = np.load(folder / "expected.npz")
+    encoder.eval()
+    inputs = (paddle.to_tensor(expected[name]) for name in ("input_ids", "token_type_ids", "lengths"))
+    states, first = encoder(*inputs)
+    real = np.arange(states.shape[1]) < expected["lengths"][:, None]
+    return max(
+        np.abs(states.numpy() - expected["states"])[real].max(), np.abs(first.numpy() - expected["pooled"]).max()
+    )
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_states_and_pooler_are_hugging_faces(name):
+    assert difference(load_pretrained(str(GOLDEN / name)), GOLDEN / name) <= TOLERANCE
+
+
+def set_epsilon(encoder: Encoder, epsilon: float) -> None:
+    for layer in encoder.sublayers():
+        if isinstance(layer, paddle.nn.LayerNorm):
+            layer._epsilon = epsilon
+
+
+def transpose(layer: paddle.nn.Linear) -> None:
+    layer.weight.set_value(layer.weight.numpy().T.copy())
+
+
+CHANGES = {
+    "epsilon": lambda encoder: set_epsilon(encoder, 1e-5 if encoder.model_type == "bert" else 1e-12),
+    "query transposed": lambda encoder: transpose(encoder.model.encoder.layers[0].self_attn.q_proj),
+    "pooler transposed": lambda encoder: transpose(encoder.model.pooler.dense),
+    "approximate GELU": lambda encoder: [
+        setattr(layer, "activation", lambda x: paddle.nn.functional.gelu(x, approximate=True))
+        for layer in encoder.model.encoder.layers
+    ],
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("name", MODELS)
+def test_a_wrong_model_differs_by_more(name, change):
+    encoder = load_pretrained(str(GOLDEN / name))
+    CHANGES[change](encoder)
+    assert difference(encoder, GOLDEN / name) > 2 * TOLERANCE
+
+
+def test_ernies_task_embedding_counts():
+    encoder = load_pretrained(str(GOLDEN / "ernie"))
+    encoder.model.embeddings.task_id = 1
+    assert difference(encoder, GOLDEN / "ernie") > 2 * TOLERANCE
+
+
+@pytest.fixture(scope="module")
+def torch_python():
+    probe = subprocess.run([TORCH_PYTHON, "-c", "import torch, transformers"], capture_output=True, check=False)
+    if probe.returncode:
+        pytest.skip("torch and transformers cannot be imported; PADDLE_TASKS_TORCH_PYTHON names a Python that can")
+    return TORCH_PYTHON
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("arguments", [("--seed", "0"), ("--seed", "2", "--activation", "gelu_new")])
+def test_live(tmp_path, torch_python, arguments):
+    subprocess.run([torch_python, GOLDEN / "make_golden.py", tmp_path, *arguments], check=True, capture_output=True)
+    for name in MODELS:
+        assert difference(load_pretrained(str(tmp_path / name)), tmp_path / name) <= TOLERANCE
+        if arguments == ("--seed", "0"):  # what is stored is what the script makes
+            assert difference(load_pretrained(str(GOLDEN / name)), tmp_path / name) <= TOLERANCE
