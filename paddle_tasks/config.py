@@ -48,7 +48,7 @@ def _decimal(loader: _Loader, node: yaml.ScalarNode) -> int:
 def _unique_mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: dict[Any, int] = {}
     for key_node, _ in node.value:
-        key, line = loader.construct_object(key_node), key_node.start_mark.line + 1  # type: ignore[no-untyped-call]
+        key, line = loader.construct_object(key_node), key_node.start_mark.line + 1
         if key in seen:
             raise ConfigError(f"{key_node.start_mark.name}:{line}: key {key!r} stands already in line {seen[key]}")
         seen[key] = line
@@ -73,7 +73,7 @@ def parse_yaml(text: str, where: str) -> Any:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ConfigError(f"{where}{line}: not valid YAML: {error.problem}") from error
     finally:
-        loader.dispose()  # type: ignore[no-untyped-call]
+        loader.dispose()
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -15,11 +15,15 @@ from typing import Any
 def write_text(path: Path, text: str) -> None:
     """Write a file through a temporary one beside it, synced to disk before it takes the name."""
     temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -34,12 +38,14 @@ def whole_folder(path: Path) -> Iterator[Path]:
     An older folder of that name is kept until then; nothing is left behind when the block raises.
     """
     temporary, old = path.with_name(f".{path.name}.tmp"), path.with_name(f".{path.name}.old")
+    if old.exists() and not path.exists():  # a crash between the two renames below
+        old.rename(path)
     for leftover in (temporary, old):
         shutil.rmtree(leftover, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:
         yield temporary
-        for file in temporary.rglob("*"):
+        for file in (*temporary.rglob("*"), temporary):
             _sync(file)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -47,6 +53,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     if path.exists():
         path.rename(old)
     temporary.rename(path)
+    _sync(path.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 

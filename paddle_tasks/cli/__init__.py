@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 75
@@ -17,7 +18,7 @@ def main() -> None:
     from paddle_tasks.errors import RunStopped, UserError
 
     # Newer releases of typer bring a click of their own, so its exceptions are found by their place in the family.
-    usage_error = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
+    usage_error: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
     try:
         code = app(standalone_mode=False)
     except UserError as error:

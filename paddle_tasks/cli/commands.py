@@ -38,6 +38,23 @@ def _print_json(value: Any) -> None:
     _print(json.dumps(value, ensure_ascii=False, indent=2))
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        from paddle_tasks import __version__
+
+        _print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[  # noqa: ARG001
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Chinese NLP on PaddlePaddle: train, score and look at the course's projects."""
+
+
 @app.command()
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False, quiet: Quiet = False

@@ -12,7 +12,8 @@ def lines(report: Mapping[str, Any]) -> Iterator[str]:
     """Yield the lines of a report of `paddle_tasks.data.checks.check`."""
     for split, rows in report["rows"].items():
         lengths = report["characters"][split]
-        yield f"{split:6} {rows} rows, {lengths['mean']} characters on average, p95 {lengths['p95']:.0f}, longest {lengths['max']}"
+        spread = f"{lengths['mean']} characters on average, p95 {lengths['p95']:.0f}, longest {lengths['max']}"
+        yield f"{split:6} {rows} rows, {spread}"
         counts = list(report["labels"][split].items())
         more = f" … and {len(counts) - _LABELS_SHOWN} more" if len(counts) > _LABELS_SHOWN else ""
         yield "       labels " + ", ".join(f"{label}: {count}" for label, count in counts[:_LABELS_SHOWN]) + more

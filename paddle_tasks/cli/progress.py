@@ -24,12 +24,16 @@ _SECONDS_BETWEEN_LINES = 10.0
 def watch(*, quiet: bool) -> Iterator[Observer]:
     """Yield what a training run reports to; it writes to stderr, results go to stdout."""
     if quiet:
-        yield lambda event: None
+        yield ignore
     elif sys.stderr.isatty():
         with _bar() as bar:
             yield _Watcher(bar.console.print, bar).see
     else:
         yield _Watcher(lambda text: sys.stderr.write(f"{text}\n"), None).see
+
+
+def ignore(event: object) -> None:
+    """Show nothing."""
 
 
 def _bar() -> Progress:
@@ -79,7 +83,7 @@ class _Watcher:
 
     def _move_bar(self, report: StepReport) -> None:
         assert self.bar is not None
-        fields = {"epoch": report.epoch, "loss": self.loss, "rate": self.rate, "score": self.score}
+        fields: dict[str, Any] = {"epoch": report.epoch, "loss": self.loss, "rate": self.rate, "score": self.score}
         if self.row is None:
             self.row = self.bar.add_task("train", total=report.total_steps, completed=report.step, **fields)
         self.bar.update(self.row, completed=report.step, **fields)

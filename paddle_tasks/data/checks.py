@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from paddle_tasks.data.catalogue import SplitName
 from paddle_tasks.data.splits import LabelledText, Split
 
 _SHOWN = 20
 
 
-def check(splits: Mapping[str, Split[LabelledText]]) -> dict[str, Any]:
+def check(splits: Mapping[SplitName, Split[LabelledText]]) -> dict[str, Any]:
     """Return the data report.
 
     ``duplicate_texts`` is the number of train rows less their distinct texts, ``contradictory_texts`` the number of

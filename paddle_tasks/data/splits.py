@@ -136,7 +136,7 @@ def label_order(split: Split[LabelledText]) -> tuple[str, ...]:
     return tuple(sorted(found, key=lambda label: (0, int(label), "") if label.isdecimal() else (1, 0, label)))
 
 
-def describe(splits: Mapping[str, Split[E]]) -> dict[str, dict[str, str | int]]:
+def describe(splits: Mapping[SplitName, Split[E]]) -> dict[str, dict[str, str | int]]:
     """Return path, rows, sha256 and skipped rows of each split, as result.json records them."""
     return {
         name: {

@@ -143,7 +143,7 @@ def check_hub(answer: Answer) -> Finding:
     return warn(
         "hub",
         f"{host} cannot be reached ({reason}); hub names such as bert-base-chinese load only from the model cache",
-        "use a local folder or a built-in encoder (builtin/bert-mini-zh), or fill the cache on a machine with network",
+        "use a local folder or an encoder trained from scratch (textcnn), or fill the cache on a machine with network",
     )
 
 

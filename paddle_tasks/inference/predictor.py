@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 from paddle_tasks import config as configuration
 from paddle_tasks import runtime, tasks
@@ -19,10 +19,6 @@ class Predictor:
     def __init__(self, folder: Path, task: Any, model: Any) -> None:
         self.folder, self.task, self.model = folder, task, model
 
-    @overload
-    def __call__(self, texts: str) -> dict[str, Any]: ...
-    @overload
-    def __call__(self, texts: Sequence[str]) -> list[dict[str, Any]]: ...
     def __call__(self, texts: str | Sequence[str]) -> dict[str, Any] | list[dict[str, Any]]:
         """Return ``{"input", "label", "probabilities"}`` for a text, or a list of them for a list."""
         if isinstance(texts, str):

@@ -37,11 +37,6 @@ class PretrainedEncoder(Encoder):
             input_ids,
             token_type_ids=token_type_ids,
             attention_mask=real_positions(lengths, input_ids.shape[1]).astype("int64"),
-            # A configuration that came with the weights must not change what is returned.
-            use_cache=False,
-            output_hidden_states=False,
-            output_attentions=False,
-            return_dict=False,
         )
         return states, first
 

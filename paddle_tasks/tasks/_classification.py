@@ -103,7 +103,8 @@ class TextClassification:
             raise ConfigError(f"data.labels: a classifier needs two labels or more, found {list(self.labels)}")
         self._check_output()
         if source is None:
-            self.tokenizer = Tokenizer(learn_vocabulary(example.text for example in train.examples))
+            # What stands in train only once becomes [UNK], so that [UNK] is trained too.
+            self.tokenizer = Tokenizer(learn_vocabulary((example.text for example in train.examples), min_count=2))
         else:
             self.tokenizer = Tokenizer.load(tokenizer_folder(source))
         self.load_split("dev", self.config.data.dev)

@@ -52,7 +52,7 @@ class CheckpointStore:
         is_best: bool,
     ) -> Path:
         """Write a checkpoint for ``step``, then move ``latest`` (and ``best``), then drop what is not kept."""
-        target = self.folder / f"step-{step:08d}"
+        target = self.folder_of(step)
         with whole_folder(target) as temporary:
             write_model(temporary / "model")
             save_file(dict(optimizer_state), temporary / "optimizer.safetensors")
@@ -60,14 +60,20 @@ class CheckpointStore:
             files = sorted(path for path in temporary.rglob("*") if path.is_file())
             listing = {str(path.relative_to(temporary)): sha256(path) for path in files}
             write_json(temporary / "manifest.json", {"step": step, "sha256": listing})
+        self.point_at(target, is_best=is_best)
+        return target
+
+    def folder_of(self, step: int) -> Path:
+        """Return the folder of the checkpoint after a step."""
+        return self.folder / f"step-{step:08d}"
+
+    def point_at(self, target: Path, *, is_best: bool) -> None:
+        """Make ``target`` the latest checkpoint (and the best one), then drop what is not kept."""
         write_text(self.folder / "latest", target.name + "\n")
         if is_best:
             write_text(self.folder / "best", target.name + "\n")
-        self._drop_old()
-        return target
-
-    def _drop_old(self) -> None:
-        kept = {self._pointer("best"), *[path.name for path in self._newest_first()[: self.keep]]}
+        # Newer ones were passed over as damaged when the run was continued, so they must not fill the places.
+        kept = {self._pointer("best"), *[path.name for path in self._newest_first() if path <= target][: self.keep]}
         for path in self._newest_first():
             if path.name not in kept:
                 shutil.rmtree(path)

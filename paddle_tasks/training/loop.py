@@ -64,6 +64,11 @@ class Progress:
     evaluations_without_gain: int = 0
     stopped_early: bool = False
 
+    @property
+    def current_epoch(self) -> int:
+        """The epoch, counted from 1, that the last step was part of."""
+        return self.epoch + (self.batch > 0)
+
 
 @dataclass(frozen=True)
 class StepReport:
@@ -147,12 +152,13 @@ class Loop:
         progress, batches = self.progress, self.batches_of(self.progress.epoch, self.progress.batch)
         ends_epoch = False
         while not (ends_epoch or self.is_done):
+            started = time.perf_counter()
             group = _take(batches, min(self.accumulation_steps, self.n_batches - progress.batch))
             ends_epoch = progress.batch + len(group) == self.n_batches
-            yield self._step(group, ends_epoch=ends_epoch)
+            yield self._step(group, started, ends_epoch=ends_epoch)
 
-    def _step(self, group: Sequence[Sized], *, ends_epoch: bool) -> StepReport:
-        started, progress = time.perf_counter(), self.progress
+    def _step(self, group: Sequence[Sized], started: float, *, ends_epoch: bool) -> StepReport:
+        progress = self.progress
         self.model.train()  # an evaluation may have come between
         # Randomness is a function of (seed, step), so a resumed run needs no generator state.
         paddle.seed(step_seed(self.seed, progress.step))
@@ -166,7 +172,7 @@ class Loop:
         return StepReport(
             step=progress.step,
             total_steps=self.total_steps,
-            epoch=progress.epoch + (not ends_epoch),
+            epoch=progress.current_epoch,
             loss=loss / count,
             learning_rate=rate,
             gradient_norm=norm,
@@ -190,16 +196,20 @@ class Loop:
 
     def _update(self, rate: float, loss: float, count: int, group: Sequence[Sized]) -> float:
         scaler = self.precision.scaler
-        if scaler:
+        if scaler and math.isfinite(loss):  # once unscaled, it expects its own step and update
             scaler.unscale_(self.optimizer)
-        norm = scale_gradients(self.model.parameters(), count, self.settings.max_gradient_norm)
+        norm: float = scale_gradients(self.model.parameters(), count, self.settings.max_gradient_norm)
         overflow = bool(scaler) and math.isfinite(loss)
         if not math.isfinite(loss) or not (math.isfinite(norm) or overflow):
             self._refuse(loss / count, norm, group)
         else:
             self._apply(rate)
-        self.optimizer.clear_grad()
+        self._clear()
         return norm
+
+    def _clear(self) -> None:
+        # Not to zeros: a parameter that a batch leaves out would decay then, but not in the first step after a resume.
+        self.optimizer.clear_grad(set_to_zero=False)
 
     def _apply(self, rate: float) -> None:
         self.optimizer.set_lr(rate)
@@ -214,7 +224,7 @@ class Loop:
     def _refuse(self, loss: float, norm: float, group: Sequence[Sized]) -> None:
         if self.on_nonfinite == "skip":
             return
-        self.optimizer.clear_grad()
+        self._clear()
         rows = [row for batch in group for row in batch.rows]
         raise NonFiniteError(
             f"step {self.progress.step + 1}: loss {loss} and gradient norm {norm}, expected finite numbers; "
@@ -227,7 +237,7 @@ class Loop:
         progress.step += 1
         progress.skipped_steps += skipped
         progress.batch = 0 if ends_epoch else progress.batch + len(group)
-        progress.epoch += ends_epoch
+        progress.epoch += int(ends_epoch)
         progress.n_tokens += sum(batch.n_tokens for batch in group)
         progress.n_padded_tokens += sum(batch.n_padded_tokens for batch in group)
         if not skipped:

@@ -68,9 +68,9 @@ class StopSignal:
                 signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        if self.received:
+        if self.received and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.received = signal.Signals(number).name
+        self.received = self.received or signal.Signals(number).name
 
 
 @dataclass
@@ -109,6 +109,7 @@ class Session:
             NonFiniteError: from the loop, when it is to stop on such a step.
         """
         self._saved = self._place()
+        self._mend_best()
         self._evaluate_when_due()  # which a signal may have cut short the last time
         for report in self.loop.steps():
             self._log(report)
@@ -117,6 +118,14 @@ class Session:
             if self.stop.received or (self.save_every and report.step % self.save_every == 0):
                 self._save(is_best=False)
             self.stop.check()
+
+    def _mend_best(self) -> None:
+        """Point at the best model again: a crash may have come between its checkpoint and the pointer or the copy."""
+        progress = self.loop.progress
+        if progress.step and progress.step == progress.best_step:
+            folder = self.store.folder_of(progress.step)
+            self.store.point_at(folder, is_best=True)
+            self.keep_best(folder)
 
     def _evaluation_is_due(self) -> bool:
         progress = self.loop.progress
@@ -135,7 +144,7 @@ class Session:
             self._save(is_best=False)
             raise
         progress = self.loop.progress
-        epoch = progress.epoch + (progress.batch > 0)
+        epoch = progress.current_epoch
         is_best = self._note_score(float(metrics[self.metric]))
         self.tracker.scalars(progress.step, epoch, scalars_of(metrics, "dev"))
         self._save(is_best=is_best)
@@ -144,13 +153,16 @@ class Session:
     def _note_score(self, value: float) -> bool:
         progress = self.loop.progress
         progress.evaluated_step = progress.step
-        sign = -1 if self.metric in LOWER_IS_BETTER else 1
-        is_best = progress.best_value is None or sign * value > sign * progress.best_value
+        is_best = progress.best_value is None or self._is_better(value, progress.best_value)
         if is_best:
             progress.best_value, progress.best_step = value, progress.step
         progress.evaluations_without_gain = 0 if is_best else progress.evaluations_without_gain + 1
         progress.stopped_early = bool(self.patience) and progress.evaluations_without_gain >= (self.patience or 0)
         return is_best
+
+    def _is_better(self, value: float, best: float) -> bool:
+        sign = -1 if self.metric in LOWER_IS_BETTER else 1
+        return sign * value > sign * best or (math.isnan(best) and not math.isnan(value))
 
     def _save(self, *, is_best: bool) -> None:
         progress = self.loop.progress
@@ -172,7 +184,7 @@ class Session:
 
     def _log(self, report: StepReport) -> None:
         self._rate = (self._rate[0] + report.n_tokens, self._rate[1] + report.seconds)
-        if report.step % self.log_every and not report.ends_epoch:
+        if report.step % self.log_every and not report.ends_epoch and report.step < report.total_steps:
             return
         progress = self.loop.progress
         values: dict[str, float] = {}

@@ -85,7 +85,7 @@ class VisualDLWriter:
 
 def _cut(path: Path, position: int) -> None:
     if path.exists():
-        os.truncate(path, position)
+        os.truncate(path, min(position, path.stat().st_size))  # a longer one would be filled with zeros
 
 
 class Tracker:

@@ -39,8 +39,8 @@ class RunFolder:
 
     @property
     def exists(self) -> bool:
-        """Whether anything is there."""
-        return self.path.exists()
+        """Whether anything is there; an empty folder is as good as none."""
+        return any(self.path.iterdir()) if self.path.is_dir() else self.path.exists()
 
     def result(self) -> dict[str, Any] | None:
         """Return result.json, or None when there is none yet."""
@@ -53,10 +53,7 @@ class RunFolder:
         Raises:
             CheckpointError: it holds a run of another one (the differences are listed), or something else.
         """
-        if not self.config_file.is_file():
-            raise CheckpointError(
-                f"{self.path}: is there, but is no run (it has no config.yaml); choose another run_dir"
-            )
+        self._check_is_run()
         old = configuration.validate(configuration.read(self.config_file), type(config), str(self.config_file))
         found = configuration.differences(old, config)
         if found:
@@ -66,12 +63,24 @@ class RunFolder:
                 "choose another run_dir, or --fresh to move it aside and start anew"
             )
 
+    def _check_is_run(self) -> None:
+        if not self.config_file.is_file():
+            raise CheckpointError(
+                f"{self.path}: is there, but is no run (it has no config.yaml); choose another run_dir"
+            )
+
     def move_aside(self) -> Path:
-        """Rename the folder to the first free ``NAME.1``, ``NAME.2``, …"""
+        """Rename the folder to the first of ``NAME.1``, ``NAME.2``, … that is free.
+
+        Raises:
+            CheckpointError: it holds no run, or another process is training in it.
+        """
+        self._check_is_run()
         number = 1
         while (target := self.path.with_name(f"{self.path.name}.{number}")).exists():
             number += 1
-        self.path.rename(target)
+        with self.locked():
+            self.path.rename(target)
         return target
 
     def create(self, config: RunSection) -> None:
@@ -87,7 +96,7 @@ class RunFolder:
         Raises:
             CheckpointError: one does already.
         """
-        with (self.path / ".lock").open("w") as file:
+        with (self.path / ".lock").open("a") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:

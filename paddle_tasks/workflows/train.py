@@ -161,6 +161,7 @@ class _Training:
         checkpoint = self._restore()
         positions = dict(checkpoint.state["positions"]) if checkpoint else None
         status: Status = "failed"
+        result: dict[str, Any] = {}
         try:
             with (
                 open_tracker(self.folder.path, visualdl=self.config.logging.visualdl, positions=positions) as tracker,
@@ -173,8 +174,9 @@ class _Training:
             status = "interrupted"
             raise
         finally:
-            self.folder.write_result(self._result(status))
-        return Run(self.folder.path, self._result(status))
+            result = self._result(status)
+            self.folder.write_result(result)
+        return Run(self.folder.path, result)
 
     def _restore(self) -> Checkpoint | None:
         checkpoint = self.store.load_latest()
@@ -192,7 +194,8 @@ class _Training:
         self.observe(
             Note(
                 f"continuing {self.folder.path} after step {progress.step} of {self.loop.total_steps} (epoch "
-                f"{progress.epoch + 1}): weights, optimiser, order of the data and metrics restored from {checkpoint.folder}"
+                f"{progress.epoch + 1}): weights, optimiser, order of the data and metrics restored from "
+                f"{checkpoint.folder}"
             )
         )
         return checkpoint
@@ -231,7 +234,7 @@ class _Training:
                 self.scores[name] = self.task.evaluate(self.model, split, stop.check)
         progress = self.loop.progress
         if "test" in self.scores:
-            tracker.scalars(progress.step, progress.epoch, scalars_of(self.scores["test"].metrics, "test"))
+            tracker.scalars(progress.step, progress.current_epoch, scalars_of(self.scores["test"].metrics, "test"))
         self.folder.write_predictions({name: evaluation.predictions for name, evaluation in self.scores.items()})
 
     def _result(self, status: Status) -> dict[str, Any]:

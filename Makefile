@@ -1,0 +1,46 @@
+# Each target works from a bare clone: it makes .venv, installs the exact versions of requirements/ and goes on.
+#   make demo            train on the reviews that ship
+#   make test            run the tests
+#   make demo VENV=      use the current Python and its own Paddle instead (AI Studio, GPU)
+
+VENV ?= .venv
+IN_RANGE = -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))'
+PYTHON ?= $(firstword $(foreach name,python3 python3.11 python3.12 python3.10,\
+	$(shell $(name) $(IN_RANGE) 2>/dev/null && echo $(name))))
+ifeq ($(strip $(PYTHON)),)
+$(error no Python 3.10, 3.11 or 3.12 found; install one, or name it: make demo PYTHON=/path/to/python)
+endif
+LOCK = requirements/py$(shell $(PYTHON) -c 'import sys; print("%d%d" % sys.version_info[:2])').txt
+
+ifeq ($(strip $(VENV)),)
+RUN = $(PYTHON)
+INSTALLED = current-python
+else
+RUN = $(VENV)/bin/python
+INSTALLED = $(VENV)/.installed
+endif
+
+.PHONY: install demo test lint current-python
+
+install: $(INSTALLED)
+
+$(VENV)/.installed: $(LOCK) setup.py
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --requirement $(LOCK)
+	$(VENV)/bin/python -m pip install --quiet --no-deps --editable .
+	touch $@
+
+# The lock is only a constraint here: what the machine has, such as paddlepaddle-gpu, stays as it is.
+current-python:
+	$(PYTHON) -m pip install --quiet --constraint $(LOCK) --editable '.[dev]'
+
+demo: $(INSTALLED)
+	$(RUN) -m paddle_tasks train configs/sentiment.yaml run_dir=runs/demo
+
+test: $(INSTALLED)
+	$(RUN) -m pytest
+
+lint: $(INSTALLED)
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy

@@ -1,0 +1,256 @@
+"""The doctor against broken installations: machine."""
+
+from __future__ import annotations
+
+import http.server
+import os
+import shutil
+import sys
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from paddle_tasks.doctor import installation, machine
+from paddle_tasks.doctor.finding import ok
+from paddle_tasks.doctor.probe import Answer, ask
+from tests.doctor.helpers import GPU, NO_PADDLE, add_module, having
+
+# Device
+
+
+@pytest.mark.parametrize(
+    ("facts", "gpus", "status", "words"),
+    [
+        ({}, [], "ok", "no GPU"),
+        ({}, GPU, "warn", "this paddle has no CUDA"),
+        ({"cuda": "12.6"}, GPU, "warn", "does not see Tesla T4"),
+        ({"cuda": "12.6"}, [], "ok", "no GPU"),
+        ({"cuda": "12.6", "device": "gpu:0", "gpus": GPU * 2}, GPU, "ok", "gpu:0 of 2 (Tesla T4, Tesla T4)"),
+        ({"cuda": "12.6", "gradient": 0.0}, GPU, "fail", "a gradient came out wrong"),
+        ({"gradient": 0.0}, [], "fail", "a gradient came out wrong"),
+    ],
+)
+def test_device(facts, gpus, status, words):
+    finding = machine.check_device(having(**facts), gpus)
+    assert finding.status == status
+    assert words in finding.message
+
+
+def test_device_that_dies_at_its_first_operation():
+    answer = Answer({"version": "3.3.1", "cuda": "12.6"}, "OSError: (External) CUDNN error(1)")
+    finding = machine.check_device(answer, GPU)
+    assert finding.status == "fail"
+    assert "CUDNN error(1)" in finding.message
+    assert "--device cpu" in finding.fix
+
+
+def test_machine_gpus(tmp_path, monkeypatch):
+    monkeypatch.setattr(machine, "NVIDIA_DEVICE", tmp_path / "nvidia0")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert machine.machine_gpus() == []
+    command = tmp_path / "nvidia-smi"
+    listing = "GPU 0: Tesla T4 (UUID: GPU-1)\nGPU 1: NVIDIA A100 (40GB) (UUID: GPU-2)"
+    command.write_text(f"#!/bin/sh\necho '{listing}'\n")
+    command.chmod(0o755)
+    assert machine.machine_gpus() == ["Tesla T4", "NVIDIA A100 (40GB)"]
+    command.write_text("#!/bin/sh\necho 'GPU 0: unable to determine the device handle'\nexit 9\n")
+    assert machine.machine_gpus() == []
+    (tmp_path / "nvidia0").touch()
+    assert machine.machine_gpus() == ["an NVIDIA GPU"]
+
+
+# Threads and dispatch
+
+# As Paddle does it: OMP_NUM_THREADS is 1 unless it was set before.
+FAKE_PADDLE = """
+import os, sys
+from types import SimpleNamespace as Namespace
+__version__ = "after paddle_tasks" if "paddle_tasks" in sys.modules else "alone"
+os.environ["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS", "1")
+def is_compiled_with_cuda(): return False
+"""
+
+
+def test_paddle_probe_reports_the_environment_of_a_run(site, monkeypatch):
+    add_module(site, "paddle", FAKE_PADDLE)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    monkeypatch.setenv("MKL_DEBUG_CPU_TYPE", "5")
+    monkeypatch.delenv("PADDLE_TASKS_THREADS", raising=False)
+    facts = ask(installation.PADDLE_PROBE, 20).facts
+    assert (facts["version"], facts["threads"], facts["dispatch"]) == ("after paddle_tasks", "3", "5")
+
+
+def test_threads_set_to_one_from_outside(site, monkeypatch):
+    add_module(site, "paddle", FAKE_PADDLE)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.delenv("PADDLE_TASKS_THREADS", raising=False)
+    finding = machine.check_threads(ask(installation.PADDLE_PROBE, 20), 4)
+    assert finding.status == "warn"
+    assert finding.fix == "unset OMP_NUM_THREADS, or export PADDLE_TASKS_THREADS=4"
+
+
+@pytest.mark.parametrize(
+    ("threads", "cores", "asked", "status"),
+    [
+        ("1", 1, "", "ok"),
+        ("1", 2, "", "warn"),
+        ("1", 2, "1", "ok"),
+        ("2", 4, "", "ok"),
+        ("4", 4, "", "ok"),
+        ("64", 4, "", "warn"),
+    ],
+)
+def test_threads(threads, cores, asked, status, monkeypatch):
+    monkeypatch.setenv("PADDLE_TASKS_THREADS", asked)
+    finding = machine.check_threads(having(threads=threads), cores)
+    assert finding.status == status
+    assert status == "ok" or f"PADDLE_TASKS_THREADS={cores}" in finding.fix
+
+
+@pytest.mark.parametrize(
+    ("files", "cores"),
+    [
+        ({}, 8),
+        ({"cpu.max": "max 100000"}, 8),
+        ({"cpu.max": "200000 100000"}, 2),
+        ({"cpu.max": "150000 100000"}, 2),
+        ({"cpu.max": "50000 100000"}, 1),
+        ({"cpu.max": "1600000 100000"}, 8),
+        ({"cpu/cpu.cfs_quota_us": "300000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 3),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 8),
+    ],
+)
+def test_usable_cores_obey_the_quota_of_the_container(files, cores, tmp_path, monkeypatch):
+    monkeypatch.setattr(machine, "CGROUP", tmp_path)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
+    (tmp_path / "cpu").mkdir()
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    assert machine.usable_cores() == cores
+
+
+@pytest.mark.parametrize(
+    ("vendor", "dispatch", "status", "fix"),
+    [
+        ("AuthenticAMD", "5", "ok", None),
+        ("AuthenticAMD", None, "warn", "export MKL_DEBUG_CPU_TYPE=5"),
+        ("AuthenticAMD", "4", "warn", "export MKL_DEBUG_CPU_TYPE=5"),
+        ("AMD64 Family 25 Model 97 Stepping 2, AuthenticAMD", None, "warn", "export MKL_DEBUG_CPU_TYPE=5"),
+        ("GenuineIntel", None, "ok", None),
+        ("GenuineIntel", "5", "warn", "unset MKL_DEBUG_CPU_TYPE"),
+        ("aarch64", None, "ok", None),
+    ],
+)
+def test_dispatch(vendor, dispatch, status, fix):
+    finding = machine.check_dispatch(having(dispatch=dispatch), vendor)
+    assert (finding.status, finding.fix) == (status, fix)
+
+
+def test_cpu_field(tmp_path, monkeypatch):
+    monkeypatch.setattr(machine, "CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(machine.platform, "processor", lambda: "Intel64 Family 6, GenuineIntel")
+    assert machine.cpu_field("vendor_id") == "Intel64 Family 6, GenuineIntel"
+    (tmp_path / "cpuinfo").write_text("processor\t: 0\nvendor_id\t: AuthenticAMD\nmodel name\t: AMD EPYC\n")
+    assert machine.cpu_field("vendor_id") == "AuthenticAMD"
+    assert machine.cpu_field("model name") == "AMD EPYC"
+
+
+@pytest.mark.parametrize("check", [machine.check_threads, machine.check_dispatch, machine.check_device])
+def test_without_paddle_the_rest_points_to_it(check):
+    finding = check(NO_PADDLE, 2)
+    assert finding.status != "ok"
+    assert finding.fix == "mend paddle first"
+
+
+# Hub, cache, disk
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    """A local server whose answer to HEAD is the number in the path."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_HEAD(self):
+            self.send_response(int(self.path.strip("/")))
+            self.end_headers()
+
+        def log_message(self, *arguments):
+            pass
+
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize(("status", "outcome", "words"), [(200, "ok", "answers"), (403, "warn", "HTTP status 403")])
+def test_hub_that_answers(hub, status, outcome, words):
+    finding = machine.check_hub(ask(machine.hub_probe(f"{hub}/{status}"), 20))
+    assert finding.status == outcome
+    assert words in finding.message
+
+
+def test_hub_out_of_reach():
+    finding = machine.check_hub(ask(machine.hub_probe("http://127.0.0.1:9/x"), 20))
+    assert finding.status == "warn"
+    assert "refused" in finding.message
+    assert "bert-base-chinese" in finding.message
+    assert "local folder" in finding.fix
+    assert machine.check_hub(Answer({}, "no answer within 6 s")).status == "warn"
+
+
+def test_hub_is_the_one_that_paddlenlp_downloads_from():
+    # Read, not imported: paddlenlp is imported once in this file.
+    [folder] = [entry for entry in map(Path, sys.path) if (entry / "paddlenlp").is_dir()]
+    source = (folder / "paddlenlp" / "transformers" / "bert" / "configuration.py").read_text(encoding="utf-8")
+    assert machine.HUB_URL.removeprefix("https") in source
+
+
+def test_cache_counts_models(tmp_path, monkeypatch):
+    monkeypatch.setenv("PPNLP_HOME", str(tmp_path / "new"))
+    assert machine.check_cache() == ok("model cache", f"0 models in {tmp_path / 'new' / 'models'}")
+    names = ["bert/model_state.pdparams", "org/ernie/a-1.safetensors", "org/ernie/a-2.safetensors", "tokens/vocab.txt"]
+    for name in names:
+        file = tmp_path / "new" / "models" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    assert machine.check_cache().message.startswith("2 models in ")
+
+
+def test_cache_that_cannot_be_written(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("PPNLP_HOME", str(tmp_path / "file"))
+    finding = machine.check_cache()
+    assert finding.status == "warn"
+    assert finding.fix.startswith("export PPNLP_HOME=")
+
+
+def test_cache_below_a_folder_of_another_user(tmp_path, monkeypatch):
+    def refuse(path: Path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setenv("PPNLP_HOME", str(tmp_path))
+    monkeypatch.setattr(Path, "exists", refuse)
+    assert machine.check_cache().status == "warn"
+
+
+def test_cache_in_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.delenv("PPNLP_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    assert machine.check_cache().message == "0 models in ~/.paddlenlp/models"
+
+
+@pytest.mark.parametrize(("free_bytes", "status"), [(10**9 - 1, "warn"), (10**9, "ok")])
+def test_disk_room(free_bytes, status, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=free_bytes))
+    assert machine.check_disk(tmp_path).status == status
+
+
+def test_disk_that_cannot_be_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    finding = machine.check_disk(tmp_path)
+    assert finding.status == "warn"
+    assert "cannot be written" in finding.message

@@ -1,0 +1,94 @@
+"""The doctor against broken installations: paddlenlp."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from paddle_tasks.doctor import installation
+from paddle_tasks.doctor.probe import ask
+from tests.doctor.helpers import HEALTHY, NO_PADDLE, ROOT, add_distribution, add_module
+
+# PaddleNLP: the statements that fail and the texts of the exceptions are those of the real packages
+
+LOST_NAMES = {
+    "from huggingface_hub import repo_type_and_id_from_hf_id": '"huggingface_hub<0.37"',
+    "from aistudio_sdk.hub import download": "aistudio-sdk==0.2.6",
+    "import pyarrow; pyarrow.PyExtensionType": '"datasets>=3"',
+}
+
+
+@pytest.fixture
+def paddlenlp(bare):
+    add_distribution(bare, "paddlenlp", "3.0.0b4")
+
+    def check(source: str):
+        add_module(bare, "paddlenlp", source)
+        return installation.check_paddlenlp(ask(installation.PADDLENLP_PROBE, 20), HEALTHY)
+
+    return check
+
+
+@pytest.mark.parametrize(("source", "wanted"), LOST_NAMES.items())
+def test_paddlenlp_on_a_module_that_lost_a_name(bare, paddlenlp, source, wanted):
+    for name in ("huggingface_hub", "pyarrow"):
+        add_module(bare, name, "")
+    (bare / "aistudio_sdk").mkdir()
+    for name in ("__init__", "hub"):
+        add_module(bare / "aistudio_sdk", name, "")
+    finding = paddlenlp(source)
+    assert finding.status == "fail"
+    assert finding.fix == f"python -m pip install {wanted}"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "raise ImportError('pyarrow requires NumPy 2.0 or newer, found 1.26.4')",
+        "raise ImportError('numpy.core.multiarray failed to import')",
+        "import sys; sys.stderr.write('AttributeError: _ARRAY_API not found\\n'); raise ImportError('lib')",
+    ],
+)
+def test_paddlenlp_with_pyarrow_and_numpy_that_do_not_fit(paddlenlp, source):
+    assert paddlenlp(source).fix == 'python -m pip install "pyarrow<22" "numpy<2"'
+
+
+def test_paddlenlp_cannot_make_its_cache_folder(paddlenlp):
+    finding = paddlenlp("raise PermissionError(13, 'Permission denied', '/home/anna/.paddlenlp/models')")
+    assert finding.fix.startswith("export PPNLP_HOME=")
+
+
+def test_paddlenlp_unknown_error(bare, paddlenlp):
+    # The name of a suspect in the path of a trace is no evidence.
+    add_module(bare, "huggingface_hub", "raise RuntimeError('something new')")
+    finding = paddlenlp("import huggingface_hub")
+    assert finding.status == "fail"
+    assert "RuntimeError: something new" in finding.message
+    assert finding.fix == f"python -m pip install -r requirements/py3{sys.version_info[1]}.txt"
+    assert (ROOT / finding.fix.split()[-1]).exists()
+    add_distribution(bare, "paddlepaddle-gpu", "3.3.1")
+    assert "requirements/" not in paddlenlp("import huggingface_hub").fix
+
+
+@pytest.mark.parametrize(
+    ("version", "status"), [("3.0.0b4", "ok"), ("2.8.1", "warn"), ("3.0.0b3", "warn"), ("2.6.1", "warn")]
+)
+def test_paddlenlp_version(paddlenlp, version, status):
+    finding = paddlenlp(f"__version__ = '{version}'")
+    assert finding.status == status
+    assert version in finding.message
+    assert status == "ok" or finding.fix.startswith("python -m pip install paddlenlp==3.0.0b4 ")
+    assert ("less proof" in finding.message) is (version == "2.8.1")
+
+
+def test_paddlenlp_not_installed(bare):
+    finding = installation.check_paddlenlp(ask(installation.PADDLENLP_PROBE, 20), HEALTHY)
+    assert finding.status == "fail"
+    assert finding.fix.startswith('python -m pip install paddlenlp==3.0.0b4 aistudio-sdk==0.2.6 "huggingface_hub<0.37"')
+
+
+def test_paddlenlp_is_not_blamed_for_paddle():
+    finding = installation.check_paddlenlp(NO_PADDLE, NO_PADDLE)
+    assert finding.status == "fail"
+    assert "mend paddle first" in finding.fix
