@@ -26,6 +26,8 @@ setup(
         "datasets>=3",
         "pyarrow<22",
         "numpy<2",
+        # Older ones need onnxoptimizer 0.3.13, which has no wheel for 3.12 and takes minutes to compile.
+        "paddle2onnx>=2.1; python_version >= '3.12'",
         "visualdl==2.5.3",
         "pyyaml>=6",
         "pydantic>=2.7",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -24,6 +25,8 @@ class Section(BaseModel):
 
 
 S = TypeVar("S", bound=Section)
+_NO_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+"""What JSON may hold as it is, and YAML not, or as a line break."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -31,6 +34,17 @@ class _Loader(yaml.SafeLoader):
 
 
 _Loader.yaml_implicit_resolvers = {}
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes every string that would be something else in YAML 1.1, which other readers know, or to `_Loader`."""
+
+
+def _quoted(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    # PyYAML loses some line breaks, such as U+0085, in any other style.
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if text.isprintable() else '"')
+
+
 _SCALARS = (
     ("tag:yaml.org,2002:bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
     ("tag:yaml.org,2002:null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
@@ -38,7 +52,8 @@ _SCALARS = (
     ("tag:yaml.org,2002:float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", "-+.0123456789"),
 )
 for _tag, _pattern, _first in _SCALARS:
-    _Loader.add_implicit_resolver(_tag, re.compile(f"^(?:{_pattern})$"), list(_first))
+    for _kind in (_Loader, _Dumper):
+        _kind.add_implicit_resolver(_tag, re.compile(f"^(?:{_pattern})$"), list(_first))
 
 
 def _decimal(loader: _Loader, node: yaml.ScalarNode) -> int:
@@ -49,12 +64,16 @@ def _unique_mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: dict[Any, int] = {}
     for key_node, _ in node.value:
         key, line = loader.construct_object(key_node), key_node.start_mark.line + 1
+        where = f"{key_node.start_mark.name}:{line}"
+        if not isinstance(key, Hashable):
+            raise ConfigError(f"{where}: a list or mapping is no key; quote a text that begins with a bracket")
         if key in seen:
-            raise ConfigError(f"{key_node.start_mark.name}:{line}: key {key!r} stands already in line {seen[key]}")
+            raise ConfigError(f"{where}: key {key!r} stands already in line {seen[key]}")
         seen[key] = line
     return dict(loader.construct_mapping(node, deep=True))
 
 
+_Dumper.add_representer(str, _quoted)
 _Loader.add_constructor("tag:yaml.org,2002:int", _decimal)
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
 
@@ -65,30 +84,40 @@ def parse_yaml(text: str, where: str) -> Any:
     Raises:
         ConfigError: the text is no YAML, or a key stands twice; the message names ``where`` and the line.
     """
-    loader = _Loader(text)
-    loader.name = where
     try:
+        loader = _Loader(text)
+        loader.name = where
         return loader.get_single_data()
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ConfigError(f"{where}{line}: not valid YAML: {error.problem}") from error
-    finally:
-        loader.dispose()
+    except yaml.reader.ReaderError as error:
+        line = f":{text.count(chr(10), 0, error.position) + 1}"
+        raise ConfigError(f"{where}{line}: not valid YAML: the character U+{error.character:04X}") from error
 
 
 def read(path: Path) -> dict[str, Any]:
     """Read a configuration file as a plain mapping.
 
     Raises:
-        ConfigError: no such file (with the nearest one beside it), or it holds no mapping.
+        ConfigError: no such file (with the nearest one), no UTF-8, or it holds no mapping.
     """
     if not path.is_file():
-        beside = [str(path.parent / found.name) for found in path.parent.glob("*.yaml")]
-        raise ConfigError(f"{path}: no such configuration file{did_you_mean(str(path), beside)}")
-    tree = parse_yaml(path.read_text(encoding="utf-8-sig"), str(path))
+        raise ConfigError(f"{path}: no such configuration file{_nearest_file(path)}")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text at byte {error.start}") from None
+    tree = parse_yaml(text, str(path))
     if not isinstance(tree, dict):
         raise ConfigError(f"{path}: expected sections such as `data:` and `model:`, found {tree!r}")
     return tree
+
+
+def _nearest_file(path: Path) -> str:
+    there = [str(found) for folder in {path.parent, Path("configs")} for found in sorted(folder.glob("*.yaml"))]
+    same = [f"; did you mean {found!r}?" for found in there if Path(found).stem == path.name]
+    return did_you_mean(str(path), there) or "".join(same[:1])
 
 
 def override(tree: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
@@ -113,7 +142,9 @@ def _copy(tree: Mapping[str, Any]) -> dict[str, Any]:
 def _put(tree: dict[str, Any], dotted: str, value: Any) -> None:
     *parents, last = dotted.split(".")
     for depth, name in enumerate(parents, start=1):
-        tree = tree.setdefault(name, {})
+        if tree.get(name) is None:
+            tree[name] = {}
+        tree = tree[name]
         if not isinstance(tree, dict):
             raise ConfigError(f"{dotted}: {'.'.join(parents[:depth])} is a single value, not a section")
     tree[last] = value
@@ -135,7 +166,7 @@ def validate(
     """
     problems = list(_bad_choices(tree, choices or {}))
     try:
-        config = schema.model_validate_json(json.dumps(tree))
+        config = schema.model_validate_json(json.dumps(tree, default=os.fspath))
     except ValidationError as error:
         problems += [_explain(detail, schema) for detail in error.errors()]
         raise ConfigError(_listing(where, problems)) from None
@@ -167,7 +198,7 @@ def _explain(detail: ErrorDetails, schema: type[Section]) -> str:
     path = ".".join(str(part) for part in detail["loc"])
     if detail["type"] == "extra_forbidden":
         *parents, last = [str(part) for part in detail["loc"]]
-        return f"{path}: unknown key{did_you_mean(last, _keys(schema, parents))}"
+        return f"{path}: unknown key{did_you_mean(last, _keys(schema, parents)) or _elsewhere(schema, last)}"
     if detail["type"] == "missing":
         return f"{path}: missing"
     message = detail["msg"][0].lower() + detail["msg"][1:]
@@ -186,9 +217,17 @@ def _keys(schema: type[BaseModel], parents: Sequence[str]) -> list[str]:
     return list(schema.model_fields)
 
 
+def _elsewhere(schema: type[BaseModel], key: str) -> str:
+    """Return the hint for a key that belongs into a section: ``epochs`` for ``training.epochs``."""
+    for name in schema.model_fields:
+        if key in _keys(schema, [name]):
+            return f"; did you mean '{name}.{key}'?"
+    return ""
+
+
 def dump(config: Section) -> str:
     """Write a configuration as YAML that loads back equal."""
-    return str(yaml.safe_dump(config.model_dump(mode="json"), allow_unicode=True, sort_keys=False))
+    return str(yaml.dump(config.model_dump(mode="json"), Dumper=_Dumper, allow_unicode=True, sort_keys=False))
 
 
 def differences(old: Section, new: Section) -> list[str]:
@@ -208,4 +247,5 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
 
 def inline(value: Any) -> str:
     """Write a value as YAML in one line, as KEY=VALUE takes it."""
-    return json.dumps(value, ensure_ascii=False)
+    line = json.dumps(value, ensure_ascii=False, default=os.fspath)
+    return _NO_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", line)

@@ -6,8 +6,10 @@ import contextlib
 import importlib
 import importlib.metadata
 import io
+import math
 import os
 import platform
+import re
 import subprocess
 import sys
 import warnings
@@ -17,14 +19,26 @@ from typing import Any
 
 from paddle_tasks.errors import SetupError, UserError
 
+CGROUP = Path("/sys/fs/cgroup")
+
 _recorded: dict[str, str] = {}
 
 
 def usable_cores() -> int:
-    """Return how many cores this process may use (a container often grants fewer than the machine has)."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Return how many cores this process may keep busy: its affinity, or its container's quota when that is less."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return math.ceil(min(cores, _cpu_quota()))
+
+
+def _cpu_quota() -> float:
+    """Return the cores that the control group grants, infinite when it sets no limit."""
+    for files in (["cpu.max"], ["cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"]):  # version 2, version 1
+        try:
+            quota, period = " ".join((CGROUP / file).read_text(encoding="ascii") for file in files).split()
+        except (OSError, ValueError):
+            continue
+        return int(quota) / int(period) if quota.isdigit() else math.inf  # no limit is "max" resp. "-1"
+    return math.inf
 
 
 @cache
@@ -43,7 +57,7 @@ def threads() -> int:
     asked = os.environ.get("PADDLE_TASKS_THREADS", "")
     if not asked:
         return usable_cores()
-    if not asked.isdigit() or int(asked) < 1:
+    if not asked.isdecimal() or int(asked) < 1:
         raise UserError(f"PADDLE_TASKS_THREADS={asked!r}: expected a whole number above 0")
     return int(asked)
 
@@ -56,26 +70,40 @@ def prepare() -> None:
     """
     if _recorded:
         return
-    if "PADDLE_TASKS_THREADS" in os.environ:
-        os.environ["OMP_NUM_THREADS"] = str(threads())
-    wanted = {"OMP_NUM_THREADS": str(threads())}
-    if is_amd():
-        wanted["MKL_DEBUG_CPU_TYPE"] = "5"
-    missing = {name: value for name, value in wanted.items() if name not in os.environ}
-    if "paddle" in sys.modules:
-        _adjust_loaded_paddle()
-    else:
-        os.environ.update(missing)
-    _recorded.update({name: os.environ[name] for name in wanted if name in os.environ})
+    paddle = sys.modules.get("paddle")
+    # A loaded Paddle has written OMP_NUM_THREADS=1 itself, unless the variable was set.
+    replaces = os.environ.get("PADDLE_TASKS_THREADS") or (paddle and os.environ.get("OMP_NUM_THREADS") == "1")
+    if replaces or not os.environ.get("OMP_NUM_THREADS"):
+        os.environ["OMP_NUM_THREADS"] = str(_threads_or_all())
+    if paddle:
+        _adjust(paddle)
+    elif is_amd():
+        os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")
+    names = ("OMP_NUM_THREADS", "MKL_DEBUG_CPU_TYPE")
+    _recorded.update({name: os.environ[name] for name in names if name in os.environ})
 
 
-def _adjust_loaded_paddle() -> None:
-    sys.modules["paddle"].base.core.set_num_threads(threads())
+def _threads_or_all() -> int:
+    """Return `threads`, or every usable core when they cannot be told: `import_paddle` says why, an import must not."""
+    try:
+        return threads()
+    except UserError:
+        return usable_cores()
+
+
+def _adjust(paddle: Any) -> None:
+    paddle.base.core.set_num_threads(_n_threads(os.environ["OMP_NUM_THREADS"]))
     warnings.warn(
         "paddle was imported before paddle_tasks: threads are set, but the CPU dispatch stays as it was; "
         "import paddle_tasks first for the full speed",
-        stacklevel=3,
+        stacklevel=4,
     )
+
+
+def _n_threads(variable: str) -> int:
+    """Return the number in OMP_NUM_THREADS, of which OpenMP allows a list such as ``4,2``; 1 when there is none."""
+    found = re.match(r"\s*([0-9]+)", variable)
+    return int(found[1]) if found else 1
 
 
 def child_environment() -> dict[str, str]:
@@ -91,15 +119,24 @@ def import_paddle() -> Any:
 
     Raises:
         SetupError: one of them is missing or cannot be imported.
+        UserError: PADDLE_TASKS_THREADS is no number of threads.
     """
+    threads()
     with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")
         try:
             paddle, paddlenlp = importlib.import_module("paddle"), importlib.import_module("paddlenlp")
         except Exception as error:  # broken installs raise ImportError, AttributeError and others
+            if _is_ctrl_c(error):
+                raise KeyboardInterrupt from error
             raise SetupError(f"paddle or paddlenlp cannot be imported ({error}); run `paddle-tasks doctor`") from error
     paddlenlp.utils.log.logger.set_level("ERROR")
     return paddle
+
+
+def _is_ctrl_c(error: BaseException | None) -> bool:
+    """Tell whether an import failed because of Ctrl-C, which compiled modules turn into an ImportError."""
+    return error is not None and (isinstance(error, KeyboardInterrupt) or _is_ctrl_c(error.__cause__))
 
 
 def use_device(asked: str) -> str:
@@ -112,10 +149,9 @@ def use_device(asked: str) -> str:
     n_gpus = paddle.device.cuda.device_count() if paddle.is_compiled_with_cuda() else 0
     if asked == "auto":
         asked = "gpu" if n_gpus else "cpu"
-    kind, _, number = asked.partition(":")
-    if kind not in {"cpu", "gpu"} or (number and (kind == "cpu" or not number.isdigit())):
+    if not re.fullmatch(r"cpu|gpu(:[0-9]+)?", asked):
         raise SetupError(f"--device {asked}: expected auto, cpu, gpu or gpu:N")
-    if kind == "gpu" and int(number or 0) >= n_gpus:
+    if asked != "cpu" and int(asked.removeprefix("gpu").removeprefix(":") or 0) >= n_gpus:
         raise SetupError(f"--device {asked}: Paddle sees {n_gpus} GPUs; run `paddle-tasks doctor`")
     paddle.device.set_device(asked)
     return asked
@@ -130,7 +166,7 @@ def environment(device: str) -> dict[str, Any]:
         "versions": versions,
         "platform": platform.platform(),
         "device": device,
-        "threads": int(_recorded.get("OMP_NUM_THREADS", "1")),
+        "threads": _n_threads(_recorded["OMP_NUM_THREADS"]),
         "cpu_dispatch": _recorded.get("MKL_DEBUG_CPU_TYPE", "default"),
         "git_commit": _git_commit(),
     }

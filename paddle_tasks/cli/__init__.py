@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
+EXIT_FAILURE = 1
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 75
 EXIT_CTRL_C = 130
@@ -20,7 +22,9 @@ def main() -> None:
     # Newer releases of typer bring a click of their own, so its exceptions are found by their place in the family.
     usage_error: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
     try:
-        code = app(standalone_mode=False)
+        code = _run(typer.main.get_command(app))
+    except typer.Exit as stop:
+        code = stop.exit_code
     except UserError as error:
         code = _fail(str(error), EXIT_USER_ERROR)
     except RunStopped as error:
@@ -28,12 +32,22 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         code = _fail("stopped", EXIT_CTRL_C)
     except BrokenPipeError:  # the reader of a pipe, such as head, has seen enough
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would complain when it ends
         code = 0
+    except OSError as error:  # a full disk, a folder that may not be written
+        code = _fail(str(error), EXIT_FAILURE)
     except usage_error as error:
         error.show()
         code = EXIT_USER_ERROR
-    sys.exit(code if isinstance(code, int) else 0)
+    sys.exit(code)
+
+
+def _run(command: Any) -> int:
+    # Not command.main(), which has exit codes of its own for Ctrl-C and for a pipe that is closed.
+    with command.make_context("paddle-tasks", sys.argv[1:]) as context:
+        command.invoke(context)
+    sys.stdout.flush()
+    return 0
 
 
 def _fail(message: str, code: int) -> int:

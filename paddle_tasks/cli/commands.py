@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -48,7 +50,7 @@ def _show_version(asked: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[  # noqa: ARG001
+    version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
@@ -71,6 +73,8 @@ def list_names(
     what: Annotated[str | None, typer.Argument(metavar="[tasks|models|data|configs]")] = None, quiet: Quiet = False
 ) -> None:
     """Print what can be named in a configuration."""
+    if what in (None, "models"):
+        _start()
     from paddle_tasks.workflows.catalogue import catalogue
 
     kinds = catalogue(what)
@@ -120,7 +124,7 @@ def train(
             _print(f"{split:5} {_summary(run.result[split])}")
     _print(f"run   {run.folder}")
     if not quiet and merged.logging.visualdl:
-        _print(f"look  visualdl --logdir {run.folder.parent}   (then open the address that it prints)")
+        _print(f"look  {_visualdl()} --logdir {run.folder.parent}   (then open the address that it prints)")
 
 
 @app.command()
@@ -151,6 +155,8 @@ def predict(
     from paddle_tasks.workflows.texts import read_texts
 
     asked = read_texts(texts or [], input_file)
+    if output_file and not output_file.parent.is_dir():
+        raise typer.BadParameter(f"--output {output_file}: no such folder {output_file.parent}")
     _start()
     from paddle_tasks.files import write_text
     from paddle_tasks.inference.predictor import pipeline
@@ -191,6 +197,14 @@ def _start() -> None:
     from paddle_tasks import runtime
 
     runtime.import_paddle()
+
+
+def _visualdl() -> str:
+    """Return the command as it can be typed here: with its path when its environment is not activated."""
+    beside_python = Path(sys.executable).parent / "visualdl"
+    if shutil.which("visualdl") or not beside_python.exists():
+        return "visualdl"
+    return os.path.relpath(beside_python)
 
 
 def _summary(metrics: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -27,7 +28,7 @@ def watch(*, quiet: bool) -> Iterator[Observer]:
         yield ignore
     elif sys.stderr.isatty():
         with _bar() as bar:
-            yield _Watcher(bar.console.print, bar).see
+            yield _Watcher(partial(bar.console.print, markup=False, highlight=False), bar).see
     else:
         yield _Watcher(lambda text: sys.stderr.write(f"{text}\n"), None).see
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -10,6 +11,7 @@ from paddle_tasks.errors import DataError, SetupError, did_you_mean
 
 SplitName = Literal["train", "dev", "test"]
 
+_PROBE_SECONDS = 5
 SAMPLES = Path(__file__).parent.parent / "assets" / "samples"
 HUB: Mapping[str, tuple[str, tuple[SplitName, ...]]] = {
     # The publisher's test file has no labels, so it cannot be scored.
@@ -46,9 +48,13 @@ def _fetch(name: str, split: SplitName) -> Path:
     if split not in splits:
         raise DataError(f"data.{split}: {name} is published with labels for {' and '.join(splits)} only")
     from paddlenlp import datasets  # takes 2 s to import
+    from paddlenlp.utils.env import DATA_HOME
 
     builder = vars(datasets)[class_name]()
     try:
+        if not Path(DATA_HOME, class_name, builder.SPLITS[split].file).is_file():
+            # PaddleNLP waits for ever for a host that keeps silent.
+            urllib.request.urlopen(urllib.request.Request(builder.URL, method="HEAD"), timeout=_PROBE_SECONDS).close()
         return Path(builder._get_data(split))
     except Exception as error:  # whatever the download raises, the remedy is the same
         raise SetupError(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from paddle_tasks.data.rows import BadRow, Row
 from paddle_tasks.errors import ConfigError, DataError, did_you_mean
@@ -17,10 +19,12 @@ Record = tuple[int, list[str] | str]
 """A line number with its cells, or with the reason why they cannot be told."""
 
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
-    "text": ("text", "text_a", "sentence", "review", "content", "comment", "title"),
-    "label": ("label", "labels", "label_desc", "class", "category", "sentiment", "polarity"),
+    "text": ("text", "text_a", "sentence", "review", "content", "comment", "title", "文本", "评论", "内容", "标题"),
+    "label": ("label", "labels", "label_desc", "class", "category", "sentiment", "polarity", "标签", "类别", "情感"),
 }
 _SAMPLE = 1000
+_UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Layout:
         format: ``tsv`` (no quoting), ``csv`` (quoted cells may hold commas and line breaks) or ``jsonl``.
         encoding: a codec's name; a byte-order mark is dropped.
         header: whether the first line names the columns.
-        columns: for each field the column's name, or its position counted from 0.
+        columns: for each field the column's name (in JSON lines the key), or its position counted from 0.
     """
 
     format: Format | None = None
@@ -50,8 +54,9 @@ def read_rows(path: Path, fields: Sequence[str], layout: Layout) -> Iterator[Row
 
     Raises:
         DataError: the file is missing or empty, or its columns cannot be told.
-        ConfigError: the encoding is unknown.
+        ConfigError: the encoding is unknown, or the columns are not those of the fields.
     """
+    _check_columns(fields, layout)
     text = _decode(path, layout.encoding)
     if _format(path, layout) == "jsonl":
         yield from _json_rows(path, fields, layout, text)
@@ -59,13 +64,27 @@ def read_rows(path: Path, fields: Sequence[str], layout: Layout) -> Iterator[Row
         yield from _table_rows(path, fields, layout, text)
 
 
+def _check_columns(fields: Sequence[str], layout: Layout) -> None:
+    columns = layout.columns or dict.fromkeys(fields, 0)
+    if set(columns) != set(fields):
+        raise ConfigError(
+            f"data.columns: expected {' and '.join(fields)}, found {' and '.join(columns)}; for example "
+            + " ".join(f"data.columns.{field}={at}" for at, field in enumerate(fields))
+        )
+    if layout.header is False and _has_names(columns):
+        raise ConfigError("data.columns: names go with a header, but data.header is false; give positions from 0")
+
+
 def _decode(path: Path, encoding: str) -> str:
     if not path.is_file():
         beside = [str(found) for found in path.parent.glob("*")] if path.parent.is_dir() else []
         raise DataError(f"{path}: no such file{did_you_mean(str(path), beside)}")
+    content = path.read_bytes()
+    if content.startswith(_UTF16_MARKS) and "16" not in encoding:
+        raise DataError(f"{path}: not {encoding} text but UTF-16; set data.encoding=utf-16")
     try:
         # Bytes that do not decode become lone surrogates, so that each broken line can be named.
-        text = path.read_bytes().decode(encoding, errors="surrogateescape")
+        text = content.decode(encoding, errors="surrogateescape")
     except LookupError:
         raise ConfigError(f"data.encoding: {encoding!r} is no known encoding, such as utf-8 or gb18030") from None
     except UnicodeDecodeError as error:
@@ -89,6 +108,10 @@ def _is_broken(line: str) -> bool:
     return any("\udc80" <= character <= "\udcff" for character in line)
 
 
+def _undecoded(encoding: str) -> str:
+    return f"not valid {encoding} (data.encoding tells another, such as gb18030)"
+
+
 def _json_rows(path: Path, fields: Sequence[str], layout: Layout, text: str) -> Iterator[Row | BadRow]:
     names: Mapping[str, str | int] | None = layout.columns
     for number, line in enumerate(text.split("\n"), start=1):
@@ -108,20 +131,30 @@ def _json_rows(path: Path, fields: Sequence[str], layout: Layout, text: str) -> 
 
 def _json_record(line: str, encoding: str) -> dict[str, str] | str:
     if _is_broken(line):
-        return f"not valid {encoding}"
+        return _undecoded(encoding)
     try:
         record = json.loads(line)
     except json.JSONDecodeError as error:
-        return f"not valid JSON: {error.msg} at column {error.colno}"
+        return f"expected one JSON object a line: {error.msg} at column {error.colno}"
     if not isinstance(record, dict):
-        return f"expected a JSON object, found {line[:40]!r}"
-    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in record.items()}
+        return f"expected one JSON object a line, found {line[:40]!r}"
+    texts = {name: _json_text(value) for name, value in record.items()}
+    halves = [name for name, value in texts.items() if _SURROGATE.search(value)]
+    return f"{halves[0]!r} holds half of a character (a lone \\ud800 to \\udfff)" if halves else texts
+
+
+def _json_text(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _table_rows(path: Path, fields: Sequence[str], layout: Layout, text: str) -> Iterator[Row | BadRow]:
     cells = _csv_cells if _format(path, layout) == "csv" else _tsv_cells
     records = list(cells(text, layout.encoding))
     whole = [record for _, record in records if not isinstance(record, str)]
+    if not whole:
+        raise DataError(f"{path}:{records[0][0]}: no line can be read, the first is {records[0][1]}")
     positions, has_header = _columns(path, fields, layout, whole)
     for number, record in records:
         if isinstance(record, str):
@@ -135,7 +168,7 @@ def _table_rows(path: Path, fields: Sequence[str], layout: Layout, text: str) ->
 def _tsv_cells(text: str, encoding: str) -> Iterator[Record]:
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
-            yield number, f"not valid {encoding}" if _is_broken(line) else line.split("\t")
+            yield number, _undecoded(encoding) if _is_broken(line) else line.split("\t")
 
 
 def _csv_cells(text: str, encoding: str) -> Iterator[Record]:
@@ -149,7 +182,7 @@ def _csv_cells(text: str, encoding: str) -> Iterator[Record]:
             yield start, f"broken quoting: {error}"
         else:
             if any(cell.strip() for cell in row):
-                yield start, f"not valid {encoding}" if any(map(_is_broken, row)) else row
+                yield start, _undecoded(encoding) if any(map(_is_broken, row)) else row
         start = reader.line_num + 1
 
 
@@ -162,14 +195,21 @@ def _columns(
     path: Path, fields: Sequence[str], layout: Layout, records: Sequence[Sequence[str]]
 ) -> tuple[Mapping[str, int], bool]:
     """Return the position of each field, and whether the first record is a header."""
-    if not records:
-        raise DataError(f"{path}: no line can be read; expected columns for {' and '.join(fields)}")
     first = [cell.strip() for cell in records[0]]
     if layout.columns:
-        return _given(path, layout.columns, first), layout.header or _has_names(layout.columns)
+        positions = _given(path, layout.columns, first)
+        return positions, _is_header(layout, positions, first)
     if layout.header or (layout.header is None and _find(fields, first)):
         return {field: first.index(str(name)) for field, name in _match(fields, first, f"{path}:1").items()}, True
-    return _guess(path, fields, records[:_SAMPLE]), False
+    return _guess(path, fields, layout, records[:_SAMPLE]), False
+
+
+def _is_header(layout: Layout, positions: Mapping[str, int], first: Sequence[str]) -> bool:
+    """Tell whether the first line is a header: columns are given by name, or those given have their usual names."""
+    if layout.header is not None:
+        return layout.header
+    usual = all(first[at] in SYNONYMS.get(field, (field,)) for field, at in positions.items())
+    return usual or _has_names(layout.columns or {})
 
 
 def _has_names(columns: Mapping[str, str | int]) -> bool:
@@ -202,18 +242,19 @@ def _match(fields: Sequence[str], names: Sequence[str], where: str) -> Mapping[s
     if found is None:
         raise DataError(
             f"{where}: cannot tell the columns for {' and '.join(fields)} from {', '.join(names)}; "
-            f"name them, for example data.columns='{{{fields[0]}: {names[0]}}}'"
+            f"name them, as in " + " ".join(f"data.columns.{field}=NAME" for field in fields)
         )
     return found
 
 
-def _guess(path: Path, fields: Sequence[str], records: Sequence[Sequence[str]]) -> Mapping[str, int]:
+def _guess(path: Path, fields: Sequence[str], layout: Layout, records: Sequence[Sequence[str]]) -> Mapping[str, int]:
     """Tell text from label in a file without header: the label column has the fewest distinct values."""
     width = len(records[0])
     if set(fields) != {"text", "label"} or width != len(fields):
         raise DataError(
-            f"{path}:1: {width} column{'s' * (width > 1)} without names; expected a header, or data.columns with the "
-            f"position of {' and '.join(fields)} counted from 0"
+            f"{path}:1: {width} column{'s' * (width > 1)} without names, read as {_format(path, layout)}; expected a "
+            "header, another data.format, or positions from 0, as in "
+            + " ".join(f"data.columns.{field}={at}" for at, field in enumerate(fields))
         )
     columns = list(zip(*(record for record in records if len(record) == width), strict=True))
     label = min(range(width), key=lambda at: (len(set(columns[at])), sum(map(len, columns[at]))))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, ValidationError, WrapValidator
+from pydantic_core import PydanticCustomError
 
 from paddle_tasks.config import Section
 from paddle_tasks.data.catalogue import SplitName, locate
@@ -18,9 +21,23 @@ from paddle_tasks.errors import DataError, did_you_mean
 
 E = TypeVar("E")
 _SHOWN = 10
+_NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
 
 Label = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
 """A label's name; YAML's plain ``0`` and ``1`` are taken as names too."""
+
+
+def _distinct(labels: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(labels)) < len(labels):
+        raise PydanticCustomError("distinct", "expected each label once")
+    return labels
+
+
+def _column(value: Any, validate: Callable[[Any], str | int]) -> str | int:
+    try:
+        return validate(value)
+    except ValidationError:  # which would complain of each type by itself
+        raise PydanticCustomError("column", "expected a name or a position, as in data.columns.text=1") from None
 
 
 class LayoutSection(Section):
@@ -29,8 +46,8 @@ class LayoutSection(Section):
     format: Format | None = None
     encoding: str = "utf-8"
     header: bool | None = None
-    columns: dict[str, str | int] | None = None
-    labels: tuple[Label, ...] | None = None
+    columns: dict[str, Annotated[str | int, WrapValidator(_column)]] | None = None
+    labels: Annotated[tuple[Label, ...], AfterValidator(_distinct)] | None = None
     on_bad_row: Literal["stop", "skip"] = "stop"
 
     @property
@@ -132,8 +149,11 @@ def _n_rows(split: Split[E]) -> int:
 
 def label_order(split: Split[LabelledText]) -> tuple[str, ...]:
     """Return the labels of a split in a stable order: numbers by value, then names by code point."""
-    found = {example.label for example in split.examples}
-    return tuple(sorted(found, key=lambda label: (0, int(label), "") if label.isdecimal() else (1, 0, label)))
+    return tuple(sorted({example.label for example in split.examples}, key=_rank))
+
+
+def _rank(label: str) -> tuple[float, str]:
+    return (float(label) if _NUMBER.fullmatch(label) else math.inf, label)
 
 
 def describe(splits: Mapping[SplitName, Split[E]]) -> dict[str, dict[str, str | int]]:

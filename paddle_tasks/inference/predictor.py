@@ -9,6 +9,7 @@ from typing import Any
 from paddle_tasks import config as configuration
 from paddle_tasks import runtime, tasks
 from paddle_tasks.errors import CheckpointError, did_you_mean
+from paddle_tasks.training.checkpoint import CheckpointStore
 
 BUILTIN = Path(__file__).parent.parent / "assets" / "models"
 
@@ -57,18 +58,21 @@ def pipeline(name: str | Path, *, device: str = "auto") -> Predictor:
 def model_folder(run: Path) -> Path:
     """Return the folder with the trained model: ``run/model``, or ``run`` when it is one itself.
 
+    A run that was stopped before its first evaluation has chosen no best model yet; then it is the latest one.
+
     Raises:
         CheckpointError: no such folder, or nothing is trained in it yet.
     """
     for folder in (run / "model", run):
         if (folder / tasks.SETTINGS).is_file():
             return folder
+    checkpoint = CheckpointStore(run / "checkpoints", keep=1).load_latest()
+    if checkpoint:
+        return checkpoint.folder / "model"
     if not run.exists():
         beside = [str(path) for path in run.parent.glob("*")] if run.parent.is_dir() else []
         raise CheckpointError(f"{run}: no such run folder{did_you_mean(str(run), beside)}")
-    raise CheckpointError(
-        f"{run}: holds no trained model yet; expected {run / 'model'}, which the first evaluation writes"
-    )
+    raise CheckpointError(f"{run}: holds no trained model yet; expected {run / 'model'}")
 
 
 def _task_name(folder: Path) -> str:

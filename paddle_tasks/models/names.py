@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from paddle_tasks.errors import CheckpointError
@@ -109,8 +108,3 @@ def _misshaped(found: Mapping[str, Stored], expected: Mapping[str, Sequence[int]
 
 def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-
-
-def as_arrays(found: Mapping[str, Stored]) -> dict[str, NDArray[Any]]:
-    """Return the values by the model's names, contiguous."""
-    return {key: np.ascontiguousarray(stored.array) for key, stored in found.items()}

@@ -15,7 +15,7 @@ from paddle_tasks.errors import CheckpointError, ConfigError, did_you_mean
 from paddle_tasks.models import hub, tensors
 from paddle_tasks.models.bert import ACTIVATIONS, MODEL_TYPES, PretrainedEncoder, build_model
 from paddle_tasks.models.encoder import SCRATCH
-from paddle_tasks.models.names import as_arrays, check_fit, encoder_tensors, is_torch
+from paddle_tasks.models.names import check_fit, encoder_tensors, is_torch
 
 __all__ = ["PretrainedEncoder", "Source", "builtin_names", "load_pretrained", "resolve", "tokenizer_folder"]
 
@@ -209,7 +209,7 @@ def load_pretrained(name: str) -> PretrainedEncoder:
     expected = {key: value.shape for key, value in encoder.model.state_dict().items()}
     # PaddleNLP's files may hold more than its configuration asks for: ernie-3.0-micro-zh has a fifth layer.
     check_fit(found, expected, source.weights, extra_allowed=source.is_hub)
-    encoder.model.set_state_dict(as_arrays({key: found[key] for key in expected}))
+    encoder.model.set_state_dict({key: found[key].array for key in expected})
     return encoder
 
 

@@ -15,7 +15,7 @@ from paddle_tasks.models import tensors
 from paddle_tasks.models.base import Encoder
 from paddle_tasks.models.bert import MODEL_TYPES, PretrainedEncoder
 from paddle_tasks.models.encoder import KINDS, EncoderSection
-from paddle_tasks.models.names import Stored, as_arrays, check_fit
+from paddle_tasks.models.names import Stored, check_fit
 from paddle_tasks.models.pretrained import load_pretrained, read_config
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -51,7 +51,7 @@ def load_state(layer: nn.Layer, folder: Path) -> None:
     found = {own.get(stored, stored): Stored(stored, array) for stored, array in tensors.read(path).items()}
     expected = {name: value.shape for name, value in layer.state_dict().items()}
     check_fit(found, expected, path, extra_allowed=isinstance(layer, Encoder))
-    layer.set_state_dict(as_arrays({name: found[name] for name in expected}))
+    layer.set_state_dict({name: found[name].array for name in expected})
 
 
 def load_encoder(folder: Path) -> Encoder:

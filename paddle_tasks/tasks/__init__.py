@@ -24,6 +24,6 @@ def find(name: Any) -> Any:
         ConfigError: there is no such task.
     """
     if name not in names():
-        hint = did_you_mean(str(name), names())
-        raise ConfigError(f"task: {name!r} is unknown{hint} (one of {', '.join(names())})")
+        found = "missing" if name is None else f"{name!r} is unknown{did_you_mean(str(name), names())}"
+        raise ConfigError(f"task: {found} (one of {', '.join(names())})")
     return importlib.import_module(f"{__name__}.{name}").Task

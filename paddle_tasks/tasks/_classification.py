@@ -14,6 +14,7 @@ import paddle
 from paddle import nn
 from paddlenlp.datasets import MapDataset
 
+from paddle_tasks import config as configuration
 from paddle_tasks.data.batches import Batch, Features, LengthGroupedBatchSampler, collate
 from paddle_tasks.data.catalogue import SplitName
 from paddle_tasks.data.checks import leaked_rows
@@ -79,6 +80,7 @@ class TextClassification:
 
     tokenizer: Tokenizer
     labels: tuple[str, ...]
+    _train: MapDataset
 
     def __init__(self, config: ClassificationConfig) -> None:
         self.config = config
@@ -110,6 +112,7 @@ class TextClassification:
         self.load_split("dev", self.config.data.dev)
         if self.config.data.test:
             self.load_split("test", self.config.data.test)
+        self._train = self.dataset(train.examples)
 
     def load_split(self, name: SplitName, source: str) -> Split[LabelledText]:
         """Read a file of labelled texts and keep it as that split.
@@ -127,10 +130,6 @@ class TextClassification:
             raise ConfigError(f"model.output: sigmoid is for two labels, the data has {len(self.labels)}; use softmax")
 
     # ---- features and batches
-
-    @cached_property
-    def _train(self) -> MapDataset:
-        return self.dataset(self.splits["train"].examples)
 
     @cached_property
     def _sampler(self) -> LengthGroupedBatchSampler:
@@ -247,6 +246,8 @@ class TextClassification:
 
     def predict(self, model: nn.Layer, texts: Sequence[str]) -> list[dict[str, Any]]:
         """Return ``{"input", "label", "probabilities"}`` for each text."""
+        if not texts:
+            return []
         dataset = self.dataset([LabelledText(text, "", "") for text in texts])
         records = map(self._prediction, self.probabilities(model, dataset, lambda: None))
         return [
@@ -270,7 +271,7 @@ class TextClassification:
     def load(cls, folder: Path) -> tuple[TextClassification, nn.Layer]:
         """Return the task and its model from a folder that `save_model` wrote; no train data is needed."""
         settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-        task = cls(cls.Config.model_validate_json(json.dumps(settings["config"])))
+        task = cls(configuration.validate(settings["config"], cls.Config, str(folder / SETTINGS)))
         task.labels, task.tokenizer = tuple(settings["labels"]), Tokenizer.load(folder)
         model = task._over(load_encoder(folder))
         load_state(model, folder)

@@ -17,7 +17,7 @@ def learning_rate(settings: OptimizerSection, step: int, total_steps: int) -> fl
     """Return the learning rate of a step, counted from 0: a linear warm-up, then linear or cosine down to 0."""
     warmup_steps = math.ceil(settings.warmup_fraction * total_steps)
     if step < warmup_steps:
-        return settings.learning_rate * (step + 1) / warmup_steps
+        return settings.learning_rate * ((step + 1) / warmup_steps)
     if settings.schedule == "constant":
         return settings.learning_rate
     done = (step - warmup_steps) / max(1, total_steps - warmup_steps)

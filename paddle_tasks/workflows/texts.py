@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from paddle_tasks.errors import DataError
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def read_texts(texts: Sequence[str], file: Path | None) -> list[str]:
@@ -21,6 +24,9 @@ def read_texts(texts: Sequence[str], file: Path | None) -> list[str]:
     found = _lines(file) if file is not None else list(texts)
     if not found or not all(text.strip() for text in found):
         raise DataError("nothing to predict: expected a text, or --input FILE with one text a line")
+    broken = [text for text in found if _SURROGATE.search(text)]  # how Python takes arguments that are not UTF-8
+    if broken:
+        raise DataError(f"not UTF-8: {broken[0]!r}")
     return found
 
 

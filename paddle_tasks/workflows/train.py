@@ -75,7 +75,7 @@ def train(
     *,
     device: str = "auto",
     fresh: bool = False,
-    observe: Observer = lambda event: None,
+    observe: Observer = lambda _event: None,
     **overrides: Any,
 ) -> Run:
     """Train, score and write the run folder; an unfinished run is continued, a finished one left alone.
@@ -158,6 +158,8 @@ class _Training:
         )
 
     def run(self) -> Run:
+        if self.loop.precision.dtype != self.config.training.precision:
+            self.observe(Note(f"training.precision {self.config.training.precision} needs a GPU: computing in float32"))
         checkpoint = self._restore()
         positions = dict(checkpoint.state["positions"]) if checkpoint else None
         status: Status = "failed"
@@ -181,7 +183,7 @@ class _Training:
     def _restore(self) -> Checkpoint | None:
         checkpoint = self.store.load_latest()
         if checkpoint is None:
-            return None
+            return None  # nothing was earned yet, so training starts with the first step
         self._check_data(checkpoint)
         self.task.load_weights(self.model, checkpoint.folder / "model")
         load_optimizer_state(self.optimizer, self.model, checkpoint.folder / "optimizer.safetensors")

@@ -1,0 +1,40 @@
+"""Shared by all tests. `paddle_tasks` is imported before Paddle here, so tests run with the threads that users get."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import paddle_tasks  # noqa: F401
+
+FIXTURES = Path(__file__).parent / "fixtures"
+
+
+@pytest.fixture(scope="session")
+def small_config() -> Callable[..., dict[str, Any]]:
+    """Return a function that gives a sentiment configuration in a folder, which trains in a fraction of a second."""
+
+    def make(folder: Path, **sections: dict[str, Any]) -> dict[str, Any]:
+        config: dict[str, Any] = {
+            "task": "sentiment",
+            "seed": 1,
+            "run_dir": str(folder / "run"),
+            "data": {split: str(FIXTURES / f"training_{split}.tsv") for split in ("train", "dev", "test")},
+            "model": {
+                "encoder": "textcnn",
+                "embedding_size": 8,
+                "hidden_size": 8,
+                "kernel_sizes": [2, 3],
+                "dropout": 0.3,
+            },
+            "optimizer": {"learning_rate": 0.02},
+            "training": {"epochs": 2, "batch_size": 4, "max_length": 16},
+            "evaluation": {"batch_size": 4},
+            "logging": {"every_steps": 1},
+        }
+        return {**config, **{name: {**config[name], **values} for name, values in sections.items()}}
+
+    return make

@@ -1,0 +1,74 @@
+"""What tests of several folders share: the command line in this process or in one of its own, and the public data."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from paddle_tasks.cli import main
+
+ROOT = Path(__file__).parents[1]
+DATA = Path(os.environ.get("PADDLE_TASKS_DATA", ROOT.parent / "shared" / "data"))
+CHNSENTICORP = DATA / "sentiment" / "chnsenticorp"
+
+needs_chnsenticorp = pytest.mark.skipif(
+    not CHNSENTICORP.is_dir(), reason=f"no ChnSentiCorp in {DATA}; PADDLE_TASKS_DATA names the folder of the data sets"
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended and what it wrote."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+class CommandLine:
+    """Runs commands in this process, where Paddle is loaded already."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        self.capsys, self.monkeypatch = capsys, monkeypatch
+
+    def __call__(self, *arguments: object) -> Outcome:
+        """Run ``paddle-tasks`` with these arguments."""
+        self.monkeypatch.setattr(sys, "argv", ["paddle-tasks", *map(str, arguments)])
+        self.capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return Outcome(int(ended.value.code or 0), *self.capsys.readouterr())
+
+    def fails(self, *arguments: object) -> str:
+        """Run a command that has to end as the user's mistake, and return its one message."""
+        outcome = self(*arguments)
+        assert outcome.code == 2, outcome
+        assert outcome.stdout == ""
+        assert outcome.stderr.count("paddle-tasks: ") + outcome.stderr.count("Error: ") == 1
+        assert "Traceback" not in outcome.stderr
+        return outcome.stderr
+
+
+def python(code: str, *, environment: dict[str, str | None] | None = None, timeout_s: float = 120) -> Outcome:
+    """Run a piece of Python in a process of its own; a variable given as None is unset."""
+    return run([sys.executable, "-c", code], environment=environment, timeout_s=timeout_s)
+
+
+def run(command: Sequence[str], *, environment: dict[str, str | None] | None = None, timeout_s: float = 120) -> Outcome:
+    """Run a command in a process of its own; a variable given as None is unset."""
+    variables = {**os.environ, **(environment or {})}
+    variables = {name: value for name, value in variables.items() if value is not None}
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=timeout_s, check=False)
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+def table(path: Path, *rows: Sequence[str], separator: str = "\t") -> Path:
+    """Write a table and return its path."""
+    path.write_text("".join(separator.join(row) + "\n" for row in rows), encoding="utf-8")
+    return path

@@ -1,0 +1,301 @@
+"""Configuration: YAML 1.2 scalars, overrides, every mistake at once, and what is written loads back equal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paddle_tasks import config, tasks
+from paddle_tasks.config import Section, differences, dump, inline, override, parse_yaml, read, validate
+from paddle_tasks.data.splits import DataSection
+from paddle_tasks.errors import ConfigError
+from paddle_tasks.workflows.train import load_config
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
+# Texts that some reader of YAML takes for a number, a truth value, a date, nothing, or a line break.
+TRAPS = ["1e5", "010", "089", ".5e3", "+.5", "no", "on", "true", "~", "", "null", "0x1F", "1_000", "2026-11-21", "<<"]
+TRAPS += ["a\x85b", "\u2028", "\ufeff", "\x7f", "😀", "a\nb\n", " x", "- a", "a: b", "#x", "{x", "'", '"', "1:30", "="]
+TEXTS = st.one_of(st.sampled_from(TRAPS), st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
+NUMBERS = st.one_of(st.integers(-(10**18), 10**18), st.floats(allow_nan=False, allow_infinity=False))
+VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), NUMBERS, TEXTS),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXTS, inner, max_size=3)),
+    max_leaves=6,
+)
+
+
+class Part(Section):
+    """A section with one key of every kind."""
+
+    rate: float = 0.5
+    steps: int = 1
+    label: str = "x"
+    kind: Literal["linear", "cosine"] = "linear"
+    names: tuple[str, ...] = ()
+    columns: dict[str, str | int] | None = None
+
+
+class Whole(Section):
+    """A whole configuration of two sections."""
+
+    task: str
+    data: Part = Part()
+    model: Part = Part()
+
+
+def problems(tree: dict[str, Any], **choices: list[str]) -> list[str]:
+    with pytest.raises(ConfigError) as raised:
+        validate(tree, Whole, "x.yaml", {name.replace("__", "."): names for name, names in choices.items()})
+    return [line.strip() for line in str(raised.value).splitlines()]
+
+
+# ---- scalars and files
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-5", 1e-5),
+        ("1E3", 1000.0),
+        (".5", 0.5),
+        ("1.", 1.0),
+        ("010", 10),
+        ("-3", -3),
+        ("no", "no"),
+        ("Yes", "Yes"),
+        ("on", "on"),
+        ("true", True),
+        ("FALSE", False),
+        ("~", None),
+        ("", None),
+        ("null", None),
+        ("0x1F", "0x1F"),
+        ("1_000", "1_000"),
+        ("1:30", "1:30"),
+        ("2026-11-21", "2026-11-21"),
+        (".inf", ".inf"),
+        ("'1e-5'", "1e-5"),
+        ("[a, 1, {b: no}]", ["a", 1, {"b": "no"}]),
+    ],
+)
+def test_scalars_are_those_of_yaml_1_2(text, value):
+    found = parse_yaml(text, "x")
+    assert found == value
+    assert type(found) is type(value)
+
+
+def test_pyyaml_alone_would_read_them_wrong():
+    assert yaml.safe_load("[1e-5, no, 010]") == ["1e-5", False, 8]
+
+
+@pytest.mark.parametrize("tree", [{"steps": True}, {"rate": True}, {"steps": "1"}, {"steps": 1.5}, {"label": 1}])
+def test_types_are_strict(tree):
+    assert len(problems({"task": "t", "data": tree})) == 2
+
+
+def test_an_integer_is_a_rate_too():
+    assert validate({"task": "t", "data": {"rate": 1}}, Whole, "x").data.rate == 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 1\nb:\n  c: 1\n  d: 2\n  c: 3\n", "5: key 'c' stands already in line 3"),
+        ("a: 1\na: 1\n", "2: key 'a' stands already in line 1"),
+        ("a: 1\nb: [1\n", "3: not valid YAML"),
+        ("a: 1\n\tb: 2\n", "2: not valid YAML"),
+        ("run_dir:\n  {{ name }}\n", "2: a list or mapping is no key"),
+        ("a: 1\nb: \x07\n", "2: not valid YAML: the character U+0007"),
+        ("a: !!python/object:os.system {}\n", "1: not valid YAML"),
+        ("a: 1\n---\nb: 2\n", "2: not valid YAML"),
+    ],
+)
+def test_what_is_no_yaml_is_named_with_its_line(tmp_path, text, message):
+    path = tmp_path / "x.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as raised:
+        read(path)
+    assert str(raised.value).startswith(f"{path}:{message}")
+
+
+@pytest.mark.parametrize("content", [b"", b"# nothing\n", b"- a\n", b"just text\n"])
+def test_a_file_without_sections_is_refused(tmp_path, content):
+    path = tmp_path / "x.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"x\.yaml: expected sections"):
+        read(path)
+
+
+def test_a_byte_order_mark_is_dropped_and_another_encoding_refused(tmp_path):
+    path = tmp_path / "x.yaml"
+    path.write_text("task: 情感\n", encoding="utf-8-sig")
+    assert read(path) == {"task": "情感"}
+    path.write_text("task: 情感\n", encoding="gbk")
+    with pytest.raises(ConfigError, match=r"x\.yaml: not UTF-8 text at byte 6"):
+        read(path)
+
+
+@pytest.mark.parametrize("name", ["configs/sentimnt.yaml", "configs/sentiment", "configs/Sentiment.yaml", "sentiment"])
+def test_the_nearest_file_is_named(monkeypatch, name):
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(ConfigError, match=r"no such configuration file; did you mean 'configs/sentiment\.yaml'"):
+        read(Path(name))
+
+
+# ---- overrides
+
+
+def test_key_and_value_part_at_the_first_equals_sign():
+    merged = override({}, ["a.b=x=y", "a.c==", "d=", "e=[1, {f: 1e-3}]"])
+    assert merged == {"a": {"b": "x=y", "c": "="}, "d": None, "e": [1, {"f": 1e-3}]}
+
+
+def test_overriding_changes_a_copy():
+    tree = {"a": {"b": 1, "c": None}}
+    assert override(tree, ["a.b=2", "a.b=3", "a.c.d=4"]) == {"a": {"b": 3, "c": {"d": 4}}}
+    assert tree == {"a": {"b": 1, "c": None}}
+
+
+@pytest.mark.parametrize("item", ["training.epochs", "=3", ""])
+def test_what_is_no_assignment_is_refused(item):
+    with pytest.raises(ConfigError, match="expected KEY=VALUE"):
+        override({}, [item])
+
+
+def test_a_key_cannot_go_through_a_single_value():
+    with pytest.raises(ConfigError, match=r"a\.b\.c\.d: a\.b is a single value, not a section"):
+        override({"a": {"b": 5}}, ["a.b.c.d=1"])
+
+
+# ---- all mistakes at once
+
+
+def test_every_mistake_is_listed_with_its_path_and_the_nearest_name():
+    tree = {
+        "data": {"stpes": 1, "steps": True, "kind": "consine", "names": 5},
+        "model": {"rate": "fast", "metric": "acuracy"},
+        "tsk": "t",
+    }
+    heading, *found = problems(tree, model__metric=["accuracy", "f1"])
+    assert heading == f"x.yaml: {len(found)} problems"
+    expected = {
+        "model.metric: 'acuracy' is unknown; did you mean 'accuracy'? (one of accuracy, f1)",
+        "task: missing",
+        "data.stpes: unknown key; did you mean 'steps'?",
+        "data.steps: input should be a valid integer, found True",
+        "data.kind: input should be 'linear' or 'cosine', found 'consine'; did you mean 'cosine'?",
+        "data.names: input should be a valid array, found 5",
+        "model.rate: input should be a valid number, found 'fast'",
+        "model.metric: unknown key",
+        "tsk: unknown key; did you mean 'task'?",
+    }
+    assert set(found) == expected
+
+
+def test_a_single_mistake_is_one_problem():
+    assert problems({"task": "t", "data": 5})[0] == "x.yaml: 1 problem"
+
+
+def test_a_key_outside_its_section_is_found():
+    assert problems({"task": "t", "steps": 3})[1] == "steps: unknown key; did you mean 'data.steps'?"
+
+
+def test_a_bad_choice_alone_is_enough():
+    assert len(problems({"task": "t", "data": {"kind": "linear"}}, data__kind=["cosine"])) == 2
+    assert (
+        validate({"task": "t"}, Whole, "x", {"data.kind": ["cosine"]}).data.kind == "linear"
+    )  # names are not looked at
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("evaluation.metric=acuracy", r"evaluation\.metric: 'acuracy' is unknown; did you mean 'accuracy'\?"),
+        ("data.columns.text=[1]", r"data\.columns\.text: expected a name or a position.*found \[1\]"),
+        ("data.labels=[a, b, a]", r"data\.labels: expected each label once"),
+        ("optimizer.learning_rate=-1", r"optimizer\.learning_rate: input should be greater than 0"),
+        ("optimizer.learning_rate=.nan", r"optimizer\.learning_rate: input should be a valid number"),
+        ("model.dropout=1", r"model\.dropout: input should be less than 1"),
+        ("task=sentimnt", r"task: 'sentimnt' is unknown; did you mean 'sentiment'\?"),
+        ("task=null", r"task: missing \(one of "),
+    ],
+)
+def test_a_run_names_what_is_wrong(setting, message):
+    with pytest.raises(ConfigError, match=message):
+        load_config(ROOT / "configs/sentiment.yaml", [setting])
+
+
+def test_numbers_are_taken_as_names_of_labels():
+    labels = {"train": "a", "dev": "b", "labels": parse_yaml("[0, 1, -1, 0_5, good]", "x")}
+    assert validate(labels, DataSection, "x").labels == ("0", "1", "-1", "0_5", "good")
+
+
+# ---- what is written loads back
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: str(path.relative_to(ROOT / "configs")))
+def test_every_configuration_loads_and_dumps_back_equal(path):
+    merged = load_config(path)
+    again = parse_yaml(dump(merged), "dump")
+    schema = tasks.find(merged.task).Config
+    assert validate(again, schema, "dump") == merged
+    assert differences(merged, validate(again, schema, "dump")) == []
+
+
+def test_there_are_configurations():
+    assert {"sentiment.yaml", "quick/sentiment.yaml"} <= {str(path.relative_to(ROOT / "configs")) for path in CONFIGS}
+
+
+@given(TEXTS, NUMBERS, st.lists(TEXTS, max_size=3), st.dictionaries(TEXTS, st.one_of(TEXTS, st.integers()), max_size=3))
+def test_any_value_survives_dump(label, rate, names, columns):
+    whole = Whole(task=label, data=Part(label=label, rate=float(rate), names=tuple(names), columns=columns))
+    assert validate(parse_yaml(dump(whole), "x"), Whole, "x") == whole
+
+
+@given(VALUES)
+def test_any_value_survives_inline(value):
+    line = inline(value)
+    assert "\n" not in line
+    assert parse_yaml(line, "x") == value
+    assert override({}, [f"a.b={line}"]) == {"a": {"b": value}}
+
+
+def test_plain_yaml_would_not_survive():
+    whole = Whole(task="1e5", data=Part(label="089"))
+    with pytest.raises(ConfigError, match="2 problems"):
+        validate(parse_yaml(yaml.safe_dump(whole.model_dump(mode="json")), "x"), Whole, "x")
+
+
+def test_other_readers_take_the_same_from_a_dump():
+    whole = Whole(task="t", data=Part(label="no", names=("1e5", "010", "true"), rate=1e-5))
+    assert yaml.safe_load(dump(whole)) == whole.model_dump(mode="json")
+
+
+def test_paths_are_texts(tmp_path):
+    assert parse_yaml(inline({"run_dir": tmp_path}), "x") == {"run_dir": str(tmp_path)}
+    assert validate({"task": tmp_path}, Whole, "x").task == str(tmp_path)
+
+
+def test_differences_are_listed_by_dotted_key():
+    old = Whole(task="a", data=Part(columns={"text": 0}))
+    new = Whole(task="b", data=Part(steps=2, columns={"text": 1, "label": 0}))
+    assert differences(old, old) == []
+    assert differences(old, new) == [
+        "task: 'a' -> 'b'",
+        "data.steps: 1 -> 2",
+        "data.columns.text: 0 -> 1",
+        "data.columns.label: None -> 0",
+    ]
+
+
+def test_a_configuration_cannot_be_changed():
+    whole = Whole(task="t")
+    with pytest.raises(ValueError, match="frozen"):
+        whole.data.steps = 5
+    assert config.dump(whole).startswith("task: t\n")

@@ -1,0 +1,170 @@
+"""Learning rate by hand and by its properties, decay groups, freezing, AdamW against numpy, clipping."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import paddle
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from paddle import nn
+
+from paddle_tasks.errors import ConfigError
+from paddle_tasks.models.encoder import EncoderSection, build_encoder
+from paddle_tasks.training.loop import Loop
+from paddle_tasks.training.optimizer import build_optimizer, decays, freeze, learning_rate, scale_gradients
+from paddle_tasks.training.settings import OptimizerSection
+
+from .toy import Toy, make_loop, make_toy, same, weights
+
+# Ten steps, two of warm-up, base rate 8.
+BY_HAND = {
+    "linear": [4, 8, 8, 7, 6, 5, 4, 3, 2, 1, 0],
+    "cosine": [4, 8, *(8 * (1 + math.cos(math.pi * done / 8)) / 2 for done in range(9))],
+    "constant": [4, 8] + [8] * 9,
+}
+
+
+@pytest.mark.parametrize("schedule", BY_HAND)
+def test_learning_rate_by_hand(schedule):
+    settings = OptimizerSection(learning_rate=8.0, schedule=schedule, warmup_fraction=0.2)
+    found = [learning_rate(settings, step, 10) for step in range(11)]
+    assert found == pytest.approx(BY_HAND[schedule], abs=1e-12)
+
+
+def test_without_warm_up_the_first_step_has_the_base_rate():
+    assert learning_rate(OptimizerSection(learning_rate=8.0, warmup_fraction=0.0), 0, 10) == 8
+
+
+@given(
+    schedule=st.sampled_from(sorted(BY_HAND)),
+    base=st.floats(1e-7, 10.0),
+    total=st.integers(1, 300),
+    fraction=st.floats(0.0, 1.0),
+)
+def test_properties_of_the_learning_rate(schedule, base, total, fraction):
+    settings = OptimizerSection(learning_rate=base, schedule=schedule, warmup_fraction=fraction)
+    warmup = math.ceil(fraction * total)
+    rates = [learning_rate(settings, step, total) for step in range(total + 1)]
+    assert all(0 <= rate <= base for rate in rates)
+    assert all(rate > 0 for rate in rates[:total]), "every step of a run moves the weights"
+    assert rates[:warmup] == sorted(rates[:warmup])
+    assert rates[warmup:] == sorted(rates[warmup:], reverse=True)
+    assume(0 < warmup < total)
+    assert rates[warmup - 1] == rates[warmup] == base, "continuous where the warm-up ends"
+    assert rates[total] == pytest.approx(base if schedule == "constant" else 0, abs=1e-12)
+
+
+def tiny_bert() -> nn.Layer:
+    section = EncoderSection(encoder="bert", hidden_size=8, n_layers=2, n_heads=2, max_positions=16)
+    return build_encoder(section, 20, 0)
+
+
+def plain_names(model: nn.Layer, names: set[str]) -> set[str]:
+    return {name for name, parameter in model.named_parameters() if parameter.name in names}
+
+
+def test_biases_and_layer_norms_do_not_decay():
+    model = make_toy()
+    assert plain_names(model, decays(model)) == {"first.weight", "last.weight"}
+
+
+def test_decay_groups_of_a_bert():
+    model = tiny_bert()
+    exempt = dict(model.named_parameters()).keys() - plain_names(model, decays(model))
+    assert {name for name in exempt if "norm" not in name.lower()} == {
+        name for name, _ in model.named_parameters() if name.endswith("bias") and "norm" not in name.lower()
+    }
+    assert sum("norm" in name.lower() for name in exempt) == 2 * (1 + 2 * 2)  # embeddings, and two in each layer
+    kept = plain_names(model, decays(model))
+    assert len([name for name in kept if "embeddings" in name]) == 3
+    assert len(kept) == 3 + 2 * 6 + 1  # three embeddings; q, k, v, out and two linears in each layer; the pooler
+
+
+def set_gradients(model: nn.Layer, gradients: dict[str, np.ndarray]) -> None:
+    for name, parameter in model.named_parameters():
+        parameter.clear_grad()
+        (parameter * paddle.to_tensor(gradients[name])).sum().backward()
+
+
+def test_adamw_against_numpy():
+    """Three steps; a zero gradient decays its weights, biases and norms stay when they get none."""
+    settings = OptimizerSection(learning_rate=0.1, weight_decay=0.3, beta1=0.8, beta2=0.9, epsilon=1e-2)
+    model = make_toy()
+    optimizer, numbers = build_optimizer(model, settings), np.random.default_rng(2)
+    expected = {name: value.astype(np.float64) for name, value in weights(model).items()}
+    mean = {name: np.zeros_like(value) for name, value in expected.items()}
+    square = {name: np.zeros_like(value) for name, value in expected.items()}
+    for step in range(1, 4):
+        gradients = {name: numbers.normal(size=v.shape).astype(np.float32) for name, v in expected.items()}
+        gradients["last.weight"] *= 0
+        gradients["last.bias"] *= 0
+        set_gradients(model, gradients)
+        optimizer.step()
+        for name, g in gradients.items():
+            if name in {"first.weight", "last.weight"}:
+                expected[name] *= 1 - 0.1 * 0.3
+            mean[name] = 0.8 * mean[name] + 0.2 * g
+            square[name] = 0.9 * square[name] + 0.1 * g.astype(np.float64) ** 2
+            root = np.sqrt(square[name] / (1 - 0.9**step)) + 1e-2
+            expected[name] -= 0.1 * mean[name] / (1 - 0.8**step) / root
+    found, start = weights(model), weights(make_toy())
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, rtol=2e-6, atol=1e-7, err_msg=name)
+    np.testing.assert_allclose(found["last.weight"], start["last.weight"] * 0.97**3, rtol=1e-6)
+    assert np.array_equal(found["last.bias"], start["last.bias"])
+
+
+@pytest.mark.parametrize(("max_norm", "clipped"), [(None, 5.0), (10.0, 5.0), (5.0, 5.0), (2.0, 2.0)])
+def test_gradients_are_divided_and_clipped(max_norm, clipped):
+    """The gradients 12 and 16, summed over 4 things, have the mean norm 5."""
+    first, second = nn.Linear(1, 1, bias_attr=False), nn.Linear(1, 1, bias_attr=False)
+    (first.weight.sum() * 12 + second.weight.sum() * 16).backward()
+    frozen = paddle.create_parameter([1], "float32")  # which has no gradient
+    assert scale_gradients([first.weight, frozen, second.weight], 4, max_norm) == pytest.approx(5.0)
+    assert [first.weight.grad.item(), second.weight.grad.item()] == pytest.approx([0.6 * clipped, 0.8 * clipped])
+
+
+@pytest.mark.parametrize("wrong", [math.inf, -math.inf, math.nan])
+def test_a_gradient_that_is_not_finite_shows_in_the_norm(wrong):
+    layer = nn.Linear(1, 1, bias_attr=False)
+    (layer.weight.sum() * wrong).backward()
+    assert not math.isfinite(scale_gradients([layer.weight], 1, 1.0))
+
+
+def trained(model: Toy) -> Toy:
+    loop: Loop = make_loop(model, build_optimizer(model, OptimizerSection()))
+    assert len(list(loop.steps())) == 3
+    return model
+
+
+def test_frozen_weights_stay_and_the_others_move():
+    model = make_toy()
+    assert freeze(model, ("first.*", "norm.bias")) == 4 * 8 + 8 + 8
+    before, after = weights(model), weights(trained(model))
+    unchanged = {name for name in before if before[name].tobytes() == after[name].tobytes()}
+    assert unchanged == {"first.weight", "first.bias", "norm.bias"}
+
+
+def test_freezing_nothing_changes_nothing():
+    model = make_toy()
+    assert freeze(model, ()) == 0
+    assert same(weights(trained(model)), weights(trained(make_toy())))
+
+
+@pytest.mark.parametrize(
+    ("patterns", "message"),
+    [
+        (("first.*", "frist.*"), r"'frist\.\*' matches no parameter"),
+        (("lats.weight",), "did you mean 'last.weight'"),
+        (("*",), "every parameter is frozen"),
+        (("first.*", "norm.*", "last.*"), "every parameter is frozen"),
+    ],
+)
+def test_freezing_refuses(patterns, message):
+    model = make_toy()
+    with pytest.raises(ConfigError, match=message):
+        freeze(model, patterns)
+    assert not any(parameter.stop_gradient for parameter in model.parameters())

@@ -1,0 +1,86 @@
+"""metrics.jsonl and VisualDL: the same points, cut back on resuming, and values that neither must choke on."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from paddle_tasks.training.tracking import open_tracker, read_metrics
+
+from .reading import metrics_points, visualdl_points
+
+
+def write(folder, steps, positions=None, values=None):
+    """Log each step and return the positions after it."""
+    found = []
+    with open_tracker(folder, visualdl=True, positions=positions) as tracker:
+        for step in steps:
+            tracker.scalars(step, 1, values or {"train/loss": step / 3, "dev/f1": 0.1})
+            found.append(tracker.positions())
+    return found
+
+
+def test_a_record_has_the_keys_of_the_contract(tmp_path):
+    write(tmp_path, [7], values={"train/loss": 1 / 3})
+    (record,) = read_metrics(tmp_path / "metrics.jsonl")
+    assert list(record) == ["step", "epoch", "tag", "value", "time"]
+    assert (record["step"], record["epoch"], record["tag"], record["value"]) == (7, 1, "train/loss", 1 / 3)
+
+
+def test_both_logs_hold_the_same_points(tmp_path):
+    write(tmp_path, range(1, 6))
+    points = visualdl_points(tmp_path / "vdl")
+    assert points == metrics_points(tmp_path / "metrics.jsonl")
+    assert [step for step, _ in points["train/loss"]] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("kept", [0, 2, 5])
+def test_resuming_cuts_both_logs_back_and_goes_on_in_the_same_file(tmp_path, kept):
+    positions = write(tmp_path, range(1, 6))
+    write(tmp_path, range(kept + 1, 8), positions=positions[kept - 1] if kept else None)
+    points = visualdl_points(tmp_path / "vdl")  # which also wants just one file
+    assert points == metrics_points(tmp_path / "metrics.jsonl")
+    assert points["train/loss"] == [(step, float(np.float32(step / 3))) for step in range(1, 8)]
+
+
+def test_positions_are_those_of_what_is_on_disk_while_the_log_is_open(tmp_path):
+    with open_tracker(tmp_path, visualdl=True) as tracker:
+        tracker.scalars(1, 1, {"train/loss": 0.5})
+        positions = tracker.positions()
+        assert visualdl_points(tmp_path / "vdl") == metrics_points(tmp_path / "metrics.jsonl") != {}
+        (log,) = (tmp_path / "vdl").iterdir()
+        sizes = {"metrics": (tmp_path / "metrics.jsonl").stat().st_size, "visualdl": log.stat().st_size}
+        assert positions == sizes
+
+
+def test_a_log_that_lost_its_end_is_not_filled_with_zeros(tmp_path):
+    (positions,) = write(tmp_path, [1])
+    file = tmp_path / "metrics.jsonl"
+    file.write_text(file.read_text().splitlines(keepends=True)[0])
+    write(tmp_path, [2], positions=positions)
+    assert [record["step"] for record in read_metrics(file)] == [1, 2, 2]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_values_that_are_not_finite_break_neither_log(tmp_path, value):
+    with open_tracker(tmp_path, visualdl=True) as tracker:
+        tracker.scalars(1, 1, {"dev/loss": value, "dev/f1": 0.5})
+        tracker.scalars(2, 1, {"dev/loss": 0.25, "dev/f1": 0.5})
+    assert visualdl_points(tmp_path / "vdl") == {"dev/loss": [(2, 0.25)], "dev/f1": [(1, 0.5), (2, 0.5)]}
+    assert json.dumps(read_metrics(tmp_path / "metrics.jsonl")[0]["value"]) == json.dumps(value)
+
+
+def test_a_percent_sign_in_a_tag(tmp_path):
+    write(tmp_path, [1], values={"dev/top 5 %": 0.5})
+    assert visualdl_points(tmp_path / "vdl") == {"dev/top 5 percent": [(1, 0.5)]}
+    assert metrics_points(tmp_path / "metrics.jsonl") == {"dev/top 5 %": [(1, 0.5)]}
+
+
+def test_without_visualdl_there_is_only_the_file(tmp_path):
+    with open_tracker(tmp_path, visualdl=False) as tracker:
+        tracker.scalars(1, 1, {"dev/f1": 0.5})
+        assert list(tracker.positions()) == ["metrics"]
+    assert [path.name for path in tmp_path.iterdir()] == ["metrics.jsonl"]

@@ -1,0 +1,100 @@
+"""A model of a few weights, rows of numbers and a loop over them, whose every step can be computed by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import paddle
+from paddle import nn
+
+from paddle_tasks.training.loop import Loop, Progress
+from paddle_tasks.training.settings import OptimizerSection
+
+WIDTH, CLASSES = 4, 3
+
+
+class Toy(nn.Layer):
+    """Two linear maps with a layer norm and dropout between."""
+
+    def __init__(self, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.first, self.norm = nn.Linear(WIDTH, 8), nn.LayerNorm(8)
+        self.dropout, self.last = nn.Dropout(dropout), nn.Linear(8, CLASSES)
+
+    def forward(self, inputs: paddle.Tensor) -> paddle.Tensor:
+        return self.last(self.dropout(nn.functional.relu(self.norm(self.first(inputs)))))
+
+
+def make_toy(dropout: float = 0.0, seed: int = 7) -> Toy:
+    """Return the same weights whenever it is asked."""
+    paddle.seed(seed)
+    return Toy(dropout)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A batch of rows; each counts as one token, and the padding as one more."""
+
+    inputs: paddle.Tensor
+    labels: paddle.Tensor
+    rows: tuple[int, ...]
+
+    @property
+    def n_tokens(self) -> int:
+        return len(self.rows)
+
+    @property
+    def n_padded_tokens(self) -> int:
+        return 2 * len(self.rows)
+
+
+def batches(n_rows: int, batch_size: int, epoch: int = 0, start: int = 0) -> Iterator[Rows]:
+    """Yield the batches of an epoch; the order of the rows changes from epoch to epoch."""
+    numbers = np.random.default_rng(5)
+    inputs = numbers.normal(size=(n_rows, WIDTH)).astype(np.float32)
+    labels = numbers.integers(CLASSES, size=n_rows)
+    order = np.random.default_rng([9, epoch]).permutation(n_rows)
+    for place in range(start * batch_size, n_rows, batch_size):
+        rows = order[place : place + batch_size]
+        yield Rows(paddle.to_tensor(inputs[rows]), paddle.to_tensor(labels[rows]), tuple(rows.tolist()))
+
+
+def summed_loss(model: nn.Layer, batch: Rows) -> tuple[paddle.Tensor, int]:
+    return nn.functional.cross_entropy(model(batch.inputs), batch.labels, reduction="sum"), len(batch.rows)
+
+
+def make_loop(
+    model: nn.Layer,
+    optimizer: Any,
+    *,
+    n_rows: int = 24,
+    batch_size: int = 8,
+    settings: OptimizerSection = OptimizerSection(warmup_fraction=0.0, schedule="constant"),  # noqa: B008
+    **changes: Any,
+) -> Loop:
+    """Return a loop of one epoch over the rows, with any of its attributes changed."""
+    parts: dict[str, Any] = {
+        "loss": summed_loss,
+        "batches_of": lambda epoch, start: batches(n_rows, batch_size, epoch, start),
+        "n_batches": -(-n_rows // batch_size),
+        "epochs": 1,
+        "accumulation_steps": 1,
+        "max_steps": None,
+        "seed": 3,
+        "on_nonfinite": "stop",
+        "progress": Progress(),
+    }
+    return Loop(model=model, optimizer=optimizer, settings=settings, **{**parts, **changes})
+
+
+def weights(model: nn.Layer) -> dict[str, np.ndarray]:
+    """Return a copy of every parameter by its structured name."""
+    return {name: parameter.numpy().copy() for name, parameter in model.named_parameters()}
+
+
+def same(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> bool:
+    """Tell whether two sets of arrays are equal bit for bit."""
+    return first.keys() == second.keys() and all(first[name].tobytes() == second[name].tobytes() for name in first)

@@ -1,0 +1,60 @@
+"""All that two identical runs have in common, read from their folders."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors.numpy import load_file
+
+from paddle_tasks.training.tracking import read_metrics
+from tests.training.reading import visualdl_points
+
+MEASURED = ("seconds", "tokens_per_second", "peak_memory_mb")
+
+
+def arrays(file: Path) -> dict[str, tuple[str, tuple[int, ...], bytes]]:
+    """Return every tensor of a file, down to its bytes."""
+    return {name: (str(array.dtype), array.shape, array.tobytes()) for name, array in load_file(file).items()}
+
+
+def metrics(run: Path) -> list[tuple[int, int, str, float]]:
+    """Return (step, epoch, tag, value) of all that is no measurement of the machine."""
+    keys = ("step", "epoch", "tag", "value")
+    records = [tuple(record[key] for key in keys) for record in read_metrics(run / "metrics.jsonl")]
+    return [record for record in records if not record[2].startswith("system/")]
+
+
+def progress(run: Path) -> dict[str, Any]:
+    """Return where the newest checkpoint says that the run stands, counters of early stopping and best value too."""
+    latest = run / "checkpoints" / (run / "checkpoints/latest").read_text().strip()
+    return json.loads((latest / "state.json").read_text())["progress"]
+
+
+def snapshot(run: Path) -> dict[str, Any]:
+    """Return the parts that two identical runs have in common, by name."""
+    checkpoints = run / "checkpoints"
+    latest = checkpoints / (checkpoints / "latest").read_text().strip()
+    result = json.loads((run / "result.json").read_text())
+    curves = visualdl_points(run / "vdl")
+    return {
+        "metrics": metrics(run),
+        "curves": {tag: points for tag, points in curves.items() if not tag.startswith("system/")},
+        "system points": {tag: [step for step, _ in curves[tag]] for tag in curves if tag.startswith("system/")},
+        "weights": arrays(latest / "model/model.safetensors"),
+        "optimizer": arrays(latest / "optimizer.safetensors"),
+        "best weights": arrays(run / "model/model.safetensors"),
+        "progress": {name: value for name, value in progress(run).items() if name not in MEASURED},
+        "checkpoints": sorted(path.name for path in checkpoints.iterdir()),
+        "pointers": [(checkpoints / name).read_text() for name in ("latest", "best")],
+        "predictions": {path.name: path.read_text() for path in (run / "predictions").iterdir()},
+        "scores": {name: result[name] for name in ("dev", "test", "status")},
+        "counts": {name: value for name, value in result["train"].items() if name not in MEASURED},
+    }
+
+
+def differing(first: dict[str, Any], second: dict[str, Any]) -> set[str]:
+    """Return the names of the parts in which two snapshots differ."""
+    assert first.keys() == second.keys()
+    return {name for name in first if first[name] != second[name]}
