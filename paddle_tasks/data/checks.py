@@ -65,5 +65,5 @@ def _label_counts(examples: Sequence[LabelledText]) -> dict[str, int]:
 
 def _lengths(examples: Sequence[LabelledText]) -> dict[str, float]:
     lengths = [len(example.text) for example in examples] or [0]
-    p95 = float(np.percentile(lengths, 95))
-    return {"mean": round(float(np.mean(lengths)), 1), "p95": p95, "max": max(lengths)}
+    mean, p95 = float(np.mean(lengths)), float(np.percentile(lengths, 95))
+    return {"mean": round(mean, 1), "p95": round(p95, 1), "max": max(lengths)}

@@ -153,6 +153,8 @@ def _table_rows(path: Path, fields: Sequence[str], layout: Layout, text: str) ->
     cells = _csv_cells if _format(path, layout) == "csv" else _tsv_cells
     records = list(cells(text, layout.encoding))
     whole = [record for _, record in records if not isinstance(record, str)]
+    if not records:
+        raise DataError(f"{path}: the file is empty")
     if not whole:
         raise DataError(f"{path}:{records[0][0]}: no line can be read, the first is {records[0][1]}")
     positions, has_header = _columns(path, fields, layout, whole)

@@ -32,9 +32,8 @@ from paddle_tasks.errors import ConfigError
 from paddle_tasks.files import write_json
 from paddle_tasks.metrics.classification import ClassificationMetrics
 from paddle_tasks.models.encoder import SCRATCH, Encoder, EncoderSection, build_encoder
-from paddle_tasks.models.pretrained import load_pretrained, resolve
+from paddle_tasks.models.pretrained import load_pretrained, resolve, tokenizer_folder
 from paddle_tasks.models.saving import load_encoder, load_state, save_pretrained
-from paddle_tasks.models.tokenizers import tokenizer_folder
 from paddle_tasks.tasks import SETTINGS
 from paddle_tasks.text.tokenizer import Tokenizer, learn_vocabulary
 from paddle_tasks.training.protocol import Evaluation

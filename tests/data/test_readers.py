@@ -264,6 +264,10 @@ def test_an_empty_file_is_refused(file, name, content):
     assert refusal(file(name, content)).endswith(f"{name}: the file is empty")
 
 
+def test_a_table_of_empty_cells_is_empty(file):
+    assert refusal(file("a.csv", ',,\n"",\n')).endswith("the file is empty")
+
+
 def test_a_file_of_broken_lines_alone_is_refused(file):
     message = refusal(file("a.tsv", "标签\t文本\n正\t好\n".encode("gbk")))
     assert "a.tsv:1: no line can be read, the first is not valid utf-8 (data.encoding" in message

@@ -1,0 +1,195 @@
+"""Files and folders are replaced whole or stay as they were, whenever writing them ends."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from paddle_tasks.files import copy_folder, sha256, whole_folder, write_json, write_text
+
+
+class CrashError(Exception):
+    """Something ends the writing."""
+
+
+def broken(*arguments, **named):
+    raise CrashError
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+# ---- files
+
+
+@pytest.mark.parametrize("old", [None, "older and longer than the new one"])
+def test_a_file_is_written_and_replaced(tmp_path, old):
+    if old:
+        (tmp_path / "file").write_text(old)
+    write_text(tmp_path / "file", "新的\n")
+    assert (tmp_path / "file").read_bytes() == "新的\n".encode()
+    assert list(contents(tmp_path)) == ["file"]
+
+
+@pytest.mark.parametrize("stage", [(os, "fsync"), (Path, "replace")])
+@pytest.mark.parametrize("old", [None, "old"])
+def test_a_file_stays_as_it_was_when_writing_fails(tmp_path, monkeypatch, stage, old):
+    if old:
+        (tmp_path / "file").write_text(old)
+    monkeypatch.setattr(*stage, broken)
+    with pytest.raises(CrashError):
+        write_text(tmp_path / "file", "new")
+    assert contents(tmp_path) == ({"file": old} if old else {})
+
+
+def test_a_text_that_cannot_be_encoded_leaves_the_old_file(tmp_path):
+    write_text(tmp_path / "file", "old")
+    with pytest.raises(UnicodeEncodeError):
+        write_text(tmp_path / "file", "\ud800")
+    assert contents(tmp_path) == {"file": "old"}
+
+
+def test_the_new_content_is_on_disk_before_it_takes_the_name(tmp_path, monkeypatch):
+    order = []
+    for owner, name in ((os, "fsync"), (Path, "replace")):
+        original = getattr(owner, name)
+        monkeypatch.setattr(owner, name, noting(order, name, original))
+    write_text(tmp_path / "file", "new")
+    assert order == ["fsync", "replace"]
+
+
+def noting(order: list[str], name: str, original: Callable) -> Callable:
+    def noted(*arguments):
+        order.append(name)
+        return original(*arguments)
+
+    return noted
+
+
+def test_json_is_readable_and_keeps_chinese(tmp_path):
+    write_json(tmp_path / "file", {"标签": [1, 0.5]})
+    text = (tmp_path / "file").read_text(encoding="utf-8")
+    assert "标签" in text
+    assert json.loads(text) == {"标签": [1, 0.5]}
+
+
+@pytest.mark.parametrize("size", [0, 5, 1 << 20, (1 << 20) + 3])
+def test_sha256(tmp_path, size):
+    data = bytes(number % 251 for number in range(size))
+    (tmp_path / "file").write_bytes(data)
+    assert sha256(tmp_path / "file") == hashlib.sha256(data).hexdigest()
+
+
+# ---- folders
+
+
+def make(path: Path, text: str, then: Callable[[], None] = lambda: None) -> None:
+    with whole_folder(path) as temporary:
+        (temporary / "inner").mkdir()
+        (temporary / "inner/file").write_text(text)
+        then()
+
+
+def test_a_folder_is_made_with_its_parents_and_replaced_whole(tmp_path):
+    folder = tmp_path / "parent/folder"
+    make(folder, "old")
+    (folder / "extra").write_text("only in the old one")
+    make(folder, "new")
+    assert contents(tmp_path) == {"parent/folder/inner/file": "new"}
+
+
+def test_the_folder_appears_when_the_block_ends(tmp_path):
+    with whole_folder(tmp_path / "folder"):
+        assert not (tmp_path / "folder").exists()
+    assert (tmp_path / "folder").is_dir()
+
+
+@pytest.mark.parametrize("error", [CrashError, KeyboardInterrupt, OSError(errno.ENOSPC, "No space left on device")])
+@pytest.mark.parametrize("old", [True, False])
+def test_a_folder_stays_as_it_was_when_its_block_fails(tmp_path, error, old):
+    if old:
+        make(tmp_path / "folder", "old")
+
+    def fail():
+        raise error
+
+    with pytest.raises(error if isinstance(error, type) else OSError):
+        make(tmp_path / "folder", "new", fail)
+    assert contents(tmp_path) == ({"folder/inner/file": "old"} if old else {})
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"] * old
+
+
+@pytest.mark.parametrize("failing", [1, 2])
+def test_a_crash_between_the_renames_loses_neither_folder_for_good(tmp_path, monkeypatch, failing):
+    """The process dies before the old folder has made room, or before the new one has taken its place."""
+    folder, calls, rename = tmp_path / "folder", [], Path.rename
+    make(folder, "old")
+
+    def rename_until(path, target):
+        calls.append(path)
+        return broken() if len(calls) == failing else rename(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", rename_until)
+        with pytest.raises(CrashError):
+            make(folder, "new")
+    with pytest.raises(CrashError):
+        make(folder, "new", broken)
+    assert contents(tmp_path) == {"folder/inner/file": "old"}
+    make(folder, "new")
+    assert contents(tmp_path) == {"folder/inner/file": "new"}
+
+
+def test_leftovers_of_a_process_that_was_killed_are_cleared(tmp_path):
+    for name in (".folder.tmp", ".folder.old"):
+        make(tmp_path / name, "rubbish")
+    make(tmp_path / "folder", "old")
+    make(tmp_path / ".folder.old", "rubbish")
+    make(tmp_path / "folder", "new")
+    assert contents(tmp_path) == {"folder/inner/file": "new"}
+
+
+def test_everything_in_a_folder_is_on_disk_before_it_takes_the_name(tmp_path, monkeypatch):
+    synced, original, at_rename = set(), os.fsync, []
+
+    def fsync(descriptor):
+        synced.add(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        original(descriptor)
+
+    rename = Path.rename
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "rename", lambda path, target: (at_rename.append(set(synced)), rename(path, target)))
+    make(tmp_path / "folder", "new")
+    assert at_rename == [{"file", "inner", ".folder.tmp"}]
+    assert tmp_path.name in synced
+
+
+# ---- copies
+
+
+def test_a_copy_is_equal_and_replaces_an_older_one(tmp_path):
+    make(tmp_path / "source", "new")
+    make(tmp_path / "target", "old")
+    copy_folder(tmp_path / "source", tmp_path / "target")
+    assert contents(tmp_path / "target") == contents(tmp_path / "source") == {"inner/file": "new"}
+
+
+@pytest.mark.parametrize("can_link", [True, False])
+def test_a_copy_outlives_its_source(tmp_path, monkeypatch, can_link):
+    if not can_link:
+        monkeypatch.setattr(os, "link", refused)
+    make(tmp_path / "source", "text")
+    copy_folder(tmp_path / "source", tmp_path / "target")
+    (tmp_path / "source/inner/file").unlink()
+    assert contents(tmp_path / "target") == {"inner/file": "text"}
+
+
+def refused(*arguments):
+    raise OSError(errno.EXDEV, "Invalid cross-device link")
