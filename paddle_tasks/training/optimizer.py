@@ -42,7 +42,7 @@ def freeze(model: nn.Layer, patterns: Sequence[str]) -> int:
                 f"training.freeze: {pattern!r} matches no parameter{hint} (first: {next(iter(parameters))})"
             )
     frozen = {name for pattern in patterns for name in fnmatch.filter(parameters, pattern)}
-    if len(frozen) == len(parameters):
+    if all(parameter.stop_gradient or name in frozen for name, parameter in parameters.items()):
         raise ConfigError("training.freeze: every parameter is frozen, nothing is left to train")
     for name in frozen:
         parameters[name].stop_gradient = True

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from paddle_tasks import config as configuration
-from paddle_tasks.errors import CheckpointError
+from paddle_tasks.errors import CheckpointError, ConfigError
 from paddle_tasks.files import write_json, write_text
 from paddle_tasks.training.settings import RunSection
 
@@ -54,7 +54,12 @@ class RunFolder:
             CheckpointError: it holds a run of another one (the differences are listed), or something else.
         """
         self._check_is_run()
-        old = configuration.validate(configuration.read(self.config_file), type(config), str(self.config_file))
+        try:
+            old = configuration.validate(configuration.read(self.config_file), type(config), str(self.config_file))
+        except ConfigError as error:  # that of another task, say
+            raise CheckpointError(
+                f"{self.path}: holds a run of another kind; choose another run_dir\n{error}"
+            ) from error
         found = configuration.differences(old, config)
         if found:
             listing = "\n".join(f"  {line}" for line in found)
@@ -99,8 +104,10 @@ class RunFolder:
         with (self.path / ".lock").open("a") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            except BlockingIOError:
                 raise CheckpointError(f"{self.path}: another process is training in this folder") from None
+            except OSError:  # a file system that knows no locks, as some mounted ones
+                pass
             yield
 
     def write_predictions(self, predictions: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:

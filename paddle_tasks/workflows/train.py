@@ -163,7 +163,6 @@ class _Training:
         checkpoint = self._restore()
         positions = dict(checkpoint.state["positions"]) if checkpoint else None
         status: Status = "failed"
-        result: dict[str, Any] = {}
         try:
             with (
                 open_tracker(self.folder.path, visualdl=self.config.logging.visualdl, positions=positions) as tracker,

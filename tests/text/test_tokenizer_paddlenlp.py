@@ -7,11 +7,11 @@ import json
 from pathlib import Path
 
 import pytest
-import tokenizer_oracle as oracle
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paddle_tasks.text.tokenizer import SPECIAL_TOKENS, Tokenizer, learn_vocabulary
+from tests.text import tokenizer_oracle as oracle
 
 GOLDEN = Path(__file__).parent / "golden"
 EVERY = 997  # a prime, so that no pattern in a file's order hides anything

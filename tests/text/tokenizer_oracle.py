@@ -1,6 +1,6 @@
 """Our tokenizer beside PaddleNLP's two on the texts of the data folder.
 
-`python tests/text/tokenizer_oracle.py --every 1` compares all of them and prints the tables of docs/tokenizer.md.
+`python -m tests.text.tokenizer_oracle` compares all of them and prints the tables of docs/tokenizer.md.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from paddle_tasks.training.loop import Precision, Progress, step_seed
 from paddle_tasks.training.optimizer import build_optimizer
 from paddle_tasks.training.settings import OptimizerSection
 
-from .toy import batches, make_loop, make_toy, same, summed_loss, weights
+from .toy import batches, loss_scaler, make_loop, make_toy, same, summed_loss, weights
 
 UNCLIPPED = OptimizerSection(learning_rate=0.01, max_gradient_norm=None)
 
@@ -33,7 +33,7 @@ class Recorder:
     def step(self) -> None:
         self.gradients.append(np.concatenate([p.grad.numpy().ravel() for p in self.model.parameters()]))
 
-    def clear_grad(self, set_to_zero: bool) -> None:
+    def clear_grad(self, set_to_zero: bool = True) -> None:
         for parameter in self.model.parameters():
             parameter.clear_gradient(set_to_zero)
 
@@ -232,23 +232,12 @@ def test_skip_goes_on_without_that_step(at, value):
     assert not same(weights(model), weights(trained(dropout=0.5)[0]))
 
 
-# ---- float16's loss scale: Paddle's GradScaler, which runs on a CPU when it takes it for a GPU
+# ---- float16's loss scale
 
 
 @pytest.fixture
 def scaler(monkeypatch):
-    grad_scaler = paddle.amp.grad_scaler
-
-    class Gpu:
-        class _expected_place:  # noqa: N801
-            is_gpu_place = staticmethod(lambda: True)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(grad_scaler, "_dygraph_tracer", Gpu)
-        made = paddle.amp.GradScaler(init_loss_scaling=1024.0)
-    monkeypatch.setattr(grad_scaler.amp_global_state(), "amp_dtype", "float16")
-    assert made.is_enable()
-    return made
+    return loss_scaler(monkeypatch)
 
 
 def overflowing(at: int):

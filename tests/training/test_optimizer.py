@@ -154,6 +154,13 @@ def test_freezing_nothing_changes_nothing():
     assert same(weights(trained(model)), weights(trained(make_toy())))
 
 
+def test_nothing_is_left_to_train_when_the_rest_stays_anyway():
+    model = make_toy()
+    model.last.weight.stop_gradient = model.last.bias.stop_gradient = True
+    with pytest.raises(ConfigError, match="every parameter is frozen"):
+        freeze(model, ("first.*", "norm.*"))
+
+
 @pytest.mark.parametrize(
     ("patterns", "message"),
     [

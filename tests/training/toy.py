@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import paddle
+import pytest
 from paddle import nn
 
 from paddle_tasks.training.loop import Loop, Progress
@@ -88,6 +89,22 @@ def make_loop(
         "progress": Progress(),
     }
     return Loop(model=model, optimizer=optimizer, settings=settings, **{**parts, **changes})
+
+
+def loss_scaler(patch: pytest.MonkeyPatch, **settings: Any) -> Any:
+    """Return Paddle's own GradScaler for float16, which runs on a CPU too once it has taken it for a GPU."""
+
+    class Gpu:
+        class _expected_place:  # noqa: N801
+            is_gpu_place = staticmethod(lambda: True)
+
+    grad_scaler = paddle.amp.grad_scaler
+    with pytest.MonkeyPatch.context() as now:
+        now.setattr(grad_scaler, "_dygraph_tracer", Gpu)
+        scaler = paddle.amp.GradScaler(init_loss_scaling=1024.0, **settings)
+    patch.setattr(grad_scaler.amp_global_state(), "amp_dtype", "float16")
+    assert scaler.is_enable()
+    return scaler
 
 
 def weights(model: nn.Layer) -> dict[str, np.ndarray]:

@@ -26,10 +26,15 @@ def metrics(run: Path) -> list[tuple[int, int, str, float]]:
     return [record for record in records if not record[2].startswith("system/")]
 
 
+def latest_state(run: Path) -> dict[str, Any]:
+    """Return state.json of the newest checkpoint."""
+    latest = run / "checkpoints" / (run / "checkpoints/latest").read_text().strip()
+    return json.loads((latest / "state.json").read_text())
+
+
 def progress(run: Path) -> dict[str, Any]:
     """Return where the newest checkpoint says that the run stands, counters of early stopping and best value too."""
-    latest = run / "checkpoints" / (run / "checkpoints/latest").read_text().strip()
-    return json.loads((latest / "state.json").read_text())["progress"]
+    return latest_state(run)["progress"]
 
 
 def snapshot(run: Path) -> dict[str, Any]:

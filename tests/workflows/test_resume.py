@@ -23,13 +23,14 @@ from paddle_tasks.tasks.sentiment import Task
 from paddle_tasks.training import checkpoint as checkpoint_module
 from paddle_tasks.training import loop as loop_module
 from paddle_tasks.training.checkpoint import CheckpointStore
-from paddle_tasks.training.loop import StepReport
+from paddle_tasks.training.loop import Precision, StepReport
 from paddle_tasks.training.session import CheckpointReport, EvaluationReport
 from paddle_tasks.training.tracking import MetricsWriter
 from paddle_tasks.workflows import train as workflow
 from paddle_tasks.workflows.train import Note, load_config, train
+from tests.training.toy import loss_scaler
 
-from .snapshot import differing, metrics, progress, snapshot
+from .snapshot import differing, latest_state, metrics, progress, snapshot
 
 # 22 rows in 8 batches of 3; groups of 3, 3 and 2 batches; 9 steps in 3 epochs, a checkpoint after every second step
 # and after every evaluation, that is after 2, 3, 4, 6, 8 and 9.
@@ -270,6 +271,21 @@ def test_counters_of_early_stopping_survive(settings, tmp_path):
     stopped = progress(tmp_path / "stopped/run")
     assert (stopped["best_step"], stopped["evaluations_without_gain"]) == (best, 1)
     assert differing(resume(config)[0], whole) == set()
+
+
+def test_the_loss_scale_of_float16_survives(settings, tmp_path, monkeypatch):
+    def scaled(dtype: str, level: str) -> Precision:
+        return Precision(scaler=loss_scaler(monkeypatch, incr_every_n_steps=2))
+
+    monkeypatch.setattr(workflow.Precision, "prepare", scaled)
+    train(settings(tmp_path / "whole"))
+    config = settings(tmp_path / "stopped")
+    interrupt(config, INTERRUPTIONS["signal in mid-epoch"])
+    whole, (found, _) = snapshot(tmp_path / "whole/run"), resume(config)
+    assert differing(found, whole) == set()
+    states = [latest_state(tmp_path / name / "run")["scaler"] for name in ("stopped", "whole")]
+    assert states[0] == states[1]
+    assert (states[0]["scale"], states[0]["incr_count"]) == ([1024 * 2**4], 1)
 
 
 # ---- negative controls: each part of the state, left out, shows

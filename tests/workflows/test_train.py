@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import shutil
@@ -251,6 +252,14 @@ def test_another_configuration_is_refused_with_the_differences(copy):
     assert state(Path(config["run_dir"])) == before
 
 
+def test_a_run_of_another_kind_is_refused(copy):
+    config = copy()
+    file = Path(config["run_dir"]) / "config.yaml"
+    file.write_text(file.read_text().replace("task: sentiment", "task: opinion\nwindow: 3"))
+    with pytest.raises(CheckpointError, match=r"holds a run of another kind(.|\n)*window: unknown key"):
+        train(config)
+
+
 def test_fresh_moves_the_older_runs_aside(copy):
     config = copy()
     run, notes = Path(config["run_dir"]), []
@@ -304,6 +313,15 @@ def test_a_second_process_is_refused(small_config, tmp_path, fresh):
         train(config, fresh=fresh)
     assert state(tmp_path) == before
     assert train(config, fresh=fresh).result["status"] == "finished"
+
+
+def test_a_file_system_without_locks_is_no_hindrance(tmp_path, monkeypatch):
+    def refuse(file: Any, kind: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with RunFolder(tmp_path).locked():
+        pass
 
 
 @pytest.mark.parametrize("split", ["train", "dev", "test"])

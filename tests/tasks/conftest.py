@@ -1,0 +1,80 @@
+"""A task with its fixture, and one trained on it until it knows every row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import paddle
+import pytest
+
+from paddle_tasks import tasks
+from paddle_tasks.inference.predictor import load
+from paddle_tasks.workflows.train import load_config, train
+
+from ..helpers import ROOT
+
+FIXTURES = ROOT / "tests" / "fixtures"
+# Long enough to know the rows by heart: this is about learning at all, not about learning well.
+OVERFIT = {
+    "model.dropout": 0.0,
+    "optimizer.learning_rate": 0.01,
+    "training.epochs": 25,
+    "training.batch_size": 4,
+    "evaluation.every_steps": 100,
+    "evaluation.metric": "loss",
+    "logging.visualdl": False,
+}
+
+
+def fixture_of(name: str) -> Path:
+    return FIXTURES / f"{name}.tsv"
+
+
+def quick_config(name: str) -> Path:
+    return ROOT / "configs" / "quick" / f"{name}.yaml"
+
+
+def sources(path: Path) -> dict[str, Any]:
+    return {"data.train": str(path), "data.dev": str(path), "data.test": None}
+
+
+def read_task(name: str, path: Path, *overrides: str) -> Any:
+    """Return a task that has read a file as its train and dev data."""
+    data = [f"{key}={'null' if value is None else value}" for key, value in sources(path).items()]
+    config = load_config(quick_config(name), [*data, "model.dropout=0", *overrides])
+    task = tasks.find(name)(config)
+    task.read()
+    return task
+
+
+@pytest.fixture(scope="session", params=tasks.names())
+def name(request) -> str:
+    """Each task's name."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def task(name):
+    """A task with its fixture read."""
+    return read_task(name, fixture_of(name))
+
+
+@pytest.fixture(scope="session")
+def model(task):
+    """A fresh model of the task."""
+    paddle.seed(1)
+    return task.build_model()
+
+
+@pytest.fixture(scope="session")
+def overfitted(name, tmp_path_factory):
+    """A run that was trained on its fixture for long."""
+    folder = tmp_path_factory.mktemp(name) / "run"
+    return train(quick_config(name), run_dir=folder, **sources(fixture_of(name)), **OVERFIT)
+
+
+@pytest.fixture(scope="session")
+def predictor(overfitted):
+    """What was saved of that run."""
+    return load(overfitted.folder)
