@@ -55,16 +55,15 @@ class CommandLine:
         return outcome.stderr
 
 
-def python(code: str, *, environment: dict[str, str | None] | None = None, timeout_s: float = 120) -> Outcome:
+def python(code: str, **environment: str | None) -> Outcome:
     """Run a piece of Python in a process of its own; a variable given as None is unset."""
-    return run([sys.executable, "-c", code], environment=environment, timeout_s=timeout_s)
+    return run_process([sys.executable, "-c", code], **environment)
 
 
-def run(command: Sequence[str], *, environment: dict[str, str | None] | None = None, timeout_s: float = 120) -> Outcome:
+def run_process(command: Sequence[str], **environment: str | None) -> Outcome:
     """Run a command in a process of its own; a variable given as None is unset."""
-    variables = {**os.environ, **(environment or {})}
-    variables = {name: value for name, value in variables.items() if value is not None}
-    done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=timeout_s, check=False)
+    variables = {name: value for name, value in {**os.environ, **environment}.items() if value is not None}
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=120, check=False)
     return Outcome(done.returncode, done.stdout, done.stderr)
 
 

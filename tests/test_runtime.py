@@ -212,7 +212,7 @@ def test_the_environment_of_a_figure(monkeypatch):
 @pytest.mark.parametrize("threads", ["2", "many"])
 def test_importing_the_package_imports_nothing_heavy_and_never_fails(threads):
     code = "import json, sys, paddle_tasks; print(json.dumps(sorted(name.split('.')[0] for name in sys.modules)))"
-    outcome = python(code, environment={"PADDLE_TASKS_THREADS": threads})
+    outcome = python(code, PADDLE_TASKS_THREADS=threads)
     assert (outcome.code, outcome.stderr) == (0, "")
     assert not HEAVY & set(json.loads(outcome.stdout))
 
@@ -226,7 +226,7 @@ child = runtime.child_environment()
 print(json.dumps([child[name] for name in ("OMP_NUM_THREADS", "MKL_DEBUG_CPU_TYPE", "HOME")]))
 """
     environment = {"PADDLE_TASKS_THREADS": "3", "OMP_NUM_THREADS": None, "MKL_DEBUG_CPU_TYPE": "7", "HOME": "/tmp"}
-    outcome = python(code, environment=environment)
+    outcome = python(code, **environment)
     assert outcome.code == 0, outcome.stderr
     assert json.loads(outcome.stdout) == ["3", "7", "/tmp"]
 
@@ -243,6 +243,6 @@ with warnings.catch_warnings(record=True) as warned:
     runtime.prepare()
 print(json.dumps([before, runtime.child_environment()["OMP_NUM_THREADS"], [str(w.message)[:42] for w in warned]]))
 """
-    outcome = python(code, environment={"PADDLE_TASKS_THREADS": "2", "OMP_NUM_THREADS": None})
+    outcome = python(code, PADDLE_TASKS_THREADS="2", OMP_NUM_THREADS=None)
     assert outcome.code == 0, outcome.stderr
     assert json.loads(outcome.stdout.splitlines()[-1]) == ["1", "2", ["paddle was imported before paddle_tasks: t"]]

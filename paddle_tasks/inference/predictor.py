@@ -50,7 +50,7 @@ def pipeline(name: str | Path, *, device: str = "auto") -> Predictor:
         return load(shipped[str(name)], device=device)
     if Path(name).exists():
         return load(name, device=device)
-    near = did_you_mean(str(name), [*shipped, *map(str, Path(name).parent.glob("*"))])
+    near = did_you_mean(str(name), [*shipped, *_beside(Path(name))])
     ships = ", ".join(sorted(shipped)) or "none yet"
     raise CheckpointError(f"{name}: no such run folder, and no model of that name ships (there is: {ships}){near}")
 
@@ -70,9 +70,13 @@ def model_folder(run: Path) -> Path:
     if checkpoint:
         return checkpoint.folder / "model"
     if not run.exists():
-        beside = [str(path) for path in run.parent.glob("*")] if run.parent.is_dir() else []
-        raise CheckpointError(f"{run}: no such run folder{did_you_mean(str(run), beside)}")
+        raise CheckpointError(f"{run}: no such run folder{did_you_mean(str(run), _beside(run))}")
     raise CheckpointError(f"{run}: holds no trained model yet; expected {run / 'model'}")
+
+
+def _beside(run: Path) -> list[str]:
+    """Return what stands beside a folder, and under runs/, for whoever leaves that out."""
+    return [str(path) for folder in (run.parent, Path("runs")) for path in folder.glob("*")]
 
 
 def _task_name(folder: Path) -> str:

@@ -17,8 +17,6 @@ from safetensors.numpy import load_file, save_file
 from paddle_tasks.errors import CheckpointError
 from paddle_tasks.files import sha256, whole_folder, write_json, write_text
 
-_MASTER = "master_weights"
-
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -124,15 +122,13 @@ def optimizer_state(optimizer: paddle.optimizer.Optimizer, model: nn.Layer) -> d
 
     Paddle keys them by generated names (``linear_7.w_0_moment1_0``), which differ from process to process.
     """
-    state = optimizer.state_dict()
-    flat = {key: value.numpy() for key, value in state.items() if isinstance(value, paddle.Tensor)}
-    masters = {f"{key}_{_MASTER}_0": value.numpy() for key, value in state.get(_MASTER, {}).items()}
+    state = {key: value for key, value in optimizer.state_dict().items() if isinstance(value, paddle.Tensor)}
     named: dict[str, np.ndarray[Any, Any]] = {}
     for name, parameter in model.named_parameters():
         prefix = f"{parameter.name}_"
-        for key, value in {**flat, **masters}.items():
+        for key, value in state.items():
             if key.startswith(prefix):
-                named[f"{name}::{key.removeprefix(prefix).removesuffix('_0')}"] = value
+                named[f"{name}::{key.removeprefix(prefix).removesuffix('_0')}"] = value.numpy()
     return named
 
 
@@ -143,15 +139,10 @@ def load_optimizer_state(optimizer: paddle.optimizer.Optimizer, model: nn.Layer,
         CheckpointError: a parameter of the file is not in the model.
     """
     names = {name: parameter.name for name, parameter in model.named_parameters()}
-    state: dict[str, Any] = {_MASTER: {}}
+    state: dict[str, paddle.Tensor] = {}
     for key, value in load_file(path).items():
         name, _, accumulator = key.rpartition("::")
         if name not in names:
             raise CheckpointError(f"{path}: holds {name!r}, which the model does not have")
-        if accumulator == _MASTER:
-            state[_MASTER][names[name]] = paddle.to_tensor(value)
-        else:
-            state[f"{names[name]}_{accumulator}_0"] = paddle.to_tensor(value)
-    if not state[_MASTER]:
-        del state[_MASTER]
+        state[f"{names[name]}_{accumulator}_0"] = paddle.to_tensor(value)
     optimizer.set_state_dict(state)

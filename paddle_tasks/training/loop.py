@@ -88,24 +88,23 @@ class StepReport:
 
 @dataclass
 class Precision:
-    """Automatic mixed precision on a GPU; on a CPU Paddle computes in float32 whatever is asked."""
+    """Automatic mixed precision on a GPU, with float32 weights (O1); a CPU computes in float32 whatever is asked."""
 
     dtype: Literal["float32", "float16", "bfloat16"] = "float32"
-    level: Literal["O1", "O2"] = "O1"
     scaler: Any = field(default=None)
 
     @classmethod
-    def prepare(cls, dtype: Literal["float32", "float16", "bfloat16"], level: Literal["O1", "O2"]) -> Precision:
+    def prepare(cls, dtype: Literal["float32", "float16", "bfloat16"]) -> Precision:
         """Return the precision that this device can compute in, with a loss scaler for float16."""
         if dtype == "float32" or not paddle.device.get_device().startswith("gpu"):
             return cls()
-        return cls(dtype, level, paddle.amp.GradScaler() if dtype == "float16" else None)
+        return cls(dtype, paddle.amp.GradScaler() if dtype == "float16" else None)
 
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
         """Return the context of a forward pass."""
         if self.dtype == "float32":
             return contextlib.nullcontext()
-        context: contextlib.AbstractContextManager[Any] = paddle.amp.auto_cast(level=self.level, dtype=self.dtype)
+        context: contextlib.AbstractContextManager[Any] = paddle.amp.auto_cast(level="O1", dtype=self.dtype)
         return context
 
 

@@ -35,7 +35,6 @@ class TrainingSection(Section):
     max_length: PositiveInt = 256
     freeze: tuple[str, ...] = ()
     precision: Literal["float32", "float16", "bfloat16"] = "float32"
-    amp_level: Literal["O1", "O2"] = "O1"
     early_stopping_patience: PositiveInt | None = None
     save_every_steps: PositiveInt | None = None
     keep_checkpoints: Annotated[int, Field(ge=1)] = 2

@@ -154,7 +154,7 @@ class _Training:
             seed=self.config.seed,
             on_nonfinite=training.on_nonfinite,
             progress=Progress(),
-            precision=Precision.prepare(training.precision, training.amp_level),
+            precision=Precision.prepare(training.precision),
         )
 
     def run(self) -> Run:

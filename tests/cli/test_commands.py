@@ -1,4 +1,4 @@
-"""The commands on small data: what they print where, what they write, and that `--quiet` and `--help` are everywhere."""
+"""The commands on small data: what they print where and what they write; `--quiet` and `--help` are everywhere."""
 
 from __future__ import annotations
 
@@ -85,10 +85,10 @@ def test_a_curve_is_offered_to_look_at(cli, settings):
 
 
 def test_config_prints_what_is_merged(cli):
-    outcome = cli("config", QUICK, "seed=5", "--quiet")
+    outcome = cli("config", QUICK, "seed=5", "training.epochs=7", "--quiet")
     assert (outcome.code, outcome.stderr) == (0, "")
     merged = parse_yaml(outcome.stdout, "stdout")
-    assert (merged["seed"], merged["training"]["epochs"], merged["optimizer"]["weight_decay"]) == (5, 2, 0.01)
+    assert (merged["seed"], merged["training"]["epochs"], merged["optimizer"]["weight_decay"]) == (5, 7, 0.01)
 
 
 def test_the_schema_is_a_json_schema(cli):
@@ -129,7 +129,7 @@ def test_evaluating_gives_the_scores_of_the_run(cli, run):
         assert (outcome.code, outcome.stderr) == (0, "")
         report = json.loads(outcome.stdout)
         assert (report["split"], report["rows"], report["skipped_rows"]) == (split, len(SPLITS[split]), 0)
-        assert report["metrics"] == pytest.approx(result[split], nan_ok=False) or report["metrics"] == result[split]
+        assert report["metrics"] == result[split]
     assert "accuracy_deduplicated" in result["test"]
 
 
@@ -137,11 +137,8 @@ def test_evaluating_another_file(cli, run, tmp_path):
     path = table(tmp_path / "other.tsv", ("label", "text"), ("positive", "喜欢"), ("negative", "失望"))
     outcome = cli("evaluate", run, "--data", path)
     report = json.loads(outcome.stdout)
-    assert (report["rows"], report["data"], set(report["metrics"]["per_label"])) == (
-        2,
-        str(path),
-        {"negative", "positive"},
-    )
+    assert (report["rows"], report["data"]) == (2, str(path))
+    assert list(report["metrics"]["per_label"]) == ["negative", "positive"]
     assert "accuracy_deduplicated" not in report["metrics"]
 
 

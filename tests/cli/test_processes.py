@@ -7,8 +7,7 @@ import signal
 import subprocess
 import sys
 
-from ..helpers import ROOT, python
-from ..helpers import run as run_command
+from ..helpers import ROOT, python, run_process
 
 MAIN = [sys.executable, "-m", "paddle_tasks"]
 WAIT = """
@@ -38,14 +37,14 @@ finally:
 
 
 def test_stdout_holds_json_alone_and_stderr_nothing(run):
-    outcome = run_command([*MAIN, "predict", str(run), "很好"])
+    outcome = run_process([*MAIN, "predict", str(run), "很好"])
     assert (outcome.code, outcome.stderr) == (0, "")
     assert json.loads(outcome.stdout)["input"] == "很好"
 
 
 def test_a_wrong_number_of_threads_is_one_message():
     config = str(ROOT / "configs" / "sentiment.yaml")
-    outcome = run_command([*MAIN, "train", config], environment={"PADDLE_TASKS_THREADS": "many"})
+    outcome = run_process([*MAIN, "train", config], PADDLE_TASKS_THREADS="many")
     assert (outcome.code, outcome.stdout) == (2, "")
     assert outcome.stderr == "paddle-tasks: PADDLE_TASKS_THREADS='many': expected a whole number above 0\n"
 

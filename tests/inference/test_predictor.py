@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from pathlib import Path
 
 import pytest
 
 import paddle_tasks
 from paddle_tasks import load, pipeline, train
-from paddle_tasks.errors import CheckpointError, ConfigError, UserError
+from paddle_tasks.errors import CheckpointError, ConfigError
 from paddle_tasks.inference import predictor
 from paddle_tasks.inference.predictor import Predictor, model_folder
 
@@ -31,19 +30,18 @@ def ask(run) -> Predictor:
 
 def test_one_text_gives_one_answer_and_a_list_gives_a_list(ask):
     first, second = ask(["房间干净", "味道很差"])
-    assert ask("房间干净") == ask(["房间干净"])[0]
     assert (first["input"], second["input"]) == ("房间干净", "味道很差")
-    assert ask(("房间干净",)) == [pytest.approx(first, abs=1e-6) if False else ask("房间干净")]
+    assert ask(("房间干净",)) == [ask("房间干净")]
     assert ask([]) == []
 
 
 def test_an_answer_does_not_depend_on_its_neighbours(ask):
-    texts = ["好", "房间干净" * 3, "味道很差", "？" * 100, "好"]
+    texts = ["好", "房间干净" * 3, "味道很差", "？" * 100]
     answers = ask(texts)
     assert [answer["input"] for answer in answers] == texts
     for text, answer in zip(texts, answers, strict=True):
         assert answer["probabilities"] == pytest.approx(ask(text)["probabilities"], abs=1e-6)
-    assert answers[0] == answers[-1]
+    assert answers[0]["probabilities"] != pytest.approx(answers[2]["probabilities"], abs=1e-3)
 
 
 def test_answers_are_what_the_run_wrote(run, ask):
@@ -118,7 +116,7 @@ def test_overrides_may_be_nested_or_dotted(small_config, tmp_path):
 
 
 def test_an_empty_mapping_is_a_value(small_config, tmp_path):
-    with pytest.raises(UserError, match="data: "):
+    with pytest.raises(ConfigError, match=r"data\.train: missing"):
         train(small_config(tmp_path), data={})
 
 
@@ -139,9 +137,7 @@ def test_every_step_is_observed(small_config, tmp_path):
 
 def test_the_docstrings_example(run, monkeypatch):
     example = [line.removeprefix(">>> ") for line in paddle_tasks.__doc__.splitlines() if line.startswith(">>> ")]
-    monkeypatch.setattr(
-        paddle_tasks, "train", lambda path: run if Path(path).name == "sentiment.yaml" else None, raising=False
-    )
+    monkeypatch.setattr(paddle_tasks, "train", {"configs/sentiment.yaml": run}.get, raising=False)
     names: dict = {}
     exec("\n".join(example[:-1]), names)
     assert set(eval(example[-1], names)) == {"input", "label", "probabilities"}

@@ -179,6 +179,8 @@ def broken(*arguments):
 
 
 def test_half_written_folders_are_not_counted(store):
+    (store.folder / ".step-00000001.tmp").mkdir(parents=True)
+    assert store.load_latest() is None
     save(store, 1)
     write_model(store.folder / ".step-00000002.tmp")
     assert store.load_latest().passed_over == ()
@@ -248,28 +250,6 @@ def trained_toy(steps: int):
     model = make_toy()
     trained(model, steps)
     return model
-
-
-def test_master_weights_travel(tmp_path):
-    """A float16 parameter has a float32 twin in the optimiser (O2 on a GPU); the fake has no other accumulator."""
-
-    class Fake:
-        def __init__(self, state) -> None:
-            self.state_dict = lambda: state
-            self.set_state_dict = lambda found: setattr(self, "found", found)
-
-    model = make_toy()
-    parameter, value = model.last.bias.name, paddle.to_tensor([1.0, 2.0, 3.0])
-    state = optimizer_state(Fake({"master_weights": {parameter: value}, f"{parameter}_moment1_0": value}), model)
-    assert {name: array.tolist() for name, array in state.items()} == {
-        "last.bias::master_weights": [1, 2, 3],
-        "last.bias::moment1": [1, 2, 3],
-    }
-    save_file(state, tmp_path / "state")
-    fake = Fake({})
-    load_optimizer_state(fake, model, tmp_path / "state")
-    assert fake.found["master_weights"][parameter].tolist() == [1, 2, 3]
-    assert fake.found[f"{parameter}_moment1_0"].tolist() == [1, 2, 3]
 
 
 def test_state_of_another_model_is_refused(tmp_path):

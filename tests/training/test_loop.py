@@ -286,7 +286,7 @@ def test_a_loss_that_is_not_finite_is_skipped_with_a_scaler_too(scaler):
 
 
 def test_a_cpu_computes_in_float32_whatever_is_asked():
-    assert Precision.prepare("float16", "O2") == Precision.prepare("float32", "O1") == Precision()
+    assert Precision.prepare("float16") == Precision.prepare("float32") == Precision()
 
 
 # ---- a parameter that some batches leave out

@@ -274,7 +274,7 @@ def test_counters_of_early_stopping_survive(settings, tmp_path):
 
 
 def test_the_loss_scale_of_float16_survives(settings, tmp_path, monkeypatch):
-    def scaled(dtype: str, level: str) -> Precision:
+    def scaled(dtype: str) -> Precision:
         return Precision(scaler=loss_scaler(monkeypatch, incr_every_n_steps=2))
 
     monkeypatch.setattr(workflow.Precision, "prepare", scaled)
