@@ -29,7 +29,6 @@ Overrides = Annotated[
 Device = Annotated[str, typer.Option(help="auto, cpu, gpu or gpu:N.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors only.")]
 RunFolder = Annotated[Path, typer.Argument(help="A run folder, such as runs/sentiment.", show_default=False)]
-SETTING = re.compile(r"^data\.\w+(\.\w+)*=")
 
 
 def _print(text: str) -> None:
@@ -181,8 +180,8 @@ def check_data(
     from paddle_tasks.cli.data_report import lines
     from paddle_tasks.workflows.check_data import check_data as check
 
-    settings = [word for word in rest or [] if SETTING.match(word)]
-    files = [train, *(word for word in rest or [] if not SETTING.match(word))]
+    settings = [word for word in rest or [] if _is_setting(word)]
+    files = [train, *(word for word in rest or [] if word not in settings)]
     if len(files) > 3:
         raise typer.BadParameter(f"expected TRAIN [DEV [TEST]], found {len(files)} files: {' '.join(files)}")
     report = check(task, dict(zip(("train", "dev", "test"), files, strict=False)), settings)
@@ -190,6 +189,10 @@ def check_data(
         _print_json(report)
     else:
         _print("\n".join(lines(report)))
+
+
+def _is_setting(word: str) -> bool:
+    return bool(re.match(r"[\w.]+=", word)) and not Path(word).exists()
 
 
 def _start() -> None:

@@ -38,9 +38,11 @@ def locate(name: str, split: SplitName) -> Path:
     path = Path(name)
     if path.is_file():
         return path
-    found = "is a folder, expected a file" if path.is_dir() else "no such file, and no data set of that name"
+    if path.is_dir():
+        raise DataError(f"data.{split}: {name}: is a folder, expected a file")
     beside = [str(file) for file in path.parent.glob("*")] if path.parent.is_dir() else []
-    raise DataError(f"data.{split}: {name}: {found}{did_you_mean(name, [*names(), *beside])}")
+    near = did_you_mean(name, [*names(), *beside])
+    raise DataError(f"data.{split}: {name}: no such file, and no data set of that name{near}")
 
 
 def _fetch(name: str, split: SplitName) -> Path:

@@ -24,6 +24,7 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
 }
 _SAMPLE = 1000
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_ZIP_MARK = b"PK\x03\x04"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -82,6 +83,8 @@ def _decode(path: Path, encoding: str) -> str:
     content = path.read_bytes()
     if content.startswith(_UTF16_MARKS) and "16" not in encoding:
         raise DataError(f"{path}: not {encoding} text but UTF-16; set data.encoding=utf-16")
+    if content.startswith(_ZIP_MARK):
+        raise DataError(f"{path}: an Excel or zip file; save it as CSV, or unpack it")
     try:
         # Bytes that do not decode become lone surrogates, so that each broken line can be named.
         text = content.decode(encoding, errors="surrogateescape")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import paddle
@@ -10,7 +11,7 @@ from paddle import Tensor, nn
 from paddle_tasks.models.section import EncoderSection
 
 
-class Encoder(nn.Layer):  # type: ignore[misc]
+class Encoder(nn.Layer, ABC):  # type: ignore[misc]
     """Turns token ids into one vector a token and one vector a text.
 
     Attributes:
@@ -25,6 +26,7 @@ class Encoder(nn.Layer):  # type: ignore[misc]
         super().__init__()
         self.width, self.max_length = width, max_length
 
+    @abstractmethod
     def forward(self, input_ids: Tensor, token_type_ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Encode a padded batch; what stands in the padding changes nothing at the real positions.
 
@@ -40,11 +42,10 @@ class Encoder(nn.Layer):  # type: ignore[misc]
             (or ``states[:, 0]`` when there is no pooler) of a BERT, the last state of each direction of a recurrent
             network, and the maximum over the text of a convolutional one.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def describe(self) -> dict[str, Any]:
         """Return what `config.json` holds, from which the encoder can be built again."""
-        raise NotImplementedError
 
     def freeze_first(self) -> None:
         """Stop gradients to the parameters that only the texts' own vectors use, for a task that ignores these.

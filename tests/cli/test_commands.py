@@ -211,6 +211,12 @@ def test_the_report_for_people(cli, tmp_path):
     ]
 
 
+def test_a_file_whose_name_looks_like_a_setting_can_be_checked(cli, tmp_path):
+    table(tmp_path / "seed=1.tsv", ("label", "text"), ("1", "好"), ("0", "差"))
+    outcome = cli("check-data", "sentiment", "seed=1.tsv", "seed=1.tsv", "--json")
+    assert json.loads(outcome.stdout)["leaked_texts"] == {"dev": 2}
+
+
 def test_names_of_the_catalogue_can_be_checked(cli):
     report = json.loads(cli("check-data", "sentiment", *["builtin/sentiment"] * 3, "--json").stdout)
     assert report["leaked_texts"] == {"dev": 0, "test": 0}

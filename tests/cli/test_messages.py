@@ -116,6 +116,7 @@ def test_three_labels_for_a_sigmoid(cli, settings, tmp_path):
         (["sentimnt", "train.tsv"], "task: 'sentimnt' is unknown; did you mean 'sentiment'"),
         (["sentiment", "trian.tsv"], "data.train: trian.tsv: no such file"),
         (["sentiment", "train.tsv", "data.encodng=gbk"], "data.encodng: unknown key; did you mean 'encoding'"),
+        (["sentiment", "train.tsv", "encoding=gbk"], "encoding: unknown key; did you mean 'data.encoding'"),
         (["sentiment", "train.tsv", "data.encoding=gbkk"], "data.encoding: 'gbkk' is no known encoding"),
         (["sentiment", "train.tsv", "data.format=cvs"], "did you mean 'csv'"),
         (["sentiment", "train.tsv", "dev.tsv", "test.tsv", "x.tsv"], "expected TRAIN [DEV [TEST]], found 4 files"),

@@ -185,6 +185,10 @@ def test_bytes_that_do_not_decode_name_their_line(file, name, head, good, bad):
     assert [record[0] for record in records(path) if len(record) == 3] == [line - 1, line + 1]
 
 
+def test_a_workbook_is_refused(file):
+    assert refusal(file("a.csv", b"PK\x03\x04\x14")).endswith("an Excel or zip file; save it as CSV, or unpack it")
+
+
 def test_half_of_a_character_in_json_is_named(file):
     content = '{"label": "1", "text": "\\ud83d\\ude00"}\n{"label": "1", "text": "\\ud83d"}\n'
     good, bad = records(file("a.jsonl", content))
