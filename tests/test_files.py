@@ -193,3 +193,11 @@ def test_a_copy_outlives_its_source(tmp_path, monkeypatch, can_link):
 
 def refused(*arguments):
     raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+
+def test_a_link_is_written_through(tmp_path):
+    (tmp_path / "target").write_text("old")
+    (tmp_path / "link").symlink_to("target")
+    write_text(tmp_path / "link", "new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "target").read_text() == "new"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import Any
@@ -20,6 +21,9 @@ def main() -> None:
     from paddle_tasks.errors import RunStopped, UserError
 
     # Newer releases of typer bring a click of their own, so its exceptions are found by their place in the family.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that is not UTF-8 must not end a command
+            stream.reconfigure(errors="backslashreplace")
     usage_error: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
     try:
         code = _run(typer.main.get_command(app))

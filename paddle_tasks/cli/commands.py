@@ -154,6 +154,8 @@ def predict(
     from paddle_tasks.workflows.texts import read_texts
 
     asked = read_texts(texts or [], input_file)
+    if output_file and output_file.is_dir():
+        raise typer.BadParameter(f"--output {output_file}: is a folder, expected a file")
     if output_file and not output_file.parent.is_dir():
         raise typer.BadParameter(f"--output {output_file}: no such folder {output_file.parent}")
     _start()
@@ -161,10 +163,10 @@ def predict(
     from paddle_tasks.inference.predictor import pipeline
 
     lines = [json.dumps(record, ensure_ascii=False) for record in pipeline(run, device=device)(asked)]
-    if output_file:
-        write_text(output_file, "".join(line + "\n" for line in lines))
-    else:
+    if output_file is None:
         _print("\n".join(lines))
+    else:
+        write_text(output_file, "\n".join(lines) + "\n")
 
 
 @app.command("check-data")

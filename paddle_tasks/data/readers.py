@@ -6,6 +6,7 @@ import codecs
 import csv
 import json
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -177,23 +178,21 @@ def _tsv_cells(text: str, encoding: str) -> Iterator[Record]:
 
 
 def _csv_cells(text: str, encoding: str) -> Iterator[Record]:
-    reader, start = csv.reader(_lines(text), strict=True), 1
-    while True:
+    csv.field_size_limit(sys.maxsize)  # 131,072 characters unless told
+    # Split at line feeds alone; str.splitlines would also split at U+2028 and the like inside a text.
+    lines = [line + "\n" for line in text.removesuffix("\n").split("\n")]
+    reader, start, skipped = csv.reader(lines, strict=True), 1, 0
+    while start <= len(lines):
         try:
             row = next(reader)
-        except StopIteration:
-            return
         except csv.Error as error:
+            # A quote that is never closed runs to the end of the file: only its own line is lost.
             yield start, f"broken quoting: {error}"
+            reader, skipped = csv.reader(lines[start:], strict=True), start
         else:
             if any(cell.strip() for cell in row):
                 yield start, _undecoded(encoding) if any(map(_is_broken, row)) else row
-        start = reader.line_num + 1
-
-
-def _lines(text: str) -> Iterator[str]:
-    """Split at line feeds alone; str.splitlines would also split at U+2028 and the like inside a text."""
-    return (line + "\n" for line in text.removesuffix("\n").split("\n"))
+        start = skipped + reader.line_num + 1
 
 
 def _columns(
@@ -204,7 +203,7 @@ def _columns(
     if layout.columns:
         positions = _given(path, layout.columns, first)
         return positions, _is_header(layout, positions, first)
-    if layout.header or (layout.header is None and _find(fields, first)):
+    if layout.header or (layout.header is None and _has_usual_name(fields, first)):
         return {field: first.index(str(name)) for field, name in _match(fields, first, f"{path}:1").items()}, True
     return _guess(path, fields, layout, records[:_SAMPLE]), False
 
@@ -213,8 +212,13 @@ def _is_header(layout: Layout, positions: Mapping[str, int], first: Sequence[str
     """Tell whether the first line is a header: columns are given by name, or those given have their usual names."""
     if layout.header is not None:
         return layout.header
-    usual = all(first[at] in SYNONYMS.get(field, (field,)) for field, at in positions.items())
-    return usual or _has_names(layout.columns or {})
+    names = [first[at] for at in positions.values()]
+    return _has_names(layout.columns or {}) or _has_usual_name(list(positions), names)
+
+
+def _has_usual_name(fields: Sequence[str], names: Sequence[str]) -> bool:
+    """Tell a header by one usual name: taken for a row, it would add a label to every file and go unnoticed."""
+    return any(name in names for field in fields for name in SYNONYMS.get(field, (field,)))
 
 
 def _has_names(columns: Mapping[str, str | int]) -> bool:

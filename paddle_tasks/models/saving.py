@@ -46,7 +46,7 @@ def load_state(layer: nn.Layer, folder: Path) -> None:
     """
     path = folder / WEIGHTS
     if not path.is_file():
-        raise CheckpointError(f"{path}: no such file; it is written when a run finishes")
+        raise CheckpointError(f"{path}: no such file; a run writes it with its first evaluation")
     own = {stored: name for name, stored in file_names(layer).items()}
     found = {own.get(stored, stored): Stored(stored, array) for stored, array in tensors.read(path).items()}
     expected = {name: value.shape for name, value in layer.state_dict().items()}

@@ -84,6 +84,7 @@ class TextClassification:
     def __init__(self, config: ClassificationConfig) -> None:
         self.config = config
         self.splits: dict[SplitName, Split[LabelledText]] = {}
+        self._datasets: dict[str, MapDataset] = {}
         self.labels = ()
 
     # ---- data
@@ -152,6 +153,12 @@ class TextClassification:
             for e, example in zip(encoded, examples, strict=True)
         ]
 
+    def _encoded(self, split: Split[LabelledText]) -> MapDataset:
+        """Return the features of a split, computed once for all evaluations."""
+        if split.sha256 not in self._datasets:
+            self._datasets[split.sha256] = self.dataset(split.examples)
+        return self._datasets[split.sha256]
+
     def batches_of(self, epoch: int, start: int) -> Iterator[Batch]:
         """Yield the train batches of an epoch from batch ``start`` on."""
         self._sampler.set_epoch(epoch)
@@ -206,7 +213,7 @@ class TextClassification:
 
     def evaluate(self, model: nn.Layer, split: Split[LabelledText], between: Callable[[], None]) -> Evaluation:
         """Score a split; where it shares texts with train, each headline has a twin over the other rows."""
-        dataset = self.dataset(split.examples)
+        dataset = self._encoded(split)
         probabilities = self.probabilities(model, dataset, between)
         gold = np.array([features["label"] for features in dataset], dtype=np.int64)
         # A probability that underflows to 0 must not make the loss infinite.

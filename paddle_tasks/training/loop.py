@@ -228,7 +228,7 @@ class Loop:
         raise NonFiniteError(
             f"step {self.progress.step + 1}: loss {loss} and gradient norm {norm}, expected finite numbers; "
             f"the weights are those before the step. Rows of the train data, counted from 0: {rows}. "
-            "Lower optimizer.learning_rate, or leave such batches out with training.on_nonfinite=skip"
+            "Lower optimizer.learning_rate or leave such batches out with training.on_nonfinite=skip, with --fresh"
         )
 
     def _advance(self, group: Sequence[Sized], loss: float, count: int, *, skipped: bool, ends_epoch: bool) -> None:

@@ -47,8 +47,9 @@ class Task(Protocol):
             UserError: something cannot be used.
         """
 
-    def parse(self, row: Row) -> Any:
-        """Turn a row into an example; raises DataError with the reason when it cannot be used."""
+    @staticmethod
+    def parser(labels: Sequence[str] | None) -> Callable[[Row], Any]:
+        """Return what turns a row into an example, or raises DataError with the reason why it cannot be used."""
 
     def build_model(self) -> nn.Layer:
         """Return the model that training starts from; random weights come from Paddle's generator."""
@@ -67,7 +68,7 @@ class Task(Protocol):
         """Score a split, calling ``between`` before each batch."""
 
     def save_model(self, model: nn.Layer, folder: Path) -> None:
-        """Write weights, tokenizer, labels and settings into a folder that `load_model` and `predict` can use."""
+        """Write weights, tokenizer, labels and settings into a folder that `load` and `predict` can use."""
 
     def load_weights(self, model: nn.Layer, folder: Path) -> None:
         """Put the weights that `save_model` wrote back into a model of the same kind."""

@@ -52,7 +52,7 @@ class StopSignal:
     def check(self) -> None:
         """Raise `Interrupted` when a signal has come."""
         if self.received:
-            raise Interrupted(f"stopped by {self.received}")
+            raise Interrupted(f"stopped by {self.received}; give the same command again to go on from here")
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[StopSignal]:

@@ -61,7 +61,7 @@ class RunSection(Section):
 
     task: str
     seed: NonNegativeInt = 0
-    run_dir: str
+    run_dir: Annotated[str, Field(min_length=1)]
     data: Section
     model: Section
     optimizer: OptimizerSection = OptimizerSection()

@@ -15,6 +15,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """Return ``{"run", "split", "data", "rows", "skipped_rows", "metrics"}`` for the best model of a run.
 
+    When the train data cannot be read, ``not_deduplicated`` says why the scores have no twins.
+
     Args:
         run: the run folder.
         data: another file in the layout of the run's; by default the run's own file of the split.
@@ -32,10 +34,11 @@ def evaluate(
     if source is None:
         raise ConfigError(f"{run}: has no data.{split}; name a file with --data")
     scored = task.load_split(split, source)
+    missing = {}
     try:  # for the twin scores without the texts that train holds
         task.load_split("train", task.config.data.train)
-    except UserError:
-        task.splits.pop("train", None)
+    except UserError as error:
+        missing = {"not_deduplicated": str(error)}
     evaluation = task.evaluate(predictor.model, scored, lambda: None)
     return {
         "run": str(run),
@@ -44,4 +47,5 @@ def evaluate(
         "rows": len(scored.examples),
         "skipped_rows": len(scored.bad_rows),
         "metrics": dict(evaluation.metrics),
+        **missing,
     }

@@ -60,7 +60,8 @@ class RunFolder:
             raise CheckpointError(
                 f"{self.path}: holds a run of another kind; choose another run_dir\n{error}"
             ) from error
-        found = configuration.differences(old, config)
+        # The folder may have been renamed, or be named from another place.
+        found = configuration.differences(old.model_copy(update={"run_dir": config.run_dir}), config)
         if found:
             listing = "\n".join(f"  {line}" for line in found)
             raise CheckpointError(
@@ -81,12 +82,12 @@ class RunFolder:
             CheckpointError: it holds no run, or another process is training in it.
         """
         self._check_is_run()
-        number = 1
-        while (target := self.path.with_name(f"{self.path.name}.{number}")).exists():
+        number, path = 1, self.path.resolve()
+        while (target := path.with_name(f"{path.name}.{number}")).exists():
             number += 1
         with self.locked():
-            self.path.rename(target)
-        return target
+            path.rename(target)
+        return self.path.with_name(target.name) if self.path.name == path.name else target
 
     def create(self, config: RunSection) -> None:
         """Make the folder with its config.yaml, unless it is there."""

@@ -22,8 +22,11 @@ def read_texts(texts: Sequence[str], file: Path | None) -> list[str]:
     if file is not None and not file.is_file():
         raise DataError(f"--input {file}: no such file")
     found = _lines(file) if file is not None else list(texts)
-    if not found or not all(text.strip() for text in found):
+    if not found:
         raise DataError("nothing to predict: expected a text, or --input FILE with one text a line")
+    blank = [place for place, text in enumerate(found, start=1) if not text.strip()]
+    if blank:
+        raise DataError(f"nothing to predict: text {blank[0]} of {len(found)} is blank")
     broken = [text for text in found if _SURROGATE.search(text)]  # how Python takes arguments that are not UTF-8
     if broken:
         raise DataError(f"not UTF-8: {broken[0]!r}")

@@ -11,8 +11,9 @@ from ..helpers import ROOT, python, run_process
 
 MAIN = [sys.executable, "-m", "paddle_tasks"]
 WAIT = """
-import sys, time
+import signal, sys, time
 from paddle_tasks.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background has it ignored
 from paddle_tasks.workflows import catalogue
 catalogue.catalogue = lambda what: (print("ready", flush=True), time.sleep(60))
 sys.argv = ["paddle-tasks", "list", "tasks"]

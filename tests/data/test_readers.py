@@ -315,3 +315,31 @@ def test_tsv_comes_back(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("tsv") / "a.tsv"
     path.write_text("".join(f"{text}\t{label}\n" for text, label in [FIELDS, *rows]), encoding="utf-8", newline="\n")
     assert records(path) == [(line, *row) for line, row in enumerate(rows, start=2)]
+
+
+@pytest.mark.parametrize("second", ["reviews", "文字"])
+def test_one_usual_name_is_enough_for_a_header(tmp_path, second):
+    """Taken for a row, it would add a label to every file, and nobody would notice."""
+    file = tmp_path / "rows.csv"
+    file.write_text(f"label,{second}\n1,好\n0,差\n", encoding="utf-8")
+    with pytest.raises(DataError, match=f"cannot tell the columns for text and label from label, {second}"):
+        list(read_rows(file, ("text", "label"), Layout()))
+
+
+def test_an_unclosed_quote_loses_its_own_line_alone(tmp_path):
+    file = tmp_path / "rows.csv"
+    file.write_text('label,text\n1,好\n0,"差\n1,行\n0,"坏\n1,"成"\n', encoding="utf-8")
+    rows = list(read_rows(file, ("text", "label"), Layout()))
+    assert [(row.line, isinstance(row, BadRow)) for row in rows] == [
+        (2, False),
+        (3, True),
+        (4, False),
+        (5, True),
+        (6, False),
+    ]
+
+
+def test_a_cell_of_any_length(tmp_path):
+    file = tmp_path / "rows.csv"
+    file.write_text(f"label,text\n1,{'好' * 200_000}\n", encoding="utf-8")
+    assert [len(row.fields["text"]) for row in read_rows(file, ("text", "label"), Layout())] == [200_000]

@@ -111,6 +111,18 @@ def test_the_dev_loss_is_the_train_loss_without_dropout(task, model):
     assert metrics["loss"] == pytest.approx(mean, rel=1e-5)
 
 
+def test_scoring_and_predicting_know_no_dropout():
+    careless = read_task("sentiment", fixture_of("sentiment"), "model.dropout=0.9")
+    model = careless.build_model()
+    answers = []
+    for _ in range(2):
+        model.train()
+        scores = careless.evaluate(model, careless.splits["dev"], lambda: None).metrics
+        model.train()
+        answers.append((scores, careless.predict(model, ["很好"])))
+    assert answers[0] == answers[1]
+
+
 def test_a_chance_of_zero_is_a_large_loss_and_no_infinite_one():
     found = known([("好", "positive")], np.array([[0.0, 1.0]]))
     assert 80 < found["loss"] < 100

@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 
 from paddle_tasks.config import read
 from paddle_tasks.data.batches import LengthGroupedBatchSampler
-from paddle_tasks.errors import CheckpointError, ConfigError, DataError, NonFiniteError
+from paddle_tasks.errors import CheckpointError, ConfigError, DataError
 from paddle_tasks.files import sha256
 from paddle_tasks.inference.predictor import load
 from paddle_tasks.tasks.sentiment import Task
@@ -355,53 +355,9 @@ def test_nothing_is_written_when_something_cannot_be_used(small_config, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
-# ---- a loss that is not finite
-
-
-def spoil(monkeypatch, call: int) -> None:
-    """Make the loss of a batch, counted from 1, not a number."""
-    original, calls = Task.loss, []
-
-    def loss(self: Task, model: Any, batch: Any) -> Any:
-        calls.append(batch)
-        value, count = original(self, model, batch)
-        return (value * math.nan if len(calls) == call else value), count
-
-    monkeypatch.setattr(Task, "loss", loss)
-
-
-def test_stopping_names_the_rows_and_ends_the_run_as_failed(small_config, tmp_path, monkeypatch):
-    config = small_config(tmp_path, training={"save_every_steps": 1, "keep_checkpoints": 9})
-    spoil(monkeypatch, 8)
-    with pytest.raises(NonFiniteError, match="step 8: loss nan") as caught:
-        train(config)
-    sampler = LengthGroupedBatchSampler([min(len(text) + 2, MAX_LENGTH) for _, text in rows_of("train")], 4, seed=1)
-    sampler.set_epoch(1)
-    assert f"counted from 0: {sampler.batches()[1]}." in str(caught.value)
-    result = json.loads((tmp_path / "run/result.json").read_text())
-    assert (result["status"], result["train"]["optimizer_steps"]) == ("failed", 7)
-    assert "dev" not in result
-    assert (tmp_path / "run/checkpoints/latest").read_text() == "step-00000007\n"
-
-
-def test_a_failed_run_can_be_continued(small_config, finished, tmp_path):
-    config = small_config(tmp_path)
-    with pytest.MonkeyPatch.context() as patch:
-        spoil(patch, 8)
-        with pytest.raises(NonFiniteError):
-            train(config)
-    assert differing(snapshot(train(config).folder), snapshot(finished)) == set()
-
-
-def test_skipping_goes_on_and_counts(small_config, tmp_path, monkeypatch):
-    spoil(monkeypatch, 8)
-    run = train(small_config(tmp_path, training={"on_nonfinite": "skip"}))
-    assert (run.result["status"], run.result["train"]["skipped_steps"]) == ("finished", 1)
-    steps = [r["step"] for r in read_metrics(run.folder / "metrics.jsonl") if r["tag"] == "train/loss"]
-    assert steps == [1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12]
-
-
-def test_an_interrupted_run_says_so(small_config, tmp_path):
-    with pytest.raises(KeyboardInterrupt):
-        train(small_config(tmp_path), observe=lambda event: (_ for _ in ()).throw(KeyboardInterrupt))
-    assert json.loads((tmp_path / "run/result.json").read_text())["status"] == "interrupted"
+def test_a_renamed_run_is_still_the_same(copy, tmp_path):
+    config = copy()
+    Path(config["run_dir"]).rename(tmp_path / "renamed")
+    notes: list[Any] = []
+    train({**config, "run_dir": f"{tmp_path}/./renamed/"}, observe=notes.append)
+    assert next(note.text for note in notes if isinstance(note, Note)).endswith("nothing to do (--fresh trains anew)")
