@@ -50,6 +50,12 @@ def test_a_wrong_number_of_threads_is_one_message():
     assert outcome.stderr == "paddle-tasks: PADDLE_TASKS_THREADS='many': expected a whole number above 0\n"
 
 
+def test_a_terminal_that_is_not_utf_8():
+    outcome = run_process([*MAIN, "predict", "x", "--input", "没有.txt"], PYTHONIOENCODING="ascii")
+    assert (outcome.code, outcome.stdout) == (2, "")
+    assert outcome.stderr == "paddle-tasks: --input \\u6ca1\\u6709.txt: no such file\n"
+
+
 def test_ctrl_c():
     with subprocess.Popen([sys.executable, "-c", WAIT], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
         assert child.stdout.readline() == b"ready\n"

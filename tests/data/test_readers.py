@@ -246,6 +246,25 @@ def test_broken_quoting_names_its_line(file, content, line):
     assert "broken quoting" in bad[0][1]
 
 
+def test_a_quote_that_is_never_closed_loses_its_own_line_alone(file):
+    content = 'label,text\n1,"好\n好"\n0,"差\n1,好\n0,"差\n1,完\n'
+    found = records(file("a.csv", content))
+    assert [record[0] for record in found if len(record) == 2] == [4, 6]
+    assert [record for record in found if len(record) == 3] == [(2, "好\n好", "1"), (5, "好", "1"), (7, "完", "1")]
+
+
+def test_a_cell_may_be_as_long_as_a_book(file):
+    text = "好" * 200_000
+    assert records(file("a.csv", f'label,text\n1,"{text}"\n')) == [(2, text, "1")]
+
+
+@pytest.mark.parametrize("header", ["label\tremark", "mark\ttext"])
+def test_one_usual_name_makes_a_header_that_is_not_understood(file, header):
+    path = file("a.tsv", f"{header}\n1\t好\n0\t差\n")
+    assert "a.tsv:1: cannot tell the columns for text and label" in refusal(path)
+    assert records(path, columns={"text": 1, "label": 0}) == [(2, "好", "1"), (3, "差", "0")]
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
@@ -286,7 +305,7 @@ def test_a_missing_file_is_refused_with_the_nearest(file):
 # ---- what is written is read
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(rows=ROWS, quoting=st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]), end=st.sampled_from(["\n", "\r\n"]))
 def test_csv_comes_back(tmp_path_factory, rows, quoting, end):
     path = tmp_path_factory.mktemp("csv") / "a.csv"
@@ -300,7 +319,7 @@ def test_csv_comes_back(tmp_path_factory, rows, quoting, end):
     assert [row.line for row in found] == lines
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(rows=ROWS, ascii_only=st.booleans())
 def test_json_comes_back(tmp_path_factory, rows, ascii_only):
     path = tmp_path_factory.mktemp("json") / "a.jsonl"
@@ -309,7 +328,7 @@ def test_json_comes_back(tmp_path_factory, rows, ascii_only):
     assert records(path) == [(line, *row) for line, row in enumerate(rows, start=1)]
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(rows=st.lists(st.tuples(CELLS, CELLS).filter(lambda row: not set("\n\t") & set("".join(row))), min_size=1))
 def test_tsv_comes_back(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("tsv") / "a.tsv"
