@@ -7,8 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 import paddle_tasks  # noqa: F401
+
+# A loaded machine must not fail a test: no deadline for a single example.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
