@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from paddle_tasks import config, tasks
@@ -252,14 +252,12 @@ def test_there_are_configurations():
     assert {"sentiment.yaml", "quick/sentiment.yaml"} <= {str(path.relative_to(ROOT / "configs")) for path in CONFIGS}
 
 
-@settings(deadline=None)
 @given(TEXTS, NUMBERS, st.lists(TEXTS, max_size=3), st.dictionaries(TEXTS, st.one_of(TEXTS, st.integers()), max_size=3))
 def test_any_value_survives_dump(label, rate, names, columns):
     whole = Whole(task=label, data=Part(label=label, rate=float(rate), names=tuple(names), columns=columns))
     assert validate(parse_yaml(dump(whole), "x"), Whole, "x") == whole
 
 
-@settings(deadline=None)
 @given(VALUES)
 def test_any_value_survives_inline(value):
     line = inline(value)

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from paddle_tasks.data.batches import Features, LengthGroupedBatchSampler, collate
@@ -42,7 +42,6 @@ def features(*lengths: int) -> list[Features]:
 # ---- order
 
 
-@settings(deadline=None)
 @given(lengths=LENGTHS, batch_size=SIZES, seed=SEEDS, epoch=st.integers(0, 5))
 def test_every_row_stands_in_one_batch(lengths, batch_size, seed, epoch):
     batches = order(lengths, batch_size, seed, epoch)

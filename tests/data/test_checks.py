@@ -6,7 +6,7 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from paddle_tasks.data.checks import check, leaked_rows
@@ -26,7 +26,6 @@ def split(name, rows, n_bad=0) -> Split[LabelledText]:
     return Split(name, Path(name), "", examples, [BadRow(name, line, "bad") for line in range(n_bad)])
 
 
-@settings(deadline=None)
 @given(train=CORPUS, dev=CORPUS, test=CORPUS)
 def test_counts_are_those_of_comparing_every_pair(train, dev, test):
     report = check({"train": split("train", train), "dev": split("dev", dev), "test": split("test", test)})

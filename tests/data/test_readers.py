@@ -305,7 +305,7 @@ def test_a_missing_file_is_refused_with_the_nearest(file):
 # ---- what is written is read
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(rows=ROWS, quoting=st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]), end=st.sampled_from(["\n", "\r\n"]))
 def test_csv_comes_back(tmp_path_factory, rows, quoting, end):
     path = tmp_path_factory.mktemp("csv") / "a.csv"
@@ -319,7 +319,7 @@ def test_csv_comes_back(tmp_path_factory, rows, quoting, end):
     assert [row.line for row in found] == lines
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(rows=ROWS, ascii_only=st.booleans())
 def test_json_comes_back(tmp_path_factory, rows, ascii_only):
     path = tmp_path_factory.mktemp("json") / "a.jsonl"
@@ -328,7 +328,7 @@ def test_json_comes_back(tmp_path_factory, rows, ascii_only):
     assert records(path) == [(line, *row) for line, row in enumerate(rows, start=1)]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(rows=st.lists(st.tuples(CELLS, CELLS).filter(lambda row: not set("\n\t") & set("".join(row))), min_size=1))
 def test_tsv_comes_back(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("tsv") / "a.tsv"

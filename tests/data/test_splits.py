@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from paddle_tasks.data.readers import Layout
@@ -127,7 +127,6 @@ def test_numbers_are_ordered_by_value_and_names_by_code_point(labels, order):
     assert label_order(labelled(*reversed(labels), *labels)) == order
 
 
-@settings(deadline=None)
 @given(st.lists(st.one_of(st.integers(-30, 30).map(str), st.integers(0, 9).map("0{}".format), st.text(max_size=3))))
 def test_the_order_does_not_depend_on_the_rows_order(labels):
     found = label_order(labelled(*labels))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sklearn
 
@@ -32,7 +32,6 @@ def flat(result: dict) -> list[float]:
     return [value for name, value in result.items() if name != "per_label"] + inner
 
 
-@settings(deadline=None)
 @given(answers())
 def test_scores_are_scikit_learns(drawn):
     n_labels, gold, predicted = drawn
@@ -51,7 +50,6 @@ def test_scores_are_scikit_learns(drawn):
         assert tuple(found["per_label"][f"label {index}"].values()) == pytest.approx(expected)
 
 
-@settings(deadline=None)
 @given(answers(), st.data())
 def test_batches_add_up(drawn, data):
     n_labels, gold, predicted = drawn

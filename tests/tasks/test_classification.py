@@ -137,7 +137,7 @@ def test_the_space_between_batches_is_given_away(task, model):
 # ---- twins without the texts that train holds
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     rows=st.lists(st.tuples(st.sampled_from(TEXTS), st.sampled_from(["positive", "negative"])), min_size=1, max_size=8),
     train=st.lists(st.sampled_from(TEXTS), min_size=1, max_size=4),
