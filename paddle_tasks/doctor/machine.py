@@ -107,6 +107,9 @@ def check_threads(answer: Answer, n_cores: int) -> Finding:
     threads = int(answer.facts["threads"])
     found = f"OMP_NUM_THREADS={threads} in a run, {n_cores} usable cores"
     fix = f"export PADDLE_TASKS_THREADS={n_cores}"
+    asked = os.environ.get("PADDLE_TASKS_THREADS") or "1"
+    if not asked.isdecimal() or int(asked) < 1:
+        return fail("threads", f"PADDLE_TASKS_THREADS={asked!r}, expected a whole number above 0", fix)
     if threads > n_cores:
         return warn("threads", f"{found}: more threads than cores slow each other down", fix)
     if threads > 1 or n_cores == 1 or os.environ.get("PADDLE_TASKS_THREADS") == "1":

@@ -254,3 +254,11 @@ def test_disk_that_cannot_be_written(tmp_path, monkeypatch):
     finding = machine.check_disk(tmp_path)
     assert finding.status == "warn"
     assert "cannot be written" in finding.message
+
+
+@pytest.mark.parametrize("asked", ["abc", "0", "-1", "1.5", "²"])
+def test_threads_that_are_no_number(monkeypatch, asked):
+    monkeypatch.setenv("PADDLE_TASKS_THREADS", asked)
+    finding = machine.check_threads(having(threads="4"), 4)
+    assert (finding.status, finding.fix) == ("fail", "export PADDLE_TASKS_THREADS=4")
+    assert repr(asked) in finding.message
