@@ -41,7 +41,7 @@ def _mean(states: Tensor, real: Tensor, lengths: Tensor) -> Tensor:
 
 
 def _max(states: Tensor, real: Tensor) -> Tensor:
-    # Picked by place: on a CPU the gradient of paddle.max takes 3 s at 32 x 128 x 384, that of picking 15 ms.
+    # Picked by place: on a CPU the gradient of paddle.max takes 2 s at 32 x 128 x 384, that of picking 12 ms.
     values = states.detach()
     places = paddle.where(real, values, paddle.full_like(values, -float("inf"))).argmax(axis=1, keepdim=True)
     return paddle.take_along_axis(states, places, axis=1).squeeze(1)
