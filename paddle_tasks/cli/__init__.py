@@ -9,7 +9,6 @@ from typing import Any
 
 EXIT_FAILURE = 1
 EXIT_USER_ERROR = 2
-EXIT_INTERRUPTED = 75
 EXIT_CTRL_C = 130
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -57,18 +56,6 @@ class ClassificationConfig(RunSection):
     model: ClassifierSection
 
 
-@dataclass
-class Scored:
-    """Probabilities <float32>[rows, labels] and the rows they belong to, as they come from batches of like lengths."""
-
-    rows: list[int]
-    probabilities: list[Array]
-
-    def in_order(self) -> Array:
-        """Return the probabilities in the order of the data set."""
-        return np.concatenate(self.probabilities)[np.argsort(self.rows)]
-
-
 class TextClassification:
     """The common part of the tasks; a task adds its name and its Layer."""
 
@@ -112,7 +99,7 @@ class TextClassification:
         self.load_split("dev", self.config.data.dev)
         if self.config.data.test:
             self.load_split("test", self.config.data.test)
-        self._train = self.dataset(train.examples)
+        self._train = self._encoded(train)
 
     def load_split(self, name: SplitName, source: str) -> Split[LabelledText]:
         """Read a file of labelled texts and keep it as that split.
@@ -200,16 +187,17 @@ class TextClassification:
     def probabilities(self, model: nn.Layer, dataset: MapDataset, between: Callable[[], None]) -> Array:
         """Return <float32>[rows, labels] in the order of the data set, calling ``between`` before each batch."""
         model.eval()
-        scored = Scored([], [])
+        rows: list[int] = []
+        chances: list[Array] = []
         lengths = [len(features["input_ids"]) for features in dataset]
         sampler = LengthGroupedBatchSampler(lengths, self.config.evaluation.batch_size)
         with paddle.no_grad():
             for batch in self._collated(dataset, sampler.batches()):
                 between()
                 logits = model(batch.input_ids, batch.token_type_ids, batch.lengths)
-                scored.probabilities.append(nn.functional.softmax(logits.astype("float32"), axis=-1).numpy())
-                scored.rows.extend(batch.rows)
-        return scored.in_order()
+                chances.append(nn.functional.softmax(logits.astype("float32"), axis=-1).numpy())
+                rows.extend(batch.rows)
+        return np.concatenate(chances)[np.argsort(rows)]
 
     def evaluate(self, model: nn.Layer, split: Split[LabelledText], between: Callable[[], None]) -> Evaluation:
         """Score a split; where it shares texts with train, each headline has a twin over the other rows."""

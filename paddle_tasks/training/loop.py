@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NoReturn, Protocol
 
 import numpy as np
 import paddle
@@ -194,15 +194,14 @@ class Loop:
         return float(paddle.add_n(losses)), total
 
     def _update(self, rate: float, loss: float, count: int, group: Sequence[Sized]) -> float:
-        scaler = self.precision.scaler
-        if scaler and math.isfinite(loss):  # once unscaled, it expects its own step and update
+        scaler, finite = self.precision.scaler, math.isfinite(loss)
+        if scaler and finite:  # once unscaled, it expects its own step and update
             scaler.unscale_(self.optimizer)
         norm: float = scale_gradients(self.model.parameters(), count, self.settings.max_gradient_norm)
-        overflow = bool(scaler) and math.isfinite(loss)
-        if not math.isfinite(loss) or not (math.isfinite(norm) or overflow):
-            self._refuse(loss / count, norm, group)
-        else:
+        if finite and (scaler or math.isfinite(norm)):  # an overflow of scaled gradients is the scaler's to handle
             self._apply(rate)
+        elif self.on_nonfinite == "stop":
+            self._refuse(loss / count, norm, group)
         self._clear()
         return norm
 
@@ -220,9 +219,7 @@ class Loop:
             else:
                 self.optimizer.step()
 
-    def _refuse(self, loss: float, norm: float, group: Sequence[Sized]) -> None:
-        if self.on_nonfinite == "skip":
-            return
+    def _refuse(self, loss: float, norm: float, group: Sequence[Sized]) -> NoReturn:
         self._clear()
         rows = [row for batch in group for row in batch.rows]
         raise NonFiniteError(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,17 +16,6 @@ from paddle_tasks.workflows.train import train
 
 from .snapshot import differing, snapshot
 from .test_train import MAX_LENGTH, rows_of
-
-
-@pytest.fixture(scope="module")
-def config(small_config, tmp_path_factory) -> dict[str, Any]:
-    return small_config(tmp_path_factory.mktemp("finished"))
-
-
-@pytest.fixture(scope="module")
-def finished(config) -> Path:
-    """Return the folder of a finished run, which no test may change."""
-    return train(config).folder
 
 
 def spoil(monkeypatch, call: int) -> None:

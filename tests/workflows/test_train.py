@@ -41,17 +41,6 @@ def jsonl(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
-@pytest.fixture(scope="module")
-def config(small_config, tmp_path_factory) -> dict[str, Any]:
-    return small_config(tmp_path_factory.mktemp("finished"))
-
-
-@pytest.fixture(scope="module")
-def finished(config) -> Path:
-    """Return the folder of a finished run, which no test may change."""
-    return train(config).folder
-
-
 @pytest.fixture
 def copy(finished, config, tmp_path) -> Callable[[], dict[str, Any]]:
     """Return a function that gives the configuration of a copy of that run, with its own folder."""
