@@ -18,6 +18,14 @@ settings.load_profile("patient")
 FIXTURES = Path(__file__).parent / "fixtures"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _cache_of_its_own(tmp_path_factory):
+    """Keep the tests, and the processes that they start, out of the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PADDLE_TASKS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def small_config() -> Callable[..., dict[str, Any]]:
     """Return a function that gives a sentiment configuration in a folder, which trains in a fraction of a second."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from paddle_tasks.files import copy_folder, sha256, whole_folder, write_json, write_text
+from paddle_tasks.files import copy_folder, sha256, whole_file, whole_folder, write_json, write_text
 
 
 class CrashError(Exception):
@@ -47,6 +47,41 @@ def test_a_file_stays_as_it_was_when_writing_fails(tmp_path, monkeypatch, stage,
     with pytest.raises(CrashError):
         write_text(tmp_path / "file", "new")
     assert contents(tmp_path) == ({"file": old} if old else {})
+
+
+@pytest.mark.parametrize("old", [None, "old"])
+def test_a_file_written_in_a_block_takes_its_place_at_the_end(tmp_path, old):
+    if old:
+        (tmp_path / "file").write_text(old)
+    with whole_file(tmp_path / "file") as temporary:
+        temporary.write_text("new")
+        assert contents(tmp_path).get("file") == old
+    assert contents(tmp_path) == {"file": "new"}
+
+
+@pytest.mark.parametrize("stage", [None, (os, "fsync"), (Path, "replace")])
+@pytest.mark.parametrize("old", [None, "old"])
+def test_a_block_that_fails_leaves_the_old_file(tmp_path, monkeypatch, stage, old):
+    if old:
+        (tmp_path / "file").write_text(old)
+    if stage:
+        monkeypatch.setattr(*stage, broken)
+
+    def write():
+        with whole_file(tmp_path / "file") as temporary:
+            temporary.write_text("new")
+            broken() if stage is None else None
+
+    with pytest.raises(CrashError):
+        write()
+    assert contents(tmp_path) == ({"file": old} if old else {})
+
+
+def test_two_may_write_the_same_file_at_once(tmp_path):
+    with whole_file(tmp_path / "file") as first, whole_file(tmp_path / "file") as second:
+        first.write_text("one")
+        second.write_text("two")
+    assert contents(tmp_path) == {"file": "one"}
 
 
 def test_a_text_that_cannot_be_encoded_leaves_the_old_file(tmp_path):

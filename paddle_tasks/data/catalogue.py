@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
+from paddle_tasks.data.imdb import LAYOUT, is_folder
 from paddle_tasks.errors import DataError, SetupError, did_you_mean
 
 SplitName = Literal["train", "dev", "test"]
@@ -25,7 +26,7 @@ def names() -> list[str]:
 
 
 def locate(name: str, split: SplitName) -> Path:
-    """Return the file that holds a split; a catalogue name stands for the file of that split.
+    """Return the file that holds a split, or the folder of the IMDB layout; a catalogue name is that split's file.
 
     Raises:
         DataError: neither a file nor a name of the catalogue, or a split that was not published.
@@ -36,10 +37,10 @@ def locate(name: str, split: SplitName) -> Path:
     if name.startswith("builtin/") and name in names():
         return SAMPLES / name.removeprefix("builtin/") / f"{split}.tsv"
     path = Path(name)
-    if path.is_file():
+    if path.is_file() or is_folder(path):
         return path
     if path.is_dir():
-        raise DataError(f"data.{split}: {name}: is a folder, expected a file")
+        raise DataError(f"data.{split}: {name}: is a folder, expected a file, or a folder of {LAYOUT}")
     beside = [str(file) for file in path.parent.glob("*")] if path.parent.is_dir() else []
     near = did_you_mean(name, [*names(), *beside])
     raise DataError(f"data.{split}: {name}: no such file, and no data set of that name{near}")

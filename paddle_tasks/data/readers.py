@@ -1,4 +1,4 @@
-"""Read TSV, CSV and JSON lines, with or without a header, into rows that know their file and line."""
+"""Read TSV, CSV, JSON lines and the IMDB layout into rows that know their file and line."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from paddle_tasks.data.imdb import LAYOUT, SUFFIXES, read_imdb
 from paddle_tasks.data.rows import BadRow, Row
 from paddle_tasks.errors import ConfigError, DataError, did_you_mean
 
-Format = Literal["tsv", "csv", "jsonl"]
+Format = Literal["tsv", "csv", "jsonl", "imdb"]
 Record = tuple[int, list[str] | str]
 """A line number with its cells, or with the reason why they cannot be told."""
 
@@ -34,7 +35,8 @@ class Layout:
     """How a file is laid out; what is None is inferred from the file.
 
     Attributes:
-        format: ``tsv`` (no quoting), ``csv`` (quoted cells may hold commas and line breaks) or ``jsonl``.
+        format: ``tsv`` (no quoting), ``csv`` (quoted cells may hold commas and line breaks), ``jsonl``, or ``imdb``
+            (a folder or .tar.gz with a file for each review).
         encoding: a codec's name; a byte-order mark is dropped.
         header: whether the first line names the columns.
         columns: for each field the column's name (in JSON lines the key), or its position counted from 0.
@@ -46,24 +48,47 @@ class Layout:
     columns: Mapping[str, str | int] | None = None
 
 
-def read_rows(path: Path, fields: Sequence[str], layout: Layout) -> Iterator[Row | BadRow]:
+def read_rows(path: Path, fields: Sequence[str], layout: Layout, split: str = "train") -> Iterator[Row | BadRow]:
     """Yield every record of a file that is not blank, broken ones as `BadRow`.
 
     Args:
         path: the file.
         fields: the names that each row has to carry, such as ``("text", "label")``.
         layout: what is known of the file; the rest is inferred from its name, first line and first 1,000 records.
+        split: ``train`` or ``test``: which reviews of the IMDB layout; any other file has no splits of its own.
 
     Raises:
         DataError: the file is missing or empty, or its columns cannot be told.
         ConfigError: the encoding is unknown, or the columns are not those of the fields.
     """
+    if file_format(path, layout) == "imdb":
+        _check_imdb(path, fields, layout)
+        yield from read_imdb(path, split, layout.encoding)
+        return
     _check_columns(fields, layout)
     text = _decode(path, layout.encoding)
-    if _format(path, layout) == "jsonl":
+    if file_format(path, layout) == "jsonl":
         yield from _json_rows(path, fields, layout, text)
     else:
         yield from _table_rows(path, fields, layout, text)
+
+
+def _check_imdb(path: Path, fields: Sequence[str], layout: Layout) -> None:
+    if set(fields) != {"text", "label"}:
+        raise DataError(f"{path}: the IMDB layout has text and label, expected {' and '.join(fields)}")
+    if layout.columns or layout.header:
+        key = "columns" if layout.columns else "header"
+        raise ConfigError(f"data.{key}: {path} is of the IMDB layout, {LAYOUT}, which has none")
+    _check_encoding(layout.encoding)
+    if not path.exists():
+        raise DataError(f"{path}: no such file")
+
+
+def _check_encoding(encoding: str) -> None:
+    try:
+        b"  ".decode(encoding, errors="replace")
+    except LookupError:
+        raise ConfigError(f"data.encoding: {encoding!r} is no known encoding, such as utf-8 or gb18030") from None
 
 
 def _check_columns(fields: Sequence[str], layout: Layout) -> None:
@@ -78,6 +103,8 @@ def _check_columns(fields: Sequence[str], layout: Layout) -> None:
 
 
 def _decode(path: Path, encoding: str) -> str:
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder, expected a file; data.format=imdb is for folders of {LAYOUT}")
     if not path.is_file():
         beside = [str(found) for found in path.parent.glob("*")] if path.parent.is_dir() else []
         raise DataError(f"{path}: no such file{did_you_mean(str(path), beside)}")
@@ -86,11 +113,10 @@ def _decode(path: Path, encoding: str) -> str:
         raise DataError(f"{path}: not {encoding} text but UTF-16; set data.encoding=utf-16")
     if content.startswith(_ZIP_MARK):
         raise DataError(f"{path}: an Excel or zip file; save it as CSV, or unpack it")
+    _check_encoding(encoding)
     try:
         # Bytes that do not decode become lone surrogates, so that each broken line can be named.
         text = content.decode(encoding, errors="surrogateescape")
-    except LookupError:
-        raise ConfigError(f"data.encoding: {encoding!r} is no known encoding, such as utf-8 or gb18030") from None
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not {encoding} text at byte {error.start}") from None
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
@@ -99,9 +125,12 @@ def _decode(path: Path, encoding: str) -> str:
     return text
 
 
-def _format(path: Path, layout: Layout) -> Format:
+def file_format(path: Path, layout: Layout) -> Format:
+    """Return the format that the layout tells, or else the file's name."""
     if layout.format:
         return layout.format
+    if path.is_dir() or path.name.lower().endswith(SUFFIXES):
+        return "imdb"
     suffix = path.suffix.lower()
     if suffix in {".json", ".jsonl"}:
         return "jsonl"
@@ -154,7 +183,7 @@ def _json_text(value: Any) -> str:
 
 
 def _table_rows(path: Path, fields: Sequence[str], layout: Layout, text: str) -> Iterator[Row | BadRow]:
-    cells = _csv_cells if _format(path, layout) == "csv" else _tsv_cells
+    cells = _csv_cells if file_format(path, layout) == "csv" else _tsv_cells
     records = list(cells(text, layout.encoding))
     whole = [record for _, record in records if not isinstance(record, str)]
     if not records:
@@ -261,8 +290,8 @@ def _guess(path: Path, fields: Sequence[str], layout: Layout, records: Sequence[
     width = len(records[0])
     if set(fields) != {"text", "label"} or width != len(fields):
         raise DataError(
-            f"{path}:1: {width} column{'s' * (width > 1)} without names, read as {_format(path, layout)}; expected a "
-            "header, another data.format, or positions from 0, as in "
+            f"{path}:1: {width} column{'s' * (width > 1)} without names, read as {file_format(path, layout)}; "
+            "expected a header, another data.format, or positions from 0, as in "
             + " ".join(f"data.columns.{field}={at}" for at, field in enumerate(fields))
         )
     columns = list(zip(*(record for record in records if len(record) == width), strict=True))

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The named fields of one record and the place it was read from."""
+    """The named fields of one record and the place it was read from: a file's line, or an archive's member."""
 
     file: str
-    line: int
+    line: int | str
     fields: Mapping[str, str]
 
     @property
     def where(self) -> str:
-        """``file:line``, the way editors and compilers write it."""
+        """``file:line``, the way editors and compilers write it, or ``archive:member``."""
         return f"{self.file}:{self.line}"
 
 
@@ -25,7 +25,7 @@ class BadRow:
     """A record that cannot be used, and why."""
 
     file: str
-    line: int
+    line: int | str
     reason: str
 
     def __str__(self) -> str:

@@ -8,60 +8,20 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, ValidationError, WrapValidator
-from pydantic_core import PydanticCustomError
-
-from paddle_tasks.config import Section
 from paddle_tasks.data.catalogue import SplitName, locate
-from paddle_tasks.data.readers import Format, Layout, read_rows
+from paddle_tasks.data.folds import Part
+from paddle_tasks.data.imdb import folder_sha256
+from paddle_tasks.data.readers import Layout, file_format, read_rows
 from paddle_tasks.data.rows import BadRow, Row
+from paddle_tasks.data.sources import Source, published
 from paddle_tasks.errors import DataError, did_you_mean
+from paddle_tasks.files import sha256
 
 E = TypeVar("E")
 _SHOWN = 10
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
-
-Label = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
-"""A label's name; YAML's plain ``0`` and ``1`` are taken as names too."""
-
-
-def _distinct(labels: tuple[str, ...]) -> tuple[str, ...]:
-    if len(set(labels)) < len(labels):
-        raise PydanticCustomError("distinct", "expected each label once")
-    return labels
-
-
-def _column(value: Any, validate: Callable[[Any], str | int]) -> str | int:
-    try:
-        return validate(value)
-    except ValidationError:  # which would complain of each type by itself
-        raise PydanticCustomError("column", "expected a name or a position, as in data.columns.text=1") from None
-
-
-class LayoutSection(Section):
-    """How data files are laid out, and what to do with rows that cannot be used."""
-
-    format: Format | None = None
-    encoding: str = "utf-8"
-    header: bool | None = None
-    columns: dict[str, Annotated[str | int, WrapValidator(_column)]] | None = None
-    labels: Annotated[tuple[Label, ...], AfterValidator(_distinct)] | None = None
-    on_bad_row: Literal["stop", "skip"] = "stop"
-
-    @property
-    def layout(self) -> Layout:
-        """How the files are laid out, for the readers."""
-        return Layout(self.format, self.encoding, self.header, self.columns)
-
-
-class DataSection(LayoutSection):
-    """The ``data`` section: a path or catalogue name for each split, and how the files are laid out."""
-
-    train: str
-    dev: str
-    test: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +35,17 @@ class LabelledText:
 
 @dataclass(frozen=True)
 class Split(Generic[E]):
-    """The examples of one file, and the rows of it that could not be used."""
+    """The examples of one file, and the rows of it that could not be used.
+
+    ``sha256`` is that of the file, or of the part of a file: no two splits with different examples share it.
+    """
 
     name: SplitName
     path: Path
     sha256: str
     examples: Sequence[E]
     bad_rows: Sequence[BadRow]
+    part: Part | None = None
 
 
 def parse_labelled_text(row: Row, labels: Sequence[str] | None = None) -> LabelledText:
@@ -105,17 +69,20 @@ def parse_labelled_text(row: Row, labels: Sequence[str] | None = None) -> Labell
 
 
 def load_split(
-    name: SplitName, source: str, layout: Layout, fields: Sequence[str], parse: Callable[[Row], E]
+    name: SplitName, source: str | Source, layout: Layout, fields: Sequence[str], parse: Callable[[Row], E]
 ) -> Split[E]:
-    """Read a file into examples; rows that cannot be read or parsed are collected with the reason.
+    """Read a file, or a part of it, into examples; rows that cannot be read or parsed are collected with the reason.
 
     Raises:
         DataError: the file is missing, empty, or not of this layout.
+        ConfigError: the layout is not that of the fields, or a fold is empty.
     """
-    path = locate(source, name)
+    if isinstance(source, str):
+        source = published(name, source, None, layout)
+    path, part = locate(source.name, source.split), source.part
     examples: list[E] = []
     bad_rows: list[BadRow] = []
-    for row in read_rows(path, fields, layout):
+    for row in read_rows(path, fields, layout, source.split):
         if isinstance(row, BadRow):
             bad_rows.append(row)
             continue
@@ -123,7 +90,19 @@ def load_split(
             examples.append(parse(row))
         except DataError as error:
             bad_rows.append(BadRow(row.file, row.line, str(error)))
-    return Split(name, path, hashlib.sha256(path.read_bytes()).hexdigest(), examples, bad_rows)
+    digest = _sha256(path, source, layout)
+    if part is None:
+        return Split(name, path, digest, examples, bad_rows)
+    # A bad row is of no fold; it is told once, with the larger part.
+    return Split(name, path, digest, part.of(examples), [] if part.held_out else bad_rows, part)
+
+
+def _sha256(path: Path, source: Source, layout: Layout) -> str:
+    """Return the file's SHA-256; of a part, or of one of an archive's splits, one over that and what it is."""
+    content = folder_sha256(path, source.split) if path.is_dir() else sha256(path)
+    what: list[str] = [source.split] if file_format(path, layout) == "imdb" else []
+    what += [str(source.part)] if source.part else []
+    return hashlib.sha256("\n".join([content, *what]).encode()).hexdigest() if what else content
 
 
 def require_good(split: Split[E], on_bad_row: Literal["stop", "skip"]) -> Split[E]:
@@ -147,9 +126,9 @@ def _n_rows(split: Split[E]) -> int:
     return len(split.examples) + len(split.bad_rows)
 
 
-def label_order(split: Split[LabelledText]) -> tuple[str, ...]:
-    """Return the labels of a split in a stable order: numbers by value, then names by code point."""
-    return tuple(sorted({example.label for example in split.examples}, key=_rank))
+def label_order(*splits: Split[LabelledText]) -> tuple[str, ...]:
+    """Return the labels of splits in a stable order: numbers by value, then names by code point."""
+    return tuple(sorted({example.label for split in splits for example in split.examples}, key=_rank))
 
 
 def _rank(label: str) -> tuple[float, str]:
@@ -157,13 +136,14 @@ def _rank(label: str) -> tuple[float, str]:
 
 
 def describe(splits: Mapping[SplitName, Split[E]]) -> dict[str, dict[str, str | int]]:
-    """Return path, rows, sha256 and skipped rows of each split, as result.json records them."""
+    """Return path, rows, sha256 and skipped rows of each split, and its part, as result.json records them."""
     return {
         name: {
             "path": str(split.path),
             "rows": len(split.examples),
             "sha256": split.sha256,
             "skipped_rows": len(split.bad_rows),
+            **({"part": str(split.part)} if split.part else {}),
         }
         for name, split in splits.items()
     }

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tokenizers import models, pre_tokenizers
 
 from paddle_tasks.errors import ConfigError, DataError
 from paddle_tasks.files import write_json, write_text
+from paddle_tasks.text.packing import PackedIds, assemble
 from paddle_tasks.text.vocabulary import (
     MAX_WORD_LENGTH,
     SPECIAL_TOKENS,
@@ -25,6 +27,7 @@ from paddle_tasks.text.vocabulary import (
     read_vocabulary,
     without_surrogates,
 )
+from paddle_tasks.text.word_table import WordTable
 
 __all__ = ["SPECIAL_TOKENS", "Encoded", "Tokenizer", "learn_vocabulary"]
 
@@ -54,8 +57,8 @@ class Encoded:
 class Tokenizer:
     """Cleaning, splitting into words and greedy longest-match word pieces, as published with BERT.
 
-    A special token that stands in a text is read as that token. An instance is never changed by use: threads may
-    share it, and it can be pickled.
+    A special token that stands in a text is read as that token. What an instance gives is never changed by use:
+    threads may share it, and it can be pickled.
 
     Source: Devlin et al. 2019, https://arxiv.org/abs/1810.04805, section 3; `google-research/bert/tokenization.py`.
 
@@ -78,6 +81,15 @@ class Tokenizer:
         settings = json.dumps(["bert-wordpiece", {"lowercase": lowercase}, self.vocabulary])
         self.fingerprint = hashlib.sha256(settings.encode()).hexdigest()
         self._library = _build(ids, lowercase)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The table is large and quickly made again.
+        return {name: value for name, value in self.__dict__.items() if name != "_table"}
+
+    @cached_property
+    def _table(self) -> WordTable:
+        # Two threads may both make one, of which the last stays: they are equal.
+        return WordTable(self._library, {token: place for place, token in enumerate(self.vocabulary)}, self.unk_id)
 
     def __len__(self) -> int:
         return len(self.vocabulary)
@@ -127,6 +139,15 @@ class Tokenizer:
             self._assemble(list(zip((first, second), _shares(len(first), len(second), max_length - 3), strict=True)))
             for first, second in zip(self._split(texts), self._split(pairs), strict=True)
         ]
+
+    def encode_packed(self, texts: Sequence[str], pairs: Sequence[str] | None = None, *, max_length: int) -> PackedIds:
+        """Encode texts, or pairs of texts, into arrays: the ids and token types of `encode`, many times faster.
+
+        Args and errors are those of `encode`.
+        """
+        _check_texts(texts, pairs, max_length)
+        parts = [self._table.split(part) for part in (texts, pairs) if part is not None]
+        return assemble(parts, max_length, self.cls_id, self.sep_id)
 
     def _split(self, texts: Sequence[str]) -> Iterator[tokenizers.Encoding]:
         # Truncation is ours: the library's is a state of its object, and changing it while another thread

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
+import numpy as np
 from tokenizers import normalizers, pre_tokenizers
 
 from paddle_tasks.errors import ConfigError, DataError, SetupError, did_you_mean
@@ -14,6 +16,9 @@ from paddle_tasks.errors import ConfigError, DataError, SetupError, did_you_mean
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 MAX_WORD_LENGTH = 100
 """Characters; BERT reads a longer word as one [UNK], whatever stands in the vocabulary."""
+
+_PIECE = 1_000_000
+"""Characters cleaned and counted at once: few enough for the memory, many enough that a text costs next to nothing."""
 
 _NO_ENTRY = re.compile("[\r\n\ud800-\udfff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -92,6 +97,7 @@ def learn_vocabulary(
     max_size: int | None = None,
     lowercase: bool = True,
     min_word_count: int | None = None,
+    spell_rare_words: bool = True,
 ) -> list[str]:
     """Count a vocabulary of characters, after BERT's cleaning.
 
@@ -106,6 +112,8 @@ def learn_vocabulary(
         max_size: most entries, special tokens included.
         lowercase: as the tokenizer that will use the vocabulary.
         min_word_count: occurrences from which a word of several characters is an entry of its own; None: never.
+        spell_rare_words: whether the other words are spelt in characters; without the ``##`` entries each is one
+            [UNK], and texts stay as short as they are words.
 
     Returns:
         The special tokens, then the most frequent first; ties by code point.
@@ -116,24 +124,59 @@ def learn_vocabulary(
     if max_size is not None and max_size < len(SPECIAL_TOKENS):
         raise ConfigError(f"max_size: expected at least the {len(SPECIAL_TOKENS)} special tokens, found {max_size}")
     characters, words = _count(texts, lowercase, count_words=min_word_count is not None)
-    ranked = [(-n, c, _pieces(c)) for c, n in characters.items() if n >= min_count]
-    ranked += [(-n, word, [word]) for word, n in words.items() if n >= (min_word_count or 1)]
+    pieces = _pieces if spell_rare_words else lambda character: [character]
+    ranked = [(-n, c, pieces(c)) for c, n in characters.items() if n >= min_count]
+    ranked += [
+        (-n, word, [word]) for word, n in words.items() if n >= (min_word_count or 1) and len(word) <= MAX_WORD_LENGTH
+    ]
     learnt = [piece for _, _, pieces in sorted(ranked) for piece in pieces]
     return [*SPECIAL_TOKENS, *learnt][:max_size]
 
 
 def _count(texts: Iterable[str], lowercase: bool, count_words: bool) -> tuple[Counter[str], Counter[str]]:
-    normalizer, splitter = bert_normalizer(lowercase), pre_tokenizers.BertPreTokenizer()
     characters: Counter[str] = Counter()
     words: Counter[str] = Counter()
-    for text in texts:
-        clean = normalizer.normalize_str(without_surrogates(text))
-        characters.update(clean)
+    for clean in _cleaned(texts, lowercase):
+        counts = np.bincount(np.frombuffer(clean.encode("utf-32-le"), dtype=np.uint32))
+        characters.update({chr(code): int(counts[code]) for code in np.flatnonzero(counts)})
         if count_words:
-            found = (word for word, _ in splitter.pre_tokenize_str(clean))
-            words.update(word for word in found if 1 < len(word) <= MAX_WORD_LENGTH)
+            marks = re.escape("".join(filter(_is_mark, characters)))
+            words.update(re.findall(f"[^ {marks}]{{2,}}", clean))
     del characters[" "]  # the only white space that cleaning leaves
     return characters, words
+
+
+def _cleaned(texts: Iterable[str], lowercase: bool) -> Iterator[str]:
+    """Yield the texts after BERT's cleaning, many in one piece with spaces between them, in no set order."""
+    normalizer = bert_normalizer(lowercase)
+    # What the library makes of each ASCII character, None for nothing; Python puts it in place many times as fast.
+    ascii_table = {code: normalizer.normalize_str(chr(code)) or None for code in range(128)}
+    plain: list[str] = []
+    others: list[str] = []
+    for text in texts:
+        (plain if text.isascii() else others).append(text)
+    for piece in _joined(plain):
+        yield piece.translate(ascii_table)
+    for piece in _joined(others):
+        yield normalizer.normalize_str(without_surrogates(piece))
+
+
+def _joined(texts: Iterable[str]) -> Iterator[str]:
+    waiting: list[str] = []
+    n_waiting = 0
+    for text in texts:
+        waiting.append(text)
+        n_waiting += len(text)
+        if n_waiting > _PIECE:
+            yield " ".join(waiting)
+            waiting, n_waiting = [], 0
+    yield " ".join([*waiting, " "])
+
+
+@cache
+def _is_mark(character: str) -> bool:
+    """Tell whether a character parts words and is one itself, by asking the library rather than Unicode."""
+    return len(pre_tokenizers.BertPreTokenizer().pre_tokenize_str(character * 2)) == 2
 
 
 def _pieces(character: str) -> list[str]:

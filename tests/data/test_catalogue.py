@@ -53,7 +53,7 @@ def test_a_path_is_itself(tmp_path):
         ("builtin/sentimnt", r"data\.dev: builtin/sentimnt: no such file.*did you mean 'builtin/sentiment'\?"),
         ("ChnSentiCorp", "no such file, and no data set of that name; did you mean 'chnsenticorp'"),
         ("trian.tsv", "did you mean 'train.tsv'"),
-        (".", r"data\.dev: \.: is a folder, expected a file$"),
+        (".", r"data\.dev: \.: is a folder, expected a file, or a folder of .*ID_RATING\.txt$"),
         ("nowhere/at/all.tsv", r"no such file, and no data set of that name$"),
         ("", "is a folder"),
     ],

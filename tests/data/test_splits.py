@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from paddle_tasks.data.readers import Layout
 from paddle_tasks.data.rows import Row
+from paddle_tasks.data.section import LayoutSection
 from paddle_tasks.data.splits import (
     LabelledText,
-    LayoutSection,
     Split,
     describe,
     label_order,

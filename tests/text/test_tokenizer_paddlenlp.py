@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import pickle
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,15 @@ def test_the_comparison_can_fail(samples, ours, theirs):
     assert len(oracle.differing(swapped, theirs, everything, None, oracle.NO_LIMIT)) > 100
     ids = [encoded.input_ids for encoded in ours.encode(everything, max_length=oracle.NO_LIMIT)]
     assert sum(ours.unk_id in row for row in ids) > 10
+
+
+def test_the_comparison_tells_a_wrong_table(golden, golden_theirs):
+    broken = pickle.loads(pickle.dumps(golden))
+    broken._table._table[ord("店")] = broken.unk_id
+    texts = ["这家店", "这家", "店"]
+    assert oracle.differing(golden, golden_theirs, texts, texts[::-1], 9) == []
+    assert oracle.differing(broken, golden_theirs, texts, None, 9) == ["这家店", "店"]
+    assert oracle.differing(broken, golden_theirs, texts, texts[::-1], 9) == ["这家店", "店"]
 
 
 def test_the_golden_ids_are_still_paddlenlps(golden, golden_theirs):

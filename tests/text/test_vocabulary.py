@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import pre_tokenizers
 
 from paddle_tasks.errors import ConfigError, DataError, SetupError
+from paddle_tasks.text import vocabulary as vocabulary_module
 from paddle_tasks.text.tokenizer import Tokenizer
-from paddle_tasks.text.vocabulary import SPECIAL_TOKENS, check_vocabulary, learn_vocabulary, read_vocabulary
+from paddle_tasks.text.vocabulary import (
+    SPECIAL_TOKENS,
+    _cleaned,
+    _count,
+    bert_normalizer,
+    check_vocabulary,
+    learn_vocabulary,
+    read_vocabulary,
+    without_surrogates,
+)
 
 SPECIAL = list(SPECIAL_TOKENS)
 
@@ -45,6 +58,56 @@ def test_frequent_words_become_entries_when_asked_for():
     vocabulary = learnt("ok ok no 好好好", min_word_count=2)
     assert vocabulary == ["o", "##o", "好", "k", "##k", "ok", "n", "##n"]
     assert "x" * 101 not in learnt("x" * 101, min_word_count=1)
+
+
+def test_rare_words_are_unknown_when_they_are_not_spelt():
+    texts = ["Ok, ok no 好好的", "café a-b"]
+    vocabulary = learn_vocabulary(texts, min_word_count=2, spell_rare_words=False)
+    assert not [entry for entry in vocabulary if entry.startswith("##")]
+    (encoded,) = Tokenizer(vocabulary).encode(["OK, no 好的 cafe a-b"], max_length=20)
+    assert [vocabulary[token] for token in encoded.input_ids] == (
+        ["[CLS]", "ok", ",", "[UNK]", "好", "的", "[UNK]", "a", "-", "b", "[SEP]"]
+    )
+
+
+def counted_one_by_one(texts, lowercase):
+    """Return characters and words with their counts, by the library alone and text by text."""
+    characters: Counter[str] = Counter()
+    words: Counter[str] = Counter()
+    for text in texts:
+        clean = bert_normalizer(lowercase).normalize_str(without_surrogates(text))
+        characters.update(clean)
+        words.update(word for word, _ in pre_tokenizers.BertPreTokenizer().pre_tokenize_str(clean) if len(word) > 1)
+    del characters[" "]
+    return characters, words
+
+
+ODD = "aBé\u0301İß .,-'好的～\t\n\r\x00\x0b\x1f\x7f\x85\xa0\u200b\u2028\u3000\ufffd\ud83d😀①ﬁ가"
+
+
+@settings(max_examples=300)
+@given(st.lists(st.one_of(st.text(ODD, max_size=12), st.text(max_size=12)), max_size=6), st.booleans())
+def test_counting_in_pieces_is_counting_text_by_text(texts, lowercase):
+    assert _count(texts, lowercase, count_words=True) == counted_one_by_one(texts, lowercase)
+
+
+def test_pieces_part_no_word_and_lose_none(monkeypatch):
+    texts = ["one two", "two three", "drei", "été deux", "deux"] * 7
+    expected = counted_one_by_one(texts, lowercase=True)
+    for size in (1, 5, 40):
+        monkeypatch.setattr(vocabulary_module, "_PIECE", size)
+        assert max(len(piece) for piece in _cleaned(texts, lowercase=True)) < size + 20
+        assert _count(texts, lowercase=True, count_words=True) == expected
+
+
+def test_every_ascii_character_is_cleaned_as_by_the_library():
+    texts = [f"x{chr(code)}Y" for code in range(128)]
+    for lowercase in (True, False):
+        assert _count(texts, lowercase, count_words=True) == counted_one_by_one(texts, lowercase)
+
+
+def test_a_word_that_is_too_long_is_no_entry():
+    assert learnt(f"{'x' * 100} {'y' * 101} {'z' * 202}", min_word_count=1, spell_rare_words=False)[3:] == ["x" * 100]
 
 
 def test_control_characters_white_space_and_lone_surrogates_are_no_entries():

@@ -22,6 +22,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from paddle_tasks.text.packing import PackedIds
 from paddle_tasks.text.tokenizer import Tokenizer, learn_vocabulary
 
 DATA = Path(os.environ.get("PADDLE_TASKS_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -164,10 +167,18 @@ class Paddlenlp:
 
 
 def differing(ours: Tokenizer, theirs: Paddlenlp, texts: list[str], pairs: list[str] | None, limit: int) -> list[str]:
-    """Return the texts whose ids, token types or offsets are not the fast tokenizer's."""
+    """Return the texts whose ids, token types or offsets are not the fast tokenizer's, from `encode` or packed."""
     mine = ours.encode(texts, pairs, max_length=limit)
+    packed = rows_of(ours.encode_packed(texts, pairs, max_length=limit))
     expected = theirs.encode(texts, pairs, limit)
-    return [text for text, a, b in zip(texts, mine, expected, strict=True) if not is_equal(a, b)]
+    rows = zip(texts, mine, packed, expected, strict=True)
+    return [text for text, a, b, c in rows if not is_equal(a, c) or b != (list(c[0]), list(c[1]))]
+
+
+def rows_of(packed: PackedIds) -> list[tuple[list[int], list[int]]]:
+    """Return ids and token types of each row."""
+    types = np.zeros_like(packed.input_ids) if packed.token_type_ids is None else packed.token_type_ids
+    return [(packed.input_ids[a:b].tolist(), types[a:b].tolist()) for a, b in itertools.pairwise(packed.offsets)]
 
 
 def is_equal(mine: Any, expected: tuple[Any, Any, Any]) -> bool:
