@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import importlib
 import importlib.metadata
 import io
@@ -20,6 +21,7 @@ from typing import Any
 from paddle_tasks.errors import SetupError, UserError
 
 CGROUP = Path("/sys/fs/cgroup")
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # of glibc's malloc.h
 
 _recorded: dict[str, str] = {}
 
@@ -79,8 +81,21 @@ def prepare() -> None:
         _adjust(paddle)
     elif is_amd():
         os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")
+    _keep_freed_memory()
     names = ("OMP_NUM_THREADS", "MKL_DEBUG_CPU_TYPE")
     _recorded.update({name: os.environ[name] for name in names if name in os.environ})
+
+
+def _keep_freed_memory() -> None:
+    """Have the C library keep the memory of freed tensors for the next ones.
+
+    As it comes it takes each large tensor from the system, which fills it with zeros page by page, and gives it back:
+    a product of 3,520 x 256 by 256 x 1,024 takes 14 ms so, and 9 ms with memory that is there already.
+    """
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # not every C library has it
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_MMAP_MAX, 0)
+        mallopt(_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def _threads_or_all() -> int:
@@ -155,6 +170,13 @@ def use_device(asked: str) -> str:
         raise SetupError(f"--device {asked}: Paddle sees {n_gpus} GPUs; run `paddle-tasks doctor`")
     paddle.device.set_device(asked)
     return asked
+
+
+def make_deterministic() -> None:
+    """Have a GPU choose algorithms that give the same bits every time; on a CPU they do anyhow."""
+    paddle = import_paddle()
+    if paddle.is_compiled_with_cuda():
+        paddle.set_flags({"FLAGS_cudnn_deterministic": True, "FLAGS_embedding_deterministic": 1})
 
 
 def environment(device: str) -> dict[str, Any]:

@@ -28,6 +28,7 @@ def fresh(monkeypatch):
     monkeypatch.setattr(runtime, "is_amd", lambda: True)
     monkeypatch.setattr(runtime, "usable_cores", lambda: 6)
     monkeypatch.setattr(runtime, "sys", SimpleNamespace(modules={}))
+    monkeypatch.setattr(runtime, "ctypes", SimpleNamespace(CDLL=lambda name: SimpleNamespace()))
     return monkeypatch
 
 
