@@ -9,6 +9,7 @@ from typing import Any
 from paddle_tasks import config as configuration
 from paddle_tasks import runtime, tasks
 from paddle_tasks.errors import CheckpointError, did_you_mean
+from paddle_tasks.models import cpu
 from paddle_tasks.training.checkpoint import CheckpointStore
 
 BUILTIN = Path(__file__).parent.parent / "assets" / "models"
@@ -36,6 +37,7 @@ def load(run: str | Path, *, device: str = "auto") -> Predictor:
     folder = model_folder(Path(run))
     runtime.use_device(device)
     task, model = tasks.find(_task_name(folder)).load(folder)
+    cpu.switch_in(model)
     return Predictor(folder, task, model)
 
 

@@ -14,12 +14,13 @@ from paddle import nn
 from paddlenlp.datasets import MapDataset
 
 from paddle_tasks import config as configuration
-from paddle_tasks.data.batches import Batch, Features, LengthGroupedBatchSampler, collate
+from paddle_tasks.data.batches import Batch, LengthGroupedBatchSampler, batches_from
 from paddle_tasks.data.catalogue import SplitName
 from paddle_tasks.data.checks import leaked_rows
+from paddle_tasks.data.packed import PackedFeatures
 from paddle_tasks.data.rows import Row
+from paddle_tasks.data.section import DataSection
 from paddle_tasks.data.splits import (
-    DataSection,
     LabelledText,
     Split,
     label_order,
@@ -27,14 +28,19 @@ from paddle_tasks.data.splits import (
     parse_labelled_text,
     require_good,
 )
+from paddle_tasks.data.token_cache import encoded
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.files import write_json
 from paddle_tasks.metrics.classification import ClassificationMetrics
 from paddle_tasks.models.encoder import SCRATCH, Encoder, EncoderSection, build_encoder
+from paddle_tasks.models.losses import ClassificationLoss
 from paddle_tasks.models.pretrained import load_pretrained, resolve, tokenizer_folder
 from paddle_tasks.models.saving import load_encoder, load_state, save_pretrained
 from paddle_tasks.tasks import SETTINGS
-from paddle_tasks.text.tokenizer import Tokenizer, learn_vocabulary
+from paddle_tasks.tasks._frozen import TextVectors, vectors_are_fixed
+from paddle_tasks.tasks._loss import build_loss
+from paddle_tasks.tasks._vocabulary import learn_tokenizer
+from paddle_tasks.text.tokenizer import Tokenizer
 from paddle_tasks.training.protocol import Evaluation
 from paddle_tasks.training.settings import RunSection
 
@@ -44,7 +50,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 class ClassifierSection(EncoderSection):
     """The ``model`` section: an encoder, how its states become one vector, and the head over it."""
 
-    pooling: Literal["cls", "mean", "max"] = "cls"
+    pooling: Literal["cls", "mean", "max", "attention"] = "cls"
     head: Literal["linear", "mlp"] = "linear"
     output: Literal["softmax", "sigmoid"] = "softmax"
 
@@ -73,6 +79,8 @@ class TextClassification:
         self.splits: dict[SplitName, Split[LabelledText]] = {}
         self._datasets: dict[str, MapDataset] = {}
         self.labels = ()
+        self._loss = ClassificationLoss()
+        self._vectors = TextVectors()
 
     # ---- data
 
@@ -86,29 +94,33 @@ class TextClassification:
         encoder = self.config.model.encoder
         source = None if encoder in SCRATCH else resolve(encoder)
         self.labels = self.config.data.labels or ()
-        train = self.load_split("train", self.config.data.train)
-        self.labels = self.labels or label_order(train)
+        train = self.load_split("train")
+        # A fold is of the same file, so it names labels too: a rare one may stand in no other.
+        folds = [self.load_split("dev")] if self.config.data.folds else []
+        self.labels = self.labels or label_order(train, *folds)
         if len(self.labels) < 2:
             raise ConfigError(f"data.labels: a classifier needs two labels or more, found {list(self.labels)}")
         self._check_output()
+        self._loss = build_loss(self.config.training.loss, self.labels, train.examples)
         if source is None:
-            # What stands in train only once becomes [UNK], so that [UNK] is trained too.
-            self.tokenizer = Tokenizer(learn_vocabulary((example.text for example in train.examples), min_count=2))
+            self.tokenizer = learn_tokenizer(self.config.data.vocabulary, train.examples)
         else:
             self.tokenizer = Tokenizer.load(tokenizer_folder(source))
-        self.load_split("dev", self.config.data.dev)
-        if self.config.data.test:
-            self.load_split("test", self.config.data.test)
+        if not folds:
+            self.load_split("dev")
+        if self.config.data.has("test"):
+            self.load_split("test")
         self._train = self._encoded(train)
 
-    def load_split(self, name: SplitName, source: str) -> Split[LabelledText]:
-        """Read a file of labelled texts and keep it as that split.
+    def load_split(self, name: SplitName, source: str | None = None) -> Split[LabelledText]:
+        """Read the configuration's labelled texts, or those of another file, and keep them as that split.
 
         Raises:
-            DataError: it cannot be used.
+            DataError: they cannot be used.
         """
         data = self.config.data
-        split = load_split(name, source, data.layout, self.FIELDS, self.parser(self.labels or None))
+        place = data.source(name, self.config.seed) if source is None else source
+        split = load_split(name, place, data.layout, self.FIELDS, self.parser(self.labels or None))
         self.splits[name] = require_good(split, data.on_bad_row)
         return split
 
@@ -120,8 +132,10 @@ class TextClassification:
 
     @cached_property
     def _sampler(self) -> LengthGroupedBatchSampler:
-        lengths = [len(features["input_ids"]) for features in self._train]
-        return LengthGroupedBatchSampler(lengths, self.config.training.batch_size, self.config.seed)
+        section = self.config.training
+        return LengthGroupedBatchSampler(
+            _packed(self._train).lengths, section.batch_size, self.config.seed, section.max_tokens_per_batch
+        )
 
     @property
     def n_batches(self) -> int:
@@ -132,13 +146,10 @@ class TextClassification:
         """Return the features of examples, computed once."""
         return MapDataset(list(examples)).map(self._features, batched=True)
 
-    def _features(self, examples: Sequence[LabelledText]) -> list[Features]:
-        encoded = self.tokenizer.encode([e.text for e in examples], max_length=self.config.training.max_length)
+    def _features(self, examples: Sequence[LabelledText]) -> PackedFeatures:
+        ids = encoded(self.tokenizer, [e.text for e in examples], max_length=self.config.training.max_length)
         index = {label: place for place, label in enumerate(self.labels)}
-        return [
-            Features(input_ids=e.input_ids, token_type_ids=e.token_type_ids, label=index.get(example.label, 0))
-            for e, example in zip(encoded, examples, strict=True)
-        ]
+        return PackedFeatures(ids, np.array([index.get(example.label, 0) for example in examples], dtype=np.int64))
 
     def _encoded(self, split: Split[LabelledText]) -> MapDataset:
         """Return the features of a split, computed once for all evaluations."""
@@ -152,8 +163,7 @@ class TextClassification:
         yield from self._collated(self._train, self._sampler.batches()[start:])
 
     def _collated(self, dataset: MapDataset, groups: Sequence[Sequence[int]]) -> Iterator[Batch]:
-        for rows in groups:
-            yield collate([dataset[row] for row in rows], rows, self.tokenizer.pad_id)
+        yield from batches_from(_packed(dataset), groups, self.tokenizer.pad_id)
 
     # ---- model, loss and scores
 
@@ -180,22 +190,37 @@ class TextClassification:
         )
 
     def loss(self, model: nn.Layer, batch: Batch) -> tuple[paddle.Tensor, int]:
-        """Return the summed cross-entropy <float32>[] of a batch and its number of rows."""
-        logits = model(batch.input_ids, batch.token_type_ids, batch.lengths)
-        return nn.functional.cross_entropy(logits, batch.labels, reduction="sum"), len(batch.rows)
+        """Return the summed loss <float32>[] of a batch, as `training.loss` asks for it, and its number of rows."""
+        if self._keeps_vectors(model):
+            vectors = self._text_vectors(model, self._train)[list(batch.rows)]
+            return self._loss(model.classify, (vectors,), batch.labels), len(batch.rows)
+        inputs = (batch.input_ids, batch.token_type_ids, batch.lengths)
+        return self._loss(model, inputs, batch.labels), len(batch.rows)
+
+    def _keeps_vectors(self, model: nn.Layer) -> bool:
+        return self.config.training.cache_frozen and vectors_are_fixed(model)
+
+    def _text_vectors(
+        self, model: nn.Layer, dataset: MapDataset, between: Callable[[], None] = lambda: None
+    ) -> paddle.Tensor:
+        return self._vectors.of(model, dataset, self._by_length(dataset), between)
+
+    def _by_length(self, dataset: MapDataset) -> Iterator[Batch]:
+        sampler = LengthGroupedBatchSampler(_packed(dataset).lengths, self.config.evaluation.batch_size)
+        return self._collated(dataset, sampler.batches())
 
     def probabilities(self, model: nn.Layer, dataset: MapDataset, between: Callable[[], None]) -> Array:
         """Return <float32>[rows, labels] in the order of the data set, calling ``between`` before each batch."""
         model.eval()
+        if self._keeps_vectors(model):
+            return _softmax(model.classify(self._text_vectors(model, dataset, between)))
         rows: list[int] = []
         chances: list[Array] = []
-        lengths = [len(features["input_ids"]) for features in dataset]
-        sampler = LengthGroupedBatchSampler(lengths, self.config.evaluation.batch_size)
         with paddle.no_grad():
-            for batch in self._collated(dataset, sampler.batches()):
+            for batch in self._by_length(dataset):
                 between()
                 logits = model(batch.input_ids, batch.token_type_ids, batch.lengths)
-                chances.append(nn.functional.softmax(logits.astype("float32"), axis=-1).numpy())
+                chances.append(_softmax(logits))
                 rows.extend(batch.rows)
         return np.concatenate(chances)[np.argsort(rows)]
 
@@ -203,7 +228,7 @@ class TextClassification:
         """Score a split; where it shares texts with train, each headline has a twin over the other rows."""
         dataset = self._encoded(split)
         probabilities = self.probabilities(model, dataset, between)
-        gold = np.array([features["label"] for features in dataset], dtype=np.int64)
+        gold = _packed(dataset).labels
         # A probability that underflows to 0 must not make the loss infinite.
         losses = -np.log(np.maximum(probabilities[np.arange(len(gold)), gold], np.finfo(np.float32).tiny))
         metrics = self._scores(gold, probabilities, losses)
@@ -270,3 +295,13 @@ class TextClassification:
         model = task._over(load_encoder(folder))
         load_state(model, folder)
         return task, model
+
+
+def _softmax(logits: paddle.Tensor) -> Array:
+    chances: Array = nn.functional.softmax(logits.detach().astype("float32"), axis=-1).numpy()
+    return chances
+
+
+def _packed(dataset: MapDataset) -> PackedFeatures:
+    features: PackedFeatures = dataset.new_data  # what the one function given to `map` has returned
+    return features

@@ -16,6 +16,9 @@ from safetensors.numpy import load_file, save_file
 
 from paddle_tasks.errors import CheckpointError
 from paddle_tasks.files import sha256, whole_folder, write_json, write_text
+from paddle_tasks.training.averaging import WeightAverage
+
+_MASTER, _OWN = "master", "own"
 
 
 @dataclass(frozen=True)
@@ -117,18 +120,27 @@ def verify(folder: Path) -> str | None:
     return None
 
 
-def optimizer_state(optimizer: paddle.optimizer.Optimizer, model: nn.Layer) -> dict[str, np.ndarray[Any, Any]]:
+def optimizer_state(
+    optimizer: paddle.optimizer.Optimizer, model: nn.Layer, average: WeightAverage | None = None
+) -> dict[str, np.ndarray[Any, Any]]:
     """Return the accumulators by structured parameter name, ``encoder.weight::moment1``.
 
-    Paddle keys them by generated names (``linear_7.w_0_moment1_0``), which differ from process to process.
+    Paddle keys them by generated names (``linear_7.w_0_moment1_0``), which differ from process to process. Of a
+    half-precision weight there is ``::master`` too, its float32 copy, and beside an average ``::own``, the weight that
+    is trained, since the model's folder holds the average.
     """
-    state = {key: value for key, value in optimizer.state_dict().items() if isinstance(value, paddle.Tensor)}
     named: dict[str, np.ndarray[Any, Any]] = {}
+    state = optimizer.state_dict()
+    masters = state.pop("master_weights", {})
     for name, parameter in model.named_parameters():
         prefix = f"{parameter.name}_"
         for key, value in state.items():
-            if key.startswith(prefix):
+            if isinstance(value, paddle.Tensor) and key.startswith(prefix):
                 named[f"{name}::{key.removeprefix(prefix).removesuffix('_0')}"] = value.numpy()
+        if parameter.name in masters:
+            named[f"{name}::{_MASTER}"] = masters[parameter.name].numpy()
+    if average:
+        named |= {f"{name}::{_OWN}": weight.numpy() for name, weight in average.weights.items()}
     return named
 
 
@@ -138,11 +150,18 @@ def load_optimizer_state(optimizer: paddle.optimizer.Optimizer, model: nn.Layer,
     Raises:
         CheckpointError: a parameter of the file is not in the model.
     """
-    names = {name: parameter.name for name, parameter in model.named_parameters()}
-    state: dict[str, paddle.Tensor] = {}
+    parameters = dict(model.named_parameters())
+    state: dict[str, Any] = {}
+    masters: dict[str, paddle.Tensor] = {}
     for key, value in load_file(path).items():
         name, _, accumulator = key.rpartition("::")
-        if name not in names:
+        if name not in parameters:
             raise CheckpointError(f"{path}: holds {name!r}, which the model does not have")
-        state[f"{names[name]}_{accumulator}_0"] = paddle.to_tensor(value)
-    optimizer.set_state_dict(state)
+        tensor = paddle.to_tensor(value)
+        if accumulator == _OWN:
+            parameters[name].set_value(tensor)
+        elif accumulator == _MASTER:
+            masters[parameters[name].name] = tensor
+        else:
+            state[f"{parameters[name].name}_{accumulator}_0"] = tensor
+    optimizer.set_state_dict({**state, "master_weights": masters} if masters else state)

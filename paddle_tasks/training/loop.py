@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +13,12 @@ import paddle
 from paddle import nn
 
 from paddle_tasks.errors import NonFiniteError
+from paddle_tasks.training.adversarial import moved, word_vectors
+from paddle_tasks.training.averaging import WeightAverage
+from paddle_tasks.training.memory import is_out_of_memory, release
 from paddle_tasks.training.optimizer import learning_rate, scale_gradients
+from paddle_tasks.training.precision import Precision
+from paddle_tasks.training.ranks import Ranks
 from paddle_tasks.training.settings import OptimizerSection
 
 
@@ -33,6 +37,9 @@ class Sized(Protocol):
     def n_padded_tokens(self) -> int:
         """Tokens with padding."""
 
+    def split(self, n_parts: int) -> Sequence[Sized]:
+        """Return the rows in at most so many smaller batches."""
+
 
 Loss = Callable[[nn.Layer, Any], tuple[paddle.Tensor, int]]
 """Gives a batch's summed loss <float32>[] and the number of things it sums over."""
@@ -47,6 +54,7 @@ class Progress:
         epoch: epochs finished.
         batch: micro-batches of the current epoch that are done.
         window_loss: loss summed since it was last logged, over ``window_count`` items.
+        n_parts: into how many parts each micro-batch is cut, since the device's memory holds no more.
     """
 
     step: int = 0
@@ -63,6 +71,7 @@ class Progress:
     best_step: int = 0
     evaluations_without_gain: int = 0
     stopped_early: bool = False
+    n_parts: int = 1
 
     @property
     def current_epoch(self) -> int:
@@ -84,28 +93,7 @@ class StepReport:
     seconds: float
     ends_epoch: bool
     skipped: bool = False
-
-
-@dataclass
-class Precision:
-    """Automatic mixed precision on a GPU, with float32 weights (O1); a CPU computes in float32 whatever is asked."""
-
-    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
-    scaler: Any = field(default=None)
-
-    @classmethod
-    def prepare(cls, dtype: Literal["float32", "float16", "bfloat16"]) -> Precision:
-        """Return the precision that this device can compute in, with a loss scaler for float16."""
-        if dtype == "float32" or not paddle.device.get_device().startswith("gpu"):
-            return cls()
-        return cls(dtype, paddle.amp.GradScaler() if dtype == "float16" else None)
-
-    def autocast(self) -> contextlib.AbstractContextManager[Any]:
-        """Return the context of a forward pass."""
-        if self.dtype == "float32":
-            return contextlib.nullcontext()
-        context: contextlib.AbstractContextManager[Any] = paddle.amp.auto_cast(level="O1", dtype=self.dtype)
-        return context
+    n_parts: int = 1
 
 
 @dataclass
@@ -115,6 +103,8 @@ class Loop:
     Attributes:
         batches_of: gives an epoch's micro-batches, counted from 0, from the given place on.
         n_batches: micro-batches in an epoch.
+        fgm_epsilon: how far the word vectors are moved for a second, adversarial pass; 0: no such pass.
+        average: takes in the weights after each step.
     """
 
     model: nn.Layer
@@ -130,6 +120,9 @@ class Loop:
     on_nonfinite: Literal["stop", "skip"]
     progress: Progress
     precision: Precision = field(default_factory=Precision)
+    fgm_epsilon: float = 0.0
+    average: WeightAverage | None = None
+    ranks: Ranks = field(default_factory=Ranks)
 
     @property
     def total_steps(self) -> int:
@@ -159,49 +152,78 @@ class Loop:
     def _step(self, group: Sequence[Sized], started: float, *, ends_epoch: bool) -> StepReport:
         progress = self.progress
         self.model.train()  # an evaluation may have come between
-        # Randomness is a function of (seed, step), so a resumed run needs no generator state.
-        paddle.seed(step_seed(self.seed, progress.step))
         rate = learning_rate(self.settings, progress.step, self.total_steps)
         loss, count = self._accumulate(group)
         norm = self._update(rate, loss, count, group)
         skipped = not math.isfinite(norm) or not math.isfinite(loss)
         self._advance(group, loss, count, skipped=skipped, ends_epoch=ends_epoch)
+        if self.average and not skipped:
+            self.average.update(progress.step)
         seconds = time.perf_counter() - started
         progress.seconds += seconds
         return StepReport(
             step=progress.step,
             total_steps=self.total_steps,
             epoch=progress.current_epoch,
-            loss=loss / count,
+            loss=loss / max(1, count),
             learning_rate=rate,
             gradient_norm=norm,
             n_tokens=sum(batch.n_tokens for batch in group),
             seconds=seconds,
             ends_epoch=ends_epoch,
             skipped=skipped,
+            n_parts=progress.n_parts,
         )
 
     def _accumulate(self, group: Sequence[Sized]) -> tuple[float, int]:
-        """Add up gradients of summed losses, so that 8 x 1 and 4 x 2 rows give the same."""
-        losses, total = [], 0
-        for batch in group:
-            with self.precision.autocast():
-                loss, count = self.loss(self.model, batch)
-            scaler = self.precision.scaler
-            (scaler.scale(loss) if scaler else loss).backward()
-            losses.append(loss.detach().astype("float32"))
-            total += count
-        return float(paddle.add_n(losses)), total
+        """Add up gradients of summed losses, so that 8 x 1 and 4 x 2 rows give the same, over all ranks."""
+        while (summed := self._try(group)) is None:
+            self._clear()  # some parameters may have got the gradient of the batch that failed, others not
+            release()
+            self.progress.n_parts *= 2
+        self.ranks.sum_gradients(self.model.parameters())
+        loss, count = self.ranks.sums(summed)
+        return loss, int(count)
+
+    def _try(self, group: Sequence[Sized]) -> tuple[float, int] | None:
+        """Compute a group's gradients, or return None when the device's memory does not hold them."""
+        # Randomness is a function of (seed, step), so a resumed run needs no generator state.
+        paddle.seed(step_seed(self.seed, self.progress.step))
+        parts = [part for batch in group for part in batch.split(self.progress.n_parts)]
+        try:
+            losses, counts = zip(*map(self._backward, parts), strict=True)
+            return float(paddle.add_n(list(losses))), sum(counts)
+        except Exception as error:
+            if not is_out_of_memory(error) or self.progress.n_parts >= max(len(batch.rows) for batch in group):
+                raise
+            return None
+
+    def _backward(self, batch: Sized) -> tuple[paddle.Tensor, int]:
+        weight = word_vectors(self.model) if self.fgm_epsilon else None
+        if weight is None or weight.stop_gradient:
+            return self._pass(batch)
+        before = weight.grad.clone() if weight.grad is not None else None
+        result = self._pass(batch)
+        with moved(weight, weight.grad if before is None else weight.grad - before, self.fgm_epsilon):
+            self._pass(batch)
+        return result
+
+    def _pass(self, batch: Sized) -> tuple[paddle.Tensor, int]:
+        with self.precision.autocast():
+            loss, count = self.loss(self.model, batch)
+        scaler = self.precision.scaler
+        (scaler.scale(loss) if scaler else loss).backward()
+        return loss.detach().astype("float32"), count
 
     def _update(self, rate: float, loss: float, count: int, group: Sequence[Sized]) -> float:
         scaler, finite = self.precision.scaler, math.isfinite(loss)
         if scaler and finite:  # once unscaled, it expects its own step and update
             scaler.unscale_(self.optimizer)
-        norm: float = scale_gradients(self.model.parameters(), count, self.settings.max_gradient_norm)
+        norm: float = scale_gradients(self.model.parameters(), max(1, count), self.settings.max_gradient_norm)
         if finite and (scaler or math.isfinite(norm)):  # an overflow of scaled gradients is the scaler's to handle
             self._apply(rate)
         elif self.on_nonfinite == "stop":
-            self._refuse(loss / count, norm, group)
+            self._refuse(loss / max(1, count), norm, group)
         self._clear()
         return norm
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import fnmatch
 import math
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
 import paddle
 from paddle import nn
@@ -60,9 +61,32 @@ def decays(model: nn.Layer) -> set[str]:
     return {p.name for name, p in named if p.name not in exempt and "bias" not in name.rsplit(".", 1)[-1]}
 
 
+_LAYER = re.compile(r"\.layers\.(\d+)\.")
+
+
+def rate_ratios(model: nn.Layer, layer_decay: float) -> Mapping[str, float]:
+    """Return what each parameter's learning rate is multiplied with, by Paddle's name.
+
+    The head has the whole rate, the layer below it ``layer_decay`` of it, and so on down to the embeddings. Source:
+    Howard & Ruder 2018, https://arxiv.org/abs/1801.06146, section 3.2, with the decay of each layer fixed.
+
+    Raises:
+        ConfigError: the model has no layers to tell apart.
+    """
+    layers = {name: int(found[1]) for name, _ in model.named_parameters() if (found := _LAYER.search(name))}
+    if layer_decay < 1 and not layers:
+        raise ConfigError("optimizer.layer_decay: this encoder has no Transformer layers to tell apart; leave it at 1")
+    top = max(layers.values(), default=0) + 1
+    # What is neither in a layer nor an embedding (pooler, head) stands above them.
+    depths = {name: 0 if ".embeddings." in name else top + 1 for name, _ in model.named_parameters()}
+    depths |= {name: place + 1 for name, place in layers.items()}
+    return {value.name: layer_decay ** (top + 1 - depths[name]) for name, value in model.named_parameters()}
+
+
 def build_optimizer(model: nn.Layer, settings: OptimizerSection) -> paddle.optimizer.AdamW:
     """Return AdamW over the parameters that are not frozen; the learning rate is set before each step."""
     decayed = decays(model)
+    ratios = rate_ratios(model, settings.layer_decay) if settings.layer_decay < 1 else None
     return paddle.optimizer.AdamW(
         learning_rate=settings.learning_rate,
         beta1=settings.beta1,
@@ -71,6 +95,8 @@ def build_optimizer(model: nn.Layer, settings: OptimizerSection) -> paddle.optim
         parameters=[parameter for parameter in model.parameters() if not parameter.stop_gradient],
         weight_decay=settings.weight_decay,
         apply_decay_param_fun=decayed.__contains__,
+        lr_ratio=None if ratios is None else lambda parameter: ratios[parameter.name],
+        multi_precision=True,
     )
 
 

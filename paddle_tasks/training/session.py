@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-import resource
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -17,6 +15,7 @@ from typing import Any
 from paddle_tasks.errors import Interrupted
 from paddle_tasks.training.checkpoint import CheckpointStore, optimizer_state
 from paddle_tasks.training.loop import Loop, StepReport
+from paddle_tasks.training.memory import peak_memory_mb
 from paddle_tasks.training.tracking import Tracker
 
 LOWER_IS_BETTER = frozenset({"loss", "perplexity"})
@@ -40,7 +39,23 @@ class CheckpointReport:
     folder: Path
 
 
-Event = StepReport | EvaluationReport | CheckpointReport
+@dataclass(frozen=True)
+class MemoryReport:
+    """The device's memory did not hold a batch, which is cut into parts from this step on."""
+
+    step: int
+    n_parts: int
+
+    @property
+    def text(self) -> str:
+        """The sentence for people."""
+        return (
+            f"step {self.step}: out of memory; from here on each batch is computed in {self.n_parts} parts, whose "
+            "gradients add up to the same (training.batch_size and training.accumulation_steps say it from the start)"
+        )
+
+
+Event = StepReport | EvaluationReport | CheckpointReport | MemoryReport
 
 
 class StopSignal:
@@ -100,6 +115,7 @@ class Session:
     state: Mapping[str, Any] = field(default_factory=dict)
     _saved: tuple[int, int] = (0, 0)
     _rate: tuple[int, float] = (0, 0.0)
+    _n_parts: int = 1
 
     def run(self) -> None:
         """Train to the end.
@@ -108,16 +124,22 @@ class Session:
             Interrupted: a signal came; the checkpoint is written.
             NonFiniteError: from the loop, when it is to stop on such a step.
         """
-        self._saved = self._place()
+        self._saved, self._n_parts = self._place(), self.loop.progress.n_parts
         self._mend_best()
         self._evaluate_when_due()  # which a signal may have cut short the last time
         for report in self.loop.steps():
+            self._note_memory(report)
             self._log(report)
             self.observe(report)
             self._evaluate_when_due()
             if self.stop.received or (self.save_every and report.step % self.save_every == 0):
                 self._save(is_best=False)
             self.stop.check()
+
+    def _note_memory(self, report: StepReport) -> None:
+        if report.n_parts > self._n_parts:
+            self.observe(MemoryReport(report.step, report.n_parts))
+        self._n_parts = report.n_parts
 
     def _mend_best(self) -> None:
         """Point at the best model again: a crash may have come between its checkpoint and the pointer or the copy."""
@@ -172,7 +194,7 @@ class Session:
         scaler = self.loop.precision.scaler
         if scaler:
             state["scaler"] = {name: _plain(value) for name, value in scaler.state_dict().items()}
-        accumulators = optimizer_state(self.loop.optimizer, self.loop.model)
+        accumulators = optimizer_state(self.loop.optimizer, self.loop.model, self.loop.average)
         folder = self.store.save(progress.step, self.write_model, accumulators, state, is_best=is_best)
         self._saved = self._place()
         if is_best:
@@ -202,12 +224,6 @@ class Session:
 def scalars_of(metrics: Mapping[str, Any], split: str) -> dict[str, float]:
     """Return a split's plain numbers as ``split/metric`` tags, those of single labels left out."""
     return {f"{split}/{name}": float(value) for name, value in metrics.items() if isinstance(value, (int, float))}
-
-
-def peak_memory_mb() -> float:
-    """Return the largest resident memory of this process so far, in megabytes of 1,000,000 bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6, 1)
 
 
 def _plain(value: Any) -> Any:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError, WrapValidator
+from pydantic_core import PydanticCustomError
 
 from paddle_tasks.config import Section
 
@@ -13,7 +15,10 @@ Beta = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
 class OptimizerSection(Section):
-    """AdamW and the learning rate's way, a function of the step."""
+    """AdamW and the learning rate's way, a function of the step.
+
+    ``layer_decay`` multiplies the learning rate of each layer of a Transformer below the one above it; 1 is off.
+    """
 
     learning_rate: PositiveFloat = 1e-3
     weight_decay: NonNegativeFloat = 0.01
@@ -23,22 +28,71 @@ class OptimizerSection(Section):
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     warmup_fraction: Fraction = 0.1
     max_gradient_norm: PositiveFloat | None = 1.0
+    layer_decay: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+
+
+def _class_weights(value: Any, validate: Callable[[Any], Any]) -> Any:
+    try:
+        return validate(value)
+    except ValidationError:  # which would complain of each form by itself
+        raise PydanticCustomError(
+            "class_weights",
+            "expected balanced, or positive numbers: one for each label in their order, or by label, as in "
+            "training.loss.class_weights.positive=2.5",
+        ) from None
+
+
+ClassWeights = Annotated[
+    Literal["balanced"] | Annotated[list[PositiveFloat], Field(min_length=1)] | dict[str, PositiveFloat],
+    WrapValidator(_class_weights),
+]
+
+
+class LossSection(Section):
+    """What a classifier's loss is besides the cross-entropy; everything can be combined.
+
+    ``class_weights`` is ``balanced`` (rows / (labels * rows of the label)), a number for each label in the order of
+    ``data.labels``, or numbers by label, where a label that is not named counts 1. ``focal_gamma`` and ``r_drop`` are
+    off at 0; R-Drop computes every batch twice.
+    """
+
+    label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    class_weights: ClassWeights | None = None
+    focal_gamma: NonNegativeFloat = 0.0
+    r_drop: NonNegativeFloat = 0.0
 
 
 class TrainingSection(Section):
-    """How long, in which portions, and what to do when something goes wrong."""
+    """How long, in which portions, and what to do when something goes wrong.
+
+    ``max_tokens_per_batch`` bounds a batch's rows times its longest row, padding included, besides ``batch_size``
+    rows; a row that is longer by itself stands alone.
+
+    ``recompute`` keeps only what goes into each Transformer layer and computes the rest again on the way back: less
+    memory, more time. ``amp_level`` and ``deterministic`` are for a GPU. ``fgm_epsilon`` adds an adversarial pass over
+    word vectors moved so far (0: off), ``ema_decay`` scores and saves a moving average of the weights (null: off).
+    ``cache_frozen`` computes the outputs of an encoder that is frozen whole once, with its dropout off, and keeps them.
+    """
 
     epochs: PositiveInt = 3
     max_steps: PositiveInt | None = None
     batch_size: PositiveInt = 32
+    max_tokens_per_batch: PositiveInt | None = None
     accumulation_steps: PositiveInt = 1
     max_length: PositiveInt = 256
     freeze: tuple[str, ...] = ()
+    recompute: bool = False
+    cache_frozen: bool = True
     precision: Literal["float32", "float16", "bfloat16"] = "float32"
+    amp_level: Literal["O1", "O2"] = "O1"
+    deterministic: bool = False
+    fgm_epsilon: NonNegativeFloat = 0.0
+    ema_decay: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
     early_stopping_patience: PositiveInt | None = None
     save_every_steps: PositiveInt | None = None
     keep_checkpoints: Annotated[int, Field(ge=1)] = 2
     on_nonfinite: Literal["stop", "skip"] = "stop"
+    loss: LossSection = LossSection()
 
 
 class EvaluationSection(Section):

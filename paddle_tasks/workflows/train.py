@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,18 +17,22 @@ from paddle_tasks import runtime, tasks
 from paddle_tasks.data.splits import describe
 from paddle_tasks.errors import CheckpointError, Interrupted
 from paddle_tasks.files import copy_folder
+from paddle_tasks.models import cpu
+from paddle_tasks.training.adversarial import check_word_vectors
+from paddle_tasks.training.averaging import WeightAverage
 from paddle_tasks.training.checkpoint import Checkpoint, CheckpointStore, load_optimizer_state
-from paddle_tasks.training.loop import Loop, Precision, Progress
+from paddle_tasks.training.loop import Loop, Progress
+from paddle_tasks.training.memory import peak_memory_mb
 from paddle_tasks.training.optimizer import build_optimizer, freeze
+from paddle_tasks.training.precision import Precision
 from paddle_tasks.training.protocol import Evaluation, Task
 from paddle_tasks.training.session import (
     Event,
     Session,
     StopSignal,
-    peak_memory_mb,
     scalars_of,
 )
-from paddle_tasks.training.settings import RunSection
+from paddle_tasks.training.settings import RunSection, TrainingSection
 from paddle_tasks.training.tracking import Tracker, open_tracker
 from paddle_tasks.workflows.run_folder import RunFolder
 
@@ -113,30 +118,52 @@ def run_training(config: RunSection, *, device: str, fresh: bool, observe: Obser
         if result and result["status"] == "finished":
             observe(Note(f"{folder.path} is finished already; nothing to do (--fresh trains anew)"))
             return Run(folder.path, result)
-    device = runtime.use_device(device)
+    runtime.use_device(device)
     task: Task = tasks.find(config.task)(config)
     task.read()
     paddle.seed(config.seed)
-    model = task.build_model()
-    freeze(model, config.training.freeze)
+    model = _model(task, config.training)
+    optimizer = build_optimizer(model, config.optimizer)
     if folder.exists and fresh:
         observe(Note(f"the older run is now {folder.move_aside()}"))
     folder.create(config)
     with folder.locked():
-        return _Training(config, task, model, folder, device, observe).run()
+        return _Training(config, task, model, optimizer, folder, observe).run()
+
+
+def _model(task: Task, training: TrainingSection) -> nn.Layer:
+    """Return the task's model, as the configuration wants it trained."""
+    model = task.build_model()
+    freeze(model, training.freeze)
+    if training.fgm_epsilon:
+        check_word_vectors(model)
+    if training.recompute:
+        model.encoder.recompute()
+    if training.deterministic:
+        runtime.make_deterministic()
+    cpu.switch_in(model)
+    return model
 
 
 class _Training:
     """One training process: the parts that the steps of its course share."""
 
     def __init__(
-        self, config: RunSection, task: Task, model: nn.Layer, folder: RunFolder, device: str, observe: Observer
+        self,
+        config: RunSection,
+        task: Task,
+        model: nn.Layer,
+        optimizer: paddle.optimizer.Optimizer,
+        folder: RunFolder,
+        observe: Observer,
     ) -> None:
         self.config, self.task, self.model, self.folder = config, task, model, folder
-        self.device, self.observe = device, observe
+        self.optimizer, self.observe = optimizer, observe
         self.store = CheckpointStore(folder.checkpoints, config.training.keep_checkpoints)
-        self.optimizer = build_optimizer(model, config.optimizer)
+        decay = config.training.ema_decay
+        self.average = WeightAverage(model, decay) if decay else None
         self.loop = self._build_loop()
+        self.loop.precision.decorate(model, optimizer)
         self.scores: dict[str, Evaluation] = {}
 
     def _build_loop(self) -> Loop:
@@ -154,7 +181,9 @@ class _Training:
             seed=self.config.seed,
             on_nonfinite=training.on_nonfinite,
             progress=Progress(),
-            precision=Precision.prepare(training.precision),
+            precision=Precision.prepare(training.precision, training.amp_level),
+            fgm_epsilon=training.fgm_epsilon,
+            average=self.average,
         )
 
     def run(self) -> Run:
@@ -185,6 +214,8 @@ class _Training:
             return None  # nothing was earned yet, so training starts with the first step
         self._check_data(checkpoint)
         self.task.load_weights(self.model, checkpoint.folder / "model")
+        if self.average:
+            self.average.restart()
         load_optimizer_state(self.optimizer, self.model, checkpoint.folder / "optimizer.safetensors")
         if self.loop.precision.scaler and "scaler" in checkpoint.state:
             self.loop.precision.scaler.load_state_dict(checkpoint.state["scaler"])
@@ -215,8 +246,8 @@ class _Training:
             loop=self.loop,
             tracker=tracker,
             store=self.store,
-            evaluate=lambda between: self.task.evaluate(self.model, self.task.splits["dev"], between).metrics,
-            write_model=lambda folder: self.task.save_model(self.model, folder),
+            evaluate=self._evaluate,
+            write_model=self._write_model,
             keep_best=lambda checkpoint: copy_folder(checkpoint / "model", self.folder.model),
             observe=self.observe,
             stop=stop,
@@ -227,6 +258,17 @@ class _Training:
             patience=config.training.early_stopping_patience,
             state={"data": {name: split.sha256 for name, split in self.task.splits.items()}},
         )
+
+    def _averaged(self) -> contextlib.AbstractContextManager[None]:
+        return self.average.in_place() if self.average else contextlib.nullcontext()
+
+    def _evaluate(self, between: Callable[[], None]) -> Mapping[str, Any]:
+        with self._averaged():
+            return self.task.evaluate(self.model, self.task.splits["dev"], between).metrics
+
+    def _write_model(self, folder: Path) -> None:
+        with self._averaged():
+            self.task.save_model(self.model, folder)
 
     def _score_best(self, tracker: Tracker, stop: StopSignal) -> None:
         self.task.load_weights(self.model, self.folder.model)
@@ -258,10 +300,11 @@ class _Training:
                 "seconds": round(progress.seconds, 3),
                 "tokens": progress.n_tokens,
                 "padded_tokens": progress.n_padded_tokens,
+                "padding": round(1 - progress.n_tokens / max(1, progress.n_padded_tokens), 4),
                 "tokens_per_second": round(progress.n_tokens / progress.seconds, 1) if progress.seconds else None,
                 "peak_memory_mb": peak_memory_mb(),
             },
-            "environment": runtime.environment(self.device),
+            "environment": runtime.environment(paddle.device.get_device()),
         }
 
     def _encoder_name(self) -> str:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from paddle_tasks.data import token_cache
 from paddle_tasks.data.splits import LabelledText, Split
 from paddle_tasks.errors import CheckpointError, ConfigError, UserError
 from paddle_tasks.tasks import SETTINGS
@@ -85,6 +86,29 @@ def test_labels_reach_the_batches(tmp_path):
     for batch in read.batches_of(0, 0):
         expected = [read.labels.index(examples[row].label) for row in batch.rows]
         assert batch.labels.numpy().tolist() == expected
+
+
+def test_a_budget_of_tokens_bounds_the_batches_of_every_epoch():
+    read = read_task("sentiment", fixture_of("sentiment"), "training.batch_size=5", "training.max_tokens_per_batch=60")
+    free = read_task("sentiment", fixture_of("sentiment"), "training.batch_size=5")
+    n_rows = len(read.splits["train"].examples)
+    for epoch in range(3):
+        batches = list(read.batches_of(epoch, 0))
+        assert len(batches) == read.n_batches > free.n_batches
+        assert sorted(row for batch in batches for row in batch.rows) == list(range(n_rows))
+        assert all(batch.n_padded_tokens <= 60 and len(batch.rows) <= 5 for batch in batches)
+        assert max(batch.n_padded_tokens for batch in free.batches_of(epoch, 0)) > 60
+
+
+def test_features_from_the_cache_are_the_same(tmp_path, monkeypatch):
+    monkeypatch.setenv(token_cache.FOLDER, str(tmp_path))
+    monkeypatch.setattr(token_cache, "_PAYS_FROM", 1)
+    made, found = (read_task("sentiment", fixture_of("sentiment")) for _ in range(2))
+    assert list(tmp_path.iterdir())
+    for one, other in zip(made.batches_of(0, 0), found.batches_of(0, 0), strict=True):
+        assert one.rows == other.rows
+        assert one.input_ids.numpy().tolist() == other.input_ids.numpy().tolist()
+        assert one.labels.numpy().tolist() == other.labels.numpy().tolist()
 
 
 # ---- scores

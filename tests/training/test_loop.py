@@ -13,8 +13,9 @@ from paddle import nn
 from paddle_tasks.errors import NonFiniteError
 from paddle_tasks.training import loop as loop_module
 from paddle_tasks.training.checkpoint import optimizer_state
-from paddle_tasks.training.loop import Precision, Progress, step_seed
+from paddle_tasks.training.loop import Progress, step_seed
 from paddle_tasks.training.optimizer import build_optimizer
+from paddle_tasks.training.precision import Precision
 from paddle_tasks.training.settings import OptimizerSection
 
 from .toy import batches, loss_scaler, make_loop, make_toy, same, summed_loss, weights

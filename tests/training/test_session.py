@@ -16,13 +16,13 @@ from safetensors.numpy import load_file, save_file
 from paddle_tasks.errors import Interrupted
 from paddle_tasks.training.checkpoint import CheckpointStore
 from paddle_tasks.training.loop import Progress, StepReport
+from paddle_tasks.training.memory import peak_memory_mb
 from paddle_tasks.training.optimizer import build_optimizer
 from paddle_tasks.training.session import (
     CheckpointReport,
     EvaluationReport,
     Session,
     StopSignal,
-    peak_memory_mb,
     scalars_of,
 )
 from paddle_tasks.training.settings import OptimizerSection

@@ -51,6 +51,11 @@ class Rows:
     def n_padded_tokens(self) -> int:
         return 2 * len(self.rows)
 
+    def split(self, n_parts: int) -> list[Rows]:
+        size = -(-len(self.rows) // n_parts)
+        parts = [slice(start, start + size) for start in range(0, len(self.rows), size)]
+        return [Rows(self.inputs[part], self.labels[part], self.rows[part]) for part in parts]
+
 
 def batches(n_rows: int, batch_size: int, epoch: int = 0, start: int = 0) -> Iterator[Rows]:
     """Yield the batches of an epoch; the order of the rows changes from epoch to epoch."""

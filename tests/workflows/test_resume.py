@@ -23,7 +23,8 @@ from paddle_tasks.tasks.sentiment import Task
 from paddle_tasks.training import checkpoint as checkpoint_module
 from paddle_tasks.training import loop as loop_module
 from paddle_tasks.training.checkpoint import CheckpointStore
-from paddle_tasks.training.loop import Precision, StepReport
+from paddle_tasks.training.loop import StepReport
+from paddle_tasks.training.precision import Precision
 from paddle_tasks.training.session import CheckpointReport, EvaluationReport
 from paddle_tasks.training.tracking import MetricsWriter
 from paddle_tasks.workflows import train as workflow
@@ -274,7 +275,7 @@ def test_counters_of_early_stopping_survive(settings, tmp_path):
 
 
 def test_the_loss_scale_of_float16_survives(settings, tmp_path, monkeypatch):
-    def scaled(dtype: str) -> Precision:
+    def scaled(dtype: str, level: str) -> Precision:
         return Precision(scaler=loss_scaler(monkeypatch, incr_every_n_steps=2))
 
     monkeypatch.setattr(workflow.Precision, "prepare", scaled)

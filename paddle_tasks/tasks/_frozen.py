@@ -1,0 +1,48 @@
+"""The text vectors of an encoder that is frozen whole: computed once for each data set, with dropout off."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import paddle
+from paddle import Tensor, nn
+from paddlenlp.datasets import MapDataset
+
+from paddle_tasks.data.batches import Batch
+
+
+def vectors_are_fixed(model: nn.Layer) -> bool:
+    """Tell whether nothing that a text's vector depends on is trained: neither the encoder nor the pooling."""
+    parts = (model.encoder, model.pool)
+    return all(value.stop_gradient for part in parts if isinstance(part, nn.Layer) for value in part.parameters())
+
+
+class TextVectors:
+    """What `vectors_are_fixed` allows to keep, as long as the process lives."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, tuple[MapDataset, Tensor]] = {}
+
+    @paddle.no_grad()  # type: ignore[untyped-decorator]
+    def of(
+        self, model: nn.Layer, dataset: MapDataset, batches: Iterable[Batch], between: Callable[[], None]
+    ) -> Tensor:
+        """Return <float32>[rows, width] of a data set, calling ``between`` before each batch that is computed."""
+        if id(dataset) not in self._kept:
+            was_training = model.training
+            model.eval()
+            self._kept[id(dataset)] = (dataset, _computed(model, batches, between))
+            if was_training:
+                model.train()
+        return self._kept[id(dataset)][1]
+
+
+def _computed(model: nn.Layer, batches: Iterable[Batch], between: Callable[[], None]) -> Tensor:
+    rows: list[int] = []
+    vectors: list[Tensor] = []
+    for batch in batches:
+        between()
+        vectors.append(model.text_vectors(batch.input_ids, batch.token_type_ids, batch.lengths))
+        rows.extend(batch.rows)
+    return paddle.gather(paddle.concat(vectors), paddle.to_tensor(np.argsort(rows)))

@@ -1,0 +1,45 @@
+"""The fast gradient method: a second pass over each batch, on word vectors moved to where the loss is larger."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import paddle
+from paddle import Tensor, nn
+
+from paddle_tasks.errors import ConfigError
+
+
+def word_vectors(model: nn.Layer) -> Tensor | None:
+    """Return the weights of the word embedding, which is the Embedding with the most rows, or None without one."""
+    found = [layer.weight for layer in model.sublayers(include_self=True) if isinstance(layer, nn.Embedding)]
+    return max(found, key=lambda weight: weight.shape[0], default=None)
+
+
+def check_word_vectors(model: nn.Layer) -> None:
+    """Refuse a model whose word vectors the method cannot move.
+
+    Raises:
+        ConfigError: there are none, or they are frozen.
+    """
+    weight = word_vectors(model)
+    if weight is None or weight.stop_gradient:
+        raise ConfigError("training.fgm_epsilon: moves word vectors along their gradient, but they are frozen")
+
+
+@contextlib.contextmanager
+def moved(weight: Tensor, gradient: Tensor, epsilon: float) -> Iterator[None]:
+    """Move a weight by ``epsilon`` along its gradient for as long as the block lasts.
+
+    Source: Miyato et al. 2017, https://arxiv.org/abs/1605.07725, on the weights of the embedding instead of the
+    vectors of each text, as is usual; the norm is that over the whole matrix.
+    """
+    own = weight.detach().clone()
+    with paddle.no_grad():
+        weight.add_(gradient * (epsilon / (gradient.norm() + 1e-12)).astype(gradient.dtype))
+    try:
+        yield
+    finally:
+        with paddle.no_grad():
+            weight.copy_(own, True)

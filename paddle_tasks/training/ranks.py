@@ -1,0 +1,175 @@
+"""The processes of one run, as `python -m paddle.distributed.launch` starts them; one process alone is rank 0 of 1.
+
+Every rank does the same steps on its share of each batch's rows, so it decides the same at every turn; what could
+differ (a signal, memory that is full, a file that cannot be read) is exchanged before anything follows from it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, TypeVar
+
+import numpy as np
+import paddle
+from paddle import Tensor
+
+from paddle_tasks.errors import RunStopped, UserError
+
+T = TypeVar("T")
+Table = np.ndarray[Any, np.dtype[np.float64]]
+
+# 64 MB of float32: one exchange costs some milliseconds however short it is, and a buffer doubles what it holds.
+_MOST_IN_BUFFER = 1 << 24
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process among those of its run.
+
+    Attributes:
+        rank: counted from 0; rank 0 writes.
+        size: how many there are.
+    """
+
+    rank: int = 0
+    size: int = 1
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Ranks:
+        """Return the rank that the launcher gave this process, once all of them have found each other.
+
+        One process alone neither imports nor prepares anything.
+        """
+        size = int(environment.get("PADDLE_TRAINERS_NUM") or 1)
+        if size == 1:
+            return cls()
+        _meet()
+        return cls(int(environment["PADDLE_TRAINER_ID"]), size)
+
+    @property
+    def writes(self) -> bool:
+        """Whether this process writes the run folder and speaks."""
+        return self.rank == 0
+
+    def share(self, items: Sequence[T]) -> Sequence[T]:
+        """Return every ``size``-th item: shares of rows sorted by length are alike, and may be empty."""
+        return items[self.rank :: self.size]
+
+    def sum_gradients(self, parameters: Iterable[Tensor]) -> None:
+        """Replace every gradient by its sum over the ranks.
+
+        A parameter that has a gradient on some ranks has it on all of them afterwards; one without stays without.
+        """
+        if self.size > 1:
+            for bucket in buckets([parameter for parameter in parameters if not parameter.stop_gradient]):
+                fill(bucket, self._sum(flat(bucket)))
+
+    def table(self, values: Sequence[float]) -> Table:
+        """Return every rank's numbers, <float64>[size, len(values)], the same on each rank."""
+        rows = np.zeros((self.size, len(values)))
+        rows[self.rank] = values
+        return rows if self.size == 1 else np.asarray(self._sum(paddle.to_tensor(rows)).numpy())
+
+    def sum_array(self, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Return the sum of an array over the ranks, in its own type."""
+        return array if self.size == 1 else np.asarray(self._sum(paddle.to_tensor(array)).numpy())
+
+    def objects(self, value: T) -> list[T]:
+        """Return the value of every rank; for what happens seldom, since it is pickled."""
+        if self.size == 1:
+            return [value]
+        found: list[T] = []
+        _distributed().all_gather_object(found, value)
+        return found
+
+    def wait(self) -> None:
+        """Wait for all ranks: what rank 0 has written by then can be read."""
+        self.table([0.0])
+
+    def take_over(self, tensors: Iterable[Tensor]) -> None:
+        """Fill tensors with those of rank 0."""
+        if self.size > 1:
+            for tensor in tensors:
+                _distributed().broadcast(tensor, src=0)
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """End this block on all ranks at the same time, and with an error on all when one of them has one.
+
+        The error of the lowest rank is raised everywhere. The block must not exchange anything itself.
+        """
+        if self.size == 1:
+            yield
+            return
+        error: Exception | None = None
+        try:
+            yield
+        except Exception as caught:
+            error = caught
+        self._raise_on_all(error)
+
+    def _raise_on_all(self, error: Exception | None) -> None:
+        if not self.table([float(error is not None)]).any():
+            return
+        told = error if error is None or isinstance(error, (UserError, RunStopped)) else self._foreign(error)
+        everyones = self.objects(told)
+        if error is not None and told is not error:
+            raise error  # with its traceback, which says more than the others can know
+        raise next(found for found in everyones if found is not None)
+
+    def _foreign(self, error: Exception) -> RunStopped:
+        return RunStopped(f"process {self.rank} of {self.size} failed: {type(error).__name__}: {error}")
+
+    def _sum(self, tensor: Tensor) -> Tensor:
+        _distributed().all_reduce(tensor)
+        return tensor
+
+
+def _distributed() -> Any:
+    return paddle.distributed
+
+
+@cache
+def _meet() -> None:
+    # Paddle prints its flags there, which nobody has asked for.
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        _distributed().init_parallel_env()
+
+
+# ---- gradients as few large arrays
+
+
+def buckets(parameters: Sequence[Tensor], most: int = _MOST_IN_BUFFER) -> Iterator[list[Tensor]]:
+    """Yield runs of parameters of one type, of at most so many elements; a larger one stands alone."""
+    bucket: list[Tensor] = []
+    n_elements = 0
+    for parameter in parameters:
+        if bucket and (n_elements + parameter.size > most or parameter.dtype != bucket[0].dtype):
+            yield bucket
+            bucket, n_elements = [], 0
+        bucket.append(parameter)
+        n_elements += parameter.size
+    if bucket:
+        yield bucket
+
+
+@paddle.no_grad()  # type: ignore[untyped-decorator]
+def flat(bucket: Sequence[Tensor]) -> Tensor:
+    """Return the gradients as one array, zeros where there is none, and behind them a 1 for each that is there."""
+    gradients = [paddle.zeros_like(value) if value.grad is None else value.grad for value in bucket]
+    is_there = paddle.to_tensor([float(value.grad is not None) for value in bucket], dtype=bucket[0].dtype)
+    return paddle.concat([*(gradient.flatten() for gradient in gradients), is_there])
+
+
+@paddle.no_grad()  # type: ignore[untyped-decorator]
+def fill(bucket: Sequence[Tensor], summed: Tensor) -> None:
+    """Take the gradients from a sum of such arrays."""
+    *gradients, n_there = paddle.split(summed, [*(int(value.size) for value in bucket), len(bucket)])
+    for value, gradient, number in zip(bucket, gradients, n_there.astype("float32").numpy(), strict=True):
+        if number > 0:
+            value.grad = gradient.reshape(value.shape)
