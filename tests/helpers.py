@@ -16,9 +16,14 @@ from paddle_tasks.cli import main
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("PADDLE_TASKS_DATA", ROOT.parent / "shared" / "data"))
 CHNSENTICORP = DATA / "sentiment" / "chnsenticorp"
+IMDB = DATA / "sentiment" / "imdb" / "aclImdb_labelled.tar.gz"
 
 needs_chnsenticorp = pytest.mark.skipif(
     not CHNSENTICORP.is_dir(), reason=f"no ChnSentiCorp in {DATA}; PADDLE_TASKS_DATA names the folder of the data sets"
+)
+
+needs_imdb = pytest.mark.skipif(
+    not IMDB.is_file(), reason=f"no IMDB reviews in {DATA}; PADDLE_TASKS_DATA names the folder of the data sets"
 )
 
 

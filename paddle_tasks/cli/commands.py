@@ -13,6 +13,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from paddle_tasks.cli import bench
+from paddle_tasks.cli.options import Config, Device, Overrides, Quiet, RunFolder
+
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -22,13 +25,7 @@ app = typer.Typer(
     help="Chinese NLP on PaddlePaddle: train, score and look at the course's projects.",
 )
 
-Config = Annotated[Path, typer.Argument(help="A YAML file, such as configs/sentiment.yaml.", show_default=False)]
-Overrides = Annotated[
-    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings over those of the file.")
-]
-Device = Annotated[str, typer.Option(help="auto, cpu, gpu or gpu:N.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors only.")]
-RunFolder = Annotated[Path, typer.Argument(help="A run folder, such as runs/sentiment.", show_default=False)]
+app.add_typer(bench.app, name="bench")
 
 
 def _print(text: str) -> None:
@@ -112,12 +109,17 @@ def train(
 ) -> None:
     """Train, score and write the run folder; an unfinished run goes on where it stopped."""
     _start()
+    from paddle_tasks.cli.launched import one_voice
     from paddle_tasks.cli.progress import watch
     from paddle_tasks.workflows.train import load_config, run_training
 
-    merged = load_config(config, overrides or [])
-    with watch(quiet=quiet) as observe:
-        run = run_training(merged, device=device, fresh=fresh, observe=observe)
+    with one_voice() as ranks:
+        with ranks.together():
+            merged = load_config(config, overrides or [])
+        with watch(quiet=quiet or not ranks.writes) as observe:
+            run = run_training(merged, device=device, fresh=fresh, observe=observe)
+    if not ranks.writes:
+        return
     for split in ("dev", "test"):
         if split in run.result:
             _print(f"{split:5} {_summary(run.result[split])}")

@@ -89,7 +89,7 @@ def _pad(features: PackedFeatures, rows: Sequence[int], pad_id: int) -> _PaddedA
     chosen = np.asarray(rows, dtype=np.int64)
     ids = features.ids
     starts, lengths = ids.offsets[chosen], ids.offsets[chosen + 1] - ids.offsets[chosen]
-    columns = np.arange(lengths.max())
+    columns = np.arange(lengths.max(initial=0))  # a rank's share of a small batch may hold no rows
     is_real = columns < lengths[:, None]
     places = (starts[:, None] + columns)[is_real]
     input_ids = np.full(is_real.shape, pad_id, dtype=np.int64)

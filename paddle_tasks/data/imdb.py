@@ -24,7 +24,7 @@ RATINGS: Mapping[str, range] = {"neg": range(1, 5), "pos": range(7, 11)}
 LAYOUT = "{train,test}/{pos,neg}/ID_RATING.txt"
 
 _PLACE = re.compile(r"(?:^|/)(train|test)/(pos|neg)/([^/]+)$")
-_NAME = re.compile(r"(\d+)_(\d+)\.txt")
+_NAME = re.compile(r"([0-9]{1,18})_([0-9]{1,3})\.txt")
 _BREAKS = re.compile(r"<br\s*/?>(?:\s*<br\s*/?>)*")
 _BROKEN = (tarfile.TarError, EOFError, zlib.error, OSError)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, Literal
 
 import paddle
 from paddle import Tensor, nn
 
+from paddle_tasks.errors import ConfigError
 from paddle_tasks.models.section import EncoderSection
 
 
@@ -17,10 +18,12 @@ class Encoder(nn.Layer, ABC):  # type: ignore[misc]
     Attributes:
         width: size of both vectors.
         max_length: the longest text in tokens, or None when any length will do.
+        own_pooling: the pooling over the states that a text's own vector is, when it is one.
     """
 
     width: int
     max_length: int | None
+    own_pooling: Literal["mean", "max"] | None = None
 
     def __init__(self, width: int, max_length: int | None = None) -> None:
         super().__init__()
@@ -39,8 +42,8 @@ class Encoder(nn.Layer, ABC):  # type: ignore[misc]
         Returns:
             The states <float32>[batch, length, width], where padding positions may hold anything, and the texts'
             own vectors <float32>[batch, width]: whatever the kind of encoder has for one. That is the pooler's output
-            (or ``states[:, 0]`` when there is no pooler) of a BERT, the last state of each direction of a recurrent
-            network, and the maximum over the text of a convolutional one.
+            (or ``states[:, 0]`` when there is no pooler) of a Transformer, the last state of each direction of a
+            recurrent network, and the maximum over the text of a convolutional one.
         """
 
     @abstractmethod
@@ -53,12 +56,31 @@ class Encoder(nn.Layer, ABC):  # type: ignore[misc]
         Without it such parameters would get no gradient, over which DataParallel waits for ever.
         """
 
+    def recompute(self) -> None:
+        """Keep only the inputs of the layers for the way back, and compute the rest again: less memory, more time.
+
+        Raises:
+            ConfigError: the encoder has no Transformer layers, or shares one among them.
+        """
+        layers = next((layer for layer in self.sublayers() if isinstance(layer, nn.TransformerEncoder)), None)
+        if layers is None:
+            raise ConfigError("training.recompute: is for Transformer encoders, whose layers can be computed again")
+        layers.enable_recompute = True
+
+    def keep_first_only(self) -> None:
+        """Compute only what goes into the texts' own vectors, for a task that looks at nothing else.
+
+        The states may then hold fewer positions than the texts.
+        """
+
 
 class ScratchEncoder(Encoder):
     """An encoder that is built from its section, with fresh weights."""
 
-    def __init__(self, section: EncoderSection, vocabulary_size: int, pad_id: int, width: int) -> None:
-        super().__init__(width)
+    def __init__(
+        self, section: EncoderSection, vocabulary_size: int, pad_id: int, width: int, max_length: int | None = None
+    ) -> None:
+        super().__init__(width, max_length)
         self._section, self._vocabulary_size, self._pad_id = section, vocabulary_size, pad_id
 
     def describe(self) -> dict[str, Any]:
@@ -68,14 +90,27 @@ class ScratchEncoder(Encoder):
         return {"model_type": self._section.encoder, **vocabulary, **sizes}
 
 
-def token_embedding(vocabulary_size: int, size: int, pad_id: int) -> nn.Embedding:
+def token_embedding(
+    vocabulary_size: int, size: int, pad_id: int | None, initial: nn.initializer.Initializer | None = None
+) -> nn.Embedding:
     """Return an embedding whose padding row is zero and stays so.
 
-    Uniform in [-0.25, 0.25] as in Kim (2014), https://aclanthology.org/D14-1181: Paddle's own default shrinks with
-    the size of the vocabulary, and with 20,000 tokens a recurrent network learns nothing for many steps.
+    Uniform in [-0.25, 0.25] as in Kim (2014), https://aclanthology.org/D14-1181, when ``initial`` is not given:
+    Paddle's own default shrinks with the size of the vocabulary, and with 20,000 tokens a recurrent network learns
+    nothing for many steps.
     """
-    initial = paddle.ParamAttr(initializer=nn.initializer.Uniform(-0.25, 0.25))
-    return nn.Embedding(vocabulary_size, size, padding_idx=pad_id, weight_attr=initial)
+    drawn = paddle.ParamAttr(initializer=initial or nn.initializer.Uniform(-0.25, 0.25))
+    return nn.Embedding(vocabulary_size, size, padding_idx=pad_id, weight_attr=drawn)
+
+
+def check_heads(section: EncoderSection) -> None:
+    """Refuse a hidden size that the attention heads cannot share.
+
+    Raises:
+        ConfigError: the hidden size is no multiple of the number of heads.
+    """
+    if section.hidden_size % section.n_heads:
+        raise ConfigError(f"model.hidden_size: {section.hidden_size} is no multiple of n_heads {section.n_heads}")
 
 
 def real_positions(lengths: Tensor, length: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""BERT and ERNIE: PaddleNLP's own Layers as an encoder, with loaded or fresh weights."""
+"""BERT, ERNIE and their kin: PaddleNLP's own Layers as an encoder, with loaded or fresh weights."""
 
 from __future__ import annotations
 
@@ -9,36 +9,46 @@ from typing import Any
 from paddle import Tensor, nn
 from paddle.nn import functional
 
-from paddle_tasks.errors import ConfigError
-from paddle_tasks.models.base import Encoder, real_positions
+from paddle_tasks.models import cpu
+from paddle_tasks.models.architectures import ARCHITECTURES, classes
+from paddle_tasks.models.base import Encoder, check_heads, real_positions
 from paddle_tasks.models.section import EncoderSection
 
-MODEL_TYPES = ("bert", "ernie")
-# Names in use for GELU with the tanh approximation, which PaddleNLP's layers cannot name.
+# Names in use for GELU with the tanh approximation, which not all of PaddleNLP's layers can name.
 TANH_GELU = ("gelu_new", "gelu_pytorch_tanh", "gelu_fast")
 ACTIVATIONS = ("gelu", "relu", "silu", "swish", *TANH_GELU)
 
 
 class PretrainedEncoder(Encoder):
-    """PaddleNLP's BertModel or ErnieModel (Devlin et al., 2019; Sun et al., 2019), as attribute ``model``."""
+    """One of PaddleNLP's encoders (see `ARCHITECTURES`), as attribute ``model``.
+
+    Attributes:
+        model_type: its key in `ARCHITECTURES`.
+        has_pooler: whether a text's own vector is the pooler's output, and not the first state.
+    """
 
     def __init__(self, model: nn.Layer) -> None:
-        super().__init__(model.config.hidden_size, model.config.max_position_embeddings)
-        self.model = model
+        self.model_type = str(model.config.model_type)
+        kind = ARCHITECTURES[self.model_type]
+        super().__init__(model.config.hidden_size, kind.max_length(model.config))
+        self.model, self.has_pooler = model, kind.has_pooler
 
     @property
-    def model_type(self) -> str:
-        """`bert` or `ernie`: also the prefix of the tensors' names in a file."""
-        return str(self.model.base_model_prefix)
+    def prefix(self) -> str:
+        """What stands before the tensors' names in a file of PaddleNLP's."""
+        return ARCHITECTURES[self.model_type].prefixes[0]
 
     def forward(self, input_ids: Tensor, token_type_ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """See `Encoder.forward`; token types stay below the model's ``type_vocab_size``."""
-        states, first = self.model(
+        output = self.model(
             input_ids,
             token_type_ids=token_type_ids,
             attention_mask=real_positions(lengths, input_ids.shape[1]).astype("int64"),
         )
-        return states, first
+        if self.has_pooler:
+            return output[0], output[1]
+        states = output[0] if isinstance(output, tuple) else output  # ELECTRA returns nothing else
+        return states, states[:, 0]
 
     def describe(self) -> dict[str, Any]:
         """Return PaddleNLP's configuration of the model."""
@@ -47,33 +57,33 @@ class PretrainedEncoder(Encoder):
 
     def freeze_first(self) -> None:
         """Stop gradients to the pooler; see `Encoder.freeze_first`."""
-        for parameter in self.model.pooler.parameters():
-            parameter.stop_gradient = True
+        if self.has_pooler:
+            for parameter in self.model.pooler.parameters():
+                parameter.stop_gradient = True
+
+    def keep_first_only(self) -> None:
+        """Spare the last layer all positions but the first, where the layers are replaced for a CPU."""
+        layers = getattr(getattr(self.model, "encoder", None), "layers", None)
+        if layers is not None:
+            cpu.keep_first_only(layers[len(layers) - 1])
 
     def drop_pooler(self) -> None:
         """Take the first state as the text's own vector, for weights that come without a pooler."""
-        self.model.pooler = _FirstState()
-
-
-class _FirstState(nn.Layer):  # type: ignore[misc]
-    """Stands where a pooler would: <float32>[batch, length, width] -> <float32>[batch, width]."""
-
-    def forward(self, states: Tensor) -> Tensor:
-        return states[:, 0]
+        self.model.pooler, self.has_pooler = nn.Identity(), False
 
 
 def build_model(model_type: str, fields: Mapping[str, Any]) -> nn.Layer:
     """Build PaddleNLP's Layer with fresh weights.
 
     Args:
-        model_type: `bert` or `ernie`.
+        model_type: a key of `ARCHITECTURES`.
         fields: arguments of its configuration class; ``hidden_act`` is one of `ACTIVATIONS`.
     """
-    from paddlenlp.transformers import BertConfig, BertModel, ErnieConfig, ErnieModel
-
-    kind, config_kind = (BertModel, BertConfig) if model_type == "bert" else (ErnieModel, ErnieConfig)
-    activation = fields.get("hidden_act", "gelu")
-    model = kind(config_kind(**{**fields, "hidden_act": "gelu" if activation in TANH_GELU else activation}))
+    kind, config_kind = classes(model_type)
+    config = config_kind(**fields)
+    activation = config.hidden_act
+    config.hidden_act = "gelu" if activation in TANH_GELU else activation
+    model = kind(config)
     model.config.hidden_act = activation
     _finish(model)
     return model
@@ -81,11 +91,17 @@ def build_model(model_type: str, fields: Mapping[str, Any]) -> nn.Layer:
 
 def _finish(model: nn.Layer) -> None:
     """Apply what PaddleNLP does not: ERNIE's LayerNorm epsilon is 1e-12 whatever its configuration says."""
+    from paddlenlp.transformers.albert.modeling import AlbertLayer
+
+    epsilon = ARCHITECTURES[model.config.model_type].epsilon
+    is_tanh = model.config.hidden_act in TANH_GELU
     for layer in model.sublayers():
         if isinstance(layer, nn.LayerNorm):
-            layer._epsilon = model.config.layer_norm_eps
-        if isinstance(layer, nn.TransformerEncoderLayer) and model.config.hidden_act in TANH_GELU:
+            layer._epsilon = model.config.layer_norm_eps if epsilon is None else epsilon
+        elif is_tanh and isinstance(layer, nn.TransformerEncoderLayer):
             layer.activation = partial(functional.gelu, approximate=True)
+        elif is_tanh and isinstance(layer, AlbertLayer):
+            layer.activation = nn.GELU(approximate=True)  # here it is a Layer, and may be replaced by one alone
 
 
 def bert_from_scratch(section: EncoderSection, vocabulary_size: int, pad_id: int) -> PretrainedEncoder:
@@ -94,8 +110,7 @@ def bert_from_scratch(section: EncoderSection, vocabulary_size: int, pad_id: int
     Raises:
         ConfigError: the hidden size is no multiple of the number of heads.
     """
-    if section.hidden_size % section.n_heads:
-        raise ConfigError(f"model.hidden_size: {section.hidden_size} is no multiple of n_heads {section.n_heads}")
+    check_heads(section)
     fields = {
         "vocab_size": vocabulary_size,
         "hidden_size": section.hidden_size,

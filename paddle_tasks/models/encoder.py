@@ -7,16 +7,18 @@ from collections.abc import Callable
 from paddle_tasks.errors import ConfigError, did_you_mean
 from paddle_tasks.models.base import Encoder
 from paddle_tasks.models.bert import bert_from_scratch
-from paddle_tasks.models.bilstm import BiLSTM
+from paddle_tasks.models.recurrent import CELLS, Recurrent
 from paddle_tasks.models.section import EncoderSection
 from paddle_tasks.models.textcnn import TextCNN
+from paddle_tasks.models.transformer import Transformer
 
 __all__ = ["KINDS", "SCRATCH", "Encoder", "EncoderSection", "build_encoder"]
 
 # Called with the section, the vocabulary's size and the padding id.
 KINDS: dict[str, Callable[[EncoderSection, int, int], Encoder]] = {
-    "bilstm": BiLSTM,
+    **dict.fromkeys(CELLS, Recurrent),
     "textcnn": TextCNN,
+    "transformer": Transformer,
     "bert": bert_from_scratch,
 }
 SCRATCH = tuple(KINDS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,9 +13,16 @@ from typing import Any
 
 from paddle_tasks.errors import SetupError
 from paddle_tasks.files import whole_folder, write_json
+from paddle_tasks.models.architectures import ARCHITECTURES, classes, tokenizers
 
 WEIGHTS = "model_state.pdparams"
 PROBE_SECONDS = 5
+# What a tokenizer of PaddleNLP's lists beside or instead of a vocab.txt of word pieces.
+OTHER_VOCABULARIES = {
+    "sentencepiece_model_file": "a sentencepiece model",
+    "merges_file": "one of byte-level BPE",
+    "bpe_vocab_file": "one of byte-level BPE",
+}
 
 
 @dataclass(frozen=True)
@@ -31,24 +38,48 @@ class Published:
 
 @cache
 def _published() -> dict[str, Published]:
-    from paddlenlp.transformers import BertModel, BertTokenizer, ErnieModel, ErnieTokenizer
+    return {name: published for model_type in ARCHITECTURES for name, published in _published_of(model_type)}
 
+
+def _published_of(model_type: str) -> Iterator[tuple[str, Published]]:
+    model, _ = classes(model_type)
+    weights = model.pretrained_resource_files_map["model_state"]
+    for tokenizer in tokenizers(model_type):
+        vocabularies = tokenizer.pretrained_resource_files_map.get("vocab_file", {})
+        for name, configuration in model.pretrained_init_configuration.items():
+            if name in weights and name in vocabularies and name not in _other_vocabularies():
+                lowercase = tokenizer.pretrained_init_configuration[name]["do_lower_case"]
+                yield name, Published(model_type, configuration, weights[name], vocabularies[name], lowercase)
+
+
+@cache
+def _other_vocabularies() -> dict[str, tuple[str, str]]:
+    """Return kind of model and kind of vocabulary of the names that PaddleNLP knows and that cannot be used."""
     return {
-        name: Published(
-            model.base_model_prefix,
-            configuration,
-            model.pretrained_resource_files_map["model_state"][name],
-            tokenizer.pretrained_resource_files_map["vocab_file"][name],
-            tokenizer.pretrained_init_configuration[name]["do_lower_case"],
-        )
-        for model, tokenizer in ((BertModel, BertTokenizer), (ErnieModel, ErnieTokenizer))
-        for name, configuration in model.pretrained_init_configuration.items()
+        name: (model_type, what)
+        for model_type in ARCHITECTURES
+        for tokenizer in tokenizers(model_type)
+        for key, what in OTHER_VOCABULARIES.items()
+        for name, url in tokenizer.pretrained_resource_files_map.get(key, {}).items()
+        if url
     }
 
 
 def names() -> list[str]:
-    """Return the names of every BERT and ERNIE that PaddleNLP knows; the first call imports PaddleNLP."""
+    """Return the names that PaddleNLP knows and that can be used here; the first call imports PaddleNLP."""
     return list(_published())
+
+
+def check_vocabulary(name: str) -> None:
+    """Refuse a name of PaddleNLP's whose vocabulary is not one of word pieces.
+
+    Raises:
+        SetupError: it is of another kind; the message names the models of its kind that can be used.
+    """
+    if name in _other_vocabularies():
+        model_type, what = _other_vocabularies()[name]
+        usable = ", ".join(known for known, published in _published().items() if published.model_type == model_type)
+        raise SetupError(f"{name}: its vocabulary is {what}, which cannot be used; of {model_type} there are {usable}")
 
 
 def configuration(name: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Which tensor of a file is which parameter of PaddleNLP's BertModel or ErnieModel."""
+"""Which tensor of a file is which parameter of PaddleNLP's encoders."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 from paddle_tasks.errors import CheckpointError
+from paddle_tasks.models.architectures import PREFIXES
 
-PARTS = ("embeddings.", "encoder.", "pooler.")
-PREFIXES = ("bert.", "ernie.")
-# Buffers that older versions of transformers saved along.
+PARTS = ("embeddings.", "embeddings_project.", "encoder.", "pooler.")
+# Buffers that some files hold along with the parameters; they are computed, never loaded.
 BUFFERS = ("embeddings.position_ids", "embeddings.token_type_ids")
 # From Hugging Face's names to PaddleNLP's, applied in this order.
 RENAMES = (
@@ -29,6 +29,7 @@ RENAMES = (
     (".output.dense.", ".linear2."),
     (".output.LayerNorm.", ".norm2."),
     ("embeddings.LayerNorm.", "embeddings.layer_norm."),
+    (".attention.LayerNorm.", ".attention.layer_norm."),  # of an ALBERT
 )
 
 
@@ -44,8 +45,8 @@ class Stored:
 def encoder_tensors(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Stored]:
     """Return the encoder's tensors of a file under PaddleNLP's names, in Paddle's orientation.
 
-    Names may carry the prefix `bert.` or `ernie.`; then tensors without it are a head's and are left out. Hugging
-    Face's names are recognised by themselves, and their linear maps [out, in] are transposed to Paddle's [in, out].
+    Names may carry a prefix such as `bert.`; then tensors without it are a head's and are left out. Hugging Face's
+    names are recognised by themselves, and their linear maps [out, in] are transposed to Paddle's [in, out].
     """
     prefixed = [name for name in arrays if name.startswith(PREFIXES)]
     short = {name.partition(".")[2]: name for name in prefixed} or {name: name for name in arrays}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +12,10 @@ from paddle import nn
 
 from paddle_tasks.errors import CheckpointError, ConfigError, did_you_mean
 from paddle_tasks.models import hub, tensors
-from paddle_tasks.models.bert import ACTIVATIONS, MODEL_TYPES, PretrainedEncoder, build_model
+from paddle_tasks.models.architectures import ARCHITECTURES, model_type_of
+from paddle_tasks.models.bert import ACTIVATIONS, PretrainedEncoder, build_model
 from paddle_tasks.models.encoder import SCRATCH
-from paddle_tasks.models.names import check_fit, encoder_tensors, is_torch
+from paddle_tasks.models.names import BUFFERS, check_fit, encoder_tensors, is_torch
 
 __all__ = ["PretrainedEncoder", "Source", "builtin_names", "load_pretrained", "resolve", "tokenizer_folder"]
 
@@ -23,23 +23,12 @@ BUILTIN = "builtin/"
 ASSETS = Path(__file__).parents[1] / "assets" / "models"
 CONFIGS = ("config.json", "model_config.json")  # the second is PaddleNLP's up to 2.4
 WEIGHTS = ("model.safetensors", hub.WEIGHTS)
-COMMON_FIELDS = (
-    "vocab_size",
-    "hidden_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "intermediate_size",
-    "hidden_act",
-    "hidden_dropout_prob",
-    "attention_probs_dropout_prob",
-    "max_position_embeddings",
-    "type_vocab_size",
-    "initializer_range",
-    "layer_norm_eps",
-    "pad_token_id",
-    "pool_act",
-)
-FIELDS = {"bert": COMMON_FIELDS, "ernie": (*COMMON_FIELDS, "use_task_id", "task_id", "task_type_vocab_size")}
+OTHER_VOCABULARIES = {
+    "spiece.model": "a sentencepiece vocabulary",
+    "sentencepiece.bpe.model": "a sentencepiece vocabulary",
+    "merges.txt": "part of a byte-level BPE vocabulary",
+    "vocab.bpe": "part of a byte-level BPE vocabulary",
+}
 # What PaddleNLP's Layers cannot do, and the one value they take for granted.
 FIXED = {"position_embedding_type": "absolute", "is_decoder": False, "add_cross_attention": False}
 
@@ -50,7 +39,7 @@ class Source:
 
     Attributes:
         name: as it stands in the configuration.
-        model_type: `bert` or `ernie`.
+        model_type: a key of `ARCHITECTURES`.
         config: the raw configuration.
         weights: a file of tensors; of a PaddleNLP name it may have to be fetched first.
         is_hub: whether it is a PaddleNLP name.
@@ -74,14 +63,15 @@ def resolve(name: str) -> Source:
 
     Raises:
         ConfigError: no such name or folder; with the nearest right name.
-        CheckpointError: a folder that is no BERT or ERNIE, or has no weights that can be read.
-        SetupError: a PaddleNLP name that is neither in its cache nor to be reached.
+        CheckpointError: a folder whose model is of no kind in `ARCHITECTURES`, or has no weights that can be read.
+        SetupError: a PaddleNLP name that is neither in its cache nor to be reached, or whose vocabulary cannot be used.
     """
     if name.startswith(BUILTIN):
         return _folder(name, _builtin(name))
     folder = Path(name).expanduser()
     if folder.is_dir():
         return _folder(name, folder)
+    hub.check_vocabulary(name)
     if name in hub.names():
         hub.check_available(name)
         configuration = hub.configuration(name)
@@ -117,8 +107,10 @@ def _unknown(name: str, folder: Path) -> str:
 def _folder(name: str, folder: Path) -> Source:
     config = read_config(folder)
     model_type = _model_type(config)
-    if model_type not in MODEL_TYPES:
-        raise CheckpointError(f"{folder}: its config.json is of a {model_type or 'nameless'} model, not bert or ernie")
+    if model_type not in ARCHITECTURES:
+        raise CheckpointError(
+            f"{folder}: its config.json is of a {model_type or 'nameless'} model, not one of {', '.join(ARCHITECTURES)}"
+        )
     for key, value in FIXED.items():
         if config.get(key, value) != value:
             raise CheckpointError(f"{folder}: {key} {config[key]!r} in its config.json cannot be used, only {value!r}")
@@ -159,8 +151,7 @@ def _model_type(config: Mapping[str, Any]) -> str:
     if "model_type" in config:
         return str(config["model_type"])
     architecture = str(config.get("init_class") or (config.get("architectures") or [""])[0])
-    found = re.fullmatch(r"(Bert|Ernie)(Model|For[A-Z]\w*)", architecture)
-    return found[1].lower() if found else architecture
+    return model_type_of(architecture) or architecture
 
 
 def _weights(folder: Path) -> Path:
@@ -180,9 +171,19 @@ def tokenizer_folder(source: Source) -> Path:
     """Return the folder with the encoder's vocab.txt; a PaddleNLP name's is fetched into its cache when needed.
 
     Raises:
+        CheckpointError: a folder's vocabulary is not one of word pieces.
         SetupError: a PaddleNLP name's vocabulary is neither in its cache nor to be fetched.
     """
-    return hub.tokenizer_folder(source.name) if source.is_hub else source.weights.parent
+    if source.is_hub:
+        return hub.tokenizer_folder(source.name)
+    folder = source.weights.parent
+    other = next((name for name in OTHER_VOCABULARIES if (folder / name).is_file()), None)
+    if other:
+        raise CheckpointError(
+            f"{folder}: {other} is {OTHER_VOCABULARIES[other]}, which cannot be used; expected a model with a "
+            "vocab.txt of word pieces and no such file beside it"
+        )
+    return folder
 
 
 def load_pretrained(name: str) -> PretrainedEncoder:
@@ -204,9 +205,9 @@ def load_pretrained(name: str) -> PretrainedEncoder:
         hub.fetch(name)
     found = encoder_tensors(tensors.read(source.weights))
     encoder = PretrainedEncoder(_build(source, torch=is_torch(stored.name for stored in found.values())))
-    if not any(key.startswith("pooler.") for key in found):
+    if encoder.has_pooler and not any(key.startswith("pooler.") for key in found):
         encoder.drop_pooler()
-    expected = {key: value.shape for key, value in encoder.model.state_dict().items()}
+    expected = {key: value.shape for key, value in encoder.model.state_dict().items() if key not in BUFFERS}
     # PaddleNLP's files may hold more than its configuration asks for: ernie-3.0-micro-zh has a fifth layer.
     check_fit(found, expected, source.weights, extra_allowed=source.is_hub)
     encoder.model.set_state_dict({key: found[key].array for key in expected})
@@ -214,9 +215,10 @@ def load_pretrained(name: str) -> PretrainedEncoder:
 
 
 def _build(source: Source, *, torch: bool) -> nn.Layer:
-    fields = {key: source.config[key] for key in FIELDS[source.model_type] if key in source.config}
-    if torch:  # where it is not given: 2 in transformers, 16 in PaddleNLP
-        fields.setdefault("type_vocab_size", 2)
+    kind = ARCHITECTURES[source.model_type]
+    fields = {key: source.config[key] for key in kind.fields if key in source.config}
+    if torch:
+        fields = {**kind.torch_defaults, **fields}
     try:
         return build_model(source.model_type, fields)
     except (TypeError, ValueError, AssertionError) as error:

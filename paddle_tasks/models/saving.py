@@ -7,13 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from paddle import nn
+import numpy as np
+import paddle
+from paddle import Tensor, nn
 from pydantic import ValidationError
 
 from paddle_tasks.errors import CheckpointError
 from paddle_tasks.models import tensors
+from paddle_tasks.models.architectures import ARCHITECTURES
 from paddle_tasks.models.base import Encoder
-from paddle_tasks.models.bert import MODEL_TYPES, PretrainedEncoder
+from paddle_tasks.models.bert import PretrainedEncoder
 from paddle_tasks.models.encoder import KINDS, EncoderSection
 from paddle_tasks.models.names import Stored, check_fit
 from paddle_tasks.models.pretrained import load_pretrained, read_config
@@ -24,9 +27,9 @@ CONFIG, WEIGHTS = "config.json", "model.safetensors"
 def save_pretrained(layer: nn.Layer, folder: Path) -> None:
     """Write an encoder, or a task's Layer with its attribute ``encoder``, into a folder.
 
-    The file's names are the Layer's own (a bare encoder's with `encoder.` in front), but a BERT's or ERNIE's
-    ``encoder.model.*`` are written as ``bert.*`` or ``ernie.*``: PaddleNLP's ``BertModel.from_pretrained(folder)``
-    then loads the encoder, and leaves the head alone.
+    The file's names are the Layer's own (a bare encoder's with `encoder.` in front), but those of PaddleNLP's encoders,
+    ``encoder.model.*``, are written as ``bert.*``, ``ernie.*`` and so on: PaddleNLP's
+    ``BertModel.from_pretrained(folder)`` then loads the encoder, and leaves the head alone.
     """
     folder.mkdir(parents=True, exist_ok=True)
     state = layer.state_dict()
@@ -51,7 +54,12 @@ def load_state(layer: nn.Layer, folder: Path) -> None:
     found = {own.get(stored, stored): Stored(stored, array) for stored, array in tensors.read(path).items()}
     expected = {name: value.shape for name, value in layer.state_dict().items()}
     check_fit(found, expected, path, extra_allowed=isinstance(layer, Encoder))
-    layer.set_state_dict({name: found[name].array for name in expected})
+    layer.set_state_dict({name: _as(value, found[name].array) for name, value in layer.state_dict().items()})
+
+
+def _as(own: Tensor, array: np.ndarray[Any, Any]) -> Tensor | np.ndarray[Any, Any]:
+    """Return an array in a tensor's type where that is half precision, which Paddle does not do by itself."""
+    return paddle.to_tensor(array).astype(own.dtype) if own.dtype in (paddle.float16, paddle.bfloat16) else array
 
 
 def load_encoder(folder: Path) -> Encoder:
@@ -62,7 +70,7 @@ def load_encoder(folder: Path) -> Encoder:
     """
     config = read_config(folder)
     kind = config.get("model_type")
-    if kind in MODEL_TYPES or kind not in KINDS:
+    if kind in ARCHITECTURES or kind not in KINDS:
         return load_pretrained(str(folder))
     encoder = _from_scratch(config, folder / CONFIG)
     load_state(encoder, folder)
@@ -90,7 +98,7 @@ def file_names(layer: nn.Layer) -> dict[str, str]:
     encoder = encoder_of(layer)
     root = "" if encoder is layer else "encoder."
     if isinstance(encoder, PretrainedEncoder):
-        old, new = f"{root}model.", f"{encoder.model_type}."
+        old, new = f"{root}model.", encoder.prefix
     else:
         old, new = root, "encoder."
     return {name: new + name.removeprefix(old) if name.startswith(old) else name for name in layer.state_dict()}

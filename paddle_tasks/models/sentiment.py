@@ -9,7 +9,7 @@ from paddle import Tensor, nn
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.models.base import Encoder
 from paddle_tasks.models.heads import Head, build_head, two_class_logits
-from paddle_tasks.models.pooling import Pooling, pool
+from paddle_tasks.models.pooling import Pooling, build_pooling
 
 Output = Literal["softmax", "sigmoid"]
 
@@ -33,9 +33,14 @@ class SentimentClassifier(nn.Layer):  # type: ignore[misc]
         super().__init__()
         if output == "sigmoid" and n_classes != 2:
             raise ConfigError(f"model.output: sigmoid is for two classes, the data has {n_classes}; use softmax")
-        self.encoder, self.pooling, self.output = encoder, pooling, output
+        # What an encoder has computed already is not computed again.
+        pooling = "cls" if pooling == encoder.own_pooling else pooling
+        self.encoder, self.output = encoder, output
+        self.pool = build_pooling(pooling, encoder.width)
         self.head = build_head(head, encoder.width, 1 if output == "sigmoid" else n_classes, dropout)
-        if pooling != "cls":
+        if pooling == "cls":
+            encoder.keep_first_only()
+        else:
             encoder.freeze_first()
 
     def forward(self, input_ids: Tensor, token_type_ids: Tensor, lengths: Tensor) -> Tensor:
@@ -49,6 +54,14 @@ class SentimentClassifier(nn.Layer):  # type: ignore[misc]
         Returns:
             <float32>[batch, n_classes].
         """
+        return self.classify(self.text_vectors(input_ids, token_type_ids, lengths))
+
+    def text_vectors(self, input_ids: Tensor, token_type_ids: Tensor, lengths: Tensor) -> Tensor:
+        """Return <float32>[batch, width], what the head sees of each text."""
         states, first = self.encoder(input_ids, token_type_ids, lengths)
-        units = self.head(pool(self.pooling, states, first, lengths))
+        return self.pool(states, first, lengths)
+
+    def classify(self, vectors: Tensor) -> Tensor:
+        """Return the logits <float32>[batch, n_classes] of text vectors <float32>[batch, width]."""
+        units = self.head(vectors)
         return two_class_logits(units) if self.output == "sigmoid" else units

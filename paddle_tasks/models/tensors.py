@@ -31,8 +31,9 @@ def read(path: Path) -> Arrays:
 
 
 def write(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write a .safetensors file; PaddleNLP reads one only when its metadata says `np`."""
-    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path, metadata={"format": "np"})
+    """Write a .safetensors file, half precision as float32; PaddleNLP reads one only when its metadata says `np`."""
+    wide = {name: np.ascontiguousarray(_float32(array)) for name, array in arrays.items()}
+    save_file(wide, path, metadata={"format": "np"})
 
 
 def _float32(array: NDArray[Any]) -> NDArray[Any]:

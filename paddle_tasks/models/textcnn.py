@@ -20,6 +20,8 @@ class TextCNN(ScratchEncoder):
     shorter than a kernel works too.
     """
 
+    own_pooling = "max"
+
     def __init__(self, section: EncoderSection, vocabulary_size: int, pad_id: int) -> None:
         super().__init__(section, vocabulary_size, pad_id, width=section.hidden_size * len(section.kernel_sizes))
         self.kernel_sizes = section.kernel_sizes

@@ -42,6 +42,26 @@ def features(*lengths: int, pairs: bool = True) -> PackedFeatures:
     return PackedFeatures(packed, np.arange(len(lengths)) % 2)
 
 
+# ---- parts of a batch
+
+
+@pytest.mark.parametrize("n_parts", [1, 2, 3, 4, 5, 8])
+def test_the_parts_of_a_batch_are_its_rows(n_parts):
+    batch = collate(features(2, 7, 1, 5, 3), [4, 0, 1, 3, 2], pad_id=0)
+    parts = batch.split(n_parts)
+    assert len(parts) == -(-5 // -(-5 // n_parts)) <= n_parts
+    assert sum((part.rows for part in parts), ()) == batch.rows == (4, 0, 1, 3, 2)
+    for name in ("input_ids", "token_type_ids", "lengths", "labels"):
+        joined = np.concatenate([getattr(part, name).numpy() for part in parts])
+        np.testing.assert_array_equal(joined, getattr(batch, name).numpy(), err_msg=name)
+    for name in ("n_tokens", "n_padded_tokens"):
+        assert sum(getattr(part, name) for part in parts) == getattr(batch, name)
+    for part in parts:
+        assert part.n_tokens == int(part.lengths.sum())
+        assert part.n_padded_tokens == part.input_ids.size
+        assert part.input_ids.shape[0] == len(part.rows)
+
+
 # ---- order
 
 
@@ -154,6 +174,12 @@ def test_padding_stands_right():
     assert batch.rows == (1, 3, 4)
     assert all(type(row) is int for row in batch.rows)
     assert (batch.n_tokens, batch.n_padded_tokens) == (7, 12)
+
+
+def test_a_share_of_no_rows_is_a_batch():
+    batch = collate(features(2, 7), [], pad_id=0)
+    assert (batch.rows, batch.n_tokens, batch.n_padded_tokens) == ((), 0, 0)
+    assert (batch.input_ids.shape, batch.labels.shape) == ([0, 0], [0])
 
 
 def test_single_texts_are_all_of_the_first_kind():

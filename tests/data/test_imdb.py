@@ -111,6 +111,7 @@ def test_the_encoding_is_that_of_the_configuration(tmp_path):
         ("train/neg/0_0.txt", "expected a rating of 1 to 4 in neg, found 0"),
         ("train/neg/first_1.txt", "expected a name such as 0_9.txt, a number and a rating"),
         ("train/neg/0_1.html", "expected a name such as 0_9.txt, a number and a rating"),
+        ("train/neg/٣_1.txt", "expected a name such as 0_9.txt, a number and a rating"),
     ],
 )
 def test_a_name_without_a_known_rating_is_a_bad_row(tmp_path, name, message):

@@ -1,6 +1,6 @@
-"""Write the golden encoders: small BERT and ERNIE of Hugging Face's with random weights, and what they return.
+"""Write the golden encoders: small models of Hugging Face's with random weights, and what they return.
 
-    python tests/golden/make_golden.py [FOLDER] [--seed N] [--activation NAME]
+    python tests/golden/make_golden.py [FOLDER] [--seed N] [--activation NAME] [--kinds NAME…]
 
 Needs torch and transformers, which the package itself never does. FOLDER is this file's own by default; the tests
 compare what is stored there, and with marker `torch` also what this script makes afresh.
@@ -42,6 +42,27 @@ def ernie(activation: str) -> tuple[torch.nn.Module, torch.nn.Module]:
     return model, model
 
 
+def roberta(activation: str) -> tuple[torch.nn.Module, torch.nn.Module]:
+    """Return a bare encoder, with the epsilon and the counting of positions that are RoBERTa's."""
+    config = transformers.RobertaConfig(**SIZES, hidden_act=activation, pad_token_id=0, layer_norm_eps=1e-5)
+    model = transformers.RobertaModel(config)
+    return model, model
+
+
+def albert(activation: str) -> tuple[torch.nn.Module, torch.nn.Module]:
+    """Return the model to save, and the encoder in it, whose layers are shared in two groups."""
+    config = transformers.AlbertConfig(**SIZES, hidden_act=activation, embedding_size=16, num_hidden_groups=2)
+    model = transformers.AlbertForPreTraining(config)
+    return model, model.albert
+
+
+def electra(activation: str) -> tuple[torch.nn.Module, torch.nn.Module]:
+    """Return the model to save, and the encoder in it, which has no pooler."""
+    config = transformers.ElectraConfig(**SIZES, hidden_act=activation, embedding_size=16)
+    model = transformers.ElectraForPreTraining(config)
+    return model, model.electra
+
+
 def randomise(model: torch.nn.Module, seed: int) -> None:
     """Draw every parameter, biases and normalisations too, so that none can be left out or swapped unnoticed."""
     generator = torch.Generator().manual_seed(seed)
@@ -70,18 +91,22 @@ def run(encoder: torch.nn.Module, inputs: dict[str, np.ndarray]) -> dict[str, np
     arguments = {key: torch.from_numpy(inputs[key]) for key in ("input_ids", "token_type_ids")}
     with torch.no_grad():
         output = encoder.eval()(**arguments, attention_mask=torch.from_numpy(real.astype(np.int64)))
-    return {"states": output.last_hidden_state.numpy(), "pooled": output.pooler_output.numpy()}
+    states = output.last_hidden_state
+    pooled = getattr(output, "pooler_output", None)
+    return {"states": states.numpy(), "pooled": (states[:, 0] if pooled is None else pooled).numpy()}
 
 
 def main() -> None:
     """Write one folder for each model."""
+    kinds = {build.__name__: build for build in (bert, ernie, roberta, albert, electra)}
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", default=Path(__file__).parent)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--activation", help="for both; gelu for BERT and relu for ERNIE when not given")
+    parser.add_argument("--activation", help="for all; relu for ERNIE and gelu for the others when not given")
+    parser.add_argument("--kinds", nargs="+", choices=kinds, default=[*kinds], help="all when not given")
     options = parser.parse_args()
-    for build, activation in ((bert, "gelu"), (ernie, "relu")):
-        model, encoder = build(options.activation or activation)
+    for build in (kinds[name] for name in options.kinds):
+        model, encoder = build(options.activation or ("relu" if build is ernie else "gelu"))
         randomise(model, options.seed)
         inputs = batch(options.seed)
         folder = options.folder / build.__name__

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +14,19 @@ import paddle
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from paddle_tasks.models.architectures import classes
 from paddle_tasks.models.base import Encoder
 from paddle_tasks.models.encoder import EncoderSection, build_encoder
 from paddle_tasks.models.pretrained import load_pretrained
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-ENCODERS = ("bilstm", "textcnn", "bert", "golden/bert", "golden/ernie")
+RECURRENT = ("rnn", "gru", "lstm", "bilstm")
+# Small models of PaddleNLP's, built and saved by itself.
+PADDLENLP = ("paddlenlp/roberta", "paddlenlp/albert", "paddlenlp/electra", "paddlenlp/skep")
+# PaddleNLP's encoders, which read token types and may have a pooler.
+PRETRAINED = ("bert", "golden/bert", "golden/ernie", *PADDLENLP)
+WITH_POOLER = tuple(name for name in PRETRAINED if name != "paddlenlp/electra")
+ENCODERS = (*RECURRENT, "textcnn", "transformer", "transformer-learned", *PRETRAINED)
 VOCABULARY, PAD = 50, 0
 LENGTHS = (9, 5, 2, 1)
 
@@ -35,7 +44,43 @@ def make_encoder(name: str, **changes: object) -> Encoder:
     paddle.seed(3)
     if name.startswith("golden/"):
         return load_pretrained(str(GOLDEN.parent / name))
+    if name in PADDLENLP:
+        return load_pretrained(str(paddlenlp_folder(name.partition("/")[2])))
+    if name == "transformer-learned":
+        name, changes = "transformer", {"positions": "learned", "activation": "gelu", **changes}
     return build_encoder(section(name, **changes), VOCABULARY, PAD)
+
+
+SIZES = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 64,
+    "max_position_embeddings": 24,
+    "type_vocab_size": 2,
+    "hidden_dropout_prob": 0.1,
+    "attention_probs_dropout_prob": 0.1,
+    "pad_token_id": PAD,
+}
+_FOLDERS = tempfile.TemporaryDirectory(prefix="paddlenlp-models-")
+
+
+@cache
+def paddlenlp_folder(model_type: str, **changes: object) -> Path:
+    """Return a folder that PaddleNLP itself wrote: a small model in which no parameter has a value that is easy."""
+    kind, config_kind = classes(model_type)
+    sizes = {**SIZES, **({"embedding_size": 16} if model_type in {"albert", "electra"} else {}), **changes}
+    model = kind(config_kind(**sizes))
+    numbers = np.random.default_rng(4)
+    for name, parameter in model.named_parameters():
+        noise = numbers.normal(size=parameter.shape).astype(np.float32)
+        # Small embeddings let the normalisation's epsilon show; larger maps make attention uneven.
+        scale = 0.02 if "embeddings." in name else 0.15
+        parameter.set_value(1 + 0.1 * noise if "norm" in name and "weight" in name else scale * noise)
+    folder = Path(tempfile.mkdtemp(prefix=model_type, dir=_FOLDERS.name))
+    model.save_pretrained(str(folder))
+    return folder
 
 
 def batch(lengths: tuple[int, ...] = LENGTHS, padding: int = PAD) -> Batch:

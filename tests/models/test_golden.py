@@ -1,4 +1,4 @@
-"""BERT and ERNIE against Hugging Face's, from the same small random weights (see tests/golden/make_golden.py)."""
+"""PaddleNLP's encoders against Hugging Face's, from the same small random weights (see tests/golden/make_golden.py)."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from .conftest import GOLDEN
 
 TOLERANCE = 5e-6
 MODELS = ("bert", "ernie")
+KINDS = (*MODELS, "roberta", "albert", "electra")
 # An interpreter that has torch and transformers, when this one has not.
 TORCH_PYTHON = os.environ.get("PADDLE_TASKS_TORCH_PYTHON", sys.executable)
 
@@ -34,15 +35,15 @@ def difference(encoder: Encoder, folder: Path) -> float:
     )
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", KINDS)
 def test_states_and_pooler_are_hugging_faces(name):
     assert difference(load_pretrained(str(GOLDEN / name)), GOLDEN / name) <= TOLERANCE
 
 
-def set_epsilon(encoder: Encoder, epsilon: float) -> None:
+def change_epsilon(encoder: Encoder) -> None:
     for layer in encoder.sublayers():
         if isinstance(layer, paddle.nn.LayerNorm):
-            layer._epsilon = epsilon
+            layer._epsilon = 1e-12 if layer._epsilon > 1e-9 else 1e-5
 
 
 def transpose(layer: paddle.nn.Linear) -> None:
@@ -50,7 +51,7 @@ def transpose(layer: paddle.nn.Linear) -> None:
 
 
 CHANGES = {
-    "epsilon": lambda encoder: set_epsilon(encoder, 1e-5 if encoder.model_type == "bert" else 1e-12),
+    "epsilon": change_epsilon,
     "query transposed": lambda encoder: transpose(encoder.model.encoder.layers[0].self_attn.q_proj),
     "pooler transposed": lambda encoder: transpose(encoder.model.pooler.dense),
     "approximate GELU": lambda encoder: [
@@ -65,6 +66,17 @@ CHANGES = {
 def test_a_wrong_model_differs_by_more(name, change):
     encoder = load_pretrained(str(GOLDEN / name))
     CHANGES[change](encoder)
+    assert difference(encoder, GOLDEN / name) > 2 * TOLERANCE
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_wrong_epsilon_or_position_differs_by_more(name):
+    encoder = load_pretrained(str(GOLDEN / name))
+    change_epsilon(encoder)
+    assert difference(encoder, GOLDEN / name) > 2 * TOLERANCE
+    encoder = load_pretrained(str(GOLDEN / name))
+    table = encoder.model.embeddings.position_embeddings.weight
+    table.set_value(np.roll(table.numpy(), 1, axis=0))
     assert difference(encoder, GOLDEN / name) > 2 * TOLERANCE
 
 
@@ -86,7 +98,7 @@ def torch_python():
 @pytest.mark.parametrize("arguments", [("--seed", "0"), ("--seed", "2", "--activation", "gelu_new")])
 def test_live(tmp_path, torch_python, arguments):
     subprocess.run([torch_python, GOLDEN / "make_golden.py", tmp_path, *arguments], check=True, capture_output=True)
-    for name in MODELS:
+    for name in KINDS:
         assert difference(load_pretrained(str(tmp_path / name)), tmp_path / name) <= TOLERANCE
         if arguments == ("--seed", "0"):  # what is stored is what the script makes
             assert difference(load_pretrained(str(GOLDEN / name)), tmp_path / name) <= TOLERANCE

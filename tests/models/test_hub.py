@@ -67,6 +67,39 @@ def test_the_names_are_paddlenlps():
     assert hub.configuration("bert-base-chinese")["type_vocab_size"] == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "model_type", "vocabulary", "lowercase"),
+    [
+        ("hfl/roberta-wwm-ext", "roberta", "vocab.txt", True),
+        ("hfl/rbt3", "roberta", "vocab.txt", True),
+        ("albert-chinese-tiny", "albert", "albert-chinese-tiny.vocab.txt", False),
+        ("chinese-electra-small", "electra", "vocab.txt", True),
+        ("ernie-health-chinese", "electra", "vocab.txt", True),
+        ("skep_ernie_1.0_large_ch", "skep", "skep_ernie_1.0_large_ch.vocab.txt", True),
+    ],
+)
+def test_other_kinds_of_paddlenlps(cache, name, model_type, vocabulary, lowercase):
+    assert name in hub.names()
+    assert hub.configuration(name)["model_type"] == model_type
+    assert hub.vocabulary(name) == cache / name / vocabulary
+    assert hub._published()[name].lowercase == lowercase
+
+
+@pytest.mark.parametrize("what", [resolve, load_pretrained])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("albert-base-v2", "is a sentencepiece model, which cannot be used; of albert there are albert-chinese-tiny, "),
+        ("roberta-base", "is one of byte-level BPE, which cannot be used; of roberta there are hfl/roberta-wwm-ext, "),
+        ("skep_roberta_large_en", "byte-level BPE, which cannot be used; of skep there are skep_ernie_1.0_large_ch, "),
+    ],
+)
+def test_names_whose_vocabulary_cannot_be_used(cache, what, name, message):
+    assert name not in hub.names()
+    with pytest.raises(SetupError, match=f"{name}: its vocabulary .*{message}"):
+        what(name)
+
+
 @pytest.mark.parametrize("what", [resolve, load_pretrained, hub.tokenizer_folder])
 def test_offline_and_not_cached(cache, what):
     hub.names()

@@ -14,6 +14,7 @@ from safetensors.numpy import load_file
 
 from paddle_tasks.errors import CheckpointError, ConfigError
 from paddle_tasks.models import pretrained
+from paddle_tasks.models.architectures import ARCHITECTURES
 from paddle_tasks.models.pretrained import load_pretrained, resolve, tokenizer_folder
 from paddle_tasks.models.saving import save_pretrained
 
@@ -86,6 +87,18 @@ def test_sizes_that_a_configuration_leaves_out_are_hugging_faces(golden_copy):
     assert difference(load_pretrained(str(folder)), folder) <= TOLERANCE
 
 
+@pytest.mark.parametrize(
+    ("name", "field", "expected"),
+    [("albert", "hidden_act", "gelu_new"), ("roberta", "pad_token_id", 1), ("ernie", "type_vocab_size", 2)],
+)
+def test_what_another_kind_leaves_out_is_hugging_faces_too(golden_copy, name, field, expected):
+    folder = golden_copy(name)
+    config = json.loads((folder / "config.json").read_text())
+    assert config.pop(field) is not None
+    (folder / "config.json").write_text(json.dumps(config))
+    assert load_pretrained(str(folder)).model.config[field] == expected
+
+
 def test_weights_without_pooler_give_the_first_state(golden_copy):
     folder = golden_copy("bert", tensors=without("pooler"))
     encoder = load_pretrained(str(folder))
@@ -128,7 +141,7 @@ def test_a_paddlenlp_folder(tmp_path, name, weights):
 @pytest.mark.parametrize("prefix", ["", "bert."])
 def test_an_old_paddlenlp_folder(tmp_path, prefix):
     encoder = load_pretrained(str(GOLDEN / "bert"))
-    sizes = {key: encoder.model.config[key] for key in pretrained.FIELDS["bert"] if key != "layer_norm_eps"}
+    sizes = {key: encoder.model.config[key] for key in ARCHITECTURES["bert"].fields if key != "layer_norm_eps"}
     inner = {"init_args": [], **sizes, "init_class": "BertModel"}
     config = {"init_args": [inner], "num_classes": 2, "init_class": "BertForSequenceClassification"}
     (tmp_path / "model_config.json").write_text(json.dumps(config))
@@ -149,7 +162,7 @@ REFUSED = {
         lambda found: {**found, "bert.encoder.layer.0.intermediate.dense.weight": np.ones((32, 64), np.float32)},
         r"intermediate.dense.weight: shape \[32, 64\], expected \[64, 32\]",
     ),
-    "another model's names": (rename(("bert.", "roberta.")), r"tensors are missing: embeddings.word_embeddings.weight"),
+    "another model's names": (rename(("bert.", "xlnet.")), r"tensors are missing: embeddings.word_embeddings.weight"),
 }
 
 
@@ -169,7 +182,7 @@ def test_every_problem_is_told_at_once(golden_copy):
 
 
 CONFIGS = {
-    "another architecture": ({"model_type": "roberta"}, "of a roberta model, not bert or ernie"),
+    "another architecture": ({"model_type": "xlnet"}, "of a xlnet model, not one of bert, ernie, roberta"),
     "relative positions": ({"position_embedding_type": "relative_key"}, "position_embedding_type 'relative_key'"),
     "decoder": ({"is_decoder": True}, "is_decoder True"),
     "activation": ({"hidden_act": "quick_gelu"}, "hidden_act 'quick_gelu'"),
@@ -237,8 +250,10 @@ def test_resolving_reads_no_weights(golden_copy):
         ("bert-bace-chinese", "did you mean 'bert-base-chinese'"),
         ("ernie3.0-medium-zh", "did you mean 'ernie-3.0-medium-zh'"),
         ("uer/chinese-roberta-bas", "did you mean 'uer/chinese-roberta-base'"),
-        ("hfl/chinese-bert-wwm", r"no such folder \(a Hugging Face name is not fetched"),
-        ("something-else", "neither bilstm, textcnn, bert, nor a built-in"),
+        ("hfl/chinese-bert-wwm", r"did you mean 'hfl/roberta-wwm-ext'\? \(a Hugging Face name is not fetched"),
+        ("someone/chinese-bert-wwm", r"no such folder \(a Hugging Face name is not fetched"),
+        ("rnnn", "did you mean 'rnn'"),
+        ("something-else", "neither rnn, gru, lstm, bilstm, textcnn, transformer, bert, nor a built-in"),
     ],
 )
 def test_mistyped_names(name, message):
@@ -273,10 +288,10 @@ def test_built_in_models(tmp_path, monkeypatch):
 
 def test_a_from_scratch_folder_is_no_pretrained_one(tmp_path):
     save_pretrained(make_encoder("bilstm"), tmp_path)
-    with pytest.raises(CheckpointError, match="of a bilstm model, not bert or ernie"):
+    with pytest.raises(CheckpointError, match="of a bilstm model, not one of bert"):
         resolve(str(tmp_path))
 
 
 def test_golden_fixtures_are_small_and_of_hugging_face():
-    assert sum(path.stat().st_size for path in GOLDEN.rglob("*") if path.is_file()) < 300_000
+    assert sum(path.stat().st_size for path in GOLDEN.rglob("*") if path.is_file()) < 500_000
     assert QUERY in load_file(GOLDEN / "bert" / "model.safetensors")

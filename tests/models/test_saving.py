@@ -10,11 +10,12 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from paddle_tasks.errors import CheckpointError
+from paddle_tasks.models.architectures import classes
 from paddle_tasks.models.pretrained import load_pretrained
 from paddle_tasks.models.saving import load_encoder, load_state, save_pretrained
 from paddle_tasks.models.sentiment import SentimentClassifier
 
-from .conftest import ENCODERS, GOLDEN, batch, make_encoder
+from .conftest import ENCODERS, GOLDEN, PRETRAINED, batch, make_encoder
 
 
 def classifier(encoder):
@@ -53,25 +54,27 @@ def test_a_task_comes_back(tmp_path, name):
     assert same(model, loaded)
 
 
-@pytest.mark.parametrize("name", ["bert", "golden/bert", "golden/ernie"])
+@pytest.mark.parametrize("name", PRETRAINED)
 @pytest.mark.parametrize("with_head", [False, True])
 def test_paddlenlp_reads_what_we_save(tmp_path, name, with_head):
-    from paddlenlp.transformers import BertModel, ErnieModel
-
     encoder = make_encoder(name)
     save_pretrained(classifier(encoder) if with_head else encoder, tmp_path)
-    kind = ErnieModel if "ernie" in name else BertModel
+    kind, _ = classes(encoder.model_type)
     theirs = kind.from_pretrained(str(tmp_path))
     assert same(encoder.model, theirs)
     assert theirs.config.type_vocab_size == 2
+    assert encoder.prefix == f"{theirs.base_model_prefix}."
 
 
 def test_names_in_the_file(tmp_path):
     for name, encoders in (
         ("golden/ernie", "ernie."),
         ("bert", "bert."),
+        ("paddlenlp/albert", "transformer."),
+        ("paddlenlp/electra", "electra."),
         ("bilstm", "encoder."),
         ("textcnn", "encoder."),
+        ("transformer", "encoder."),
     ):
         model = classifier(make_encoder(name))
         save_pretrained(model, tmp_path)

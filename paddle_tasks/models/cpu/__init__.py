@@ -2,7 +2,7 @@
 
 What holds for every PyLayer of Paddle's holds for these: a second backward over a graph kept with ``retain_graph=True``
 crashes (Paddle 3.3.1), and ``paddle.grad`` has to be asked for all the inputs that want a gradient. Derivatives of
-derivatives are refused. All three work after `switch_out`.
+derivatives are refused, and `paddle.jit.to_static` takes only ``full_graph=True``. All four work after `switch_out`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from paddle import Tensor, nn
 from paddle_tasks.models.cpu import dropout, linear, norm, transformer
 from paddle_tasks.models.cpu.transformer import keep_first_only
 
-__all__ = ["is_switched_in", "keep_first_only", "switch_in", "switch_out"]
+__all__ = ["Replacement", "is_switched_in", "keep_first_only", "switch_in", "switch_out"]
 
 _KINDS = (transformer, linear, norm, dropout)
 
@@ -34,7 +34,7 @@ def switch_in(model: nn.Layer) -> None:
     for layer in model.sublayers(include_self=True):
         kind = next((kind for kind in _KINDS if kind.can_take(layer)), None)
         if kind is not None and "forward" not in vars(layer):
-            vars(layer)["forward"] = _Replacement(layer, kind.forward)  # not setattr: PaddleNLP adapts and warns there
+            vars(layer)["forward"] = Replacement(layer, kind.forward)  # not setattr: PaddleNLP adapts and warns there
 
 
 def switch_out(model: nn.Layer) -> None:
@@ -46,20 +46,23 @@ def switch_out(model: nn.Layer) -> None:
 
 def is_switched_in(layer: nn.Layer) -> bool:
     """Tell whether a Layer's own forward is replaced."""
-    return isinstance(vars(layer).get("forward"), _Replacement)
+    return isinstance(vars(layer).get("forward"), Replacement)
 
 
-class _Replacement:
+class Replacement:
     """What stands where a Layer's forward would; a deep copy of the Layer, or its pickle, gets one of its own.
 
     It does not keep the Layer alive, which holds it: a model with a cycle in each Layer would stay in memory until
     Python looks for cycles.
     """
 
+    __name__ = "forward"  # `paddle.jit.to_static` asks for it
+
     def __init__(self, layer: nn.Layer, compute: Callable[..., Tensor]) -> None:
         self._layer, self._compute = weakref.ref(layer), compute
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
+        """Compute what the Layer's forward would."""
         layer = self._layer()
         if layer is None:
             raise ReferenceError("the Layer whose forward this was is gone; keep the Layer, not its forward")

@@ -56,7 +56,7 @@ class _Attention(PyLayer):  # type: ignore[misc]
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         queries, keys, values, weights, context = ctx.saved_tensor()
         mask, n_heads = ctx.mask, queries.shape[1]
-        rows = view(gradient.contiguous()).reshape(gradient.shape[0], -1, n_heads, queries.shape[-1])
+        rows = view(gradient.contiguous()).reshape(*gradient.shape[:2], n_heads, queries.shape[-1])
         outer = _heads(rows, mask.scale if mask else None)
         for_values = paddle.matmul(_kept(weights, mask), outer, transpose_x=True)
         inner = paddle.matmul(outer, values, transpose_y=True)
@@ -79,7 +79,7 @@ def _parts(first: Tensor, second: Tensor | None, n_heads: int) -> list[Array]:
         return list(np.moveaxis(view(first).reshape(batch, length, 3, n_heads, width // (3 * n_heads)), 2, 0))
     batch, length, width = second.shape
     keys_values = view(second).reshape(batch, length, 2, n_heads, width // (2 * n_heads))
-    return [view(first).reshape(batch, -1, n_heads, width // (2 * n_heads)), *np.moveaxis(keys_values, 2, 0)]
+    return [view(first).reshape(*first.shape[:2], n_heads, width // (2 * n_heads)), *np.moveaxis(keys_values, 2, 0)]
 
 
 def _heads(part: Array, factor: np.float32 | None = None) -> Tensor:

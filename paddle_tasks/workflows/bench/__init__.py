@@ -1,0 +1,1 @@
+"""Measurements: what is timed, against what, and how the figures are put together."""
