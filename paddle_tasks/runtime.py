@@ -51,17 +51,34 @@ def is_amd() -> bool:
 
 
 def threads() -> int:
-    """Return the number of CPU threads for one process: PADDLE_TASKS_THREADS, or every usable core.
+    """Return the number of CPU threads for one process: PADDLE_TASKS_THREADS, or its part of the usable cores.
 
     Raises:
         UserError: PADDLE_TASKS_THREADS is not a whole number above 0.
     """
     asked = os.environ.get("PADDLE_TASKS_THREADS", "")
     if not asked:
-        return usable_cores()
+        return _own_cores()
     if not asked.isdecimal() or int(asked) < 1:
         raise UserError(f"PADDLE_TASKS_THREADS={asked!r}: expected a whole number above 0")
     return int(asked)
+
+
+def processes_here() -> int:
+    """Return how many processes of this run `paddle.distributed.launch` has started on this machine; 1 without it."""
+    if size := os.environ.get("PADDLE_LOCAL_SIZE"):
+        return int(size)
+    hosts = [place.partition(":")[0] for place in os.environ.get("PADDLE_TRAINER_ENDPOINTS", "").split(",")]
+    own = os.environ.get("PADDLE_CURRENT_ENDPOINT", "").partition(":")[0]
+    return max(1, hosts.count(own))  # with its --backend option
+
+
+def _own_cores() -> int:
+    return max(1, usable_cores() // processes_here())
+
+
+def _is_launched() -> bool:
+    return int(os.environ.get("PADDLE_TRAINERS_NUM") or 1) > 1
 
 
 def prepare() -> None:
@@ -73,8 +90,9 @@ def prepare() -> None:
     if _recorded:
         return
     paddle = sys.modules.get("paddle")
-    # A loaded Paddle has written OMP_NUM_THREADS=1 itself, unless the variable was set.
-    replaces = os.environ.get("PADDLE_TASKS_THREADS") or (paddle and os.environ.get("OMP_NUM_THREADS") == "1")
+    # A loaded Paddle has written OMP_NUM_THREADS=1 itself, unless the variable was set, and so has the launcher's.
+    writes_one = (paddle or _is_launched()) and os.environ.get("OMP_NUM_THREADS") == "1"
+    replaces = os.environ.get("PADDLE_TASKS_THREADS") or writes_one
     if replaces or not os.environ.get("OMP_NUM_THREADS"):
         os.environ["OMP_NUM_THREADS"] = str(_threads_or_all())
     if paddle:
@@ -103,7 +121,7 @@ def _threads_or_all() -> int:
     try:
         return threads()
     except UserError:
-        return usable_cores()
+        return _own_cores()
 
 
 def _adjust(paddle: Any) -> None:
@@ -162,6 +180,8 @@ def use_device(asked: str) -> str:
     """
     paddle = import_paddle()
     n_gpus = paddle.device.cuda.device_count() if paddle.is_compiled_with_cuda() else 0
+    if _is_launched():
+        asked = _launched_device(asked, n_gpus)
     if asked == "auto":
         asked = "gpu" if n_gpus else "cpu"
     if not re.fullmatch(r"cpu|gpu(:[0-9]+)?", asked):
@@ -170,6 +190,17 @@ def use_device(asked: str) -> str:
         raise SetupError(f"--device {asked}: Paddle sees {n_gpus} GPUs; run `paddle-tasks doctor`")
     paddle.device.set_device(asked)
     return asked
+
+
+def _launched_device(asked: str, n_gpus: int) -> str:
+    """Return the kind of device that the launcher's processes speak over; of the GPUs Paddle takes this one's."""
+    kind = "gpu" if n_gpus and os.environ.get("PADDLE_DISTRI_BACKEND") != "gloo" else "cpu"
+    if asked not in ("auto", kind):
+        raise SetupError(
+            f"--device {asked}: the launcher gives each process its device, a {kind} here; leave --device out and "
+            "choose with the launcher's --devices (GPUs) or --backend gloo (CPU)"
+        )
+    return kind
 
 
 def make_deterministic() -> None:

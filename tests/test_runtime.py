@@ -85,6 +85,33 @@ def test_amd_is_told_by_the_processor(tmp_path, monkeypatch, vendor, amd):
     assert runtime.is_amd.__wrapped__() is amd
 
 
+LOCAL = {"PADDLE_TRAINERS_NUM": "4", "PADDLE_LOCAL_SIZE": "2"}
+ENDPOINTS = {
+    "PADDLE_TRAINERS_NUM": "4",
+    "PADDLE_CURRENT_ENDPOINT": "10.0.0.2:80",
+    "PADDLE_TRAINER_ENDPOINTS": "10.0.0.1:80,10.0.0.2:80,10.0.0.2:81,10.0.0.2:82",
+}
+
+
+@pytest.mark.parametrize(
+    ("launched", "before", "omp"),
+    [
+        (LOCAL, {}, "3"),
+        (LOCAL, {"OMP_NUM_THREADS": "1"}, "3"),  # what the launcher writes when it imports Paddle
+        (LOCAL, {"OMP_NUM_THREADS": "2"}, "2"),
+        (LOCAL, {"OMP_NUM_THREADS": "1", "PADDLE_TASKS_THREADS": "1"}, "1"),
+        (LOCAL, {"PADDLE_TASKS_THREADS": "many"}, "3"),
+        (ENDPOINTS, {"OMP_NUM_THREADS": "1"}, "2"),
+        ({**LOCAL, "PADDLE_LOCAL_SIZE": "12"}, {"OMP_NUM_THREADS": "1"}, "1"),
+        ({"PADDLE_TRAINERS_NUM": "1", "PADDLE_LOCAL_SIZE": "1"}, {"OMP_NUM_THREADS": "1"}, "1"),
+    ],
+)
+def test_processes_of_one_run_share_the_cores(fresh, launched, before, omp):
+    for name, value in launched.items():
+        fresh.setenv(name, value)
+    assert prepared(**before)["OMP_NUM_THREADS"] == omp
+
+
 @pytest.mark.usefixtures("fresh")
 def test_preparing_twice_changes_nothing_more():
     prepared(OMP_NUM_THREADS="3")
@@ -172,6 +199,25 @@ def test_a_gpu_is_used_when_it_is_there(monkeypatch, asked, used):
         runtime.use_device("gpu:2")
 
 
+@pytest.mark.parametrize(
+    ("n_gpus", "backend", "asked", "used"),
+    [(2, None, "auto", "gpu"), (2, None, "gpu", "gpu"), (2, "gloo", "auto", "cpu"), (0, "gloo", "cpu", "cpu")],
+)
+def test_the_launcher_gives_each_process_its_device(monkeypatch, n_gpus, backend, asked, used):
+    chosen: list[str] = []
+    device = SimpleNamespace(cuda=SimpleNamespace(device_count=lambda: n_gpus), set_device=chosen.append)
+    paddle = SimpleNamespace(device=device, is_compiled_with_cuda=lambda: True)
+    monkeypatch.setattr(runtime, "import_paddle", lambda: paddle)
+    monkeypatch.setenv("PADDLE_TRAINERS_NUM", "2")
+    if backend:
+        monkeypatch.setenv("PADDLE_DISTRI_BACKEND", backend)
+    assert runtime.use_device(asked) == used
+    other = "cpu" if used == "gpu" else "gpu:1"
+    with pytest.raises(SetupError, match=f"--device {other}: the launcher gives each process its device, a {used}"):
+        runtime.use_device(other)
+    assert chosen == [used]  # without a number: Paddle takes that of FLAGS_selected_gpus
+
+
 def test_without_a_gpu_there_is_none():
     assert runtime.use_device("auto") == "cpu"
     with pytest.raises(SetupError, match="Paddle sees 0 GPUs"):
@@ -205,6 +251,51 @@ def test_the_environment_of_a_figure(monkeypatch):
     assert (found["device"], found["threads"], found["cpu_dispatch"]) == ("cpu", 4, "default")
     assert {"paddle_tasks", "paddlenlp", "numpy"} <= set(found["versions"])
     json.dumps(found)
+
+
+# ---- the C library's memory
+
+
+def test_freed_memory_is_kept_once_in_a_process(fresh):
+    calls: list[tuple[int, int]] = []
+    library = SimpleNamespace(mallopt=lambda *arguments: calls.append(arguments))
+    fresh.setattr(runtime, "ctypes", SimpleNamespace(CDLL=lambda name: library))
+    for _ in range(2):
+        runtime.prepare()
+    # glibc's malloc.h: M_MMAP_MAX is -4 and M_TRIM_THRESHOLD -1.
+    assert calls == [(-4, 0), (-1, 2**31 - 1)]
+
+
+def _has_no_mallopt(name: None) -> SimpleNamespace:
+    return SimpleNamespace()
+
+
+def _cannot_be_opened(name: None) -> None:
+    raise OSError("no such library")
+
+
+def _wants_a_name(name: None) -> None:
+    raise TypeError("expected str, got None")
+
+
+@pytest.mark.parametrize("library", [_has_no_mallopt, _cannot_be_opened, _wants_a_name])
+def test_a_c_library_without_mallopt_does_no_harm(library, fresh):
+    """As on macOS and Windows."""
+    fresh.setattr(runtime, "ctypes", SimpleNamespace(CDLL=library))
+    assert prepared()["OMP_NUM_THREADS"] == "6"
+
+
+# ---- determinism
+
+
+@pytest.mark.parametrize("has_cuda", [True, False])
+def test_deterministic_algorithms_are_asked_for_where_there_is_cuda(has_cuda, monkeypatch):
+    flags: list[dict[str, object]] = []
+    paddle = SimpleNamespace(is_compiled_with_cuda=lambda: has_cuda, set_flags=flags.append)
+    monkeypatch.setattr(runtime, "import_paddle", lambda: paddle)
+    runtime.make_deterministic()
+    expected = {"FLAGS_cudnn_deterministic": True, "FLAGS_embedding_deterministic": 1}
+    assert flags == ([expected] if has_cuda else [])
 
 
 # ---- in processes of their own

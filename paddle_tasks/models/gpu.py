@@ -14,9 +14,9 @@ def switch_in(model: nn.Layer) -> None:
     """Let Transformer encoder layers attend by ``scaled_dot_product_attention``.
 
     On a GPU that computes float16 and bfloat16 by flash attention, which keeps no weights <[batch, n_heads, length,
-    length]> for the way back; where there is none (a V100, a head's size that is no multiple of 8) and on a CPU it
-    computes as Paddle's Layer does. The Layers keep their parameters and names; only ``forward`` is set on the
-    instance, unless somebody else has set it.
+    length]> for the way back; where there is none (a V100, a head's size that is no multiple of 8) and in float32 it
+    takes Paddle's memory-efficient kernels if they fit, and otherwise, as on a CPU, computes as the Layer itself does.
+    The Layers keep their parameters and names; only ``forward`` is set, on the instance, unless somebody else has.
 
     What a test on a CPU can show is the layout, the mask and that gradients arrive. That the fused kernels take this
     mask, how close half precision comes, and that a seed fixes their dropout shows on a GPU only.

@@ -42,6 +42,7 @@ from paddle_tasks.tasks._loss import build_loss
 from paddle_tasks.tasks._vocabulary import learn_tokenizer
 from paddle_tasks.text.tokenizer import Tokenizer
 from paddle_tasks.training.protocol import Evaluation
+from paddle_tasks.training.ranks import Ranks
 from paddle_tasks.training.settings import RunSection
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -81,6 +82,7 @@ class TextClassification:
         self.labels = ()
         self._loss = ClassificationLoss()
         self._vectors = TextVectors()
+        self.ranks = Ranks()
 
     # ---- data
 
@@ -158,9 +160,10 @@ class TextClassification:
         return self._datasets[split.sha256]
 
     def batches_of(self, epoch: int, start: int) -> Iterator[Batch]:
-        """Yield the train batches of an epoch from batch ``start`` on."""
+        """Yield this rank's share of the train batches of an epoch from batch ``start`` on."""
         self._sampler.set_epoch(epoch)
-        yield from self._collated(self._train, self._sampler.batches()[start:])
+        shares = [self.ranks.share(rows) for rows in self._sampler.batches()[start:]]
+        yield from self._collated(self._train, shares)
 
     def _collated(self, dataset: MapDataset, groups: Sequence[Sequence[int]]) -> Iterator[Batch]:
         yield from batches_from(_packed(dataset), groups, self.tokenizer.pad_id)
@@ -205,24 +208,28 @@ class TextClassification:
     ) -> paddle.Tensor:
         return self._vectors.of(model, dataset, self._by_length(dataset), between)
 
-    def _by_length(self, dataset: MapDataset) -> Iterator[Batch]:
+    def _by_length(self, dataset: MapDataset, ranks: Ranks = Ranks()) -> Iterator[Batch]:  # noqa: B008
+        """Yield the batches of an evaluation, of several ranks each its own; they are those of one process."""
         sampler = LengthGroupedBatchSampler(_packed(dataset).lengths, self.config.evaluation.batch_size)
-        return self._collated(dataset, sampler.batches())
+        return self._collated(dataset, ranks.share(sampler.batches()))
 
     def probabilities(self, model: nn.Layer, dataset: MapDataset, between: Callable[[], None]) -> Array:
         """Return <float32>[rows, labels] in the order of the data set, calling ``between`` before each batch."""
         model.eval()
         if self._keeps_vectors(model):
-            return _softmax(model.classify(self._text_vectors(model, dataset, between)))
-        rows: list[int] = []
-        chances: list[Array] = []
-        with paddle.no_grad():
-            for batch in self._by_length(dataset):
-                between()
-                logits = model(batch.input_ids, batch.token_type_ids, batch.lengths)
-                chances.append(_softmax(logits))
-                rows.extend(batch.rows)
-        return np.concatenate(chances)[np.argsort(rows)]
+            with self.ranks.together():  # each of which keeps all vectors
+                return _softmax(model.classify(self._text_vectors(model, dataset, between)))
+        with self.ranks.together(), paddle.no_grad():
+            chances = self._own_probabilities(model, dataset, between)
+        return self.ranks.sum_array(chances)
+
+    def _own_probabilities(self, model: nn.Layer, dataset: MapDataset, between: Callable[[], None]) -> Array:
+        """Return <float32>[rows, labels] with zeros in the rows of other ranks."""
+        chances = np.zeros((len(_packed(dataset).labels), len(self.labels)), dtype=np.float32)
+        for batch in self._by_length(dataset, self.ranks):
+            between()
+            chances[list(batch.rows)] = _softmax(model(batch.input_ids, batch.token_type_ids, batch.lengths))
+        return chances
 
     def evaluate(self, model: nn.Layer, split: Split[LabelledText], between: Callable[[], None]) -> Evaluation:
         """Score a split; where it shares texts with train, each headline has a twin over the other rows."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -19,23 +20,25 @@ def vectors_are_fixed(model: nn.Layer) -> bool:
 
 
 class TextVectors:
-    """What `vectors_are_fixed` allows to keep, as long as the process lives."""
+    """What `vectors_are_fixed` allows to keep, as long as the data set lives and the model is the same."""
 
     def __init__(self) -> None:
-        self._kept: dict[int, tuple[MapDataset, Tensor]] = {}
+        self._kept: weakref.WeakKeyDictionary[MapDataset, tuple[weakref.ref[nn.Layer], Tensor]] = (
+            weakref.WeakKeyDictionary()
+        )
 
     @paddle.no_grad()  # type: ignore[untyped-decorator]
-    def of(
-        self, model: nn.Layer, dataset: MapDataset, batches: Iterable[Batch], between: Callable[[], None]
-    ) -> Tensor:
+    def of(self, model: nn.Layer, dataset: MapDataset, batches: Iterable[Batch], between: Callable[[], None]) -> Tensor:
         """Return <float32>[rows, width] of a data set, calling ``between`` before each batch that is computed."""
-        if id(dataset) not in self._kept:
+        owner, vectors = self._kept.get(dataset, (lambda: None, None))
+        if vectors is None or owner() is not model:
             was_training = model.training
             model.eval()
-            self._kept[id(dataset)] = (dataset, _computed(model, batches, between))
+            vectors = _computed(model, batches, between)
+            self._kept[dataset] = (weakref.ref(model), vectors)
             if was_training:
                 model.train()
-        return self._kept[id(dataset)][1]
+        return vectors
 
 
 def _computed(model: nn.Layer, batches: Iterable[Batch], between: Callable[[], None]) -> Tensor:
@@ -43,6 +46,6 @@ def _computed(model: nn.Layer, batches: Iterable[Batch], between: Callable[[], N
     vectors: list[Tensor] = []
     for batch in batches:
         between()
-        vectors.append(model.text_vectors(batch.input_ids, batch.token_type_ids, batch.lengths))
+        vectors.append(model.text_vectors(batch.input_ids, batch.token_type_ids, batch.lengths).astype("float32"))
         rows.extend(batch.rows)
     return paddle.gather(paddle.concat(vectors), paddle.to_tensor(np.argsort(rows)))

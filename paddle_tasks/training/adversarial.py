@@ -36,8 +36,10 @@ def moved(weight: Tensor, gradient: Tensor, epsilon: float) -> Iterator[None]:
     vectors of each text, as is usual; the norm is that over the whole matrix.
     """
     own = weight.detach().clone()
+    wide = gradient.astype("float32")  # the norm of a scaled gradient is more than a float16 holds
     with paddle.no_grad():
-        weight.add_(gradient * (epsilon / (gradient.norm() + 1e-12)).astype(gradient.dtype))
+        shifted = own.astype("float32") + wide * (epsilon / (wide.norm() + 1e-12))
+        weight.copy_(shifted.astype(weight.dtype), True)
     try:
         yield
     finally:

@@ -10,7 +10,7 @@ from paddle import Tensor, nn
 
 
 class WeightAverage:
-    """An average over the steps, of which the newest weights enter with 1 - decay.
+    """An average over the steps, of which the newest weights enter with 1 - decay; float32 whatever the weights are.
 
     The first steps, whose weights are hardly trained, are forgotten sooner: step n decays by (1 + n) / (10 + n) as
     long as that is less, as in TensorFlow's ``ExponentialMovingAverage``. Source: Polyak & Juditsky (1992),
@@ -25,22 +25,22 @@ class WeightAverage:
         """Take the weights as they are for the average so far."""
         trained = [(name, value) for name, value in self._model.named_parameters() if not value.stop_gradient]
         self.weights: dict[str, Tensor] = dict(trained)
-        self._averages = {name: value.detach().clone() for name, value in trained}
+        self.averages = {name: value.detach().astype("float32").clone() for name, value in trained}
 
     @paddle.no_grad()  # type: ignore[untyped-decorator]
     def update(self, step: int) -> None:
         """Take in the weights after a step, counted from 1."""
         decay = min(self._decay, (1 + step) / (10 + step))
-        for name, average in self._averages.items():
+        for name, average in self.averages.items():
             average.scale_(decay)
-            average.add_(self.weights[name].detach() * (1 - decay))
+            average.add_(self.weights[name].detach().astype("float32") * (1 - decay))
 
     @contextlib.contextmanager
     def in_place(self) -> Iterator[None]:
         """Put the averages in the place of the weights for as long as the block lasts."""
         own = {name: weight.detach().clone() for name, weight in self.weights.items()}
-        self._fill(self._averages)
         try:
+            self._fill(self.averages)
             yield
         finally:
             self._fill(own)
@@ -48,4 +48,4 @@ class WeightAverage:
     @paddle.no_grad()  # type: ignore[untyped-decorator]
     def _fill(self, values: dict[str, Tensor]) -> None:
         for name, weight in self.weights.items():
-            weight.copy_(values[name], True)
+            weight.copy_(values[name].astype(weight.dtype), True)

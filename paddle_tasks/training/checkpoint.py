@@ -18,7 +18,7 @@ from paddle_tasks.errors import CheckpointError
 from paddle_tasks.files import sha256, whole_folder, write_json, write_text
 from paddle_tasks.training.averaging import WeightAverage
 
-_MASTER, _OWN = "master", "own"
+_MASTER, _OWN, _AVERAGE = "master", "own", "average"
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def optimizer_state(
 
     Paddle keys them by generated names (``linear_7.w_0_moment1_0``), which differ from process to process. Of a
     half-precision weight there is ``::master`` too, its float32 copy, and beside an average ``::own``, the weight that
-    is trained, since the model's folder holds the average.
+    is trained, since the model's folder holds the average; in half precision that is rounded, so ``::average`` is it.
     """
     named: dict[str, np.ndarray[Any, Any]] = {}
     state = optimizer.state_dict()
@@ -141,11 +141,21 @@ def optimizer_state(
             named[f"{name}::{_MASTER}"] = masters[parameter.name].numpy()
     if average:
         named |= {f"{name}::{_OWN}": weight.numpy() for name, weight in average.weights.items()}
+        rounded = [name for name, weight in average.weights.items() if weight.dtype != paddle.float32]
+        named |= {f"{name}::{_AVERAGE}": average.averages[name].numpy() for name in rounded}
     return named
 
 
-def load_optimizer_state(optimizer: paddle.optimizer.Optimizer, model: nn.Layer, path: Path) -> None:
+def load_optimizer_state(
+    optimizer: paddle.optimizer.Optimizer, model: nn.Layer, path: Path, average: WeightAverage | None = None
+) -> None:
     """Restore what `optimizer_state` returned; the next ``step`` has to run inside ``unique_name.guard()``.
+
+    Args:
+        optimizer: has done no step yet.
+        model: holds the weights of the checkpoint's model folder.
+        path: the file.
+        average: has been restarted with these weights.
 
     Raises:
         CheckpointError: a parameter of the file is not in the model.
@@ -161,7 +171,12 @@ def load_optimizer_state(optimizer: paddle.optimizer.Optimizer, model: nn.Layer,
         if accumulator == _OWN:
             parameters[name].set_value(tensor)
         elif accumulator == _MASTER:
+            # The accumulators are named after it; of the name space of the first step, it is the first of its name.
+            tensor.name = f"{parameters[name].name}_fp32_master_0"
             masters[parameters[name].name] = tensor
+        elif accumulator == _AVERAGE:
+            if average:
+                average.averages[name] = tensor
         else:
             state[f"{parameters[name].name}_{accumulator}_0"] = tensor
     optimizer.set_state_dict({**state, "master_weights": masters} if masters else state)

@@ -20,6 +20,7 @@ from paddle_tasks.training.optimizer import learning_rate, scale_gradients
 from paddle_tasks.training.precision import Precision
 from paddle_tasks.training.ranks import Ranks
 from paddle_tasks.training.settings import OptimizerSection
+from paddle_tasks.training.stopping import StopSignal
 
 
 class Sized(Protocol):
@@ -96,6 +97,20 @@ class StepReport:
     n_parts: int = 1
 
 
+@dataclass(frozen=True)
+class _Sums:
+    """What came of one step's rows, over all ranks."""
+
+    loss: float
+    count: int
+    n_tokens: int
+    n_padded_tokens: int
+
+    @property
+    def mean_loss(self) -> float:
+        return self.loss / max(1, self.count)
+
+
 @dataclass
 class Loop:
     """One run of a model over epochs of batches.
@@ -105,6 +120,8 @@ class Loop:
         n_batches: micro-batches in an epoch.
         fgm_epsilon: how far the word vectors are moved for a second, adversarial pass; 0: no such pass.
         average: takes in the weights after each step.
+        ranks: the processes that share the rows of each batch.
+        stop: tells the other ranks of a signal, or is told of one, with each step.
     """
 
     model: nn.Layer
@@ -123,6 +140,7 @@ class Loop:
     fgm_epsilon: float = 0.0
     average: WeightAverage | None = None
     ranks: Ranks = field(default_factory=Ranks)
+    stop: StopSignal = field(default_factory=StopSignal)
 
     @property
     def total_steps(self) -> int:
@@ -153,10 +171,10 @@ class Loop:
         progress = self.progress
         self.model.train()  # an evaluation may have come between
         rate = learning_rate(self.settings, progress.step, self.total_steps)
-        loss, count = self._accumulate(group)
-        norm = self._update(rate, loss, count, group)
-        skipped = not math.isfinite(norm) or not math.isfinite(loss)
-        self._advance(group, loss, count, skipped=skipped, ends_epoch=ends_epoch)
+        sums = self._accumulate(group)
+        norm = self._update(rate, sums, group)
+        skipped = not math.isfinite(norm) or not math.isfinite(sums.loss)
+        self._advance(len(group), sums, skipped=skipped, ends_epoch=ends_epoch)
         if self.average and not skipped:
             self.average.update(progress.step)
         seconds = time.perf_counter() - started
@@ -165,31 +183,42 @@ class Loop:
             step=progress.step,
             total_steps=self.total_steps,
             epoch=progress.current_epoch,
-            loss=loss / max(1, count),
+            loss=sums.mean_loss,
             learning_rate=rate,
             gradient_norm=norm,
-            n_tokens=sum(batch.n_tokens for batch in group),
+            n_tokens=sums.n_tokens,
             seconds=seconds,
             ends_epoch=ends_epoch,
             skipped=skipped,
             n_parts=progress.n_parts,
         )
 
-    def _accumulate(self, group: Sequence[Sized]) -> tuple[float, int]:
+    def _accumulate(self, group: Sequence[Sized]) -> _Sums:
         """Add up gradients of summed losses, so that 8 x 1 and 4 x 2 rows give the same, over all ranks."""
         while (summed := self._try(group)) is None:
             self._clear()  # some parameters may have got the gradient of the batch that failed, others not
             release()
             self.progress.n_parts *= 2
         self.ranks.sum_gradients(self.model.parameters())
-        loss, count = self.ranks.sums(summed)
-        return loss, int(count)
+        return self._exchange(*summed, group)
+
+    def _exchange(self, loss: float, count: int, group: Sequence[Sized]) -> _Sums:
+        """Tell the other ranks what came of this one's rows, so that all go on alike."""
+        n_tokens = sum(batch.n_tokens for batch in group)
+        n_padded_tokens = sum(batch.n_padded_tokens for batch in group)
+        was_told = self.stop.pending is not None
+        table = self.ranks.table([loss, count, n_tokens, n_padded_tokens, was_told, self.progress.n_parts])
+        self.progress.n_parts = int(table[:, 5].max())
+        self.stop.agree(table[:, 4].sum())
+        return _Sums(float(table[:, 0].sum()), *map(int, table[:, 1:4].sum(axis=0)))
 
     def _try(self, group: Sequence[Sized]) -> tuple[float, int] | None:
         """Compute a group's gradients, or return None when the device's memory does not hold them."""
         # Randomness is a function of (seed, step), so a resumed run needs no generator state.
-        paddle.seed(step_seed(self.seed, self.progress.step))
-        parts = [part for batch in group for part in batch.split(self.progress.n_parts)]
+        paddle.seed(step_seed(self.seed, self.progress.step, self.ranks.rank))
+        parts = [part for batch in group if batch.rows for part in batch.split(self.progress.n_parts)]
+        if not parts:  # there are fewer rows than ranks
+            return 0.0, 0
         try:
             losses, counts = zip(*map(self._backward, parts), strict=True)
             return float(paddle.add_n(list(losses))), sum(counts)
@@ -215,15 +244,16 @@ class Loop:
         (scaler.scale(loss) if scaler else loss).backward()
         return loss.detach().astype("float32"), count
 
-    def _update(self, rate: float, loss: float, count: int, group: Sequence[Sized]) -> float:
-        scaler, finite = self.precision.scaler, math.isfinite(loss)
+    def _update(self, rate: float, sums: _Sums, group: Sequence[Sized]) -> float:
+        scaler, finite = self.precision.scaler, math.isfinite(sums.loss)
         if scaler and finite:  # once unscaled, it expects its own step and update
             scaler.unscale_(self.optimizer)
-        norm: float = scale_gradients(self.model.parameters(), max(1, count), self.settings.max_gradient_norm)
+        count = max(1, sums.count)
+        norm: float = scale_gradients(self.model.parameters(), count, self.settings.max_gradient_norm)
         if finite and (scaler or math.isfinite(norm)):  # an overflow of scaled gradients is the scaler's to handle
             self._apply(rate)
         elif self.on_nonfinite == "stop":
-            self._refuse(loss / max(1, count), norm, group)
+            self._refuse(sums.mean_loss, norm, group)
         self._clear()
         return norm
 
@@ -243,30 +273,32 @@ class Loop:
 
     def _refuse(self, loss: float, norm: float, group: Sequence[Sized]) -> NoReturn:
         self._clear()
-        rows = [row for batch in group for row in batch.rows]
+        own = [row for batch in group for row in batch.rows]
+        rows = [row for rows in self.ranks.objects(own) for row in rows]
         raise NonFiniteError(
             f"step {self.progress.step + 1}: loss {loss} and gradient norm {norm}, expected finite numbers; "
             f"the weights are those before the step. Rows of the train data, counted from 0: {rows}. "
             "Lower optimizer.learning_rate or leave such batches out with training.on_nonfinite=skip, with --fresh"
         )
 
-    def _advance(self, group: Sequence[Sized], loss: float, count: int, *, skipped: bool, ends_epoch: bool) -> None:
+    def _advance(self, n_batches: int, sums: _Sums, *, skipped: bool, ends_epoch: bool) -> None:
         progress = self.progress
         progress.step += 1
         progress.skipped_steps += skipped
-        progress.batch = 0 if ends_epoch else progress.batch + len(group)
+        progress.batch = 0 if ends_epoch else progress.batch + n_batches
         progress.epoch += int(ends_epoch)
-        progress.n_tokens += sum(batch.n_tokens for batch in group)
-        progress.n_padded_tokens += sum(batch.n_padded_tokens for batch in group)
+        progress.n_tokens += sums.n_tokens
+        progress.n_padded_tokens += sums.n_padded_tokens
         if not skipped:
-            progress.window_loss += loss
-            progress.window_count += count
+            progress.window_loss += sums.loss
+            progress.window_count += sums.count
 
 
 def _take(batches: Iterator[Sized], number: int) -> list[Sized]:
     return [next(batches) for _ in range(number)]
 
 
-def step_seed(seed: int, step: int) -> int:
-    """Return the seed of a step's dropout, well mixed from the run's seed and the step's number."""
-    return int(np.random.SeedSequence([seed, step]).generate_state(1)[0])
+def step_seed(seed: int, step: int, rank: int = 0) -> int:
+    """Return the seed of a step's dropout, well mixed from the run's seed, the step's number and the rank."""
+    # A zero at the end changes nothing, so rank 0 draws what one process alone does.
+    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1)[0])

@@ -10,9 +10,12 @@ import paddle
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether an error says that a device's memory is full; cuDNN and cuBLAS say it in their own words."""
+    """Tell whether an error says that a device's memory is full; cuDNN and cuBLAS say it in their own words.
+
+    Python's own MemoryError in a PyLayer's backward, as of numpy there, comes as an OSError that names it in its text.
+    """
     text = str(error).lower()
-    said = ("out of memory", "resourceexhausted", "alloc_failed", "cannot allocate memory")
+    said = ("out of memory", "resourceexhausted", "alloc_failed", "cannot allocate memory", "memoryerror")
     return isinstance(error, MemoryError) or (
         isinstance(error, (RuntimeError, OSError, SystemError)) and any(words in text for words in said)
     )

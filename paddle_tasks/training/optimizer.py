@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import paddle
 from paddle import nn
@@ -62,10 +62,12 @@ def decays(model: nn.Layer) -> set[str]:
 
 
 _LAYER = re.compile(r"\.layers\.(\d+)\.")
+# As PaddleNLP's encoders (ELECTRA projects its embeddings) and ours name what lies below the first layer.
+_EMBEDDING = re.compile(r"\.(embeddings?|embeddings_project|positions)\.")
 
 
-def rate_ratios(model: nn.Layer, layer_decay: float) -> Mapping[str, float]:
-    """Return what each parameter's learning rate is multiplied with, by Paddle's name.
+def rate_ratios(model: nn.Layer, layer_decay: float) -> dict[str, float]:
+    """Return what each parameter's learning rate is multiplied with, by its structured name.
 
     The head has the whole rate, the layer below it ``layer_decay`` of it, and so on down to the embeddings. Source:
     Howard & Ruder 2018, https://arxiv.org/abs/1801.06146, section 3.2, with the decay of each layer fixed.
@@ -78,15 +80,16 @@ def rate_ratios(model: nn.Layer, layer_decay: float) -> Mapping[str, float]:
         raise ConfigError("optimizer.layer_decay: this encoder has no Transformer layers to tell apart; leave it at 1")
     top = max(layers.values(), default=0) + 1
     # What is neither in a layer nor an embedding (pooler, head) stands above them.
-    depths = {name: 0 if ".embeddings." in name else top + 1 for name, _ in model.named_parameters()}
+    depths = {name: 0 if _EMBEDDING.search(name) else top + 1 for name, _ in model.named_parameters()}
     depths |= {name: place + 1 for name, place in layers.items()}
-    return {value.name: layer_decay ** (top + 1 - depths[name]) for name, value in model.named_parameters()}
+    return {name: layer_decay ** (top + 1 - depth) for name, depth in depths.items()}
 
 
 def build_optimizer(model: nn.Layer, settings: OptimizerSection) -> paddle.optimizer.AdamW:
     """Return AdamW over the parameters that are not frozen; the learning rate is set before each step."""
-    decayed = decays(model)
-    ratios = rate_ratios(model, settings.layer_decay) if settings.layer_decay < 1 else None
+    decayed, ratios = decays(model), rate_ratios(model, settings.layer_decay)
+    for name, parameter in model.named_parameters():
+        parameter.optimize_attr = {"learning_rate": ratios[name]}  # AdamW's own lr_ratio is refused on a CPU
     return paddle.optimizer.AdamW(
         learning_rate=settings.learning_rate,
         beta1=settings.beta1,
@@ -95,7 +98,6 @@ def build_optimizer(model: nn.Layer, settings: OptimizerSection) -> paddle.optim
         parameters=[parameter for parameter in model.parameters() if not parameter.stop_gradient],
         weight_decay=settings.weight_decay,
         apply_decay_param_fun=decayed.__contains__,
-        lr_ratio=None if ratios is None else lambda parameter: ratios[parameter.name],
         multi_precision=True,
     )
 
@@ -108,6 +110,8 @@ def scale_gradients(parameters: Iterable[paddle.Tensor], count: float, max_norm:
         The global norm of the mean gradient before clipping; not finite when a gradient is not.
     """
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    if not gradients:
+        return 0.0  # nothing in the step had to do with a weight
     squares = [paddle.sum(paddle.square(gradient.astype("float32"))) for gradient in gradients]
     norm = math.sqrt(float(paddle.add_n(squares))) / count
     if not math.isfinite(norm):

@@ -41,6 +41,10 @@ class Precision:
         if self.dtype != "float32" and self.level == "O2":
             paddle.amp.decorate(models=model, optimizers=optimizer, level="O2", dtype=self.dtype, master_weight=True)
 
+    def autocast_scores(self) -> contextlib.AbstractContextManager[Any]:
+        """Return the context of scoring: float32 as long as the weights are, so that a saved model scores the same."""
+        return self.autocast() if self.level == "O2" else contextlib.nullcontext()
+
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
         """Return the context of a forward pass."""
         if self.dtype == "float32":

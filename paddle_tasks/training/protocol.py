@@ -14,6 +14,7 @@ from paddle_tasks.data.batches import Batch
 from paddle_tasks.data.catalogue import SplitName
 from paddle_tasks.data.rows import Row
 from paddle_tasks.data.splits import Split
+from paddle_tasks.training.ranks import Ranks
 from paddle_tasks.training.settings import RunSection
 
 
@@ -32,6 +33,7 @@ class Task(Protocol):
         Config: the model of the whole configuration.
         FIELDS: the fields that a row of its data has.
         METRICS: the scores that may choose the best model.
+        ranks: the processes that share the rows of its batches and evaluations.
     """
 
     Config: ClassVar[type[RunSection]]
@@ -39,6 +41,7 @@ class Task(Protocol):
     METRICS: ClassVar[tuple[str, ...]]
 
     splits: Mapping[SplitName, Split[Any]]
+    ranks: Ranks
 
     def read(self) -> None:
         """Read and check everything a run needs, and write nothing: data, labels, vocabulary, encoder's name.
@@ -55,7 +58,7 @@ class Task(Protocol):
         """Return the model that training starts from; random weights come from Paddle's generator."""
 
     def batches_of(self, epoch: int, start: int) -> Iterator[Batch]:
-        """Yield the train batches of an epoch, both counted from 0, from batch ``start`` on."""
+        """Yield this rank's share of the train batches of an epoch, both counted from 0, from ``start`` on."""
 
     @property
     def n_batches(self) -> int:
@@ -65,7 +68,7 @@ class Task(Protocol):
         """Return the summed loss <float32>[] of a batch and its number of rows."""
 
     def evaluate(self, model: nn.Layer, split: Split[Any], between: Callable[[], None]) -> Evaluation:
-        """Score a split, calling ``between`` before each batch."""
+        """Score a split, calling ``between`` before each batch; all ranks do it together, each its share."""
 
     def save_model(self, model: nn.Layer, folder: Path) -> None:
         """Write weights, tokenizer, labels and settings into a folder that `load` and `predict` can use."""

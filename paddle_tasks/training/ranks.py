@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -101,29 +102,27 @@ class Ranks:
     def together(self) -> Iterator[None]:
         """End this block on all ranks at the same time, and with an error on all when one of them has one.
 
-        The error of the lowest rank is raised everywhere. The block must not exchange anything itself.
+        The error of the lowest rank is raised everywhere, as `RunStopped` with its traceback when it is none of the
+        user's. The block must not exchange anything itself.
         """
         if self.size == 1:
             yield
             return
-        error: Exception | None = None
+        error: UserError | RunStopped | None = None
         try:
             yield
-        except Exception as caught:
+        except (UserError, RunStopped) as caught:
             error = caught
-        self._raise_on_all(error)
+        except Exception:
+            error = RunStopped(f"process {self.rank} of {self.size} failed\n{traceback.format_exc()}")
+        if self.table([error is not None]).any():
+            raise self._first(self.objects(error))
 
-    def _raise_on_all(self, error: Exception | None) -> None:
-        if not self.table([float(error is not None)]).any():
-            return
-        told = error if error is None or isinstance(error, (UserError, RunStopped)) else self._foreign(error)
-        everyones = self.objects(told)
-        if error is not None and told is not error:
-            raise error  # with its traceback, which says more than the others can know
-        raise next(found for found in everyones if found is not None)
-
-    def _foreign(self, error: Exception) -> RunStopped:
-        return RunStopped(f"process {self.rank} of {self.size} failed: {type(error).__name__}: {error}")
+    def _first(self, errors: Sequence[Exception | None]) -> Exception:
+        rank, error = next((rank, error) for rank, error in enumerate(errors) if error is not None)
+        if rank and isinstance(error, UserError):  # files may differ from machine to machine
+            return type(error)(f"process {rank} of {self.size}: {error}")
+        return error
 
     def _sum(self, tensor: Tensor) -> Tensor:
         _distributed().all_reduce(tensor)

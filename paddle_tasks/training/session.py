@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from paddle_tasks.errors import Interrupted
@@ -58,39 +54,9 @@ class MemoryReport:
 Event = StepReport | EvaluationReport | CheckpointReport | MemoryReport
 
 
-class StopSignal:
-    """Notes the first SIGINT or SIGTERM, so that the step in hand can be finished; a second Ctrl-C is not held up."""
-
-    def __init__(self) -> None:
-        self.received: str | None = None
-
-    def check(self) -> None:
-        """Raise `Interrupted` when a signal has come."""
-        if self.received:
-            raise Interrupted(f"stopped by {self.received}; give the same command again to go on from here")
-
-    @contextlib.contextmanager
-    def listening(self) -> Iterator[StopSignal]:
-        """Handle the signals within the block; outside the main thread there is nothing to handle."""
-        if threading.current_thread() is not threading.main_thread():
-            yield self
-            return
-        before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield self
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        if self.received and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.received = self.received or signal.Signals(number).name
-
-
 @dataclass
 class Session:
-    """What a run consists of besides its loop.
+    """What a run consists of besides its loop; all ranks decide alike, rank 0 writes.
 
     Attributes:
         evaluate: scores the dev split; given a function to call between batches, which may raise `Interrupted`.
@@ -106,7 +72,6 @@ class Session:
     write_model: Callable[[Path], None]
     keep_best: Callable[[Path], None]
     observe: Callable[[Event], None]
-    stop: StopSignal
     metric: str
     evaluate_every: int | None
     save_every: int | None
@@ -132,9 +97,9 @@ class Session:
             self._log(report)
             self.observe(report)
             self._evaluate_when_due()
-            if self.stop.received or (self.save_every and report.step % self.save_every == 0):
+            if self.loop.stop.received or (self.save_every and report.step % self.save_every == 0):
                 self._save(is_best=False)
-            self.stop.check()
+            self.loop.stop.check()
 
     def _note_memory(self, report: StepReport) -> None:
         if report.n_parts > self._n_parts:
@@ -144,7 +109,7 @@ class Session:
     def _mend_best(self) -> None:
         """Point at the best model again: a crash may have come between its checkpoint and the pointer or the copy."""
         progress = self.loop.progress
-        if progress.step and progress.step == progress.best_step:
+        if self.loop.ranks.writes and progress.step and progress.step == progress.best_step:
             folder = self.store.folder_of(progress.step)
             self.store.point_at(folder, is_best=True)
             self.keep_best(folder)
@@ -161,7 +126,7 @@ class Session:
         if not self._evaluation_is_due():
             return
         try:
-            metrics = self.evaluate(self.stop.check)
+            metrics = self.evaluate(self.loop.stop.check_here)
         except Interrupted:
             self._save(is_best=False)
             raise
@@ -187,16 +152,20 @@ class Session:
         return sign * value > sign * best or (math.isnan(best) and not math.isnan(value))
 
     def _save(self, *, is_best: bool) -> None:
-        progress = self.loop.progress
         if self._saved == self._place():
             return
+        if self.loop.ranks.writes:
+            self._write(is_best=is_best)
+        self._saved = self._place()
+
+    def _write(self, *, is_best: bool) -> None:
+        progress = self.loop.progress
         state = {**self.state, "progress": asdict(progress), "positions": self.tracker.positions()}
         scaler = self.loop.precision.scaler
         if scaler:
             state["scaler"] = {name: _plain(value) for name, value in scaler.state_dict().items()}
         accumulators = optimizer_state(self.loop.optimizer, self.loop.model, self.loop.average)
         folder = self.store.save(progress.step, self.write_model, accumulators, state, is_best=is_best)
-        self._saved = self._place()
         if is_best:
             self.keep_best(folder)
         self.observe(CheckpointReport(progress.step, folder))

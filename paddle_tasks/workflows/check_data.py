@@ -10,7 +10,9 @@ from paddle_tasks import tasks
 from paddle_tasks.config import Section
 from paddle_tasks.data.catalogue import SplitName
 from paddle_tasks.data.checks import check
-from paddle_tasks.data.splits import LayoutSection, label_order, load_split
+from paddle_tasks.data.section import LayoutSection
+from paddle_tasks.data.sources import published
+from paddle_tasks.data.splits import label_order, load_split
 
 
 class _Layout(Section):
@@ -34,6 +36,7 @@ def check_data(task: str, sources: Mapping[SplitName, str], overrides: Sequence[
     labels = layout.labels
     for name, source in sources.items():
         parse = task_class.parser(labels)
-        splits[name] = load_split(name, source, layout.layout, task_class.FIELDS, parse)
+        place = published(name, source, sources.get("dev"), layout.layout)
+        splits[name] = load_split(name, place, layout.layout, task_class.FIELDS, parse)
         labels = labels or label_order(splits["train"]) or None
     return check(splits)

@@ -30,13 +30,12 @@ def evaluate(
     """
     predictor = load(run, device=device)
     task = predictor.task
-    source = data or getattr(task.config.data, split)
-    if source is None:
+    if data is None and not task.config.data.has(split):
         raise ConfigError(f"{run}: has no data.{split}; name a file with --data")
-    scored = task.load_split(split, source)
+    scored = task.load_split(split, data)
     missing = {}
     try:  # for the twin scores without the texts that train holds
-        task.load_split("train", task.config.data.train)
+        task.load_split("train")
     except UserError as error:
         missing = {"not_deduplicated": str(error)}
     evaluation = task.evaluate(predictor.model, scored, lambda: None)

@@ -14,10 +14,11 @@ from paddle import nn
 
 from paddle_tasks import config as configuration
 from paddle_tasks import runtime, tasks
+from paddle_tasks.data.catalogue import SplitName
 from paddle_tasks.data.splits import describe
-from paddle_tasks.errors import CheckpointError, Interrupted
+from paddle_tasks.errors import CheckpointError, Interrupted, RunStopped
 from paddle_tasks.files import copy_folder
-from paddle_tasks.models import cpu
+from paddle_tasks.models import cpu, gpu
 from paddle_tasks.training.adversarial import check_word_vectors
 from paddle_tasks.training.averaging import WeightAverage
 from paddle_tasks.training.checkpoint import Checkpoint, CheckpointStore, load_optimizer_state
@@ -26,13 +27,10 @@ from paddle_tasks.training.memory import peak_memory_mb
 from paddle_tasks.training.optimizer import build_optimizer, freeze
 from paddle_tasks.training.precision import Precision
 from paddle_tasks.training.protocol import Evaluation, Task
-from paddle_tasks.training.session import (
-    Event,
-    Session,
-    StopSignal,
-    scalars_of,
-)
+from paddle_tasks.training.ranks import Ranks
+from paddle_tasks.training.session import Event, Session, scalars_of
 from paddle_tasks.training.settings import RunSection, TrainingSection
+from paddle_tasks.training.stopping import StopSignal
 from paddle_tasks.training.tracking import Tracker, open_tracker
 from paddle_tasks.workflows.run_folder import RunFolder
 
@@ -97,7 +95,8 @@ def train(
         Interrupted: SIGINT or SIGTERM; the checkpoint is written.
         NonFiniteError: the loss is not finite; the last checkpoint is that before.
     """
-    merged = load_config(config, [f"{key}={configuration.inline(value)}" for key, value in _flat(overrides)])
+    with Ranks.from_environment().together():
+        merged = load_config(config, [f"{key}={configuration.inline(value)}" for key, value in _flat(overrides)])
     return run_training(merged, device=device, fresh=fresh, observe=observe)
 
 
@@ -111,27 +110,64 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
 
 def run_training(config: RunSection, *, device: str, fresh: bool, observe: Observer) -> Run:
     """Do what `train` does with a validated configuration."""
+    ranks = Ranks.from_environment()
+    observe = observe if ranks.writes else _ignore
     folder = RunFolder(Path(config.run_dir))
-    if folder.exists and not fresh:
-        folder.check_same(config)
-        result = folder.result()
-        if result and result["status"] == "finished":
-            observe(Note(f"{folder.path} is finished already; nothing to do (--fresh trains anew)"))
-            return Run(folder.path, result)
-    runtime.use_device(device)
-    task: Task = tasks.find(config.task)(config)
-    task.read()
-    paddle.seed(config.seed)
-    model = _model(task, config.training)
-    optimizer = build_optimizer(model, config.optimizer)
-    if folder.exists and fresh:
-        observe(Note(f"the older run is now {folder.move_aside()}"))
-    folder.create(config)
-    with folder.locked():
+    with ranks.together():  # so that no rank writes before all have looked
+        result = None if fresh else _finished(folder, config)
+    if result:
+        observe(Note(f"{folder.path} is finished already; nothing to do (--fresh trains anew)"))
+        return Run(folder.path, result)
+    with ranks.together():
+        runtime.use_device(device)
+    task = _read_task(config, ranks)
+    with ranks.together():
+        paddle.seed(config.seed)
+        model = starting_model(task, config.training)
+        optimizer = build_optimizer(model, config.optimizer)
+    ranks.take_over(model.parameters())
+    with _opened(folder, config, ranks, fresh=fresh, observe=observe):
         return _Training(config, task, model, optimizer, folder, observe).run()
 
 
-def _model(task: Task, training: TrainingSection) -> nn.Layer:
+def _ignore(_event: Event | Note) -> None:
+    """Tell nobody: rank 0 alone speaks."""
+
+
+def _finished(folder: RunFolder, config: RunSection) -> dict[str, Any] | None:
+    """Return the result of a finished run of this configuration, or None."""
+    if not folder.exists:
+        return None
+    folder.check_same(config)
+    result = folder.result()
+    return result if result and result["status"] == "finished" else None
+
+
+def _read_task(config: RunSection, ranks: Ranks) -> Task:
+    task: Task = tasks.find(config.task)(config)
+    task.ranks = ranks
+    # Rank 0 first: what it fetches or encodes, the others find in the cache.
+    for is_my_turn in (ranks.writes, not ranks.writes)[: ranks.size]:
+        with ranks.together():
+            if is_my_turn:
+                task.read()
+    return task
+
+
+@contextlib.contextmanager
+def _opened(folder: RunFolder, config: RunSection, ranks: Ranks, *, fresh: bool, observe: Observer) -> Iterator[None]:
+    """Make the run folder and keep other runs out of it, which is rank 0's to do."""
+    with contextlib.ExitStack() as lock:
+        with ranks.together():
+            if ranks.writes:
+                if folder.exists and fresh:
+                    observe(Note(f"the older run is now {folder.move_aside()}"))
+                folder.create(config)
+                lock.enter_context(folder.locked())
+        yield
+
+
+def starting_model(task: Task, training: TrainingSection) -> nn.Layer:
     """Return the task's model, as the configuration wants it trained."""
     model = task.build_model()
     freeze(model, training.freeze)
@@ -142,6 +178,8 @@ def _model(task: Task, training: TrainingSection) -> nn.Layer:
     if training.deterministic:
         runtime.make_deterministic()
     cpu.switch_in(model)
+    if training.precision != "float32" and paddle.device.get_device().startswith("gpu"):
+        gpu.switch_in(model)
     return model
 
 
@@ -162,6 +200,7 @@ class _Training:
         self.store = CheckpointStore(folder.checkpoints, config.training.keep_checkpoints)
         decay = config.training.ema_decay
         self.average = WeightAverage(model, decay) if decay else None
+        self.ranks, self.stop = task.ranks, StopSignal(alone=task.ranks.size == 1)
         self.loop = self._build_loop()
         self.loop.precision.decorate(model, optimizer)
         self.scores: dict[str, Evaluation] = {}
@@ -184,29 +223,42 @@ class _Training:
             precision=Precision.prepare(training.precision, training.amp_level),
             fgm_epsilon=training.fgm_epsilon,
             average=self.average,
+            ranks=self.ranks,
+            stop=self.stop,
         )
 
     def run(self) -> Run:
         if self.loop.precision.dtype != self.config.training.precision:
             self.observe(Note(f"training.precision {self.config.training.precision} needs a GPU: computing in float32"))
-        checkpoint = self._restore()
-        positions = dict(checkpoint.state["positions"]) if checkpoint else None
+        with self.ranks.together():
+            checkpoint = self._restore()
+        try:
+            return Run(self.folder.path, self._train_from(checkpoint))
+        except RunStopped:
+            self.ranks.wait()  # the launcher ends all processes as soon as one has failed, and rank 0 may be writing
+            raise
+
+    def _train_from(self, checkpoint: Checkpoint | None) -> dict[str, Any]:
         status: Status = "failed"
         try:
-            with (
-                open_tracker(self.folder.path, visualdl=self.config.logging.visualdl, positions=positions) as tracker,
-                StopSignal().listening() as stop,
-            ):
-                self._session(tracker, stop).run()
-                self._score_best(tracker, stop)
+            with self._tracker(checkpoint) as tracker, self.stop.listening():
+                self._session(tracker).run()
+                self._score_best(tracker)
             status = "finished"
         except (Interrupted, KeyboardInterrupt):
             status = "interrupted"
             raise
         finally:
             result = self._result(status)
-            self.folder.write_result(result)
-        return Run(self.folder.path, result)
+            if self.ranks.writes:
+                self.folder.write_result(result)
+        return result
+
+    def _tracker(self, checkpoint: Checkpoint | None) -> contextlib.AbstractContextManager[Tracker]:
+        if not self.ranks.writes:
+            return contextlib.nullcontext(Tracker({}))
+        positions = dict(checkpoint.state["positions"]) if checkpoint else None
+        return open_tracker(self.folder.path, visualdl=self.config.logging.visualdl, positions=positions)
 
     def _restore(self) -> Checkpoint | None:
         checkpoint = self.store.load_latest()
@@ -216,7 +268,7 @@ class _Training:
         self.task.load_weights(self.model, checkpoint.folder / "model")
         if self.average:
             self.average.restart()
-        load_optimizer_state(self.optimizer, self.model, checkpoint.folder / "optimizer.safetensors")
+        load_optimizer_state(self.optimizer, self.model, checkpoint.folder / "optimizer.safetensors", self.average)
         if self.loop.precision.scaler and "scaler" in checkpoint.state:
             self.loop.precision.scaler.load_state_dict(checkpoint.state["scaler"])
         self.loop.progress = Progress(**checkpoint.state["progress"])
@@ -240,7 +292,7 @@ class _Training:
                     "continued exactly; put the file back, or start anew with --fresh"
                 )
 
-    def _session(self, tracker: Tracker, stop: StopSignal) -> Session:
+    def _session(self, tracker: Tracker) -> Session:
         config = self.config
         return Session(
             loop=self.loop,
@@ -250,7 +302,6 @@ class _Training:
             write_model=self._write_model,
             keep_best=lambda checkpoint: copy_folder(checkpoint / "model", self.folder.model),
             observe=self.observe,
-            stop=stop,
             metric=config.evaluation.metric,
             evaluate_every=config.evaluation.every_steps,
             save_every=config.training.save_every_steps,
@@ -264,21 +315,27 @@ class _Training:
 
     def _evaluate(self, between: Callable[[], None]) -> Mapping[str, Any]:
         with self._averaged():
-            return self.task.evaluate(self.model, self.task.splits["dev"], between).metrics
+            return self._scored("dev", between).metrics
+
+    def _scored(self, name: SplitName, between: Callable[[], None]) -> Evaluation:
+        with self.loop.precision.autocast_scores():
+            return self.task.evaluate(self.model, self.task.splits[name], between)
 
     def _write_model(self, folder: Path) -> None:
         with self._averaged():
             self.task.save_model(self.model, folder)
 
-    def _score_best(self, tracker: Tracker, stop: StopSignal) -> None:
+    def _score_best(self, tracker: Tracker) -> None:
+        self.ranks.wait()  # for rank 0 to have written it
         self.task.load_weights(self.model, self.folder.model)
-        for name, split in self.task.splits.items():
+        for name in self.task.splits:
             if name != "train":
-                self.scores[name] = self.task.evaluate(self.model, split, stop.check)
+                self.scores[name] = self._scored(name, self.stop.check_here)
         progress = self.loop.progress
         if "test" in self.scores:
             tracker.scalars(progress.step, progress.current_epoch, scalars_of(self.scores["test"].metrics, "test"))
-        self.folder.write_predictions({name: evaluation.predictions for name, evaluation in self.scores.items()})
+        if self.ranks.writes:
+            self.folder.write_predictions({name: evaluation.predictions for name, evaluation in self.scores.items()})
 
     def _result(self, status: Status) -> dict[str, Any]:
         progress = self.loop.progress
@@ -300,11 +357,11 @@ class _Training:
                 "seconds": round(progress.seconds, 3),
                 "tokens": progress.n_tokens,
                 "padded_tokens": progress.n_padded_tokens,
-                "padding": round(1 - progress.n_tokens / max(1, progress.n_padded_tokens), 4),
+                "padding": round(1 - progress.n_tokens / progress.n_padded_tokens, 4) if progress.n_tokens else None,
                 "tokens_per_second": round(progress.n_tokens / progress.seconds, 1) if progress.seconds else None,
                 "peak_memory_mb": peak_memory_mb(),
             },
-            "environment": runtime.environment(paddle.device.get_device()),
+            "environment": {**runtime.environment(paddle.device.get_device()), "processes": self.ranks.size},
         }
 
     def _encoder_name(self) -> str:

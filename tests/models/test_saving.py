@@ -151,3 +151,22 @@ def test_missing_and_foreign_folders(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "gpt"}')
     with pytest.raises(CheckpointError, match="of a gpt model"):
         load_encoder(tmp_path)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("name", ["textcnn", "bert"])
+def test_half_precision_is_saved_as_float32_and_comes_back(tmp_path, name, dtype):
+    """So that a model trained in it loads everywhere, and a run in it goes on exactly."""
+    model, other, wide = (classifier(make_encoder(name)) for _ in range(3))
+    model.to(dtype=dtype)
+    for parameter in (*other.parameters(), *wide.parameters()):
+        parameter.set_value(paddle.zeros(parameter.shape))
+    other.to(dtype=dtype)
+    save_pretrained(model, tmp_path)
+    assert {array.dtype for array in load_file(tmp_path / "model.safetensors").values()} == {np.dtype(np.float32)}
+    load_state(other, tmp_path)
+    assert same(model, other)
+    assert {str(parameter.dtype) for parameter in other.parameters()} == {f"paddle.{dtype}"}
+    load_state(wide, tmp_path)
+    for parameter, expected in zip(wide.parameters(), model.parameters(), strict=True):
+        np.testing.assert_array_equal(parameter.numpy(), expected.astype("float32").numpy())

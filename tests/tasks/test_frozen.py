@@ -112,7 +112,7 @@ def test_otherwise_each_batch_goes_through_it(changes, why, settings, calls):
 
 def test_the_same_rows_as_train_and_dev_are_computed_once(settings, calls):
     config = settings("run")
-    config["data"] = {split: config["data"]["train"] for split in ("train", "dev")}
+    config["data"] = dict.fromkeys(("train", "dev"), config["data"]["train"])
     train(config)
     assert len(calls) == TRAIN
 

@@ -329,5 +329,51 @@ def test_step_seed_is_what_the_loop_uses(monkeypatch):
     """The negative control of resuming: a seed that depends on the process gives another run."""
     counter = itertools.count(100)
     expected = weights(trained(dropout=0.5)[0])
-    monkeypatch.setattr(loop_module, "step_seed", lambda seed, step: next(counter))
+    monkeypatch.setattr(loop_module, "step_seed", lambda seed, step, rank: next(counter))
     assert not same(weights(trained(dropout=0.5)[0]), expected)
+
+
+# ---- a step whose loss counts nothing, as of a batch without a masked token
+
+
+def counting_nothing(at: set[int], *, connected: bool):
+    """Return a loss that is 0 and counts 0 at some batches, whether or not it has to do with the weights."""
+    calls = itertools.count(1)
+
+    def loss(model, batch):
+        value, count = summed_loss(model, batch)
+        if next(calls) not in at:
+            return value, count
+        return (value * 0 if connected else paddle.zeros([])), 0
+
+    return loss
+
+
+@pytest.mark.parametrize("connected", [True, False])
+@pytest.mark.parametrize("on_nonfinite", ["stop", "skip"])
+def test_a_step_that_counts_nothing_is_finite(connected, on_nonfinite):
+    model, _, loop, reports = trained(1, loss=counting_nothing({2}, connected=connected), on_nonfinite=on_nonfinite)
+    assert [report.loss for report in reports][1] == 0
+    assert [report.gradient_norm for report in reports][1] == 0
+    assert loop.progress.skipped_steps == 0
+    assert loop.progress.window_count == 16
+    assert all(np.isfinite(value).all() for value in weights(model).values())
+
+
+@pytest.mark.parametrize("connected", [True, False])
+def test_a_first_step_that_counts_nothing_moves_nothing(connected):
+    settings = UNCLIPPED.model_copy(update={"weight_decay": 0.0})
+    model, *_ = trained(1, settings, loss=counting_nothing({1}, connected=connected), max_steps=1)
+    assert same(weights(model), weights(make_toy()))
+
+
+@pytest.mark.parametrize("connected", [True, False])
+def test_a_micro_batch_that_counts_nothing_adds_nothing(connected):
+    """Of the batches 1, 2 and 3 of one step the second is left out."""
+    found = gradients(8, 3, 24, counting_nothing({2}, connected=connected))
+    kept = [batch for place, batch in enumerate(batches(24, 8)) if place != 1]
+    model = make_toy()
+    for batch in kept:
+        (summed_loss(model, batch)[0] / 16).backward()
+    expected = np.concatenate([value.grad.numpy().ravel() for value in model.parameters()])
+    assert distance(found[0], expected) < 1e-6

@@ -12,9 +12,18 @@ from hypothesis import strategies as st
 from paddle import nn
 
 from paddle_tasks.errors import ConfigError
+from paddle_tasks.models.bert import PretrainedEncoder, build_model
 from paddle_tasks.models.encoder import EncoderSection, build_encoder
+from paddle_tasks.models.sentiment import SentimentClassifier
 from paddle_tasks.training.loop import Loop
-from paddle_tasks.training.optimizer import build_optimizer, decays, freeze, learning_rate, scale_gradients
+from paddle_tasks.training.optimizer import (
+    build_optimizer,
+    decays,
+    freeze,
+    learning_rate,
+    rate_ratios,
+    scale_gradients,
+)
 from paddle_tasks.training.settings import OptimizerSection
 
 from .toy import Toy, make_loop, make_toy, same, weights
@@ -132,6 +141,104 @@ def test_a_gradient_that_is_not_finite_shows_in_the_norm(wrong):
     layer = nn.Linear(1, 1, bias_attr=False)
     (layer.weight.sum() * wrong).backward()
     assert not math.isfinite(scale_gradients([layer.weight], 1, 1.0))
+
+
+def test_without_any_gradient_the_norm_is_0():
+    assert scale_gradients([paddle.create_parameter([1], "float32")], 4, 1.0) == 0
+
+
+# ---- layer by layer
+
+
+def classifier(encoder: nn.Layer) -> SentimentClassifier:
+    return SentimentClassifier(encoder, n_classes=2, pooling="cls", head="linear", output="softmax", dropout=0.0)
+
+
+def from_scratch(kind: str, **sizes) -> SentimentClassifier:
+    sizes = {"hidden_size": 8, "n_layers": 3, "n_heads": 2, "max_positions": 16, "embedding_size": 8, **sizes}
+    return classifier(build_encoder(EncoderSection(encoder=kind, **sizes), 20, 0))
+
+
+def small_electra() -> SentimentClassifier:
+    """Its embeddings are narrower than its layers, and projected."""
+    sizes = {"vocab_size": 20, "embedding_size": 4, "hidden_size": 8, "num_hidden_layers": 3, "num_attention_heads": 2}
+    return classifier(PretrainedEncoder(build_model("electra", {**sizes, "intermediate_size": 16})))
+
+
+LAYERED = {
+    "bert": lambda: from_scratch("bert"),
+    "transformer": lambda: from_scratch("transformer"),
+    "transformer with learned positions": lambda: from_scratch("transformer", positions="learned"),
+    "electra": small_electra,
+}
+# What stands in a parameter's name, and the exponent of its rate, with three layers.
+EXPONENTS = {"layers.2.": 1, "layers.1.": 2, "layers.0.": 3, "embedding": 4, "positions": 4, "pooler": 0, "head": 0}
+
+
+def exponent(name: str) -> int:
+    """Return the one exponent that a parameter's name tells; a name like `position_embeddings` tells it twice."""
+    (found,) = {value for part, value in EXPONENTS.items() if part in name}
+    return found
+
+
+@pytest.mark.parametrize("kind", LAYERED)
+def test_the_ratio_of_each_layer_by_hand(kind):
+    model = LAYERED[kind]()
+    found = rate_ratios(model, 0.5)
+    assert found == {name: 0.5 ** exponent(name) for name, _ in model.named_parameters()}
+    assert set(found.values()) == {1, 0.5, 0.25, 0.125, 0.0625}
+
+
+@pytest.mark.parametrize("kind", LAYERED)
+def test_a_step_moves_each_layer_by_its_share(kind):
+    """AdamW's first step is the learning rate in the gradient's direction; decay follows the rate too."""
+    settings = OptimizerSection(learning_rate=0.125, weight_decay=0.0, epsilon=1e-12, layer_decay=0.5)
+    for decay in (0.0, 0.25):
+        model = LAYERED[kind]()
+        optimizer = build_optimizer(model, settings.model_copy(update={"weight_decay": decay}))
+        before, names = weights(model), plain_names(model, decays(model))
+        set_gradients(model, {name: np.ones_like(value) for name, value in before.items()})
+        optimizer.step()
+        for name, value in weights(model).items():
+            rate = 0.125 * 0.5 ** exponent(name)
+            expected = before[name] * (1 - rate * decay * (name in names)) - rate
+            np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6, err_msg=name)
+
+
+def test_without_layer_decay_all_move_alike():
+    """Also after another optimiser, which had it."""
+    model = LAYERED["bert"]()
+    build_optimizer(model, OptimizerSection(layer_decay=0.5))
+    before = weights(model)
+    optimizer = build_optimizer(model, OptimizerSection(learning_rate=0.125, weight_decay=0.0))
+    set_gradients(model, {name: np.ones_like(value) for name, value in before.items()})
+    optimizer.step()
+    for name, value in weights(model).items():
+        np.testing.assert_allclose(before[name] - value, 0.125, rtol=1e-4, err_msg=name)
+
+
+def test_frozen_layers_keep_the_others_shares():
+    model = LAYERED["bert"]()
+    freeze(model, ("encoder.model.embeddings.*", "*.layers.0.*"))
+    before = weights(model)
+    optimizer = build_optimizer(model, OptimizerSection(learning_rate=0.125, weight_decay=0.0, layer_decay=0.5))
+    for value in model.parameters():
+        if not value.stop_gradient:
+            value.sum().backward()
+    optimizer.step()
+    moved = {name: float(np.abs(before[name] - value).max()) for name, value in weights(model).items()}
+    frozen = [distance for name, distance in moved.items() if "layers.0" in name or "embeddings" in name]
+    assert set(frozen) == {0.0}
+    assert moved["encoder.model.encoder.layers.1.linear1.weight"] == pytest.approx(0.125 / 4, rel=1e-4)
+    assert moved["head.output.weight"] == pytest.approx(0.125, rel=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["textcnn", "rnn", "gru", "lstm", "bilstm"])
+def test_an_encoder_without_layers_is_refused(kind):
+    model = from_scratch(kind)
+    with pytest.raises(ConfigError, match=r"optimizer\.layer_decay"):
+        build_optimizer(model, OptimizerSection(layer_decay=0.9))
+    build_optimizer(model, OptimizerSection())
 
 
 def trained(model: Toy) -> Toy:

@@ -22,10 +22,10 @@ from paddle_tasks.training.session import (
     CheckpointReport,
     EvaluationReport,
     Session,
-    StopSignal,
     scalars_of,
 )
 from paddle_tasks.training.settings import OptimizerSection
+from paddle_tasks.training.stopping import StopSignal
 from paddle_tasks.training.tracking import Tracker
 
 from .toy import make_loop, make_toy, same, weights
@@ -47,7 +47,6 @@ class Rig:
         self.values: list[tuple[int, int, str, float]] = []
         self.events: list[Any] = []
         self.copied: list[int] = []
-        self.stop = StopSignal()
         loop_changes = {name: changes.pop(name) for name in ("max_steps", "progress", "loss") if name in changes}
         settings: dict[str, Any] = {"evaluate_every": None, "save_every": None, "log_every": 1, "patience": None}
         self.session = Session(
@@ -58,7 +57,6 @@ class Rig:
             write_model=self.write,
             keep_best=lambda checkpoint: self.copied.append(int(checkpoint.name[5:])),
             observe=self.events.append,
-            stop=self.stop,
             metric=metric,
             **{**settings, **changes},
         )
@@ -236,7 +234,7 @@ def test_a_signal_finishes_the_step_and_saves(tmp_path):
     def observe(event):
         rig.events.append(event)
         if isinstance(event, StepReport) and event.step == 4:
-            rig.stop.received = "SIGTERM"
+            rig.session.loop.stop.received = "SIGTERM"
 
     rig.session.observe = observe
     with pytest.raises(Interrupted, match="SIGTERM"):
@@ -247,7 +245,7 @@ def test_a_signal_finishes_the_step_and_saves(tmp_path):
 
 def test_a_signal_ends_an_evaluation_which_is_made_up_for(tmp_path):
     rig = Rig(tmp_path)
-    rig.session.observe = lambda event: setattr(rig.stop, "received", "SIGINT")
+    rig.session.observe = lambda event: setattr(rig.session.loop.stop, "received", "SIGINT")
     rig.session.evaluate_every = 1
     with pytest.raises(Interrupted):
         rig.run()

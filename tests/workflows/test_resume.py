@@ -164,8 +164,8 @@ INTERRUPTIONS = {
 }
 
 
-@pytest.fixture(scope="module")
-def settings(small_config):
+@pytest.fixture(scope="module", name="settings")
+def settings_in_folders(small_config):
     """Return a function that gives the configuration of these tests in a folder."""
 
     def make(folder: Path, encoder: str = "textcnn", **training: Any) -> dict[str, Any]:
@@ -295,11 +295,11 @@ def test_the_loss_scale_of_float16_survives(settings, tmp_path, monkeypatch):
 def leave_out_randomness(patch: Patch) -> None:
     """Let the dropout depend on the number of steps that this process has done."""
     counter = itertools.count()
-    patch.setattr(loop_module, "step_seed", lambda seed, step: next(counter))
+    patch.setattr(loop_module, "step_seed", lambda seed, step, rank: next(counter))
 
 
 def leave_out_optimizer(patch: Patch) -> None:
-    patch.setattr(workflow, "load_optimizer_state", lambda optimizer, model, path: None)
+    patch.setattr(workflow, "load_optimizer_state", lambda *arguments: None)
 
 
 def changed_state(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[Patch], None]:

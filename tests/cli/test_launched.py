@@ -1,0 +1,61 @@
+"""How a command of several processes ends: each with the code, rank 0 alone with the message."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+import typer
+
+from paddle_tasks.cli.launched import one_voice
+from paddle_tasks.errors import ConfigError, Interrupted, NonFiniteError
+from paddle_tasks.training.ranks import Ranks
+
+ENDS = [(ConfigError("wrong"), 2), (Interrupted("stopped"), 75), (NonFiniteError("nan"), 1)]
+
+
+@pytest.fixture
+def as_rank(monkeypatch):
+    """Return a function that makes this process one of several, and put the handler of SIGTERM back."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield lambda rank, size: monkeypatch.setattr(Ranks, "from_environment", lambda: Ranks(rank, size))
+    signal.signal(signal.SIGTERM, before)
+
+
+def run(error: Exception | None = None) -> Ranks:
+    with one_voice() as ranks:
+        if error:
+            raise error
+    return ranks
+
+
+@pytest.mark.parametrize(("error", "code"), ENDS)
+def test_other_ranks_exit_without_a_word(as_rank, capfd, error, code):
+    as_rank(1, 2)
+    with pytest.raises(typer.Exit) as ended:
+        run(error)
+    assert ended.value.exit_code == code
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("size", [1, 2])
+@pytest.mark.parametrize(("error", "code"), ENDS)
+def test_rank_0_has_it_told(as_rank, error, code, size):
+    as_rank(0, size)
+    with pytest.raises(type(error)) as raised:
+        run(error)
+    assert raised.value is error
+    assert getattr(error, "exit_code", 2) == code
+
+
+def test_what_is_nobodys_mistake_is_not_hidden(as_rank):
+    as_rank(1, 2)
+    with pytest.raises(ZeroDivisionError):
+        run(ZeroDivisionError())
+
+
+@pytest.mark.parametrize(("size", "handler"), [(1, signal.SIG_DFL), (2, signal.SIG_IGN)])
+def test_the_launcher_cannot_spoil_the_exit_code(as_rank, size, handler):
+    as_rank(0, size)
+    assert run().size == size
+    assert signal.getsignal(signal.SIGTERM) is handler
