@@ -124,6 +124,7 @@ class DataSection(LayoutSection):
             seed: shuffles the texts that ``folds`` deals.
         """
         if self.folds and self.fold is not None and name != "test":
-            return Source(self.train, "train", Part(self.folds, self.fold, seed, held_out=name == "dev"))
-        sources = {"train": self.train, "dev": self.dev or self.train, "test": self.test or self.train}
-        return published(name, sources[name], sources["dev"], self.layout)
+            part = Part(self.folds, self.fold, seed, held_out=name == "dev")
+            return Source(self.train, "train", part, tells_bad_rows=not part.held_out)
+        sources: dict[SplitName, str] = {"train": self.train, "dev": self.dev or self.train}
+        return published(name, {**sources, "test": self.test or self.train}, self.layout)

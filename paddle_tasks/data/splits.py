@@ -78,7 +78,7 @@ def load_split(
         ConfigError: the layout is not that of the fields, or a fold is empty.
     """
     if isinstance(source, str):
-        source = published(name, source, None, layout)
+        source = published(name, {name: source}, layout)
     path, part = locate(source.name, source.split), source.part
     examples: list[E] = []
     bad_rows: list[BadRow] = []
@@ -91,10 +91,8 @@ def load_split(
         except DataError as error:
             bad_rows.append(BadRow(row.file, row.line, str(error)))
     digest = _sha256(path, source, layout)
-    if part is None:
-        return Split(name, path, digest, examples, bad_rows)
-    # A bad row is of no fold; it is told once, with the larger part.
-    return Split(name, path, digest, part.of(examples), [] if part.held_out else bad_rows, part)
+    found = part.of(examples) if part else examples
+    return Split(name, path, digest, found, bad_rows if source.tells_bad_rows else [], part)
 
 
 def _sha256(path: Path, source: Source, layout: Layout) -> str:

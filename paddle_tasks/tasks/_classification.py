@@ -210,16 +210,16 @@ class TextClassification:
 
     def _by_length(self, dataset: MapDataset, ranks: Ranks = Ranks()) -> Iterator[Batch]:  # noqa: B008
         """Yield the batches of an evaluation, of several ranks each its own; they are those of one process."""
+        # A generator: vectors that are kept are asked for in each step, and nothing is to be sorted for these.
         sampler = LengthGroupedBatchSampler(_packed(dataset).lengths, self.config.evaluation.batch_size)
-        return self._collated(dataset, ranks.share(sampler.batches()))
+        yield from self._collated(dataset, ranks.share(sampler.batches()))
 
     def probabilities(self, model: nn.Layer, dataset: MapDataset, between: Callable[[], None]) -> Array:
         """Return <float32>[rows, labels] in the order of the data set, calling ``between`` before each batch."""
         model.eval()
-        if self._keeps_vectors(model):
-            with self.ranks.together():  # each of which keeps all vectors
-                return _softmax(model.classify(self._text_vectors(model, dataset, between)))
         with self.ranks.together(), paddle.no_grad():
+            if self._keeps_vectors(model):  # each rank keeps all of them
+                return _softmax(model.classify(self._text_vectors(model, dataset, between)))
             chances = self._own_probabilities(model, dataset, between)
         return self.ranks.sum_array(chances)
 

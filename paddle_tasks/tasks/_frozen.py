@@ -34,10 +34,12 @@ class TextVectors:
         if vectors is None or owner() is not model:
             was_training = model.training
             model.eval()
-            vectors = _computed(model, batches, between)
+            try:
+                vectors = _computed(model, batches, between)
+            finally:  # memory may be full, and the step be tried again
+                if was_training:
+                    model.train()
             self._kept[dataset] = (weakref.ref(model), vectors)
-            if was_training:
-                model.train()
         return vectors
 
 

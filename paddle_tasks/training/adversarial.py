@@ -12,9 +12,10 @@ from paddle_tasks.errors import ConfigError
 
 
 def word_vectors(model: nn.Layer) -> Tensor | None:
-    """Return the weights of the word embedding, which is the Embedding with the most rows, or None without one."""
-    found = [layer.weight for layer in model.sublayers(include_self=True) if isinstance(layer, nn.Embedding)]
-    return max(found, key=lambda weight: weight.shape[0], default=None)
+    """Return the weights of the word embedding, which every encoder defines before its others, or None without one."""
+    # Not the one with the most rows: a small vocabulary has fewer entries than there are positions.
+    layers = model.sublayers(include_self=True)
+    return next((layer.weight for layer in layers if isinstance(layer, nn.Embedding)), None)
 
 
 def check_word_vectors(model: nn.Layer) -> None:
@@ -25,7 +26,7 @@ def check_word_vectors(model: nn.Layer) -> None:
     """
     weight = word_vectors(model)
     if weight is None or weight.stop_gradient:
-        raise ConfigError("training.fgm_epsilon: moves word vectors along their gradient, but they are frozen")
+        raise ConfigError("training.fgm_epsilon: moves word vectors along their gradient, but none are trained")
 
 
 @contextlib.contextmanager

@@ -71,7 +71,8 @@ class TrainingSection(Section):
     ``recompute`` keeps only what goes into each Transformer layer and computes the rest again on the way back: less
     memory, more time. ``amp_level`` and ``deterministic`` are for a GPU. ``fgm_epsilon`` adds an adversarial pass over
     word vectors moved so far (0: off), ``ema_decay`` scores and saves a moving average of the weights (null: off).
-    ``cache_frozen`` computes the outputs of an encoder that is frozen whole once, with its dropout off, and keeps them.
+    ``cache_frozen`` computes the outputs of an encoder that is frozen whole once, with its dropout off, and keeps them;
+    with the learnt pooling ``attention`` only where ``freeze`` names ``pool.*`` too.
     """
 
     epochs: PositiveInt = 3

@@ -34,9 +34,9 @@ def check_data(task: str, sources: Mapping[SplitName, str], overrides: Sequence[
     task_class = tasks.find(task)
     splits = {}
     labels = layout.labels
-    for name, source in sources.items():
+    for name in sources:
         parse = task_class.parser(labels)
-        place = published(name, source, sources.get("dev"), layout.layout)
+        place = published(name, sources, layout.layout)
         splits[name] = load_split(name, place, layout.layout, task_class.FIELDS, parse)
         labels = labels or label_order(splits["train"]) or None
     return check(splits)

@@ -183,6 +183,32 @@ def starting_model(task: Task, training: TrainingSection) -> nn.Layer:
     return model
 
 
+def build_loop(config: RunSection, task: Task, model: nn.Layer, optimizer: paddle.optimizer.Optimizer) -> Loop:
+    """Return the loop from its first step on, with the weights in the precision that the configuration asks for."""
+    training = config.training
+    loop = Loop(
+        model=model,
+        loss=task.loss,
+        optimizer=optimizer,
+        settings=config.optimizer,
+        batches_of=task.batches_of,
+        n_batches=task.n_batches,
+        epochs=training.epochs,
+        accumulation_steps=training.accumulation_steps,
+        max_steps=training.max_steps,
+        seed=config.seed,
+        on_nonfinite=training.on_nonfinite,
+        progress=Progress(),
+        precision=Precision.prepare(training.precision, training.amp_level),
+        fgm_epsilon=training.fgm_epsilon,
+        average=WeightAverage(model, training.ema_decay) if training.ema_decay else None,
+        ranks=task.ranks,
+        stop=StopSignal(alone=task.ranks.size == 1),
+    )
+    loop.precision.decorate(model, optimizer)
+    return loop
+
+
 class _Training:
     """One training process: the parts that the steps of its course share."""
 
@@ -198,34 +224,9 @@ class _Training:
         self.config, self.task, self.model, self.folder = config, task, model, folder
         self.optimizer, self.observe = optimizer, observe
         self.store = CheckpointStore(folder.checkpoints, config.training.keep_checkpoints)
-        decay = config.training.ema_decay
-        self.average = WeightAverage(model, decay) if decay else None
-        self.ranks, self.stop = task.ranks, StopSignal(alone=task.ranks.size == 1)
-        self.loop = self._build_loop()
-        self.loop.precision.decorate(model, optimizer)
+        self.loop = build_loop(config, task, model, optimizer)
+        self.average, self.ranks, self.stop = self.loop.average, self.loop.ranks, self.loop.stop
         self.scores: dict[str, Evaluation] = {}
-
-    def _build_loop(self) -> Loop:
-        training = self.config.training
-        return Loop(
-            model=self.model,
-            loss=self.task.loss,
-            optimizer=self.optimizer,
-            settings=self.config.optimizer,
-            batches_of=self.task.batches_of,
-            n_batches=self.task.n_batches,
-            epochs=training.epochs,
-            accumulation_steps=training.accumulation_steps,
-            max_steps=training.max_steps,
-            seed=self.config.seed,
-            on_nonfinite=training.on_nonfinite,
-            progress=Progress(),
-            precision=Precision.prepare(training.precision, training.amp_level),
-            fgm_epsilon=training.fgm_epsilon,
-            average=self.average,
-            ranks=self.ranks,
-            stop=self.stop,
-        )
 
     def run(self) -> Run:
         if self.loop.precision.dtype != self.config.training.precision:

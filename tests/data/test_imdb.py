@@ -60,7 +60,9 @@ def reason(tmp_path: Path, name: str, content: str | bytes = "x", **layout) -> s
 
 
 def load(path: Path, name, dev: str | None = None) -> Split[LabelledText]:
-    return load_split(name, published(name, str(path), dev, Layout()), Layout(), FIELDS, parse_labelled_text)
+    others = {"dev": dev} if dev else {}
+    place = published(name, {**others, name: str(path)}, Layout())
+    return load_split(name, place, Layout(), FIELDS, parse_labelled_text)
 
 
 # ---- reading
@@ -227,9 +229,9 @@ def test_a_fixed_part_of_train_is_dev_and_train_leaves_it_out_when_asked_for_bot
 def test_another_spelling_of_the_path_is_the_same_archive(tmp_path, monkeypatch):
     archive(tmp_path / "a.tar.gz")
     monkeypatch.chdir(tmp_path)
-    assert published("train", "a.tar.gz", str(tmp_path / "a.tar.gz"), Layout()).part is not None
+    assert published("train", {"train": "a.tar.gz", "dev": str(tmp_path / "a.tar.gz")}, Layout()).part is not None
     archive(tmp_path / "b.tar.gz")
-    assert published("train", "a.tar.gz", "b.tar.gz", Layout()) == Source("a.tar.gz", "train")
+    assert published("train", {"train": "a.tar.gz", "dev": "b.tar.gz"}, Layout()) == Source("a.tar.gz", "train")
 
 
 @pytest.mark.parametrize("make", [archive, folder])
@@ -258,6 +260,13 @@ def test_check_data_reports_all_three_splits(tmp_path):
     assert report["examples"]["bad_rows"] == [
         f"{path}:aclImdb/train/pos/77_5.txt: expected a rating of 7 to 10 in pos, found 5"
     ]
+
+
+@pytest.mark.parametrize("train", ["a.tar.gz", "b.tar.gz"])
+def test_a_bad_row_of_the_archive_is_told_once_wherever_train_is(tmp_path, train):
+    dev = str(archive(tmp_path / "a.tar.gz", {**REVIEWS, "train/pos/77_5.txt": "x"}))
+    archive(tmp_path / "b.tar.gz")
+    assert check_data("sentiment", {"train": str(tmp_path / train), "dev": dev})["bad_rows"] == 1
 
 
 @needs_imdb

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.models.encoder import KINDS, SCRATCH, EncoderSection, build_encoder
 from paddle_tasks.models.textcnn import TextCNN, shifts
+from paddle_tasks.training.adversarial import word_vectors
 
 from .conftest import (
     ENCODERS,
@@ -36,6 +37,14 @@ def test_shapes(name):
     assert states.shape == [len(LENGTHS), max(LENGTHS), encoder.width]
     assert first.shape == [len(LENGTHS), encoder.width]
     assert states.dtype == first.dtype == paddle.float32
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_the_words_embedding_is_defined_before_any_other(name):
+    """What `training.fgm_epsilon` moves; a vocabulary may have fewer entries than there are positions."""
+    changes = {} if "/" in name else {"max_positions": 2 * VOCABULARY}
+    encoder = make_encoder(name, **changes)
+    assert len(word_vectors(encoder)) == (encoder.model.config.vocab_size if name in PRETRAINED else VOCABULARY)
 
 
 @pytest.mark.parametrize("name", ENCODERS)

@@ -13,6 +13,7 @@ import paddle
 import pytest
 from paddle import nn
 
+from paddle_tasks.data.batches import LengthGroupedBatchSampler
 from paddle_tasks.inference.predictor import load
 from paddle_tasks.models.bert import PretrainedEncoder
 from paddle_tasks.models.textcnn import TextCNN
@@ -157,6 +158,17 @@ def test_the_heads_dropout_stays_on_and_the_encoders_is_off(settings):
     assert (vectors == 0).mean() < 0.5
 
 
+def test_memory_that_is_full_meanwhile_leaves_the_model_in_training(settings, monkeypatch):
+    task, model = started(settings("run", dropout=0.5))
+    batch = next(iter(task.batches_of(0, 0)))
+    model.train()
+    monkeypatch.setattr(type(model), "text_vectors", lambda *inputs: (_ for _ in ()).throw(MemoryError()))
+    with pytest.raises(MemoryError):
+        task.loss(model, batch)
+    assert model.training
+    assert model.head.dropout.training
+
+
 def test_r_drop_compares_two_passes_through_the_head(settings):
     plain, dropped = (
         losses(train(settings(str(weight), dropout=0.5, loss={"r_drop": weight}, max_steps=3)).folder)
@@ -228,6 +240,18 @@ def test_another_model_has_other_vectors(settings):
     first, second = of(model), of(other)
     assert not np.allclose(first, second)
     np.testing.assert_array_equal(of(model), first)
+
+
+def test_nothing_is_sorted_for_vectors_that_are_kept(settings, monkeypatch):
+    """It would take longer than the step itself."""
+    task, model = started(settings("run"))
+    batch = next(iter(task.batches_of(0, 0)))
+    sorted_rows: list[int] = []
+    batches = LengthGroupedBatchSampler.batches
+    monkeypatch.setattr(LengthGroupedBatchSampler, "batches", lambda own: sorted_rows.append(1) or batches(own))
+    for _ in range(3):
+        task.loss(model, batch)
+    assert len(sorted_rows) == 1
 
 
 def test_between_is_called_before_each_batch_that_is_computed(settings):

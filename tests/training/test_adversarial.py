@@ -24,11 +24,11 @@ SETTINGS = OptimizerSection(learning_rate=0.01, warmup_fraction=0.0, schedule="c
 
 
 class Words(nn.Layer):
-    """The mean of word vectors, and a linear map; a smaller embedding, of places, comes first."""
+    """The mean of word vectors, and a linear map; a larger embedding, of places, comes second."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.places, self.words = nn.Embedding(2, SIZE), nn.Embedding(WORDS, SIZE)
+        self.words, self.places = nn.Embedding(WORDS, SIZE), nn.Embedding(2 * WORDS, SIZE)
         self.output = nn.Linear(SIZE, 2)
 
     def forward(self, ids: paddle.Tensor) -> paddle.Tensor:
@@ -246,7 +246,7 @@ def test_with_a_loss_scale_it_moves_as_far(monkeypatch):
     assert close(seen[0], scaled(by_hand(6)[0], 1 / 6), rtol=1e-4)
 
 
-def test_the_largest_embedding_is_that_of_the_words():
+def test_the_first_embedding_is_that_of_the_words():
     model = make_words()
     assert word_vectors(model) is model.words.weight
     check_word_vectors(model)

@@ -12,15 +12,14 @@ from paddle import nn
 
 from paddle_tasks import runtime, tasks
 from paddle_tasks.data.batches import Batch
-from paddle_tasks.training.averaging import WeightAverage
-from paddle_tasks.training.loop import Loop, Progress, StepReport
+from paddle_tasks.training.loop import StepReport
 from paddle_tasks.training.optimizer import build_optimizer
-from paddle_tasks.training.precision import Precision
 from paddle_tasks.training.protocol import Task
+from paddle_tasks.training.settings import RunSection
 from paddle_tasks.workflows.bench.products import Products, settle, step_flops
 from paddle_tasks.workflows.bench.report import Line, Report, Say, Spread, rounds, seconds_of
 from paddle_tasks.workflows.bench.variants import Variant
-from paddle_tasks.workflows.train import starting_model
+from paddle_tasks.workflows.train import build_loop, starting_model
 
 WARMUP = 2
 _MATMUL = "matrix products"
@@ -86,34 +85,30 @@ def _line(name: str, measured: _Measured, seconds: list[float], matmul: Spread) 
 
 
 def _prepare(variant: Variant, n_steps: int) -> _Measured:
-    config = variant.config
+    config = computed_anew(variant.config)
     task: Task = tasks.find(config.task)(config)
     task.read()
     paddle.seed(config.seed)
     model = starting_model(task, config.training)
     variant.alter(model)
-    optimizer, decay = build_optimizer(model, config.optimizer), config.training.ema_decay
     size = config.training.batch_size, config.training.max_length
     batch = full_batch(next(task.batches_of(0, 0)), *size)
-    loop = Loop(
-        model=model,
-        loss=task.loss,
-        optimizer=optimizer,
-        settings=config.optimizer,
+    loop = replace(
+        build_loop(config, task, model, build_optimizer(model, config.optimizer)),
         batches_of=lambda _epoch, start: iter([batch] * (n_steps - start)),
         n_batches=n_steps,
         epochs=1,
         accumulation_steps=1,
         max_steps=None,
-        seed=config.seed,
         on_nonfinite="stop",
-        progress=Progress(),
-        precision=Precision.prepare(config.training.precision, config.training.amp_level),
-        fgm_epsilon=config.training.fgm_epsilon,
-        average=WeightAverage(model, decay) if decay else None,
     )
-    loop.precision.decorate(model, optimizer)
     return _Measured(model, loop.steps(), *size)
+
+
+def computed_anew(config: RunSection) -> RunSection:
+    """Return a configuration whose frozen encoder is computed in every step, since it is what is measured."""
+    training = config.training.model_copy(update={"cache_frozen": False})
+    return config.model_copy(update={"training": training})
 
 
 def full_batch(batch: Batch, batch_size: int, length: int) -> Batch:

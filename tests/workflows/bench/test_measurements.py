@@ -13,11 +13,12 @@ from paddle_tasks import tasks
 from paddle_tasks.data import token_cache
 from paddle_tasks.errors import ConfigError, DataError, SetupError
 from paddle_tasks.models import cpu
+from paddle_tasks.models.textcnn import TextCNN
 from paddle_tasks.text.tokenizer import Tokenizer
 from paddle_tasks.training.checkpoint import CheckpointStore
 from paddle_tasks.workflows import train
 from paddle_tasks.workflows.bench import starting, tokenizing
-from paddle_tasks.workflows.bench.encoder import bench_encoder, full_batch
+from paddle_tasks.workflows.bench.encoder import WARMUP, bench_encoder, full_batch
 from paddle_tasks.workflows.bench.report import Report
 from paddle_tasks.workflows.bench.training import PHASES, bench_training
 from paddle_tasks.workflows.bench.variants import BASE, SWITCHES, Variant, variants
@@ -106,6 +107,17 @@ def test_encoder(config):
     assert len(said) == 5
 
 
+def test_a_frozen_encoder_is_computed_in_every_step(config, monkeypatch):
+    """Its vectors are not kept, as in a run: they are what is measured, and of 22 texts there are no 30."""
+    rows, forward = [], TextCNN.forward
+    monkeypatch.setattr(
+        TextCNN, "forward", lambda own, ids, *others: rows.append(ids.shape[0]) or forward(own, ids, *others)
+    )
+    config["training"] |= {"freeze": ["encoder.*"], "batch_size": 30, "accumulation_steps": 2}
+    bench_encoder({BASE: Variant(load_config(config))}, repeats=2, device="cpu")
+    assert rows == [30] * (WARMUP + 2)
+
+
 def test_a_full_batch_has_the_asked_size_and_the_real_tokens(config):
     task = tasks.find("sentiment")(load_config(config))
     task.read()
@@ -144,6 +156,20 @@ def test_training(config, tmp_path):
     tokens = [line["figures"]["tokens_per_second"] * line["seconds"]["median"] for line in found["lines"]]
     assert tokens[0] == pytest.approx(tokens[1])
     assert not hasattr(Tokenizer.encode_packed, "__wrapped__")
+
+
+def flops(config: dict, **settings: object) -> float:
+    changed = {**config, "training": {**config["training"], **settings}}
+    line = bench_training({BASE: Variant(load_config(changed))}, repeats=1, device="cpu").lines[0]
+    return line.figures["gflops"] * line.seconds.median
+
+
+def test_arithmetic_is_that_of_what_goes_through_the_encoder(config):
+    assert flops(config, loss={"r_drop": 1.0}) == pytest.approx(2 * flops(config))
+    frozen = {"freeze": ["encoder.*"], "epochs": 3}
+    kept = flops(config, **frozen, max_steps=6)
+    assert flops(config, **frozen, max_steps=18) == pytest.approx(kept), "later epochs compute nothing"
+    assert flops(config, **frozen, max_steps=18, cache_frozen=False) > 2 * kept
 
 
 def test_every_run_tokenises_anew(config, monkeypatch, tmp_path):
