@@ -34,19 +34,18 @@ class Clock(TrainerCallback):
         self.figures = self.counter.stop()
 
 
-class SomeBatches(Trainer):
-    """Trains on some of the epoch's batches, chosen at random.
+class ShuffledBatches(Trainer):
+    """Trains on the epoch's batches of like lengths, or on some of them, in random order.
 
-    Within each group of 50 batches the Trainer's order goes from long to short, so its first ones are no sample of it.
+    The Trainer's own order goes from long to short within each group of 50 batches. Where the label goes with the
+    length it then learns nothing: an epoch over ChnSentiCorp ends with one answer for all texts, 0.49 right.
     """
 
     n_steps: int | None = None
 
     def _get_train_sampler(self, *args: Any, **kwargs: Any) -> Any:
-        sampler = super()._get_train_sampler(*args, **kwargs)
-        if self.n_steps is None:
-            return sampler
-        return some_batches(list(sampler), self.args.train_batch_size, self.n_steps, self.args.seed)
+        order, size = list(super()._get_train_sampler(*args, **kwargs)), self.args.train_batch_size
+        return some_batches(order, size, self.n_steps or len(order) // size, self.args.seed)
 
 
 def features(path: str, tokenizer: Any, max_length: int) -> list[dict[str, Any]]:
@@ -105,7 +104,7 @@ def main() -> None:
     train = features(asked["train"], tokenizer, asked["max_length"])
     clock = Clock(counter)
     with tempfile.TemporaryDirectory() as folder:
-        trainer = SomeBatches(
+        trainer = ShuffledBatches(
             model=BertForSequenceClassification.from_pretrained(asked["weights"], num_labels=2),
             args=arguments(asked, folder),
             data_collator=counting(DataCollatorWithPadding(tokenizer), counter),
