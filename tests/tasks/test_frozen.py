@@ -18,12 +18,11 @@ from paddle_tasks.inference.predictor import load
 from paddle_tasks.models.bert import PretrainedEncoder
 from paddle_tasks.models.textcnn import TextCNN
 from paddle_tasks.tasks._frozen import TextVectors, vectors_are_fixed
-from paddle_tasks.tasks.sentiment import Task
 from paddle_tasks.training.loop import StepReport
 from paddle_tasks.workflows.evaluate import evaluate
-from paddle_tasks.workflows.train import load_config, starting_model, train
+from paddle_tasks.workflows.train import train
 
-from ..workflows.snapshot import differing, snapshot
+from ..workflows.snapshot import differing, snapshot, started
 
 FROZEN = ("encoder.*",)
 EPOCHS = 3
@@ -126,15 +125,6 @@ def test_frozen_weights_stay(settings):
         "head.output.weight",
         "head.output.bias",
     }
-
-
-def started(config: dict[str, Any]) -> tuple[Any, nn.Layer]:
-    """Return a task that has read its data, and the model that its training begins with."""
-    merged = load_config(config)
-    task = Task(merged)
-    task.read()
-    paddle.seed(merged.seed)
-    return task, starting_model(task, merged.training)
 
 
 # ---- dropout

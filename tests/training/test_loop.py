@@ -18,25 +18,9 @@ from paddle_tasks.training.optimizer import build_optimizer
 from paddle_tasks.training.precision import Precision
 from paddle_tasks.training.settings import OptimizerSection
 
-from .toy import batches, loss_scaler, make_loop, make_toy, same, summed_loss, weights
+from .toy import Recorder, batches, loss_scaler, make_loop, make_toy, same, summed_loss, weights
 
 UNCLIPPED = OptimizerSection(learning_rate=0.01, max_gradient_norm=None)
-
-
-class Recorder:
-    """An optimiser that keeps the gradients it is given, and changes nothing."""
-
-    def __init__(self, model: nn.Layer) -> None:
-        self.model, self.gradients = model, []
-
-    def set_lr(self, rate: float) -> None: ...
-
-    def step(self) -> None:
-        self.gradients.append(np.concatenate([p.grad.numpy().ravel() for p in self.model.parameters()]))
-
-    def clear_grad(self, set_to_zero: bool = True) -> None:
-        for parameter in self.model.parameters():
-            parameter.clear_gradient(set_to_zero)
 
 
 def gradients(batch_size: int, accumulation_steps: int, n_rows: int, loss=summed_loss) -> list[np.ndarray]:

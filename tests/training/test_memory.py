@@ -21,7 +21,7 @@ from paddle_tasks.training.session import CheckpointReport, MemoryReport
 from paddle_tasks.training.settings import OptimizerSection
 
 from .test_session import Rig
-from .toy import Rows, make_loop, make_toy, same, summed_loss, weights
+from .toy import Recorder, Rows, make_loop, make_toy, same, summed_loss, weights
 
 UNCLIPPED = OptimizerSection(learning_rate=0.01, max_gradient_norm=None)
 PADDLE = "\n\n--------\nError Message Summary:\n--------\nResourceExhaustedError: \n\nOut of memory error on GPU 0."
@@ -69,22 +69,6 @@ class Memory:
             raise self.error
         hidden = _Refusing.apply(nn.functional.relu(model.norm(model.first(batch.inputs))), self.error)
         return nn.functional.cross_entropy(model.last(hidden), batch.labels, reduction="sum"), len(batch.rows)
-
-
-class Recorder:
-    """An optimiser that keeps the gradients it is given, and changes nothing."""
-
-    def __init__(self, model: nn.Layer) -> None:
-        self.model, self.gradients = model, []
-
-    def set_lr(self, rate: float) -> None: ...
-
-    def step(self) -> None:
-        self.gradients.append(np.concatenate([p.grad.numpy().ravel() for p in self.model.parameters()]))
-
-    def clear_grad(self, set_to_zero: bool = True) -> None:
-        for parameter in self.model.parameters():
-            parameter.clear_gradient(set_to_zero)
 
 
 def more_than(rows: int) -> Fails:

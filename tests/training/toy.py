@@ -96,6 +96,22 @@ def make_loop(
     return Loop(model=model, optimizer=optimizer, settings=settings, **{**parts, **changes})
 
 
+class Recorder:
+    """An optimiser that keeps the gradients it is given, and changes nothing."""
+
+    def __init__(self, model: nn.Layer) -> None:
+        self.model, self.gradients = model, []
+
+    def set_lr(self, rate: float) -> None: ...
+
+    def step(self) -> None:
+        self.gradients.append(np.concatenate([p.grad.numpy().ravel() for p in self.model.parameters()]))
+
+    def clear_grad(self, set_to_zero: bool = True) -> None:
+        for parameter in self.model.parameters():
+            parameter.clear_gradient(set_to_zero)
+
+
 def loss_scaler(patch: pytest.MonkeyPatch, **settings: Any) -> Any:
     """Return Paddle's own GradScaler for float16, which runs on a CPU too once it has taken it for a GPU."""
 

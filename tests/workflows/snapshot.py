@@ -6,9 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import paddle
+from paddle import nn
 from safetensors.numpy import load_file
 
+from paddle_tasks import tasks
 from paddle_tasks.training.tracking import read_metrics
+from paddle_tasks.workflows.train import load_config, starting_model
 from tests.training.reading import visualdl_points
 
 MEASURED = ("seconds", "tokens_per_second", "peak_memory_mb")
@@ -63,3 +67,12 @@ def differing(first: dict[str, Any], second: dict[str, Any]) -> set[str]:
     """Return the names of the parts in which two snapshots differ."""
     assert first.keys() == second.keys()
     return {name for name in first if first[name] != second[name]}
+
+
+def started(config: dict[str, Any]) -> tuple[Any, nn.Layer]:
+    """Return a task that has read its data, and the model that its training begins with."""
+    merged = load_config(config)
+    task = tasks.find(merged.task)(merged)
+    task.read()
+    paddle.seed(merged.seed)
+    return task, starting_model(task, merged.training)

@@ -26,7 +26,7 @@ from paddle_tasks.workflows import train as workflow
 from paddle_tasks.workflows.train import Note, load_config, starting_model, train
 from tests.training.toy import same, weights
 
-from .snapshot import differing, snapshot
+from .snapshot import differing, snapshot, started
 
 Make = Callable[..., dict[str, Any]]
 
@@ -48,15 +48,6 @@ def folder_of(config: dict[str, Any]) -> Path:
 
 def trained(config: dict[str, Any]) -> dict[str, Any]:
     return snapshot(train(config).folder)
-
-
-def started(config: dict[str, Any]) -> tuple[Any, nn.Layer]:
-    """Return a task that has read its data, and the model that its training begins with."""
-    merged = load_config(config)
-    task = Task(merged)
-    task.read()
-    paddle.seed(merged.seed)
-    return task, starting_model(task, merged.training)
 
 
 # ---- each option changes the run; what it must not change stays
