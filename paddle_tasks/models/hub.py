@@ -18,7 +18,7 @@ from paddle_tasks.models.architectures import ARCHITECTURES, classes, tokenizers
 WEIGHTS = "model_state.pdparams"
 PROBE_SECONDS = 5
 # What a tokenizer of PaddleNLP's lists beside or instead of a vocab.txt of word pieces.
-OTHER_VOCABULARIES = {
+_OTHER_RESOURCES = {
     "sentencepiece_model_file": "a sentencepiece model",
     "merges_file": "one of byte-level BPE",
     "bpe_vocab_file": "one of byte-level BPE",
@@ -59,7 +59,7 @@ def _other_vocabularies() -> dict[str, tuple[str, str]]:
         name: (model_type, what)
         for model_type in ARCHITECTURES
         for tokenizer in tokenizers(model_type)
-        for key, what in OTHER_VOCABULARIES.items()
+        for key, what in _OTHER_RESOURCES.items()
         for name, url in tokenizer.pretrained_resource_files_map.get(key, {}).items()
         if url
     }

@@ -23,7 +23,7 @@ BUILTIN = "builtin/"
 ASSETS = Path(__file__).parents[1] / "assets" / "models"
 CONFIGS = ("config.json", "model_config.json")  # the second is PaddleNLP's up to 2.4
 WEIGHTS = ("model.safetensors", hub.WEIGHTS)
-OTHER_VOCABULARIES = {
+_OTHER_FILES = {
     "spiece.model": "a sentencepiece vocabulary",
     "sentencepiece.bpe.model": "a sentencepiece vocabulary",
     "merges.txt": "part of a byte-level BPE vocabulary",
@@ -177,10 +177,10 @@ def tokenizer_folder(source: Source) -> Path:
     if source.is_hub:
         return hub.tokenizer_folder(source.name)
     folder = source.weights.parent
-    other = next((name for name in OTHER_VOCABULARIES if (folder / name).is_file()), None)
+    other = next((name for name in _OTHER_FILES if (folder / name).is_file()), None)
     if other:
         raise CheckpointError(
-            f"{folder}: {other} is {OTHER_VOCABULARIES[other]}, which cannot be used; expected a model with a "
+            f"{folder}: {other} is {_OTHER_FILES[other]}, which cannot be used; expected a model with a "
             "vocab.txt of word pieces and no such file beside it"
         )
     return folder

@@ -44,7 +44,7 @@ def assemble(parts: Sequence[tuple[Ids, Counts]], max_length: int, cls_id: int, 
         cls_id: the id before the first text.
         sep_id: the id behind each text.
     """
-    kept = _shares([counts for _, counts in parts], max_length - 1 - len(parts))
+    kept = shares([counts for _, counts in parts], max_length - 1 - len(parts))
     offsets = _starts(np.sum(kept, axis=0) + len(parts) + 1)
     input_ids = np.full(offsets[-1], sep_id, np.int32)  # [SEP] stays where nothing else is put
     input_ids[offsets[:-1]] = cls_id
@@ -55,8 +55,11 @@ def assemble(parts: Sequence[tuple[Ids, Counts]], max_length: int, cls_id: int, 
     return PackedIds(input_ids, offsets, _types(*kept) if len(kept) == 2 else None)
 
 
-def _shares(counts: Sequence[Counts], room: int) -> list[Counts]:
-    """Return how many tokens of each text fit into ``room``, the longer text giving way first."""
+def shares(counts: Sequence[Counts], room: int) -> list[Counts]:
+    """Return how many tokens of each text, or of both texts of each pair, fit into ``room``.
+
+    The longer text gives way first, and an odd place is left to it (to the second when both are as long).
+    """
     if len(counts) == 1:
         return [np.minimum(counts[0], room)]
     first, second = counts

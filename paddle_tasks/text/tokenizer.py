@@ -17,7 +17,7 @@ from tokenizers import models, pre_tokenizers
 
 from paddle_tasks.errors import ConfigError, DataError
 from paddle_tasks.files import write_json, write_text
-from paddle_tasks.text.packing import PackedIds, assemble
+from paddle_tasks.text.packing import PackedIds, assemble, shares
 from paddle_tasks.text.vocabulary import (
     MAX_WORD_LENGTH,
     SPECIAL_TOKENS,
@@ -135,10 +135,8 @@ class Tokenizer:
         _check_texts(texts, pairs, max_length)
         if pairs is None:
             return [self._assemble([(text, max_length - 2)]) for text in self._split(texts)]
-        return [
-            self._assemble(list(zip((first, second), _shares(len(first), len(second), max_length - 3), strict=True)))
-            for first, second in zip(self._split(texts), self._split(pairs), strict=True)
-        ]
+        both = zip(self._split(texts), self._split(pairs), strict=True)
+        return [self._assemble_pair(first, second, max_length - 3) for first, second in both]
 
     def encode_packed(self, texts: Sequence[str], pairs: Sequence[str] | None = None, *, max_length: int) -> PackedIds:
         """Encode texts, or pairs of texts, into arrays: the ids and token types of `encode`, many times faster.
@@ -155,6 +153,10 @@ class Tokenizer:
         for start in range(0, len(texts), _CHUNK):
             chunk = [without_surrogates(text) for text in texts[start : start + _CHUNK]]
             yield from self._library.encode_batch(chunk, add_special_tokens=False)
+
+    def _assemble_pair(self, first: tokenizers.Encoding, second: tokenizers.Encoding, room: int) -> Encoded:
+        kept = shares([np.array([len(first)]), np.array([len(second)])], room)
+        return self._assemble([(part, int(number[0])) for part, number in zip((first, second), kept, strict=True)])
 
     def _assemble(self, parts: Sequence[tuple[tokenizers.Encoding, int]]) -> Encoded:
         ids, types, offsets = [self.cls_id], [0], [(0, 0)]
@@ -182,14 +184,6 @@ def _check_texts(texts: Sequence[str], pairs: Sequence[str] | None, max_length: 
     n_special, form = (2, "[CLS] … [SEP]") if pairs is None else (3, "[CLS] … [SEP] … [SEP]")
     if max_length < n_special:
         raise ConfigError(f"max_length: expected at least {n_special} for {form}, found {max_length}")
-
-
-def _shares(first: int, second: int, room: int) -> tuple[int, int]:
-    """Return how many tokens of each text fit into ``room``, the longer text giving way first."""
-    if first + second <= room:
-        return first, second
-    shorter = min(first, second, room // 2)
-    return (shorter, room - shorter) if first <= second else (room - shorter, shorter)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
