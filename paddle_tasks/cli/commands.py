@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -215,5 +214,6 @@ def _visualdl() -> str:
 
 
 def _summary(metrics: dict[str, Any]) -> str:
-    shown: Iterable[str] = ("accuracy", "accuracy_deduplicated", "macro_f1", "f1", "loss")
-    return "  ".join(f"{name} {metrics[name]:.4f}" for name in shown if name in metrics)
+    from paddle_tasks.cli.progress import SHOWN
+
+    return "  ".join(f"{name} {metrics[name]:.4f}" for name in SHOWN if name in metrics)

@@ -47,6 +47,16 @@ class Split(Generic[E]):
     bad_rows: Sequence[BadRow]
     part: Part | None = None
 
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What result.json says of it besides."""
+        return {}
+
+    @property
+    def remark(self) -> str:
+        """What its reader has to tell people, if anything."""
+        return ""
+
 
 def parse_labelled_text(row: Row, labels: Sequence[str] | None = None) -> LabelledText:
     """Turn a row with the fields ``text`` and ``label`` into an example.
@@ -142,6 +152,7 @@ def describe(splits: Mapping[SplitName, Split[E]]) -> dict[str, dict[str, str | 
             "sha256": split.sha256,
             "skipped_rows": len(split.bad_rows),
             **({"part": str(split.part)} if split.part else {}),
+            **split.counts,
         }
         for name, split in splits.items()
     }

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+import paddle
 from paddle import Tensor, nn
 from paddle.nn import functional
 
@@ -50,6 +51,35 @@ class PretrainedEncoder(Encoder):
         states = output[0] if isinstance(output, tuple) else output  # ELECTRA returns nothing else
         return states, states[:, 0]
 
+    def states_at(
+        self, input_ids: Tensor, token_type_ids: Tensor, lengths: Tensor, positions: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the states at some positions, and the texts' own vectors.
+
+        Args:
+            input_ids: <int64>[batch, length].
+            token_type_ids: <int64>[batch, length].
+            lengths: <int64>[batch].
+            positions: <int64>[n], places in the flattened [batch * length].
+
+        Returns:
+            <float32>[n, width] and <float32>[batch, width].
+        """
+        last = self._last_layer()
+        if last is None or not cpu.is_switched_in(last):
+            states, vectors = self(input_ids, token_type_ids, lengths)
+            return paddle.gather(states.reshape([-1, self.width]), positions), vectors
+        batch, length = input_ids.shape
+        firsts = paddle.arange(0, batch * length, length, dtype="int64")
+        with cpu.only_at(last, paddle.concat([positions, firsts])):
+            states, _ = self(input_ids, token_type_ids, lengths)
+        chosen, first = paddle.split(states.squeeze(0), [positions.shape[0], batch])
+        return chosen, self.model.pooler(first.unsqueeze(1)) if self.has_pooler else first
+
+    def _last_layer(self) -> nn.Layer | None:
+        layers = getattr(getattr(self.model, "encoder", None), "layers", None)
+        return None if layers is None else layers[len(layers) - 1]
+
     def describe(self) -> dict[str, Any]:
         """Return PaddleNLP's configuration of the model."""
         self.model.config.architectures = [type(self.model).__name__]
@@ -63,9 +93,9 @@ class PretrainedEncoder(Encoder):
 
     def keep_first_only(self) -> None:
         """Spare the last layer all positions but the first, where the layers are replaced for a CPU."""
-        layers = getattr(getattr(self.model, "encoder", None), "layers", None)
-        if layers is not None:
-            cpu.keep_first_only(layers[len(layers) - 1])
+        last = self._last_layer()
+        if last is not None:
+            cpu.keep_first_only(last)
 
     def drop_pooler(self) -> None:
         """Take the first state as the text's own vector, for weights that come without a pooler."""
@@ -104,8 +134,8 @@ def _finish(model: nn.Layer) -> None:
             layer.activation = nn.GELU(approximate=True)  # here it is a Layer, and may be replaced by one alone
 
 
-def bert_from_scratch(section: EncoderSection, vocabulary_size: int, pad_id: int) -> PretrainedEncoder:
-    """Build a BERT of the section's sizes, with fresh weights and two segments.
+def from_scratch(section: EncoderSection, vocabulary_size: int, pad_id: int) -> PretrainedEncoder:
+    """Build the BERT or ERNIE that the section names, of its sizes, with fresh weights and two segments.
 
     Raises:
         ConfigError: the hidden size is no multiple of the number of heads.
@@ -123,4 +153,4 @@ def bert_from_scratch(section: EncoderSection, vocabulary_size: int, pad_id: int
         "type_vocab_size": 2,
         "pad_token_id": pad_id,
     }
-    return PretrainedEncoder(build_model("bert", fields))
+    return PretrainedEncoder(build_model(section.encoder, fields))

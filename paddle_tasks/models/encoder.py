@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from paddle_tasks.errors import ConfigError, did_you_mean
 from paddle_tasks.models.base import Encoder
-from paddle_tasks.models.bert import bert_from_scratch
+from paddle_tasks.models.bert import from_scratch
 from paddle_tasks.models.recurrent import CELLS, Recurrent
 from paddle_tasks.models.section import EncoderSection
 from paddle_tasks.models.textcnn import TextCNN
@@ -19,7 +19,8 @@ KINDS: dict[str, Callable[[EncoderSection, int, int], Encoder]] = {
     **dict.fromkeys(CELLS, Recurrent),
     "textcnn": TextCNN,
     "transformer": Transformer,
-    "bert": bert_from_scratch,
+    "bert": from_scratch,
+    "ernie": from_scratch,
 }
 SCRATCH = tuple(KINDS)
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import threading
 import traceback
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
@@ -26,6 +27,7 @@ Table = np.ndarray[Any, np.dtype[np.float64]]
 
 # 64 MB of float32: one exchange costs some milliseconds however short it is, and a buffer doubles what it holds.
 _MOST_IN_BUFFER = 1 << 24
+_SECONDS_BETWEEN_SIGNS = 5.0
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,23 @@ class Ranks:
         if self.table([error is not None]).any():
             raise self._first(self.objects(error))
 
+    def in_turn(self, work: Callable[[], None]) -> None:
+        """Have rank 0 do something that takes long, and then the others: what it fetches or makes, they find.
+
+        The ranks tell each other all the while that they are alive, without which gloo gives up after 30 seconds.
+        An error of one of them is raised on all, as by `together`.
+        """
+        if self.size == 1:
+            work()
+            return
+        for is_my_turn in (self.writes, not self.writes):
+            done = _Background(work) if is_my_turn else None
+            while self.table([done is not None and not done.wait(_SECONDS_BETWEEN_SIGNS)]).any():
+                pass
+            with self.together():
+                if done:
+                    done.result()
+
     def _first(self, errors: Sequence[Exception | None]) -> Exception:
         rank, error = next((rank, error) for rank, error in enumerate(errors) if error is not None)
         if rank and isinstance(error, UserError):  # files may differ from machine to machine
@@ -127,6 +146,32 @@ class Ranks:
     def _sum(self, tensor: Tensor) -> Tensor:
         _distributed().all_reduce(tensor)
         return tensor
+
+
+class _Background:
+    """A function at work in a thread of its own, which ends with the process."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._work = work
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._work()
+        except BaseException as error:
+            self._error = error
+
+    def wait(self, seconds: float) -> bool:
+        """Wait so long at most, and tell whether it is done."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def result(self) -> None:
+        """Raise the error that has ended it, if one has."""
+        if self._error:
+            raise self._error
 
 
 def _distributed() -> Any:

@@ -121,6 +121,8 @@ def run_training(config: RunSection, *, device: str, fresh: bool, observe: Obser
     with ranks.together():
         runtime.use_device(device)
     task = _read_task(config, ranks)
+    for split in filter(lambda split: split.remark, task.splits.values()):
+        observe(Note(split.remark))
     with ranks.together():
         paddle.seed(config.seed)
         model = starting_model(task, config.training)
@@ -146,11 +148,7 @@ def _finished(folder: RunFolder, config: RunSection) -> dict[str, Any] | None:
 def _read_task(config: RunSection, ranks: Ranks) -> Task:
     task: Task = tasks.find(config.task)(config)
     task.ranks = ranks
-    # Rank 0 first: what it fetches or encodes, the others find in the cache.
-    for is_my_turn in (ranks.writes, not ranks.writes)[: ranks.size]:
-        with ranks.together():
-            if is_my_turn:
-                task.read()
+    ranks.in_turn(task.read)  # what rank 0 fetches or encodes, the others find in the cache
     return task
 
 

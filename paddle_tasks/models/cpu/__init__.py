@@ -15,9 +15,10 @@ import paddle
 from paddle import Tensor, nn
 
 from paddle_tasks.models.cpu import dropout, linear, norm, transformer
-from paddle_tasks.models.cpu.transformer import keep_first_only
+from paddle_tasks.models.cpu.linear import tied_output
+from paddle_tasks.models.cpu.transformer import keep_first_only, only_at
 
-__all__ = ["Replacement", "is_switched_in", "keep_first_only", "switch_in", "switch_out"]
+__all__ = ["Replacement", "is_switched_in", "keep_first_only", "only_at", "switch_in", "switch_out", "tied_output"]
 
 _KINDS = (transformer, linear, norm, dropout)
 

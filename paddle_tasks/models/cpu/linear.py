@@ -61,3 +61,33 @@ def column_sums(matrix: Tensor) -> Tensor:
 
 def _ones(rows: int) -> Tensor:
     return paddle.ones([rows, 1], dtype="float32")
+
+
+def tied_output(states: Tensor, word_vectors: Tensor, bias: Tensor) -> Tensor:
+    """Score the words of a vocabulary: <float32>[n, width], <float32>[words, width], <float32>[words] -> [n, words].
+
+    In another precision, or elsewhere than on a CPU, the same by Paddle's own operations.
+    """
+    if paddle.device.get_device() != "cpu" or states.dtype != paddle.float32:
+        return paddle.matmul(states, word_vectors, transpose_y=True) + bias
+    return _TiedOutput.apply(states, word_vectors, bias)
+
+
+class _TiedOutput(PyLayer):  # type: ignore[misc]
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, word_vectors: Tensor, bias: Tensor) -> Tensor:
+        ctx.save_for_backward(states, word_vectors)
+        ctx.wanted = wanted(states, word_vectors, bias)
+        scores = paddle.matmul(_ones(states.shape[0]), bias.unsqueeze(0))
+        return paddle.addmm_(scores, states, word_vectors.t())
+
+    @staticmethod
+    @once
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        states, word_vectors = ctx.saved_tensor()
+        states_wanted, vectors_wanted, bias_wanted = ctx.wanted
+        return (
+            paddle.matmul(gradient, word_vectors) if states_wanted else None,
+            paddle.matmul(gradient, states, transpose_x=True) if vectors_wanted else None,
+            column_sums(gradient) if bias_wanted else None,
+        )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import paddle
@@ -12,7 +14,7 @@ from paddle_tasks.models.cpu import dropout, linear, norm
 from paddle_tasks.models.cpu.arrays import Array, Mask, is_plain, view
 from paddle_tasks.models.cpu.attention import attention, attention_from_first
 
-_FIRST_ONLY = "first_only"
+_FIRST_ONLY, _CHOSEN = "first_only", "chosen"
 
 
 def can_take(layer: nn.Layer) -> bool:
@@ -37,10 +39,23 @@ def keep_first_only(layer: nn.Layer) -> None:
     vars(layer)[_FIRST_ONLY] = True
 
 
+@contextlib.contextmanager
+def only_at(layer: nn.Layer, positions: Tensor) -> Iterator[None]:
+    """Have a layer return its states at positions <int64>[n] of the flattened [batch * length] alone, as [1, n, width].
+
+    Attention is computed everywhere, what follows it only there.
+    """
+    vars(layer)[_CHOSEN] = positions
+    try:
+        yield
+    finally:
+        del vars(layer)[_CHOSEN]
+
+
 def forward(
     layer: nn.TransformerEncoderLayer, src: Tensor, src_mask: Tensor | None = None, *others: Any, **options: Any
 ) -> Any:
-    """Do what the layer's own forward does: <float32>[batch, length, width] -> the same, or its first position.
+    """Do what the layer's own forward does: <float32>[batch, length, width] -> the same, or some positions of it.
 
     A cache, the attention weights and a mask that learns are left to the layer's own forward.
     """
@@ -50,10 +65,16 @@ def forward(
     context = _attend(layer.self_attn, src, _offsets(src_mask, first_only=first_only), first_only=first_only)
     if first_only:
         src = src[:, :1]
+    elif (chosen := vars(layer).get(_CHOSEN)) is not None:
+        context, src = (_at(states, chosen) for states in (context, src))
     states = _add_norm(layer.self_attn.out_proj, context, src, layer.norm1, layer.dropout1)
     inner = layer.activation(linear.forward(layer.linear1, states))
     inner = dropout.forward(layer.dropout, inner)
     return _add_norm(layer.linear2, inner, states, layer.norm2, layer.dropout2)
+
+
+def _at(states: Tensor, positions: Tensor) -> Tensor:
+    return paddle.gather(states.reshape([-1, states.shape[-1]]), positions).unsqueeze(0)
 
 
 def _learns(mask: Tensor) -> bool:

@@ -1,0 +1,176 @@
+"""The data of pretraining: documents of many sources, what is held out dropped, and passages cut from the rest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from paddle_tasks.config import Section
+from paddle_tasks.data.catalogue import SplitName
+from paddle_tasks.data.documents import CorpusSection, Document, _locate, read_documents
+from paddle_tasks.data.near_duplicates import NearDuplicates
+from paddle_tasks.data.rows import BadRow
+from paddle_tasks.data.splits import Split
+from paddle_tasks.errors import DataError
+from paddle_tasks.files import sha256
+from paddle_tasks.text.masking import Masking
+
+Corpora = Annotated[tuple[CorpusSection, ...], Field(min_length=1)]
+
+
+class MaskingSection(Section):
+    """What is hidden: ``unit`` is a ``character`` (or word piece), or a ``word`` of jieba's, hidden whole."""
+
+    unit: Literal["character", "word"] = "character"
+    rate: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.15
+    mask_prob: Annotated[float, Field(ge=0.0, le=1.0)] = 0.8
+    random_prob: Annotated[float, Field(ge=0.0, le=1.0)] = 0.1
+
+    @property
+    def masking(self) -> Masking:
+        """The rates, for `paddle_tasks.text.masking`."""
+        return Masking(self.rate, self.mask_prob, self.random_prob)
+
+
+class WordPieceSection(Section):
+    """The vocabulary that a model from scratch learns of its train documents; another brings its own."""
+
+    size: Annotated[int, Field(ge=100, le=65_536)] = 8000
+    min_count: Annotated[int, Field(ge=1)] = 2
+
+
+class PretrainingData(Section):
+    """The ``data`` section of pretraining: sources of documents for each split.
+
+    Lines of ``train`` that stand in ``held_out``, exactly or nearly (character 5-grams, Jaccard), are dropped before
+    anything else is done with them.
+    """
+
+    folder: str = "."  # that relative paths start from
+    train: Corpora
+    dev: Corpora
+    test: Corpora | None = None
+    held_out: tuple[CorpusSection, ...] = ()
+    held_out_similarity: Annotated[float, Field(gt=0.0, le=1.0)] = 0.8
+    on_bad_row: Literal["stop", "skip"] = "stop"
+    vocabulary: WordPieceSection = WordPieceSection()
+    masking: MaskingSection = MaskingSection()
+    next_sentence: bool = False
+
+    def has(self, name: SplitName) -> bool:
+        """Tell whether there is such a split."""
+        return getattr(self, name) is not None
+
+    def sources(self, name: SplitName) -> Sequence[CorpusSection]:
+        """Return where the documents of a split are."""
+        found: Sequence[CorpusSection] = getattr(self, name) or ()
+        return found
+
+
+@dataclass(frozen=True)
+class Documents(Split[Document]):
+    """The documents of a split, with how many lines of them were dropped for standing in held-out texts."""
+
+    n_lines: int = 0
+    n_dropped_lines: int = 0
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What result.json says of the split besides its rows."""
+        return {"lines": self.n_lines, "dropped_lines": self.n_dropped_lines}
+
+    @property
+    def remark(self) -> str:
+        """How many lines were dropped."""
+        if not self.n_dropped_lines:
+            return ""
+        return (
+            f"data.{self.name}: {self.n_dropped_lines:,} of {self.n_lines:,} lines dropped, which stand in "
+            "data.held_out, exactly or nearly"
+        )
+
+
+def load_documents(section: PretrainingData, name: SplitName, seed: int) -> Documents:
+    """Read a split's documents, each as often as its source's ``times`` says; train without what is held out.
+
+    Args:
+        section: the configuration.
+        name: the split.
+        seed: chooses the documents of a source that are passed once more than others.
+
+    Raises:
+        DataError: a source is missing or holds nothing, or rows of it cannot be used.
+    """
+    folder = Path(section.folder)
+    held_out = _held_out(section, folder) if name == "train" else None
+    examples: list[Document] = []
+    bad_rows: list[BadRow] = []
+    n_lines = n_dropped = 0
+    for place, source in enumerate(section.sources(name)):
+        found = list(read_documents(source, folder))
+        bad_rows += [row for row in found if isinstance(row, BadRow)]
+        documents = [row for row in found if isinstance(row, Document)]
+        kept = list(_without(documents, held_out)) if held_out else documents
+        n_lines += _n_lines(documents)
+        n_dropped += _n_lines(documents) - _n_lines(kept)
+        examples += _repeated(kept, source.times, [seed, place])
+    digest = _digest(section, name, seed)
+    return Documents(name, folder, digest, examples, bad_rows, n_lines=n_lines, n_dropped_lines=n_dropped)
+
+
+def _held_out(section: PretrainingData, folder: Path) -> NearDuplicates | None:
+    if not section.held_out:
+        return None
+    texts = (line for source in section.held_out for document in _good(source, folder) for line in document.lines)
+    return NearDuplicates(texts, section.held_out_similarity)
+
+
+def _good(source: CorpusSection, folder: Path) -> Iterator[Document]:
+    for row in read_documents(source, folder):
+        if isinstance(row, BadRow):
+            raise DataError(f"data.held_out: {row}")
+        yield row
+
+
+def _without(documents: Sequence[Document], held_out: NearDuplicates) -> Iterator[Document]:
+    """Yield the documents without the lines that are held out, and none that is held out as a whole."""
+    lines = held_out.find([line for document in documents for line in document.lines])
+    wholes = held_out.find(["\n".join(document.lines) for document in documents])
+    ends = np.cumsum([len(document.lines) for document in documents])
+    for document, known, whole in zip(documents, np.split(lines, ends[:-1]), wholes, strict=True):
+        left = tuple(line for line, is_known in zip(document.lines, known, strict=True) if not is_known)
+        if left and not whole:
+            yield Document(left, document.where)
+
+
+def _n_lines(documents: Iterable[Document]) -> int:
+    return sum(len(document.lines) for document in documents)
+
+
+def _repeated(documents: Sequence[Document], times: float, seed: list[int]) -> Iterator[Document]:
+    whole, part = divmod(times, 1)
+    once_more = np.random.default_rng(seed).random(len(documents)) < part
+    for document, more in zip(documents, once_more, strict=True):
+        yield from [document] * (int(whole) + int(more))
+
+
+def _digest(section: PretrainingData, name: SplitName, seed: int) -> str:
+    """Return a digest of all that a split's documents depend on: its sources and their files."""
+    folder = Path(section.folder)
+    sources = [*section.sources(name), *(section.held_out if name == "train" else ())]
+    files = {path: sha256(path) for source in sources for path in _files(source, folder)}
+    what = [source.model_dump(mode="json") for source in sources]
+    content: Mapping[str, object] = {"seed": seed, "sources": what, "files": sorted(files.values())}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _files(source: CorpusSection, folder: Path) -> list[Path]:
+    path = _locate(source.path, folder)
+    return sorted(found for found in path.rglob("*") if found.is_file()) if path.is_dir() else [path]

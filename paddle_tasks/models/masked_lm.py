@@ -1,0 +1,134 @@
+"""The masked language model: an encoder, the head that names tokens, and the head that tells following sentences."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import paddle
+from paddle import Tensor, nn
+from paddle.nn import functional
+
+from paddle_tasks.errors import CheckpointError
+from paddle_tasks.models import cpu, tensors
+from paddle_tasks.models.bert import TANH_GELU, PretrainedEncoder
+from paddle_tasks.models.names import Stored, check_fit
+from paddle_tasks.models.pretrained import load_pretrained, resolve
+
+_HEAD, _DECODER, _NEXT = "cls.", "cls.predictions.decoder.", "cls.seq_relationship."
+
+
+class MaskedLanguageModel(nn.Layer):  # type: ignore[misc]
+    """Names the tokens that stand at chosen positions, and tells whether the second text follows the first.
+
+    The parameters have the names of PaddleNLP's `BertForPretraining` and `ErnieForPretraining`; the output layer
+    shares the embedding's weight.
+
+    Source: Devlin et al., 2019, https://arxiv.org/abs/1810.04805, section 3.1.
+
+    Attributes:
+        encoder: BERT or ERNIE.
+        next_sentence: whether there is a head over pairs of texts.
+    """
+
+    def __init__(self, encoder: PretrainedEncoder, *, next_sentence: bool = False) -> None:
+        super().__init__()
+        self.encoder, self.next_sentence = encoder, next_sentence
+        self.cls = nn.Layer()
+        self.cls.predictions = _TokenHead(encoder)
+        if next_sentence:
+            self.cls.seq_relationship = nn.Linear(encoder.width, 2, weight_attr=_initial(encoder))
+        else:
+            encoder.freeze_first()
+
+    def set_dropout(self, probability: float) -> None:
+        """Drop other parts than config.json says, where it will go on saying what it says."""
+        for layer in self.sublayers():
+            if isinstance(layer, nn.Dropout):
+                layer.p = probability
+            elif isinstance(layer, nn.MultiHeadAttention):
+                layer.dropout = probability
+
+    def forward(self, input_ids: Tensor, token_type_ids: Tensor, lengths: Tensor, positions: Tensor) -> Tensor:
+        """Return the logits of the tokens at the positions.
+
+        Args:
+            input_ids: <int64>[batch, length].
+            token_type_ids: <int64>[batch, length].
+            lengths: <int64>[batch], real tokens of each row.
+            positions: <int64>[n], places in the flattened [batch * length].
+
+        Returns:
+            <float32>[n, vocabulary].
+        """
+        return self.both(input_ids, token_type_ids, lengths, positions)[0]
+
+    def both(
+        self, input_ids: Tensor, token_type_ids: Tensor, lengths: Tensor, positions: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return what `forward` does, and the logits <float32>[batch, 2] of "follows" and "does not", if learnt."""
+        states, vectors = self.encoder.states_at(input_ids, token_type_ids, lengths, positions)
+        logits = self.cls.predictions(states, _word_vectors(self.encoder))
+        return logits, self.cls.seq_relationship(vectors) if self.next_sentence else None
+
+
+class _TokenHead(nn.Layer):  # type: ignore[misc]
+    def __init__(self, encoder: PretrainedEncoder) -> None:
+        super().__init__()
+        config = encoder.model.config
+        self.transform = nn.Linear(encoder.width, encoder.width, weight_attr=_initial(encoder))
+        self.layer_norm = nn.LayerNorm(encoder.width, epsilon=config.layer_norm_eps)
+        self.decoder_bias = self.create_parameter([config.vocab_size], is_bias=True)
+        self._activation = config.hidden_act
+
+    def forward(self, states: Tensor, word_vectors: Tensor) -> Tensor:
+        states = self.layer_norm(_activate(self._activation, self.transform(states)))
+        return cpu.tied_output(states, word_vectors, self.decoder_bias)
+
+
+def _activate(name: str, states: Tensor) -> Tensor:
+    if name in TANH_GELU:
+        return functional.gelu(states, approximate=True)
+    return getattr(functional, name)(states)
+
+
+def _initial(encoder: PretrainedEncoder) -> paddle.ParamAttr:
+    return paddle.ParamAttr(initializer=nn.initializer.Normal(std=encoder.model.config.initializer_range))
+
+
+def _word_vectors(encoder: PretrainedEncoder) -> Tensor:
+    return encoder.model.embeddings.word_embeddings.weight
+
+
+def load_masked_lm(name: str, *, next_sentence: bool = False) -> MaskedLanguageModel:
+    """Load the masked language model that a configuration names, with every weight of it from its file.
+
+    Args:
+        name: see `paddle_tasks.models.pretrained.resolve`.
+        next_sentence: with the head over pairs of texts, fresh when the file has none.
+
+    Raises:
+        UserError: as `load_pretrained`, or the model has no head that names tokens.
+    """
+    path = resolve(name).weights
+    encoder = load_pretrained(name)
+    stored = {key: array for key, array in tensors.read(path).items() if key.startswith(_HEAD)}
+    if f"{_HEAD}predictions.decoder_bias" not in stored:
+        raise CheckpointError(
+            f"{name}: has no head that names tokens (cls.predictions.* in {path.name}); "
+            "expected a masked language model, such as a run of the task pretrain or builtin/ernie-mini-zh"
+        )
+    model = MaskedLanguageModel(encoder, next_sentence=next_sentence)
+    _fill_heads(model, stored, path)
+    return model
+
+
+def _fill_heads(model: MaskedLanguageModel, stored: tensors.Arrays, path: Path) -> None:
+    """Fill the heads; the decoder's own copies of the shared weight, and a head that is not asked for, are left."""
+    known = {key: array for key, array in stored.items() if not key.startswith(_DECODER)}
+    if not (model.next_sentence and any(key.startswith(_NEXT) for key in known)):
+        known = {key: array for key, array in known.items() if not key.startswith(_NEXT)}
+    state = {key: value for key, value in model.state_dict().items() if key.startswith(_HEAD)}
+    expected = {key: value.shape for key, value in state.items() if key in known or not key.startswith(_NEXT)}
+    check_fit({key: Stored(key, array) for key, array in known.items()}, expected, path)
+    for key in expected:
+        state[key].set_value(known[key])

@@ -1,0 +1,265 @@
+"""Pretraining: BERT's masked language model with next sentences, and ERNIE's over whole words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+import numpy as np
+import paddle
+from paddle import nn
+from paddle.nn import functional
+from paddlenlp.datasets import MapDataset
+from pydantic import Field, NonNegativeFloat
+
+from paddle_tasks import config as configuration
+from paddle_tasks.data.batches import LengthGroupedBatchSampler
+from paddle_tasks.data.catalogue import SplitName
+from paddle_tasks.data.corpora import Documents, PretrainingData, load_documents
+from paddle_tasks.data.documents import Document
+from paddle_tasks.data.masked_batches import NO_PAIR, MaskedBatch, MaskedBatches
+from paddle_tasks.data.passages import CLOSING, SENTENCE_ENDS, Passages, cut, sentence_starts, tokens_of
+from paddle_tasks.data.rows import Row
+from paddle_tasks.data.splits import require_good
+from paddle_tasks.data.token_cache import encoded
+from paddle_tasks.errors import ConfigError, DataError
+from paddle_tasks.files import write_json
+from paddle_tasks.metrics.masked_lm import MaskedLMMetrics
+from paddle_tasks.models.encoder import EncoderSection, build_encoder
+from paddle_tasks.models.masked_lm import MaskedLanguageModel, load_masked_lm
+from paddle_tasks.models.pretrained import resolve, tokenizer_folder
+from paddle_tasks.models.saving import load_state, save_pretrained
+from paddle_tasks.tasks import SETTINGS
+from paddle_tasks.text.masking import Masking
+from paddle_tasks.text.tokenizer import Tokenizer
+from paddle_tasks.text.units import word_units
+from paddle_tasks.text.wordpieces import count_words, learn_word_pieces
+from paddle_tasks.training.protocol import Evaluation
+from paddle_tasks.training.ranks import Ranks
+from paddle_tasks.training.settings import RunSection
+
+SCRATCH = ("bert", "ernie")
+# Scores are of the same hidden tokens whatever a run's own masking, so that runs compare.
+_SCORED = Masking(rate=0.15, mask_prob=1.0, random_prob=0.0)
+_EVALUATION_SEED = 0
+
+
+class PretrainingModel(EncoderSection):
+    """The ``model`` section: ``bert`` or ``ernie`` from scratch, or the name or folder of a model to go on from.
+
+    ``dropout`` is what the model will have when it is fine-tuned, ``pretraining_dropout`` what it has until then:
+    a small model that sees each text a few times learns more without.
+    """
+
+    pretraining_dropout: Annotated[NonNegativeFloat, Field(lt=1)] = 0.0
+
+
+class PretrainingConfig(RunSection):
+    """The whole configuration."""
+
+    data: PretrainingData
+    model: PretrainingModel
+
+
+class Task:
+    """A masked language model over the documents of the configuration."""
+
+    FIELDS: ClassVar[tuple[str, ...]] = ("text",)
+    METRICS: ClassVar[tuple[str, ...]] = ("loss", "perplexity", "accuracy", "word_accuracy", "next_sentence_accuracy")
+    Config: ClassVar[type[PretrainingConfig]] = PretrainingConfig
+
+    tokenizer: Tokenizer
+
+    def __init__(self, config: PretrainingConfig) -> None:
+        self.config = config
+        self.splits: dict[SplitName, Documents] = {}
+        self.ranks = Ranks()
+        self._datasets: dict[tuple[str, bool], MapDataset] = {}
+
+    # ---- data
+
+    @staticmethod
+    def parser(labels: Sequence[str] | None) -> Callable[[Row], Document]:  # noqa: ARG004
+        """Return what turns a row with the field ``text`` into a document."""
+        return _parse
+
+    def read(self) -> None:
+        """Read documents and vocabulary; write nothing."""
+        encoder = self.config.model.encoder
+        source = None if encoder in SCRATCH else resolve(encoder)
+        train = self.load_split("train")
+        for name in ("dev", "test"):
+            if self.config.data.has(name):
+                self.load_split(name)
+        self.tokenizer = Tokenizer.load(tokenizer_folder(source)) if source else self._learn(train)
+        self._passages(train, pairs=self.config.data.next_sentence)
+
+    def load_split(self, name: SplitName, source: str | None = None) -> Documents:
+        """Read the documents of a split, or those of another file, and keep them as that split.
+
+        Raises:
+            DataError: they cannot be used.
+        """
+        data = self.config.data
+        if source is not None:
+            data = data.model_copy(update={name: (type(data.train[0])(path=source),), "folder": "."})
+        split = load_documents(data, name, self.config.seed)
+        require_good(split, data.on_bad_row)
+        self.splits[name] = split
+        return split
+
+    def _learn(self, train: Documents) -> Tokenizer:
+        section = self.config.data.vocabulary
+        texts = (line for document in train.examples for line in document.lines)
+        return Tokenizer(learn_word_pieces(count_words(texts), size=section.size, min_count=section.min_count))
+
+    def _passages(self, split: Documents, *, pairs: bool, words: bool | None = None) -> Passages:
+        words = self.config.data.masking.unit == "word" if words is None else words
+        key = (f"{split.sha256} {words}", pairs)
+        if key not in self._datasets:
+            make = lambda documents: self._cut(documents, pairs=pairs, words=words)  # noqa: E731
+            self._datasets[key] = MapDataset(list(split.examples)).map(make, batched=True)
+        passages: Passages = self._datasets[key].new_data
+        return passages
+
+    def _cut(self, documents: Sequence[Document], *, pairs: bool, words: bool) -> Passages:
+        lines = [line for document in documents for line in document.lines]
+        packed = encoded(self.tokenizer, lines, max_length=max(3, 2 + max(map(len, lines), default=0)))
+        ids, counts = tokens_of(packed)
+        line_starts = np.cumsum(counts) - counts
+        owner = np.repeat(np.arange(len(documents)), [len(document.lines) for document in documents])
+        of_document = np.bincount(owner, weights=counts, minlength=len(documents)).astype(np.int64)
+        starts, ends, numbers = cut(of_document, self.config.training.max_length - 2 - pairs)
+        entries = np.array(self.tokenizer.vocabulary)
+        return Passages(
+            ids=ids,
+            unit_starts=word_units(lines, ids, counts, self.tokenizer.vocabulary) if words else np.ones(len(ids), bool),
+            sentences=sentence_starts(ids, line_starts, np.isin(entries, SENTENCE_ENDS), np.isin(entries, CLOSING)),
+            starts=starts,
+            ends=ends,
+            documents=numbers,
+            pairs=pairs,
+        )
+
+    # ---- batches
+
+    @cached_property
+    def _batches(self) -> MaskedBatches:
+        data = self.config.data
+        passages = self._passages(self.splits["train"], pairs=data.next_sentence)
+        return MaskedBatches(passages, self.tokenizer, data.masking.masking, self.config.seed)
+
+    @cached_property
+    def _sampler(self) -> LengthGroupedBatchSampler:
+        section = self.config.training
+        lengths = self._batches.passages.lengths
+        return LengthGroupedBatchSampler(lengths, section.batch_size, self.config.seed, section.max_tokens_per_batch)
+
+    @property
+    def n_batches(self) -> int:
+        """Train batches in an epoch."""
+        return len(self._sampler)
+
+    def batches_of(self, epoch: int, start: int) -> Iterator[MaskedBatch]:
+        """Yield this rank's share of the train batches of an epoch from batch ``start`` on."""
+        self._sampler.set_epoch(epoch)
+        yield from self._batches.batches([self.ranks.share(rows) for rows in self._sampler.batches()[start:]], epoch)
+
+    # ---- model, loss and scores
+
+    def build_model(self) -> nn.Layer:
+        """Return the masked language model that training starts from."""
+        section, next_sentence = self.config.model, self.config.data.next_sentence
+        if section.encoder in SCRATCH:
+            encoder = build_encoder(section, len(self.tokenizer), self.tokenizer.pad_id)
+            model = MaskedLanguageModel(encoder, next_sentence=next_sentence)
+        else:
+            model = load_masked_lm(section.encoder, next_sentence=next_sentence)
+        longest, most = self.config.training.max_length, model.encoder.max_length
+        if most is not None and longest > most:
+            raise ConfigError(f"training.max_length: {longest} is more than the {most} of {section.encoder}")
+        model.set_dropout(section.pretraining_dropout)
+        return model
+
+    def loss(self, model: nn.Layer, batch: MaskedBatch) -> tuple[paddle.Tensor, int]:
+        """Return the summed loss <float32>[] and the number of hidden tokens.
+
+        A pair's loss counts as often as its row has hidden tokens: the sum over rows then gives, divided by the
+        number of hidden tokens, the masked language model's mean loss plus a weighted mean of the pairs'.
+        """
+        logits, follows = model.both(*batch.inputs)
+        loss = functional.cross_entropy(logits, paddle.to_tensor(batch.targets), reduction="sum")
+        if follows is not None:
+            of_pairs = functional.cross_entropy(
+                follows, paddle.to_tensor(batch.pairs), reduction="none", ignore_index=NO_PAIR
+            )
+            loss = loss + (of_pairs.flatten() * paddle.to_tensor(batch.n_hidden.astype(np.float32))).sum()
+        return loss, len(batch.targets)
+
+    def evaluate(self, model: nn.Layer, split: Documents, between: Callable[[], None]) -> Evaluation:
+        """Name 15 % hidden characters, then 15 % of characters hidden as whole words, then tell following sentences."""
+        model.eval()
+        with self.ranks.together(), paddle.no_grad():
+            by_character = self._named(model, split, between, words=False)
+            by_word = self._named(model, split, between, words=True)
+            follows = self._follows(model, split, between) if model.next_sentence else None
+        metrics = {**by_character.result(), "word_accuracy": by_word.result()["accuracy"]}
+        if follows is not None:
+            metrics["next_sentence_accuracy"] = follows
+        return Evaluation(metrics, by_character.records(self.tokenizer.vocabulary))
+
+    def _named(self, model: nn.Layer, split: Documents, between: Callable[[], None], *, words: bool) -> MaskedLMMetrics:
+        metrics = MaskedLMMetrics()
+        for batch in self._scored(self._passages(split, pairs=False, words=words), between):
+            logits = model(*batch.inputs)
+            losses = functional.cross_entropy(logits, paddle.to_tensor(batch.targets), reduction="none").flatten()
+            rows = np.array(batch.rows)[batch.places[:, 0]]
+            metrics.update(rows, batch.targets, logits.argmax(axis=-1).numpy(), losses.numpy())
+        return metrics.over(self.ranks)
+
+    def _follows(self, model: nn.Layer, split: Documents, between: Callable[[], None]) -> float | None:
+        right = total = 0
+        for batch in self._scored(self._passages(split, pairs=True), between):
+            _, follows = model.both(*batch.inputs)
+            is_pair = batch.pairs != NO_PAIR
+            right += int((follows.argmax(axis=-1).numpy() == batch.pairs)[is_pair].sum())
+            total += int(is_pair.sum())
+        table = self.ranks.table([right, total]).sum(axis=0)
+        return float(table[0] / table[1]) if table[1] else None
+
+    def _scored(self, passages: Passages, between: Callable[[], None]) -> Iterator[MaskedBatch]:
+        sampler = LengthGroupedBatchSampler(passages.lengths, self.config.evaluation.batch_size)
+        batches = MaskedBatches(passages, self.tokenizer, _SCORED, _EVALUATION_SEED)
+        for batch in batches.batches(self.ranks.share(sampler.batches()), 0):
+            between()
+            yield batch
+
+    # ---- the model folder
+
+    def save_model(self, model: nn.Layer, folder: Path) -> None:
+        """Write weights, tokenizer and settings; PaddleNLP's BertForPretraining and ErnieForPretraining read them."""
+        save_pretrained(model, folder)
+        self.tokenizer.save(folder)
+        write_json(folder / SETTINGS, {"config": self.config.model_dump(mode="json")})
+
+    def load_weights(self, model: nn.Layer, folder: Path) -> None:
+        """Put saved weights back."""
+        load_state(model, folder)
+
+    @classmethod
+    def load(cls, folder: Path) -> tuple[Task, nn.Layer]:
+        """Return the task and its model from a folder that `save_model` wrote; no train data is needed."""
+        settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+        task = cls(configuration.validate(settings["config"], cls.Config, str(folder / SETTINGS)))
+        task.tokenizer = Tokenizer.load(folder)
+        return task, load_masked_lm(str(folder), next_sentence=task.config.data.next_sentence)
+
+
+def _parse(row: Row) -> Document:
+    text = row.fields["text"].strip()
+    if not text:
+        raise DataError("empty text")
+    return Document((text,), row.where)

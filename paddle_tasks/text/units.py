@@ -1,0 +1,60 @@
+"""Where the words of a text start among its tokens: a word of jieba's is masked whole, as ERNIE's phrases are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from paddle_tasks.text.words import word_starts
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+# The blocks that BERT takes for Chinese characters, each of which is a token.
+_BLOCKS = (
+    (0x4E00, 0x9FFF),
+    (0x3400, 0x4DBF),
+    (0x20000, 0x2A6DF),
+    (0x2A700, 0x2B73F),
+    (0x2B740, 0x2B81F),
+    (0x2B820, 0x2CEAF),
+    (0xF900, 0xFAFF),
+    (0x2F800, 0x2FA1F),
+)
+
+
+def word_units(texts: Sequence[str], ids: Array, counts: Array, vocabulary: Sequence[str]) -> Array:
+    """Tell of each token whether a word starts with it.
+
+    A token of letters or digits starts one unless it is a ``##`` piece; a Chinese character where jieba says so; any
+    other token stands alone. Where the vocabulary does not hold all Chinese characters of a text, its tokens all do.
+
+    Args:
+        texts: [texts].
+        ids: <int32>[tokens], the texts' tokens without special ones, one text after another.
+        counts: <int64>[texts], the tokens of each text.
+        vocabulary: the entries.
+
+    Returns:
+        <bool>[tokens].
+    """
+    codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
+    owners = np.repeat(np.arange(len(texts)), np.fromiter(map(len, texts), np.int64, len(texts)))
+    is_chinese = _is_chinese(codes)
+    entry_is_chinese = np.array([len(entry) == 1 and bool(_is_chinese(np.array([ord(entry)]))) for entry in vocabulary])
+    entry_is_piece = np.array([entry.startswith("##") for entry in vocabulary])
+    starts, tokens = ~entry_is_piece[ids], entry_is_chinese[ids]
+    token_owners = np.repeat(np.arange(len(texts)), counts)
+    agree = np.bincount(owners[is_chinese], minlength=len(texts)) == np.bincount(
+        token_owners[tokens], minlength=len(texts)
+    )
+    starts[tokens & agree[token_owners]] = word_starts(texts)[is_chinese & agree[owners]]
+    return starts
+
+
+def _is_chinese(codes: Array) -> Array:
+    found = np.zeros(codes.shape, bool)
+    for low, high in _BLOCKS:
+        found |= (codes >= low) & (codes <= high)
+    return found
