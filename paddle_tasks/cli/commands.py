@@ -14,6 +14,7 @@ import typer
 
 from paddle_tasks.cli import bench
 from paddle_tasks.cli.options import Config, Device, Overrides, Quiet, RunFolder
+from paddle_tasks.cli.predict import check_options, given, with_pipeline_options
 
 app = typer.Typer(
     add_completion=False,
@@ -143,15 +144,20 @@ def evaluate(
 
 
 @app.command()
+@with_pipeline_options
 def predict(
-    run: Annotated[str, typer.Argument(metavar="RUN|NAME", help="A run folder, or a model that ships.")],
+    run: Annotated[
+        str,
+        typer.Argument(metavar="RUN|NAME", help="A run folder, a model that ships, fill-mask or rewrite."),
+    ],
     texts: Annotated[list[str] | None, typer.Argument(metavar="[TEXT]...")] = None,
     input_file: Annotated[Path | None, typer.Option("--input", help="A file with one text a line.")] = None,
     output_file: Annotated[Path | None, typer.Option("--output", help="Write there instead of printing.")] = None,
     device: Device = "auto",
-    quiet: Quiet = False,  # noqa: ARG001
+    quiet: Quiet = False,
+    **options: Any,
 ) -> None:
-    """Print a JSON line for each text: input, label, probabilities."""
+    """Print a JSON line for each text: input, label, probabilities, or what a pipeline makes of it."""
     from paddle_tasks.workflows.texts import read_texts
 
     asked = read_texts(texts or [], input_file)
@@ -161,13 +167,20 @@ def predict(
         raise typer.BadParameter(f"--output {output_file}: no such folder {output_file.parent}")
     _start()
     from paddle_tasks.files import write_text
-    from paddle_tasks.inference.predictor import pipeline
+    from paddle_tasks.inference.predictor import PIPELINES, options_of, pipeline
 
-    lines = [json.dumps(record, ensure_ascii=False) for record in pipeline(run, device=device)(asked)]
+    chosen = given(options)
+    check_options(run, chosen, options_of(run), builtin=run in PIPELINES)
+    records = pipeline(run, model=chosen.pop("model", None), device=device).answer(asked, **chosen)
+    lines = [json.dumps(record, ensure_ascii=False) for record in records]
     if output_file is None:
         _print("\n".join(lines))
     else:
         write_text(output_file, "\n".join(lines) + "\n")
+    if "explain" in chosen and not quiet:
+        from paddle_tasks.cli.colours import show_attributions
+
+        show_attributions(records)
 
 
 @app.command("check-data")

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from paddle_tasks.config import Section
+from paddle_tasks.data.archives import Choice
 from paddle_tasks.data.catalogue import SplitName
-from paddle_tasks.data.documents import CorpusSection, Document, _locate, read_documents
+from paddle_tasks.data.documents import CorpusSection, Document, locate, read_documents
 from paddle_tasks.data.near_duplicates import NearDuplicates
 from paddle_tasks.data.rows import BadRow
 from paddle_tasks.data.splits import Split
@@ -22,6 +24,8 @@ from paddle_tasks.errors import DataError
 from paddle_tasks.files import sha256
 from paddle_tasks.text.masking import Masking
 
+# Which file a catalogue name in ``held_out`` stands for.
+_HELD_OUT: SplitName = "test"
 Corpora = Annotated[tuple[CorpusSection, ...], Field(min_length=1)]
 
 
@@ -32,6 +36,14 @@ class MaskingSection(Section):
     rate: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.15
     mask_prob: Annotated[float, Field(ge=0.0, le=1.0)] = 0.8
     random_prob: Annotated[float, Field(ge=0.0, le=1.0)] = 0.1
+
+    @model_validator(mode="after")
+    def _are_parts_of_one(self) -> MaskingSection:
+        total = self.mask_prob + self.random_prob
+        if total > 1:
+            message = "expected mask_prob and random_prob of at most 1 together, they are {total}"
+            raise PydanticCustomError("masking_probs", message, {"total": total})
+        return self
 
     @property
     def masking(self) -> Masking:
@@ -114,7 +126,7 @@ def load_documents(section: PretrainingData, name: SplitName, seed: int) -> Docu
     bad_rows: list[BadRow] = []
     n_lines = n_dropped = 0
     for place, source in enumerate(section.sources(name)):
-        found = list(read_documents(source, folder))
+        found = list(read_documents(source, folder, name))
         bad_rows += [row for row in found if isinstance(row, BadRow)]
         documents = [row for row in found if isinstance(row, Document)]
         kept = list(_without(documents, held_out)) if held_out else documents
@@ -133,7 +145,7 @@ def _held_out(section: PretrainingData, folder: Path) -> NearDuplicates | None:
 
 
 def _good(source: CorpusSection, folder: Path) -> Iterator[Document]:
-    for row in read_documents(source, folder):
+    for row in read_documents(source, folder, _HELD_OUT):
         if isinstance(row, BadRow):
             raise DataError(f"data.held_out: {row}")
         yield row
@@ -144,7 +156,7 @@ def _without(documents: Sequence[Document], held_out: NearDuplicates) -> Iterato
     lines = held_out.find([line for document in documents for line in document.lines])
     wholes = held_out.find(["\n".join(document.lines) for document in documents])
     ends = np.cumsum([len(document.lines) for document in documents])
-    for document, known, whole in zip(documents, np.split(lines, ends[:-1]), wholes, strict=True):
+    for document, known, whole in zip(documents, np.split(lines, ends)[:-1], wholes, strict=True):
         left = tuple(line for line, is_known in zip(document.lines, known, strict=True) if not is_known)
         if left and not whole:
             yield Document(left, document.where)
@@ -162,15 +174,19 @@ def _repeated(documents: Sequence[Document], times: float, seed: list[int]) -> I
 
 
 def _digest(section: PretrainingData, name: SplitName, seed: int) -> str:
-    """Return a digest of all that a split's documents depend on: its sources and their files."""
+    """Return a digest of all that a split's documents depend on: seed, sources with their files, what is held out."""
     folder = Path(section.folder)
-    sources = [*section.sources(name), *(section.held_out if name == "train" else ())]
-    files = {path: sha256(path) for source in sources for path in _files(source, folder)}
-    what = [source.model_dump(mode="json") for source in sources]
-    content: Mapping[str, object] = {"seed": seed, "sources": what, "files": sorted(files.values())}
+    content: dict[str, object] = {"seed": seed}
+    content["sources"] = [_content(source, folder, name) for source in section.sources(name)]
+    if name == "train" and section.held_out:
+        content["held_out"] = [_content(source, folder, _HELD_OUT) for source in section.held_out]
+        content["held_out_similarity"] = section.held_out_similarity
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _files(source: CorpusSection, folder: Path) -> list[Path]:
-    path = _locate(source.path, folder)
-    return sorted(found for found in path.rglob("*") if found.is_file()) if path.is_dir() else [path]
+def _content(source: CorpusSection, folder: Path, split: SplitName) -> list[object]:
+    """Return how a source is read, and the SHA-256 of its file, or of each file of its folder by the path in there."""
+    path, choice = locate(source.path, folder, split), Choice(source.members, source.exclude)
+    files = {file.relative_to(path).as_posix(): file for file in path.rglob("*")} if path.is_dir() else {}
+    members = {member: sha256(file) for member, file in files.items() if file.is_file() and choice.takes(member)}
+    return [source.model_dump(mode="json", exclude={"origin"}), members if path.is_dir() else sha256(path)]

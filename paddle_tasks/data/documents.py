@@ -59,7 +59,7 @@ class CorpusSection(Section):
     """One source of documents.
 
     Attributes:
-        path: a file (also .gz), a folder, a .zip, .tar, .tar.gz or .tgz, or a catalogue name: its train file.
+        path: a file (also .gz), a folder, a .zip, .tar, .tar.gz or .tgz, or a catalogue name: the split's own file.
         format: None goes by the ending of each file.
         columns: of tables, the columns each of whose cells is a document: names, or positions from 0, and when all
             are positions there is no header. Of JSON lines, keys. Of JSON, keys whose texts at any depth are documents.
@@ -74,6 +74,7 @@ class CorpusSection(Section):
         chapters: of novels, only the chapters of that part (`paddle_tasks.data.chapters`). A text without a number,
             such as a preface, belongs to none: nobody could tell that it is not in a held-out chapter elsewhere.
         times: how often each document is passed in an epoch.
+        origin: who published it, and under which licence; for the model card alone.
     """
 
     path: str
@@ -88,6 +89,7 @@ class CorpusSection(Section):
     blank_lines: Literal["ignored", "part"] = "ignored"
     chapters: SplitName | None = None
     times: PositiveFloat = 1.0
+    origin: str = ""
 
     @field_validator("encoding")
     @classmethod
@@ -99,7 +101,9 @@ class CorpusSection(Section):
         return value
 
 
-def read_documents(section: CorpusSection, folder: Path) -> Iterator[Document | BadRow]:
+def read_documents(
+    section: CorpusSection, folder: Path, split: SplitName = "train"
+) -> Iterator[Document | BadRow]:
     """Yield the documents of a source one by one, what is broken as `BadRow`; empty texts are left out.
 
     HTML entities (``&hellip;``) in the cells of tables and JSON become characters. No more than one document is held
@@ -108,12 +112,13 @@ def read_documents(section: CorpusSection, folder: Path) -> Iterator[Document | 
     Args:
         section: the source.
         folder: what a relative path is relative to.
+        split: which file a catalogue name stands for.
 
     Raises:
         DataError: the source is missing, damaged, empty, or of a form that cannot be told.
         ConfigError: keys of the section that do not go with the source.
     """
-    path = _locate(section.path, folder)
+    path = locate(section.path, folder, split)
     if not has_members(path) and (section.members != ("*",) or section.exclude):
         raise ConfigError(f"{path}: members and exclude go with folders and archives, but this is a file")
     files = n_texts = 0
@@ -135,9 +140,14 @@ def _left_out(section: CorpusSection) -> str:
     return f" and not {', '.join(section.exclude)}" if section.exclude else ""
 
 
-def _locate(name: str, folder: Path) -> Path:
+def locate(name: str, folder: Path, split: SplitName = "train") -> Path:
+    """Return the file or folder of a source: below ``folder``, or of a catalogue name that of the split.
+
+    Raises:
+        DataError: there is none.
+    """
     if name in catalogue.names():
-        return catalogue.locate(name, "train")
+        return catalogue.locate(name, split)
     path = folder / name
     if path.exists():
         return path

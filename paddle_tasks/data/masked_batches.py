@@ -105,7 +105,7 @@ class MaskedBatches:
 
     def __init__(self, passages: Passages, tokenizer: Tokenizer, masking: Masking, seed: int) -> None:
         self.passages, self.tokenizer, self.masking, self.seed = passages, tokenizer, masking, seed
-        self._words = (len(SPECIAL_TOKENS), len(tokenizer))
+        self._words = np.flatnonzero(~np.isin(tokenizer.vocabulary, SPECIAL_TOKENS))
 
     def batches(self, groups: Sequence[Sequence[int]], epoch: int) -> Iterator[MaskedBatch]:
         """Yield a batch for each group of rows, as they are in an epoch counted from 0."""
@@ -119,7 +119,7 @@ class MaskedBatches:
         columns = np.arange(lengths.max(initial=0))
         input_ids = np.full((len(made), len(columns)), self.tokenizer.pad_id, np.int64)
         is_real = columns < lengths[:, None]
-        input_ids[is_real] = np.concatenate([row.ids for row in made]) if made else 0
+        input_ids[is_real] = _joined([row.ids for row in made])
         second = columns >= np.array([row.n_first + 2 for row in made], np.int64)[:, None]
         n_hidden = [len(row.places) for row in made]
         return MaskedBatch(
@@ -135,15 +135,18 @@ class MaskedBatches:
     def _row(self, row: int, generator: np.random.Generator) -> _Row:
         parts, pair = self._parts(row, generator)
         ids = np.concatenate([self.passages.ids[part] for part in parts])
-        starts = np.concatenate([self.passages.unit_starts[part] for part in parts])
+        starts = np.concatenate([self._unit_starts(part) for part in parts])
         n_first = parts[0].stop - parts[0].start
-        starts[0] = starts[n_first % len(ids)] = True  # a word that the cut has parted
         places, hidden = self.masking.apply(ids, starts, self.tokenizer.mask_id, self._words, generator)
         cls, sep = [self.tokenizer.cls_id], [self.tokenizer.sep_id]
-        if pair == NO_PAIR:
-            return _Row(np.concatenate([cls, hidden, sep]), n_first, places + 1, ids[places], pair)
-        joined = np.concatenate([cls, hidden[:n_first], sep, hidden[n_first:], sep])
-        return _Row(joined, n_first, places + 1 + (places >= n_first), ids[places], pair)
+        second = [] if pair == NO_PAIR else [hidden[n_first:], sep]
+        joined = np.concatenate([cls, hidden[:n_first], sep, *second])
+        return _Row(joined, n_first, 1 + places + (places >= n_first), ids[places], pair)
+
+    def _unit_starts(self, part: slice) -> Array:
+        starts = self.passages.unit_starts[part].copy()
+        starts[0] = True  # of a word that a cut has parted, the rest is a unit too
+        return starts
 
     def _parts(self, row: int, generator: np.random.Generator) -> tuple[list[slice], int]:
         """Return a row as one text, or as two, of which every other second one comes from elsewhere."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypedDict, overload
 
 import numpy as np
@@ -38,7 +39,7 @@ class Passages(Sequence[Passage]):
         starts: <int64>[rows], a row's first token.
         ends: <int64>[rows], the token behind its last.
         documents: <int64>[rows], the number of its document.
-        n_special: special tokens that are put into each row, for `lengths`.
+        pairs: whether rows are made pairs of texts where they can be.
     """
 
     ids: Ids
@@ -48,12 +49,6 @@ class Passages(Sequence[Passage]):
     ends: Ints
     documents: Ints
     pairs: bool = False
-    _inner: Flags = field(init=False)
-
-    def __post_init__(self) -> None:
-        behind = np.searchsorted(self.sentences, self.starts, side="right")
-        padded = np.append(self.sentences, np.iinfo(np.int64).max)
-        object.__setattr__(self, "_inner", padded[behind] < self.ends)
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -61,17 +56,23 @@ class Passages(Sequence[Passage]):
     @property
     def lengths(self) -> Ints:
         """The tokens of each row with [CLS] and [SEP], <int64>[rows]; a row that can be parted has a second [SEP]."""
-        return self.ends - self.starts + 2 + (self._inner if self.pairs else 0)
+        first, behind = self._inner
+        return self.ends - self.starts + 2 + (self.pairs & (first < behind))
 
     def can_be_parted(self, row: int) -> bool:
         """Tell whether a sentence starts inside a row, so that it can be made a pair."""
-        return bool(self.pairs and self._inner[row])
+        return self.pairs and len(self.sentences_within(row)) > 0
 
     def sentences_within(self, row: int) -> Ints:
         """Return where sentences start inside a row, its own start excluded."""
-        low = np.searchsorted(self.sentences, self.starts[row], side="right")
-        high = np.searchsorted(self.sentences, self.ends[row], side="left")
-        return self.sentences[low:high]
+        first, behind = self._inner
+        return self.sentences[first[row] : behind[row]]
+
+    @cached_property
+    def _inner(self) -> tuple[Ints, Ints]:
+        """Of the sentences that start inside a row the first, and the one behind the last, <int64>[rows] each."""
+        first = np.searchsorted(self.sentences, self.starts, side="right")
+        return first, np.searchsorted(self.sentences, self.ends, side="left")
 
     @overload
     def __getitem__(self, row: int) -> Passage: ...
@@ -100,13 +101,13 @@ def sentence_starts(ids: Ids, line_starts: Ints, ends: Flags, closing: Flags) ->
         ends: <bool>[vocabulary], the tokens that end a sentence.
         closing: <bool>[vocabulary], the quotes and brackets that close.
     """
-    is_end, is_closing = ends[ids], closing[ids]
-    over = is_end.copy()
-    over[1:] |= is_closing[1:] & is_end[:-1]
-    starts = np.zeros(len(ids) + 1, bool)
-    starts[1:] = over
-    starts[:-1] &= ~(is_end | is_closing)
+    starts = np.zeros(len(ids) + 1, bool)  # an empty last line starts behind the last token
     starts[line_starts] = True
+    is_mark, places = (ends | closing)[ids], np.arange(len(ids))
+    # Each run of ends and closing marks, within a line, is over with its last; it ends a sentence if an end is in it.
+    last_break = np.maximum.accumulate(np.where(starts[:-1] | ~is_mark, places, 0))
+    last_end = np.maximum.accumulate(np.where(ends[ids], places, -1))
+    starts[1:-1] |= (last_end >= last_break)[:-1] & ~is_mark[1:]
     return np.flatnonzero(starts[:-1])
 
 
@@ -122,7 +123,7 @@ def cut(counts: Ints, room: int) -> tuple[Ints, Ints, Ints]:
     """
     n_rows = -(-counts // room)
     rest = counts - (n_rows - 1) * room
-    n_rows -= (n_rows > 1) & (rest < _SHORTEST_REST)
+    n_rows -= (n_rows > 1) & (rest < min(room, _SHORTEST_REST))
     documents = np.repeat(np.arange(len(counts)), n_rows)
     document_starts = np.cumsum(counts) - counts
     within = ranges(np.zeros(len(counts), np.int64), n_rows)

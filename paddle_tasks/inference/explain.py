@@ -62,7 +62,7 @@ def integrated_gradients(score: Score, vectors: Tensor, baseline: Tensor, n_step
         baseline: <float32>[length, width], x', those of a text that says nothing.
         n_steps: points on the way.
     """
-    nodes, weights = np.polynomial.legendre.leggauss(n_steps)  # on [-1, 1]
+    nodes, weights = np.polynomial.legendre.leggauss(n_steps)  # type: ignore[no-untyped-call] # on [-1, 1]
     places, weights = (nodes + 1) / 2, weights / 2
     way, mean = vectors - baseline, np.zeros(vectors.shape)
     size = max(1, _TOKENS_PER_PASS // vectors.shape[0])
@@ -185,7 +185,8 @@ def _gradients_to_words_alone(model: nn.Layer) -> Iterator[None]:
     """
     networks = [layer for layer in model.sublayers(include_self=True) if isinstance(layer, RNNBase)]
     needed = {id(parameter) for network in networks for parameter in network.parameters()}
-    before = [(value, value.stop_gradient, value.grad) for value in model.parameters()]
+    # Copies: taking a gradient away empties the tensor that it was.
+    before = [(p, p.stop_gradient, None if p.grad is None else p.grad.clone()) for p in model.parameters()]
     dropouts = [network.dropout for network in networks]
     model.eval()
     for parameter, _, _ in before:

@@ -33,16 +33,18 @@ class MaskedLMMetrics:
         return whole
 
     def result(self) -> dict[str, float]:
-        """Return ``accuracy``, mean ``loss`` in nats and ``perplexity``."""
+        """Return ``accuracy``, mean ``loss`` in nats and ``perplexity``; empty when no token was taken in."""
         _, targets, predicted, losses = self._joined()
+        if not len(targets):
+            return {}
         loss = float(losses.astype(np.float64).mean())
         return {"accuracy": float((targets == predicted).mean()), "loss": loss, "perplexity": math.exp(min(loss, 700))}
 
     def records(self, vocabulary: Sequence[str]) -> list[dict[str, Any]]:
         """Return for each row its number, its hidden tokens, what was named instead, and their mean loss."""
         rows, targets, predicted, losses = self._joined()
-        numbers, starts = np.unique(rows, return_index=True)
-        parts = [np.split(values, starts[1:]) for values in (targets, predicted, losses)]
+        numbers, counts = np.unique(rows, return_counts=True)
+        parts = [np.split(values, np.cumsum(counts))[:-1] for values in (targets, predicted, losses)]
         return [
             {
                 "row": int(row),
@@ -54,6 +56,7 @@ class MaskedLMMetrics:
         ]
 
     def _joined(self) -> tuple[Array, ...]:
-        joined = [np.concatenate(values) for values in zip(*self._parts, strict=True)]
+        parts = self._parts or [(np.zeros(0, np.int64),) * 4]
+        joined = [np.concatenate(values) for values in zip(*parts, strict=True)]
         order = np.argsort(joined[0], kind="stable")
         return tuple(values[order] for values in joined)

@@ -66,7 +66,8 @@ class PretrainedEncoder(Encoder):
             <float32>[n, width] and <float32>[batch, width].
         """
         last = self._last_layer()
-        if last is None or not cpu.is_switched_in(last):
+        # What is computed again on the way back has to be what was computed, when nothing is chosen any more.
+        if last is None or not cpu.is_switched_in(last) or getattr(self.model.encoder, "enable_recompute", False):
             states, vectors = self(input_ids, token_type_ids, lengths)
             return paddle.gather(states.reshape([-1, self.width]), positions), vectors
         batch, length = input_ids.shape

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import paddle
@@ -11,10 +12,20 @@ from paddle.nn import functional
 from paddle_tasks.errors import CheckpointError
 from paddle_tasks.models import cpu, tensors
 from paddle_tasks.models.bert import TANH_GELU, PretrainedEncoder
-from paddle_tasks.models.names import Stored, check_fit
+from paddle_tasks.models.names import Stored, check_fit, is_torch
 from paddle_tasks.models.pretrained import load_pretrained, resolve
 
-_HEAD, _DECODER, _NEXT = "cls.", "cls.predictions.decoder.", "cls.seq_relationship."
+_HEAD, _PAIRS, _BIAS = "cls.", "cls.seq_relationship.", "cls.predictions.decoder_bias"
+# What PaddleNLP's and Hugging Face's files hold a second time: the embedding's weight, and the bias.
+_COPIES = ("cls.predictions.decoder.weight", "cls.predictions.decoder_weight", "cls.predictions.decoder.bias")
+# From Hugging Face's names to PaddleNLP's.
+_RENAMES = (
+    (".gamma", ".weight"),
+    (".beta", ".bias"),
+    ("transform.dense.", "transform."),
+    ("transform.LayerNorm.", "layer_norm."),
+    ("cls.predictions.bias", _BIAS),
+)
 
 
 class MaskedLanguageModel(nn.Layer):  # type: ignore[misc]
@@ -111,24 +122,39 @@ def load_masked_lm(name: str, *, next_sentence: bool = False) -> MaskedLanguageM
     """
     path = resolve(name).weights
     encoder = load_pretrained(name)
-    stored = {key: array for key, array in tensors.read(path).items() if key.startswith(_HEAD)}
-    if f"{_HEAD}predictions.decoder_bias" not in stored:
+    found = _head_tensors(tensors.read(path))
+    if _BIAS not in found:
         raise CheckpointError(
             f"{name}: has no head that names tokens (cls.predictions.* in {path.name}); "
             "expected a masked language model, such as a run of the task pretrain or builtin/ernie-mini-zh"
         )
     model = MaskedLanguageModel(encoder, next_sentence=next_sentence)
-    _fill_heads(model, stored, path)
+    _fill_heads(model, found, path)
     return model
 
 
-def _fill_heads(model: MaskedLanguageModel, stored: tensors.Arrays, path: Path) -> None:
-    """Fill the heads; the decoder's own copies of the shared weight, and a head that is not asked for, are left."""
-    known = {key: array for key, array in stored.items() if not key.startswith(_DECODER)}
-    if not (model.next_sentence and any(key.startswith(_NEXT) for key in known)):
-        known = {key: array for key, array in known.items() if not key.startswith(_NEXT)}
+def _fill_heads(model: MaskedLanguageModel, found: Mapping[str, Stored], path: Path) -> None:
+    """Fill the heads; one over pairs of texts is left where it is not asked for, and stays fresh where none is."""
+    has_pairs = model.next_sentence and any(key.startswith(_PAIRS) for key in found)
+    kept = {key: stored for key, stored in found.items() if has_pairs or not key.startswith(_PAIRS)}
     state = {key: value for key, value in model.state_dict().items() if key.startswith(_HEAD)}
-    expected = {key: value.shape for key, value in state.items() if key in known or not key.startswith(_NEXT)}
-    check_fit({key: Stored(key, array) for key, array in known.items()}, expected, path)
+    expected = {key: value.shape for key, value in state.items() if has_pairs or not key.startswith(_PAIRS)}
+    check_fit(kept, expected, path)
     for key in expected:
-        state[key].set_value(known[key])
+        state[key].set_value(kept[key].array)
+
+
+def _head_tensors(arrays: tensors.Arrays) -> dict[str, Stored]:
+    """Return the heads' tensors of a file by the model's names, as `encoder_tensors` does the encoder's."""
+    torch, found = is_torch(arrays), {}
+    for name, array in arrays.items():
+        if name.startswith(_HEAD) and name not in _COPIES:
+            turns = torch and array.ndim == 2
+            found[_paddle(name)] = Stored(name, array.T if turns else array, transposed=turns)
+    return found
+
+
+def _paddle(name: str) -> str:
+    for old, new in _RENAMES:
+        name = name.replace(old, new)
+    return name

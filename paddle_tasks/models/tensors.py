@@ -30,10 +30,27 @@ def read(path: Path) -> Arrays:
     return {name: _float32(array) for name, array in arrays.items()}
 
 
-def write(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write a .safetensors file, half precision as float32; PaddleNLP reads one only when its metadata says `np`."""
+def write(path: Path, arrays: Mapping[str, NDArray[Any]], *, half: bool = False) -> None:
+    """Write a .safetensors file, half precision as float32, or float32 rounded to float16 with ``half``.
+
+    PaddleNLP reads a file only when its metadata says `np`.
+
+    Raises:
+        CheckpointError: a weight is too large for float16.
+    """
     wide = {name: np.ascontiguousarray(_float32(array)) for name, array in arrays.items()}
-    save_file(wide, path, metadata={"format": "np"})
+    written = {name: _float16(name, array) for name, array in wide.items()} if half else wide
+    save_file(written, path, metadata={"format": "np"})
+
+
+def _float16(name: str, array: NDArray[Any]) -> NDArray[Any]:
+    if array.dtype != np.float32:
+        return array
+    with np.errstate(over="ignore"):
+        rounded = array.astype(np.float16)
+    if not np.isfinite(rounded[np.isfinite(array)]).all():
+        raise CheckpointError(f"{name}: {np.abs(array).max():g} is too large for float16, whose largest is 65504")
+    return rounded
 
 
 def _float32(array: NDArray[Any]) -> NDArray[Any]:

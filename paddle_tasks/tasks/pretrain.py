@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -28,7 +28,7 @@ from paddle_tasks.data.token_cache import encoded
 from paddle_tasks.errors import ConfigError, DataError
 from paddle_tasks.files import write_json
 from paddle_tasks.metrics.masked_lm import MaskedLMMetrics
-from paddle_tasks.models.encoder import EncoderSection, build_encoder
+from paddle_tasks.models.encoder import KINDS, EncoderSection, build_encoder
 from paddle_tasks.models.masked_lm import MaskedLanguageModel, load_masked_lm
 from paddle_tasks.models.pretrained import resolve, tokenizer_folder
 from paddle_tasks.models.saving import load_state, save_pretrained
@@ -39,7 +39,7 @@ from paddle_tasks.text.units import word_units
 from paddle_tasks.text.wordpieces import count_words, learn_word_pieces
 from paddle_tasks.training.protocol import Evaluation
 from paddle_tasks.training.ranks import Ranks
-from paddle_tasks.training.settings import RunSection
+from paddle_tasks.training.settings import LossSection, RunSection
 
 SCRATCH = ("bert", "ernie")
 # Scores are of the same hidden tokens whatever a run's own masking, so that runs compare.
@@ -68,7 +68,7 @@ class Task:
     """A masked language model over the documents of the configuration."""
 
     FIELDS: ClassVar[tuple[str, ...]] = ("text",)
-    METRICS: ClassVar[tuple[str, ...]] = ("loss", "perplexity", "accuracy", "word_accuracy", "next_sentence_accuracy")
+    METRICS: ClassVar[tuple[str, ...]] = ("loss", "perplexity", "accuracy", "word_accuracy")
     Config: ClassVar[type[PretrainingConfig]] = PretrainingConfig
 
     tokenizer: Tokenizer
@@ -77,7 +77,7 @@ class Task:
         self.config = config
         self.splits: dict[SplitName, Documents] = {}
         self.ranks = Ranks()
-        self._datasets: dict[tuple[str, bool], MapDataset] = {}
+        self._datasets: dict[tuple[str, bool, bool], MapDataset] = {}
 
     # ---- data
 
@@ -88,6 +88,7 @@ class Task:
 
     def read(self) -> None:
         """Read documents and vocabulary; write nothing."""
+        self._check_settings()
         encoder = self.config.model.encoder
         source = None if encoder in SCRATCH else resolve(encoder)
         train = self.load_split("train")
@@ -95,7 +96,20 @@ class Task:
             if self.config.data.has(name):
                 self.load_split(name)
         self.tokenizer = Tokenizer.load(tokenizer_folder(source)) if source else self._learn(train)
-        self._passages(train, pairs=self.config.data.next_sentence)
+        self._train_passages()
+
+    def _check_settings(self) -> None:
+        encoder, training = self.config.model.encoder, self.config.training
+        if encoder in KINDS and encoder not in SCRATCH:
+            raise ConfigError(f"model.encoder: {encoder!r} is not pretrained; from scratch are {', '.join(SCRATCH)}")
+        if self._room(pairs=self.config.data.next_sentence) < 1:
+            raise ConfigError(f"training.max_length: {training.max_length} leaves no room beside the special tokens")
+        if training.loss != LossSection():
+            raise ConfigError("training.loss: is for classifiers; pretraining has the cross-entropy alone")
+
+    def _room(self, *, pairs: bool) -> int:
+        """Return the tokens of a passage beside [CLS] and [SEP], and the second [SEP] of a pair."""
+        return self.config.training.max_length - 2 - pairs
 
     def load_split(self, name: SplitName, source: str | None = None) -> Documents:
         """Read the documents of a split, or those of another file, and keep them as that split.
@@ -116,11 +130,14 @@ class Task:
         texts = (line for document in train.examples for line in document.lines)
         return Tokenizer(learn_word_pieces(count_words(texts), size=section.size, min_count=section.min_count))
 
-    def _passages(self, split: Documents, *, pairs: bool, words: bool | None = None) -> Passages:
-        words = self.config.data.masking.unit == "word" if words is None else words
-        key = (f"{split.sha256} {words}", pairs)
+    def _train_passages(self) -> Passages:
+        data = self.config.data
+        return self._passages(self.splits["train"], pairs=data.next_sentence, words=data.masking.unit == "word")
+
+    def _passages(self, split: Documents, *, pairs: bool = False, words: bool = False) -> Passages:
+        key = (split.sha256, pairs, words)
         if key not in self._datasets:
-            make = lambda documents: self._cut(documents, pairs=pairs, words=words)  # noqa: E731
+            make = partial(self._cut, pairs=pairs, words=words)
             self._datasets[key] = MapDataset(list(split.examples)).map(make, batched=True)
         passages: Passages = self._datasets[key].new_data
         return passages
@@ -132,7 +149,7 @@ class Task:
         line_starts = np.cumsum(counts) - counts
         owner = np.repeat(np.arange(len(documents)), [len(document.lines) for document in documents])
         of_document = np.bincount(owner, weights=counts, minlength=len(documents)).astype(np.int64)
-        starts, ends, numbers = cut(of_document, self.config.training.max_length - 2 - pairs)
+        starts, ends, numbers = cut(of_document, self._room(pairs=pairs))
         entries = np.array(self.tokenizer.vocabulary)
         return Passages(
             ids=ids,
@@ -148,9 +165,9 @@ class Task:
 
     @cached_property
     def _batches(self) -> MaskedBatches:
-        data = self.config.data
-        passages = self._passages(self.splits["train"], pairs=data.next_sentence)
-        return MaskedBatches(passages, self.tokenizer, data.masking.masking, self.config.seed)
+        return MaskedBatches(
+            self._train_passages(), self.tokenizer, self.config.data.masking.masking, self.config.seed
+        )
 
     @cached_property
     def _sampler(self) -> LengthGroupedBatchSampler:
@@ -203,32 +220,34 @@ class Task:
         """Name 15 % hidden characters, then 15 % of characters hidden as whole words, then tell following sentences."""
         model.eval()
         with self.ranks.together(), paddle.no_grad():
-            by_character = self._named(model, split, between, words=False)
-            by_word = self._named(model, split, between, words=True)
-            follows = self._follows(model, split, between) if model.next_sentence else None
+            by_character = self._named(model, self._passages(split), between)
+            by_word = self._named(model, self._passages(split, words=True), between)
+            right, n_pairs = self._told(model, split, between) if model.next_sentence else (0, 0)
+        by_character, by_word = by_character.over(self.ranks), by_word.over(self.ranks)
+        right, n_pairs = self.ranks.table([right, n_pairs]).sum(axis=0)
         metrics = {**by_character.result(), "word_accuracy": by_word.result()["accuracy"]}
-        if follows is not None:
-            metrics["next_sentence_accuracy"] = follows
+        if n_pairs:
+            metrics["next_sentence_accuracy"] = float(right / n_pairs)
         return Evaluation(metrics, by_character.records(self.tokenizer.vocabulary))
 
-    def _named(self, model: nn.Layer, split: Documents, between: Callable[[], None], *, words: bool) -> MaskedLMMetrics:
+    def _named(self, model: nn.Layer, passages: Passages, between: Callable[[], None]) -> MaskedLMMetrics:
         metrics = MaskedLMMetrics()
-        for batch in self._scored(self._passages(split, pairs=False, words=words), between):
+        for batch in self._scored(passages, between):
             logits = model(*batch.inputs)
             losses = functional.cross_entropy(logits, paddle.to_tensor(batch.targets), reduction="none").flatten()
             rows = np.array(batch.rows)[batch.places[:, 0]]
             metrics.update(rows, batch.targets, logits.argmax(axis=-1).numpy(), losses.numpy())
-        return metrics.over(self.ranks)
+        return metrics
 
-    def _follows(self, model: nn.Layer, split: Documents, between: Callable[[], None]) -> float | None:
+    def _told(self, model: nn.Layer, split: Documents, between: Callable[[], None]) -> tuple[int, int]:
+        """Return how many pairs are told right, and how many there are."""
         right = total = 0
         for batch in self._scored(self._passages(split, pairs=True), between):
             _, follows = model.both(*batch.inputs)
             is_pair = batch.pairs != NO_PAIR
             right += int((follows.argmax(axis=-1).numpy() == batch.pairs)[is_pair].sum())
             total += int(is_pair.sum())
-        table = self.ranks.table([right, total]).sum(axis=0)
-        return float(table[0] / table[1]) if table[1] else None
+        return right, total
 
     def _scored(self, passages: Passages, between: Callable[[], None]) -> Iterator[MaskedBatch]:
         sampler = LengthGroupedBatchSampler(passages.lengths, self.config.evaluation.batch_size)

@@ -30,15 +30,15 @@ class Masking:
     random_prob: float = 0.1
 
     def apply(
-        self, ids: Ids, starts: Flags, mask_id: int, words: tuple[int, int], generator: np.random.Generator
+        self, ids: Ids, starts: Flags, mask_id: int, words: Places, generator: np.random.Generator
     ) -> tuple[Places, Ids]:
         """Choose units of a passage and hide them.
 
         Args:
-            ids: <int32>[n], without special tokens.
-            starts: <bool>[n], where a unit starts; units are chosen and hidden whole.
+            ids: <int32>[n], at least one, without special tokens.
+            starts: <bool>[n], where a unit starts, the first of which is true; units are chosen and hidden whole.
             mask_id: the id of [MASK].
-            words: the first id that a random entry may be, and the one behind the last.
+            words: <int64>[entries], the ids that a random entry may be.
             generator: all randomness.
 
         Returns:
@@ -46,14 +46,14 @@ class Masking:
         """
         first = np.flatnonzero(starts)
         lengths = np.diff(first, append=len(ids))
-        chosen = _within(generator.permutation(len(first)), lengths, max(1, round(self.rate * len(ids))))
-        unit = np.repeat(np.arange(len(first)), lengths)
-        fate = np.full(len(first), 2.0)
-        fate[chosen] = generator.random(len(chosen))
-        fates = fate[unit]
+        chosen = _within(generator.permutation(len(first)), lengths, round(self.rate * len(ids)))
+        # A number below 1 decides what becomes of a chosen unit, and of all its tokens.
+        fates = np.full(len(first), np.inf)
+        fates[chosen] = generator.random(len(chosen))
+        fates = np.repeat(fates, lengths)
         hidden = np.where(fates < self.mask_prob, mask_id, ids).astype(np.int32)
         replaced = np.flatnonzero((fates >= self.mask_prob) & (fates < self.mask_prob + self.random_prob))
-        hidden[replaced] = generator.integers(*words, len(replaced))
+        hidden[replaced] = generator.choice(words, len(replaced))
         return np.flatnonzero(fates < 1), hidden
 
 

@@ -39,17 +39,15 @@ def word_units(texts: Sequence[str], ids: Array, counts: Array, vocabulary: Sequ
     Returns:
         <bool>[tokens].
     """
-    codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
-    owners = np.repeat(np.arange(len(texts)), np.fromiter(map(len, texts), np.int64, len(texts)))
-    is_chinese = _is_chinese(codes)
-    entry_is_chinese = np.array([len(entry) == 1 and bool(_is_chinese(np.array([ord(entry)]))) for entry in vocabulary])
-    entry_is_piece = np.array([entry.startswith("##") for entry in vocabulary])
-    starts, tokens = ~entry_is_piece[ids], entry_is_chinese[ids]
-    token_owners = np.repeat(np.arange(len(texts)), counts)
-    agree = np.bincount(owners[is_chinese], minlength=len(texts)) == np.bincount(
-        token_owners[tokens], minlength=len(texts)
-    )
-    starts[tokens & agree[token_owners]] = word_starts(texts)[is_chinese & agree[owners]]
+    n_texts = len(texts)
+    text_of_character = np.repeat(np.arange(n_texts), np.fromiter(map(len, texts), np.int64, n_texts))
+    text_of_token = np.repeat(np.arange(n_texts), counts)
+    characters = _is_chinese(np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32))
+    tokens = _is_chinese(np.array([ord(entry) if len(entry) == 1 else 0 for entry in vocabulary]))[ids]
+    n_characters = np.bincount(text_of_character[characters], minlength=n_texts)
+    agree = n_characters == np.bincount(text_of_token[tokens], minlength=n_texts)
+    starts = np.array([not entry.startswith("##") for entry in vocabulary])[ids]
+    starts[tokens & agree[text_of_token]] = word_starts(texts)[characters & agree[text_of_character]]
     return starts
 
 

@@ -99,9 +99,7 @@ def _choose_forms(counts: Counter[str], always: set[str], room: int, min_count: 
 def _spellable(counts: Mapping[str, int], forms: set[str]) -> dict[str, int]:
     """Return the words of several characters that the forms spell; others are one [UNK], whatever the pieces."""
     return {
-        word: n
-        for word, n in sorted(counts.items())
-        if 1 < len(word) <= MAX_WORD_LENGTH and forms.issuperset(_forms(word))
+        word: n for word, n in counts.items() if 1 < len(word) <= MAX_WORD_LENGTH and forms.issuperset(_forms(word))
     }
 
 

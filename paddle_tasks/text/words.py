@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache
+from importlib import import_module
 from itertools import accumulate, pairwise
 from math import inf, log
 from typing import Any
@@ -43,6 +44,16 @@ def tagged_spans(text: str) -> list[tuple[int, int, str]]:
 def is_word(text: str) -> bool:
     """Tell whether a text stands in jieba's dictionary."""
     return bool(_jieba().FREQ.get(text))
+
+
+def is_word_start(text: str) -> bool:
+    """Tell whether a word of jieba's dictionary starts with a text."""
+    return text in _jieba().FREQ
+
+
+def tag_of(word: str) -> str:
+    """Return the part of speech that jieba's dictionary gives a word, or an empty string for what it does not hold."""
+    return str(_tagger().word_tag_tab.get(word, ""))
 
 
 def word_starts(texts: Sequence[str]) -> Flags:
@@ -149,17 +160,13 @@ class _Cutter:
 @lru_cache(maxsize=1 << 17)
 def _unseen_ends(characters: str) -> tuple[int, ...]:
     """Return where words end by jieba's hidden Markov model, which takes far longer than looking up what it said."""
-    from jieba import finalseg  # type: ignore[import-untyped]
-
+    finalseg = import_module("jieba.finalseg")
     return tuple(accumulate(map(len, finalseg.cut(characters))))
 
 
 @cache
 def _cutter() -> _Cutter:
-    tokenizer = _jieba()
-    from jieba import re_han_default
-
-    return _Cutter(tokenizer, re_han_default.pattern)
+    return _Cutter(_jieba(), import_module("jieba").re_han_default.pattern)
 
 
 @cache
@@ -170,8 +177,7 @@ def _jieba() -> Any:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the escapes in its patterns, and of pkg_resources
-        import jieba
-    tokenizer = jieba.Tokenizer()
+        tokenizer = import_module("jieba").Tokenizer()
     tokenizer.FREQ, tokenizer.total = tokenizer.gen_pfdict(tokenizer.get_dict_file())
     tokenizer.initialized = True
     return tokenizer
@@ -180,6 +186,4 @@ def _jieba() -> Any:
 @cache
 def _tagger() -> Any:
     tokenizer = _jieba()
-    import jieba.posseg
-
-    return jieba.posseg.POSTokenizer(tokenizer)
+    return import_module("jieba.posseg").POSTokenizer(tokenizer)

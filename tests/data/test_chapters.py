@@ -110,6 +110,7 @@ def test_numbers_of_folders(name: str, number: int | None) -> None:
         ("a.tar.gz/古文原文/三侠五义/第一百七回/text.txt", ("三侠五义", 107)),
         ("a.tar.gz/古文原文/聊斋志异/卷一/三生/text.txt", ("聊斋志异", 1)),
         ("a.tar.gz/古文原文/浮生六记/坎坷记愁/text.txt", None),
+        ("a.zip/书/卷一/第三回/text.txt", ("书", 1)),
         ("水浒传/第三回.txt", ("水浒传", 3)),
         ("novels/水浒传.txt", None),
         ("第三回.txt", None),

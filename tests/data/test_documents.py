@@ -95,11 +95,11 @@ class TestText:
         assert read(tmp_path, "a.txt") == [Document(("甲", "乙", "丙\u2028丁"), "a.txt")]
 
     def test_blank_lines_part_documents_when_told_to(self, tmp_path: Path) -> None:
-        write(tmp_path / "a.txt", "\n" + self.CONTENT.removeprefix("\ufeff") + "\n\n戊")
+        write(tmp_path / "a.txt", "\n" + self.CONTENT.removeprefix("\ufeff") + "\n\n戊\n己")
         assert read(tmp_path, "a.txt", blank_lines="part") == [
             Document(("甲", "乙"), "a.txt:2"),
             Document(("丙\u2028丁",), "a.txt:6"),
-            Document(("戊",), "a.txt:9"),
+            Document(("戊", "己"), "a.txt:9"),
         ]
 
     def test_a_line_that_does_not_decode_is_bad_and_the_others_are_kept(self, tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_spaces_between_characters_go_and_between_latin_words_stay(tmp_path: Pat
 
 class TestTables:
     def test_each_column_is_a_document(self, tmp_path: Path) -> None:
-        write(tmp_path / "a.tsv", "id\ttext\tmore\n1\t甲&hellip;\t\n\n2\t 乙 \t丙\r\n")
+        write(tmp_path / "a.tsv", "id\ttext\tmore\n1\t\ufeff甲&hellip;\t\n\n2\t 乙 \t丙\r\n")
         assert read(tmp_path, "a.tsv", columns=["more", "text"]) == [
             Document(("甲…",), "a.tsv:2"),
             Document(("丙",), "a.tsv:4"),
@@ -157,8 +157,8 @@ class TestTables:
         ]
 
     def test_positions_go_without_a_header(self, tmp_path: Path) -> None:
-        write(tmp_path / "a.txt", "甲\t乙\t0\n丙\t丁\t1\n")
-        assert texts(tmp_path, "a.txt", format="tsv", columns=[0, 1]) == [("甲",), ("乙",), ("丙",), ("丁",)]
+        write(tmp_path / "a.txt", "甲\t乙\t0\n丙\t丁\r戊\t1\n")
+        assert texts(tmp_path, "a.txt", format="tsv", columns=[0, 1]) == [("甲",), ("乙",), ("丙",), ("丁", "戊")]
 
     def test_another_separator(self, tmp_path: Path) -> None:
         write(tmp_path / "a.txt", "\ufeff好 吃 。####[((0, 1), (0, 1), 'POS')]\n")
@@ -188,6 +188,10 @@ class TestTables:
         found = read(tmp_path, "a.csv", columns=["text"])
         assert [row.lines[0] for row in found if isinstance(row, Document)] == ["甲", *(f"丙{n}" for n in range(more))]
         assert [(row.line, row.reason[:14]) for row in found if isinstance(row, BadRow)] == [(3, "broken quoting")]
+
+    def test_a_cell_of_too_many_lines_is_a_quote_that_is_never_closed(self, tmp_path: Path) -> None:
+        write(tmp_path / "a.csv", 'text\n"' + "甲\n" * 1000 + '"\n乙\n')
+        assert BadRow("a.csv", 2, "broken quoting: unexpected end of data") in read(tmp_path, "a.csv", columns=["text"])
 
     def test_a_bad_line_inside_quotes_is_bad(self, tmp_path: Path) -> None:
         write(tmp_path / "a.csv", b'id,text\n1,"a\n\xff"\n2,b\n3,c\n')

@@ -1,4 +1,4 @@
-"""Write the golden encoders: small models of Hugging Face's with random weights, and what they return.
+"""Write the golden models: small ones of Hugging Face's with random weights, and what they return.
 
     python tests/golden/make_golden.py [FOLDER] [--seed N] [--activation NAME] [--kinds NAME…]
 
@@ -96,6 +96,17 @@ def run(encoder: torch.nn.Module, inputs: dict[str, np.ndarray]) -> dict[str, np
     return {"states": states.numpy(), "pooled": (states[:, 0] if pooled is None else pooled).numpy()}
 
 
+def heads(model: torch.nn.Module, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the logits of BERT's heads, over tokens and over pairs; other models' are not kept."""
+    if not isinstance(model, transformers.BertForPreTraining):
+        return {}
+    real = np.arange(inputs["input_ids"].shape[1]) < inputs["lengths"][:, None]
+    arguments = {key: torch.from_numpy(inputs[key]) for key in ("input_ids", "token_type_ids")}
+    with torch.no_grad():
+        output = model.eval()(**arguments, attention_mask=torch.from_numpy(real.astype(np.int64)))
+    return {"tokens": output.prediction_logits.numpy(), "pairs": output.seq_relationship_logits.numpy()}
+
+
 def main() -> None:
     """Write one folder for each model."""
     kinds = {build.__name__: build for build in (bert, ernie, roberta, albert, electra)}
@@ -111,7 +122,7 @@ def main() -> None:
         inputs = batch(options.seed)
         folder = options.folder / build.__name__
         model.save_pretrained(folder)
-        np.savez_compressed(folder / "expected.npz", **inputs, **run(encoder, inputs))
+        np.savez_compressed(folder / "expected.npz", **inputs, **run(encoder, inputs), **heads(model, inputs))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ RECURRENT = ("rnn", "gru", "lstm", "bilstm")
 # Small models of PaddleNLP's, built and saved by itself.
 PADDLENLP = ("paddlenlp/roberta", "paddlenlp/albert", "paddlenlp/electra", "paddlenlp/skep")
 # PaddleNLP's encoders, which read token types and may have a pooler.
-PRETRAINED = ("bert", "golden/bert", "golden/ernie", *PADDLENLP)
+PRETRAINED = ("bert", "ernie", "golden/bert", "golden/ernie", *PADDLENLP)
 WITH_POOLER = tuple(name for name in PRETRAINED if name != "paddlenlp/electra")
 ENCODERS = (*RECURRENT, "textcnn", "transformer", "transformer-learned", *PRETRAINED)
 VOCABULARY, PAD = 50, 0

@@ -11,7 +11,9 @@ import numpy as np
 import paddle
 import pytest
 
+from paddle_tasks.models import cpu
 from paddle_tasks.models.base import Encoder
+from paddle_tasks.models.masked_lm import MaskedLanguageModel, load_masked_lm
 from paddle_tasks.models.pretrained import load_pretrained
 
 from .conftest import GOLDEN
@@ -33,6 +35,16 @@ def difference(encoder: Encoder, folder: Path) -> float:
     return max(
         np.abs(states.numpy() - expected["states"])[real].max(), np.abs(first.numpy() - expected["pooled"]).max()
     )
+
+
+def head_difference(model: MaskedLanguageModel, folder: Path) -> float:
+    """Return the largest difference, over the logits of tokens at real positions and of pairs."""
+    expected = np.load(folder / "expected.npz")
+    model.eval()
+    ids, types, lengths = (expected[name] for name in ("input_ids", "token_type_ids", "lengths"))
+    real = np.arange(ids.shape[1]) < lengths[:, None]
+    tokens, pairs = model.both(*map(paddle.to_tensor, (ids, types, lengths, np.flatnonzero(real))))
+    return max(np.abs(tokens.numpy() - expected["tokens"][real]).max(), np.abs(pairs.numpy() - expected["pairs"]).max())
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -86,6 +98,36 @@ def test_ernies_task_embedding_counts():
     assert difference(encoder, GOLDEN / "ernie") > 2 * TOLERANCE
 
 
+@pytest.mark.parametrize("change", [lambda model: None, cpu.switch_in], ids=["Paddle's layers", "replaced"])
+def test_berts_heads_are_hugging_faces(change):
+    model = load_masked_lm(str(GOLDEN / "bert"), next_sentence=True)
+    change(model)
+    assert head_difference(model, GOLDEN / "bert") <= TOLERANCE
+
+
+def change_head_epsilon(model: MaskedLanguageModel) -> None:
+    model.cls.predictions.layer_norm._epsilon = 1e-5
+
+
+WRONG_HEADS = {
+    "epsilon": change_head_epsilon,
+    "transposed": lambda model: transpose(model.cls.predictions.transform),
+    "no bias": lambda model: model.cls.predictions.decoder_bias.set_value(np.zeros(50, np.float32)),
+    "other activation": lambda model: setattr(model.cls.predictions, "_activation", "relu"),
+    "approximate GELU": lambda model: setattr(model.cls.predictions, "_activation", "gelu_new"),
+    "pairs swapped": lambda model: model.cls.seq_relationship.weight.set_value(
+        model.cls.seq_relationship.weight.numpy()[:, ::-1].copy()
+    ),
+}
+
+
+@pytest.mark.parametrize("change", WRONG_HEADS)
+def test_a_wrong_head_differs_by_more(change):
+    model = load_masked_lm(str(GOLDEN / "bert"), next_sentence=True)
+    WRONG_HEADS[change](model)
+    assert head_difference(model, GOLDEN / "bert") > 2 * TOLERANCE
+
+
 @pytest.fixture(scope="module")
 def torch_python():
     probe = subprocess.run([TORCH_PYTHON, "-c", "import torch, transformers"], capture_output=True, check=False)
@@ -102,3 +144,4 @@ def test_live(tmp_path, torch_python, arguments):
         assert difference(load_pretrained(str(tmp_path / name)), tmp_path / name) <= TOLERANCE
         if arguments == ("--seed", "0"):  # what is stored is what the script makes
             assert difference(load_pretrained(str(GOLDEN / name)), tmp_path / name) <= TOLERANCE
+    assert head_difference(load_masked_lm(str(tmp_path / "bert"), next_sentence=True), tmp_path / "bert") <= TOLERANCE

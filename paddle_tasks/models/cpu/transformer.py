@@ -59,13 +59,14 @@ def forward(
 
     A cache, the attention weights and a mask that learns are left to the layer's own forward.
     """
+    first_only, chosen = vars(layer).get(_FIRST_ONLY, False), vars(layer).get(_CHOSEN)
     if any((*others, *options.values())) or (src_mask is not None and _learns(src_mask)) or not can_take(layer):
-        return type(layer).forward(layer, src, src_mask, *others, **options)
-    first_only = vars(layer).get(_FIRST_ONLY, False)
+        found = type(layer).forward(layer, src, src_mask, *others, **options)
+        return found if chosen is None else _at(found, chosen)
     context = _attend(layer.self_attn, src, _offsets(src_mask, first_only=first_only), first_only=first_only)
     if first_only:
         src = src[:, :1]
-    elif (chosen := vars(layer).get(_CHOSEN)) is not None:
+    elif chosen is not None:
         context, src = (_at(states, chosen) for states in (context, src))
     states = _add_norm(layer.self_attn.out_proj, context, src, layer.norm1, layer.dropout1)
     inner = layer.activation(linear.forward(layer.linear1, states))

@@ -1,4 +1,4 @@
-"""The linear map against Paddle's own in double precision."""
+"""The linear map, and the output layer that shares its weight, against Paddle's own in double precision."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from paddle.nn import functional
 
-from paddle_tasks.models.cpu.linear import column_sums, linear
+from paddle_tasks.models.cpu.linear import _TiedOutput, column_sums, linear, tied_output
 
 from .oracles import LAYOUTS, assert_same, in_float64, normal, outcome, tensors
 
@@ -91,3 +91,66 @@ def test_derivatives_of_derivatives_are_refused():
     leaves = tensors(inputs((3, 4), 2))
     with pytest.raises(Exception, match="derivatives of derivatives"):
         paddle.grad(linear(*leaves).sum(), leaves, create_graph=True)
+
+
+# ---- the output layer over word vectors
+
+
+def plain(states: paddle.Tensor, word_vectors: paddle.Tensor, bias: paddle.Tensor) -> paddle.Tensor:
+    return paddle.matmul(states, word_vectors, transpose_y=True) + bias
+
+
+def tied_inputs(n: int, width: int, words: int) -> list[np.ndarray]:
+    return [normal(n, width), normal(words, width, seed=1), normal(words, seed=2)]
+
+
+@given(st.integers(0, 6), st.integers(1, 6), st.integers(1, 9), st.booleans())
+@settings(max_examples=40)
+def test_words_are_scored_as_by_a_product(n, width, words, weighted):
+    arrays = tied_inputs(n, width, words)
+    assert_same(outcome(tied_output, arrays, weighted=weighted), in_float64(plain, arrays, weighted=weighted))
+
+
+@pytest.mark.parametrize("frozen", FROZEN)
+def test_what_is_frozen_of_an_output_layer_gets_no_gradient(frozen):
+    arrays = tied_inputs(4, 3, 5)
+    ours = outcome(tied_output, arrays, frozen)
+    assert_same(ours, in_float64(plain, arrays, frozen))
+    assert {number for number in range(3) if ours[1 + number] is None} == frozen
+
+
+@pytest.mark.parametrize("after", LAYOUTS)
+@pytest.mark.parametrize("before", LAYOUTS)
+def test_views_go_into_an_output_layer_and_come_out(before, after):
+    (enter, shape_in), (leave, _) = LAYOUTS[before], LAYOUTS[after]
+    arrays = [normal(*shape_in((4, 3))), *tied_inputs(4, 3, 6)[1:]]
+    ours, theirs = (lambda x, *rest, f=f: leave(f(enter(x), *rest)) for f in (tied_output, plain))
+    assert_same(outcome(ours, arrays), in_float64(theirs, arrays))
+
+
+def test_word_vectors_learn_as_input_and_as_output():
+    arrays = tied_inputs(4, 3, 5)
+    ours, theirs = (lambda x, w, b, f=f: f(x + w[:4], w, b) for f in (tied_output, plain))
+    assert_same(outcome(ours, arrays), in_float64(theirs, arrays))
+
+
+def test_scores_without_gradients():
+    leaves = tensors(tied_inputs(4, 3, 5))
+    with paddle.no_grad():
+        result = tied_output(*leaves)
+    assert result.stop_gradient
+    assert_same([result.numpy()], [tied_output(*leaves).numpy()])
+
+
+def test_another_precision_is_left_to_paddle(monkeypatch):
+    monkeypatch.setattr(_TiedOutput, "apply", lambda *inputs: pytest.fail("float32 is taken for granted there"))
+    arrays = [array.astype(np.float64) for array in tied_inputs(4, 3, 5)]
+    result = tied_output(*map(paddle.to_tensor, arrays))
+    assert result.dtype == paddle.float64
+    np.testing.assert_allclose(result.numpy(), arrays[0] @ arrays[1].T + arrays[2], rtol=1e-12)
+
+
+def test_second_derivatives_of_scores_are_refused():
+    leaves = tensors(tied_inputs(4, 3, 5))
+    with pytest.raises(Exception, match="derivatives of derivatives"):
+        paddle.grad(tied_output(*leaves).sum(), leaves, create_graph=True)

@@ -122,6 +122,45 @@ def test_masks(mask, first_only):
     assert difference(states.grad.numpy(), gradient, floor=1) <= TOLERANCE  # a normalised sum hardly changes
 
 
+CHOSEN = [7, 0, 2, 2, 5]  # of two texts of five positions each
+
+
+def chosen_outcome(layer, states, mask, select):
+    states.clear_gradient(False)
+    weights = paddle.to_tensor(normal(len(CHOSEN), 6, seed=5))
+    result = select(layer(states, mask))
+    (result * weights).sum().backward()
+    return result.numpy(), states.grad.numpy()
+
+
+def gathered(states: paddle.Tensor) -> paddle.Tensor:
+    return states.reshape([-1, 6])[paddle.to_tensor(CHOSEN)]
+
+
+@pytest.mark.parametrize("falls_back", [False, True])
+@pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS)
+def test_chosen_positions_alone(mask, falls_back):
+    layer, states = layer_and_states()
+    expected = chosen_outcome(layer, states, mask, gathered)
+    cpu.switch_in(layer)
+    if falls_back:  # a part that has to be called itself leaves all to Paddle's own forward
+        layer.linear1.register_forward_pre_hook(lambda _layer, inputs: inputs)
+    with cpu.only_at(layer, paddle.to_tensor(CHOSEN)):
+        assert layer(states, mask).shape == [1, len(CHOSEN), 6]
+        found = chosen_outcome(layer, states, mask, lambda result: result.squeeze(0))
+    for mine, other in zip(found, expected, strict=True):
+        assert difference(mine, other, floor=1) <= TOLERANCE
+    assert layer(states, mask).shape == [2, 5, 6]
+
+
+def test_a_choice_ends_with_its_block_whatever_happens():
+    layer, states = layer_and_states()
+    cpu.switch_in(layer)
+    with pytest.raises(ZeroDivisionError), cpu.only_at(layer, paddle.to_tensor(CHOSEN)):
+        raise ZeroDivisionError
+    assert layer(states).shape == [2, 5, 6]
+
+
 def test_a_mask_that_learns_gets_its_gradient():
     layer, states = layer_and_states()
     mask = paddle.to_tensor(normal(2, 1, 5, 5), stop_gradient=False)

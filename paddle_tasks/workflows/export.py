@@ -1,0 +1,41 @@
+"""Write a trained model anew, for others to use."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from paddle_tasks.errors import CheckpointError
+from paddle_tasks.files import whole_folder
+from paddle_tasks.inference.predictor import model_folder
+from paddle_tasks.models import tensors
+from paddle_tasks.models.saving import WEIGHTS
+from paddle_tasks.workflows.model_card import write_card
+
+
+def export_float16(run: str | Path, output: str | Path) -> Path:
+    """Write the best model of a run with its weights rounded to float16: half the size, loaded as before, with a card.
+
+    Args:
+        run: a run folder, or a model folder itself.
+        output: a folder that is not there yet.
+
+    Returns:
+        The new folder.
+
+    Raises:
+        CheckpointError: nothing is trained in the run, the folder is there already, or a weight is too large.
+    """
+    source, target = model_folder(Path(run)), Path(output)
+    if target.exists():
+        raise CheckpointError(f"{target}: is there already; name a new folder, nothing is overwritten")
+    if not target.parent.is_dir():
+        raise CheckpointError(f"{target}: no such folder {target.parent}")
+    with whole_folder(target) as temporary:
+        for path in sorted(source.iterdir()):
+            if path.name != WEIGHTS:
+                shutil.copyfile(path, temporary / path.name)
+        tensors.write(temporary / WEIGHTS, tensors.read(source / WEIGHTS), half=True)
+        if source != Path(run):  # of a model folder by itself nothing more is known than stands in it
+            write_card(Path(run), temporary, target.name)
+    return target

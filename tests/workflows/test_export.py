@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from paddle_tasks import load
+from paddle_tasks.errors import CheckpointError
+from paddle_tasks.models.saving import WEIGHTS
+from paddle_tasks.workflows.export import export_float16
+from paddle_tasks.workflows.model_card import CARD, STAGES
+
+
+@pytest.fixture(scope="module")
+def exported(finished, tmp_path_factory):
+    return export_float16(finished, tmp_path_factory.mktemp("exported") / "small")
+
+
+def test_the_weights_are_the_trained_ones_rounded(finished, exported):
+    trained, written = load_file(finished / "model" / WEIGHTS), load_file(exported / WEIGHTS)
+    assert trained.keys() == written.keys()
+    for name, array in trained.items():
+        assert written[name].dtype == np.float16
+        assert written[name].tobytes() == array.astype(np.float16).tobytes()
+    assert (exported / WEIGHTS).stat().st_size < 0.6 * (finished / "model" / WEIGHTS).stat().st_size
+
+
+def test_it_predicts_what_the_run_does(finished, exported):
+    texts = ["房间干净", "早餐太差了", "服务员很热情，下次还来"]
+    for before, after in zip(load(finished)(texts), load(exported)(texts), strict=True):
+        assert before["label"] == after["label"]
+        assert before["probabilities"] == pytest.approx(after["probabilities"], abs=2e-3)
+
+
+def test_the_card_tells_the_figures_of_the_run(finished, exported):
+    result = json.loads((finished / "result.json").read_text())
+    card = (exported / CARD).read_text()
+    assert f"{result['train']['tokens']:,} tokens" in card
+    assert f"| test | {result['test']['accuracy']:.4f} |" in card
+    (stage,) = json.loads((exported / STAGES).read_text())
+    assert stage["test"] == result["test"]
+    assert [point["step"] for point in stage["curve"]][-1] == result["train"]["optimizer_steps"]
+
+
+def test_nothing_is_overwritten(finished, exported):
+    before = {path: path.read_bytes() for path in exported.iterdir()}
+    with pytest.raises(CheckpointError, match="is there already"):
+        export_float16(finished, exported)
+    assert before == {path: path.read_bytes() for path in exported.iterdir()}
+
+
+def test_a_missing_run_or_folder_is_told(finished, tmp_path):
+    with pytest.raises(CheckpointError, match="no such run folder"):
+        export_float16(tmp_path / "none", tmp_path / "new")
+    with pytest.raises(CheckpointError, match="no such folder"):
+        export_float16(finished, tmp_path / "none" / "new")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_weight_that_float16_cannot_hold_is_refused(exported, tmp_path):
+    folder = tmp_path / "large"
+    folder.mkdir()
+    for path in exported.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    arrays = {name: array.astype(np.float32) for name, array in load_file(exported / WEIGHTS).items()}
+    name = next(iter(arrays))
+    arrays[name].flat[0] = 1e6
+    save_file(arrays, folder / WEIGHTS, metadata={"format": "np"})
+    with pytest.raises(CheckpointError, match=f"{name}: 1e\\+06 is too large for float16"):
+        export_float16(folder, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
