@@ -20,7 +20,7 @@ Scores = npt.NDArray[np.float32]
 
 _BATCH = 32
 """Rows computed at once, and texts that are filled together."""
-_WIDTH = 16
+_WIDTH = 8
 """Fillings of a text's first masks that are carried on to the next one."""
 _NO_WORD = re.compile(r"\[.+\]|<.+>")  # [PAD] and its kin, [unused1], <S>: no text gives an entry of such a form
 _NEARLY = re.compile(r"[\[【<{(（]\s*mask\s*[\]】>})）]", re.IGNORECASE)
@@ -84,7 +84,11 @@ class MaskScorer:
         return np.asarray(logits, np.float32)
 
     def fill(
-        self, texts: Sequence[Masked], width: int, accept: Callable[[tuple[int, ...]], bool] | None = None
+        self,
+        texts: Sequence[Masked],
+        width: int,
+        accept: Callable[[tuple[int, ...]], bool] | None = None,
+        first: Scores | None = None,
     ) -> list[list[Filling]]:
         """Search the most probable fillings of each text, by a beam from left to right.
 
@@ -95,6 +99,7 @@ class MaskScorer:
             texts: what is to be filled; one result does not depend on the others.
             width: fillings kept after each mask.
             accept: tells whether a beginning of a filling may be kept.
+            first: the log-probabilities at each text's first mask <float32>[texts, vocabulary], when they are known.
 
         Returns:
             For each text at most ``width`` fillings, the most probable first; equal ones by their ids.
@@ -105,7 +110,8 @@ class MaskScorer:
             rows = [texts[row].filled(filling.tokens) for row in live for filling in beams[row]]
             if not rows:
                 break
-            scores = iter(self.log_probs(rows, [[texts[row].places[step]] for row in live for _ in beams[row]]))
+            places = [[texts[row].places[step]] for row in live for _ in beams[row]]
+            scores = iter(self.log_probs(rows, places) if step or first is None else first)
             for row in live:
                 grown = [longer for old in beams[row] for longer in _grown(old, next(scores), width, accept)]
                 beams[row] = sorted(grown, key=lambda filling: (-filling.log_prob, filling.tokens))[:width]
@@ -192,10 +198,12 @@ class FillMask:
         self, texts: Sequence[tuple[str, Masked, list[tuple[int, int]]]], top_k: int
     ) -> Iterable[dict[str, Any]]:
         rows = [row for _, row, _ in texts]
-        scores = iter(self._scorer.log_probs([row.ids for row in rows], [row.places for row in rows]))
-        found = self._scorer.fill(rows, max(top_k, _WIDTH))
+        scores = self._scorer.log_probs([row.ids for row in rows], [row.places for row in rows])
+        counts = np.array([len(row.places) for row in rows])
+        found = self._scorer.fill(rows, max(top_k, _WIDTH), first=scores[np.cumsum(counts) - counts])
+        of_mask = iter(scores)
         for (text, _, spans), fillings in zip(texts, found, strict=True):
-            masks = [{"position": start, "candidates": self._candidates(next(scores), top_k)} for start, _ in spans]
+            masks = [{"position": start, "candidates": self._candidates(next(of_mask), top_k)} for start, _ in spans]
             best = [
                 {"text": self._written(text, spans, filling.tokens), "prob": float(np.exp(filling.log_prob))}
                 for filling in fillings[:top_k]

@@ -38,12 +38,12 @@ _TITLES = re.compile("《[^《》]*》")
 _SENTENCE = re.compile(r"[^。！？!?；;\n]*[。！？!?；;\n]*[”’」』）)]*")
 _LONGEST = 4
 """Characters of the longest word that is changed."""
-_WIDTH = 16
+_WIDTH = 8
 """Candidates for a word."""
-_TRIED = 4
-"""Candidates whose similarity is computed at once."""
-_ROOM = 512
-"""Tokens read at once by a model that sets no limit."""
+_TRIED = 2
+"""Candidates whose similarity is computed at once: nearly always the first one will do."""
+_ROOM = 128
+"""Tokens read at once: enough to choose a word, and a word's cost does not grow with the text."""
 _ROWS = 32
 _DEGREE_KIND = "degree"
 _NO_WORD = "the text holds no word that may be changed"
@@ -223,7 +223,7 @@ class Rewriter:
     def _read(self, text: str) -> _Text:
         encoded = self.tokenizer.encode([text], max_length=4 * len(text) + 2)[0]
         ids, offsets = encoded.input_ids.astype(np.int64), encoded.offsets[1:-1]
-        windows = list(_windows(text, offsets[:, 0], (self.scorer.room or _ROOM) - 2))
+        windows = list(_windows(text, offsets[:, 0], min(self.scorer.room or _ROOM, _ROOM) - 2))
         changeable = {word.start: word for word in changeable_words(text)}
         slots = [
             _Slot(changeable[int(offsets[place, 0])], number, place - first + 1)

@@ -19,7 +19,7 @@ from paddle_tasks import config as configuration
 from paddle_tasks.data.batches import LengthGroupedBatchSampler
 from paddle_tasks.data.catalogue import SplitName
 from paddle_tasks.data.corpora import Documents, PretrainingData, load_documents
-from paddle_tasks.data.documents import Document
+from paddle_tasks.data.documents import CorpusSection, Document
 from paddle_tasks.data.masked_batches import NO_PAIR, MaskedBatch, MaskedBatches
 from paddle_tasks.data.passages import CLOSING, SENTENCE_ENDS, Passages, cut, sentence_starts, tokens_of
 from paddle_tasks.data.rows import Row
@@ -119,11 +119,19 @@ class Task:
         """
         data = self.config.data
         if source is not None:
-            data = data.model_copy(update={name: (type(data.train[0])(path=source),), "folder": "."})
+            data = data.model_copy(update={name: (self._other(name, source),), "folder": "."})
         split = load_documents(data, name, self.config.seed)
         require_good(split, data.on_bad_row)
         self.splits[name] = split
         return split
+
+    def _other(self, name: SplitName, path: str) -> CorpusSection:
+        """Return a file as a source by itself, in the layout of the run's first source with the same ending."""
+        data = self.config.data
+        sources = (*data.sources(name), *data.sources("dev"), *data.sources("train"))
+        alike = (source for source in sources if Path(source.path).suffix == Path(path).suffix)
+        layout = next(alike, CorpusSection(path=path))
+        return layout.model_copy(update={"path": path, "chapters": None, "times": 1.0})
 
     def _learn(self, train: Documents) -> Tokenizer:
         section = self.config.data.vocabulary

@@ -169,9 +169,11 @@ class _Background:
         return not self._thread.is_alive()
 
     def result(self) -> None:
-        """Raise the error that has ended it, if one has."""
-        if self._error:
+        """Raise the error that has ended it, if one has, in a form that lets the other ranks know."""
+        if isinstance(self._error, Exception):
             raise self._error
+        if self._error:
+            raise RuntimeError("the work has asked for the end of the process") from self._error
 
 
 def _distributed() -> Any:

@@ -14,9 +14,10 @@ from paddle_tasks.models.architectures import classes
 from paddle_tasks.models.bert import PretrainedEncoder
 
 from .conftest import PAD, PRETRAINED, VOCABULARY, batch, make_encoder
-from .cpu.oracles import normal
+from .cpu.oracles import difference, normal
 
-TOLERANCE = 2e-5
+# Relative to the largest value of each array, below 1 absolute: in theory the keys' biases have no gradient at all.
+TOLERANCE, ABSOLUTE = 1e-5, 1.0
 # Ragged texts, one text, a text of one token; the positions rise as a batch's do, or stand in any order, and repeat.
 CASES = {
     "ragged": ((9, 5, 2, 1), [1, 3, 8, 10, 11, 19]),
@@ -61,7 +62,7 @@ def outcome(encoder: PretrainedEncoder, function: States, case: str, *, vectors_
 
 def assert_same(found: Outcome, expected: Outcome, tolerance: float = TOLERANCE) -> None:
     assert found.keys() == expected.keys()
-    worst = {name: float(np.abs(found[name] - expected[name]).max(initial=0)) for name in expected}
+    worst = {name: difference(found[name], expected[name], ABSOLUTE) for name in expected}
     assert max(worst.values()) <= tolerance, max(worst, key=worst.__getitem__)
 
 
@@ -73,8 +74,9 @@ each_way = pytest.mark.parametrize("change", [leave, cpu.switch_in], ids=["Paddl
 
 
 @each_way
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("name", PRETRAINED)
+@pytest.mark.parametrize(
+    ("name", "case"), [*((name, "ragged") for name in PRETRAINED), *(("golden/ernie", case) for case in CASES)]
+)
 def test_states_at_positions_are_those_of_all_positions(name, case, change):
     encoder = make_encoder(name)
     encoder.eval()
@@ -188,7 +190,7 @@ def test_what_is_dropped_after_the_choice_is_as_much():
     assert np.abs(found[1] - found[0]).max() < 0.2
     encoder.eval()
     states = spared(encoder, ids, types, lengths, places)[0].numpy()
-    assert states.std(axis=0).max() < 1e-5
+    assert np.abs(states - states[0]).max() < 1e-4
     assert np.abs(states.mean(axis=0) - found[0][0]).max() > 0.2  # so the mean of what is dropped is told from none
 
 

@@ -9,6 +9,7 @@ import paddle
 import pytest
 
 from paddle_tasks import tasks
+from paddle_tasks.config import inline
 from paddle_tasks.inference.predictor import load
 from paddle_tasks.workflows.train import load_config, train
 
@@ -25,10 +26,22 @@ OVERFIT = {
     "evaluation.metric": "loss",
     "logging.visualdl": False,
 }
+# What is hidden differs from epoch to epoch, so each place of a row has to come up several times.
+MORE = {
+    "pretrain": {
+        "optimizer.learning_rate": 0.003,
+        "training.epochs": 150,
+        "training.batch_size": 8,
+        "data.vocabulary": {"size": 300, "min_count": 1},
+        "data.masking": {"unit": "character", "rate": 0.2, "mask_prob": 1.0, "random_prob": 0.0},
+    }
+}
 
 
 def fixture_of(name: str) -> Path:
-    return FIXTURES / f"{name}.tsv"
+    """Return the file of a task's rows: a table, or a text whose documents are parted by blank lines."""
+    (path,) = FIXTURES.glob(f"{name}.*")
+    return path
 
 
 def quick_config(name: str) -> Path:
@@ -36,16 +49,24 @@ def quick_config(name: str) -> Path:
 
 
 def sources(path: Path) -> dict[str, Any]:
-    return {"data.train": str(path), "data.dev": str(path), "data.test": None}
+    source = [{"path": str(path), "blank_lines": "part"}] if path.suffix == ".txt" else str(path)
+    return {"data.train": source, "data.dev": source, "data.test": None}
 
 
 def read_task(name: str, path: Path, *overrides: str) -> Any:
     """Return a task that has read a file as its train and dev data."""
-    data = [f"{key}={'null' if value is None else value}" for key, value in sources(path).items()]
+    data = [f"{key}={inline(value)}" for key, value in sources(path).items()]
     config = load_config(quick_config(name), [*data, "model.dropout=0", *overrides])
     task = tasks.find(name)(config)
     task.read()
     return task
+
+
+def trained(name: str, folder: Path, **changes: Any) -> Any:
+    """Return a run that was trained on the task's fixture for long."""
+    return train(
+        quick_config(name), run_dir=folder, **{**sources(fixture_of(name)), **OVERFIT, **MORE.get(name, {}), **changes}
+    )
 
 
 @pytest.fixture(scope="session", params=tasks.names())
@@ -70,8 +91,7 @@ def model(task):
 @pytest.fixture(scope="session")
 def overfitted(name, tmp_path_factory):
     """A run that was trained on its fixture for long."""
-    folder = tmp_path_factory.mktemp(name) / "run"
-    return train(quick_config(name), run_dir=folder, **sources(fixture_of(name)), **OVERFIT)
+    return trained(name, tmp_path_factory.mktemp(name) / "run")
 
 
 @pytest.fixture(scope="session")

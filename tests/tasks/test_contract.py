@@ -1,4 +1,4 @@
-"""What every task promises; a new module in `paddle_tasks/tasks` is tested here by itself."""
+"""What every task promises, and every classifier; a new module in `paddle_tasks/tasks` is tested here by itself."""
 
 from __future__ import annotations
 
@@ -12,12 +12,20 @@ from paddle import nn
 from paddle_tasks import tasks
 from paddle_tasks.config import dump, parse_yaml, validate
 from paddle_tasks.errors import ConfigError, DataError
+from paddle_tasks.tasks._classification import TextClassification
 from paddle_tasks.workflows.train import load_config, train
 
 from ..helpers import ROOT
 from .conftest import fixture_of, quick_config, read_task
 
 SECONDS = 60
+CLASSIFIERS = [name for name in tasks.names() if issubclass(tasks.find(name), TextClassification)]
+each_classifier = pytest.mark.parametrize("name", CLASSIFIERS, indirect=True)
+# A line that the reader of the fixture's kind refuses, and what it says.
+BAD_LINES = {
+    ".tsv": ("\t".join(["x"] * 9).encode(), r"expected \d+ columns, found 9"),
+    ".txt": (b"\xff\xfe", "not valid utf-8"),
+}
 
 
 def logits(model: nn.Layer, batch) -> np.ndarray:
@@ -41,7 +49,9 @@ def without_gradient(task, model: nn.Layer) -> list[str]:
 
 
 def test_its_configurations_load_and_dump_back_equal(name):
-    for path in (ROOT / "configs" / f"{name}.yaml", quick_config(name)):
+    whole = [path for path in (ROOT / "configs").glob(f"{name}*.yaml") if path.stem.partition("-")[0] == name]
+    assert whole
+    for path in (*whole, quick_config(name)):
         config = load_config(path)
         assert config.task == name
         assert validate(parse_yaml(dump(config), "dump"), tasks.find(name).Config, "dump") == config
@@ -64,6 +74,19 @@ def test_an_untrained_one_does_not_fit(task, model):
     assert scores["loss"] > 0.5
 
 
+def test_what_is_loaded_scores_as_what_was_trained(overfitted, predictor):
+    task, trained = predictor.task, scores(predictor.task, overfitted.result["dev"])
+    dev = task.load_split("dev")
+    assert scores(task, task.evaluate(predictor.model, dev, lambda: None).metrics) == pytest.approx(trained, abs=1e-6)
+    untrained = task.evaluate(task.build_model(), dev, lambda: None)
+    assert abs(untrained.metrics["loss"] - trained["loss"]) > 0.1
+
+
+def scores(task, metrics):
+    return {name: metrics[name] for name in task.METRICS}
+
+
+@each_classifier
 def test_what_is_loaded_predicts_what_was_trained(overfitted, predictor):
     lines = (overfitted.folder / "predictions" / "dev.jsonl").read_text(encoding="utf-8").splitlines()
     trained = [json.loads(line) for line in lines]
@@ -73,6 +96,7 @@ def test_what_is_loaded_predicts_what_was_trained(overfitted, predictor):
         assert after["probabilities"] == pytest.approx(before["probabilities"], abs=1e-6)
 
 
+@each_classifier
 def test_a_batch_is_its_rows_one_by_one(predictor):
     task, model = predictor.task, predictor.model
     dataset = task.dataset(task.load_split("dev", str(fixture_of(task.config.task))).examples)
@@ -86,10 +110,11 @@ def test_a_batch_is_its_rows_one_by_one(predictor):
 
 
 def test_a_bad_row_names_file_and_line(name, tmp_path):
-    good = fixture_of(name).read_text(encoding="utf-8").splitlines()
-    path = tmp_path / "broken.tsv"
-    path.write_text("\n".join([*good[:3], "\t".join(["x"] * 9), *good[3:]]) + "\n", encoding="utf-8")
-    with pytest.raises(DataError, match=rf"{path}:4: expected \d+ columns, found 9"):
+    fixture = fixture_of(name)
+    good, (bad, message) = fixture.read_bytes().splitlines(), BAD_LINES[fixture.suffix]
+    path = tmp_path / f"broken{fixture.suffix}"
+    path.write_bytes(b"\n".join([*good[:3], bad, *good[3:]]) + b"\n")
+    with pytest.raises(DataError, match=rf"{path}:4: {message}"):
         read_task(name, path)
 
 
@@ -109,6 +134,19 @@ def test_batches_go_on_from_any_place(task):
     assert [batch.rows for batch in task.batches_of(1, 1)] == rows[1:]
 
 
+@pytest.mark.parametrize("n_parts", [2, 3, 100])
+def test_its_loss_is_the_sum_over_the_parts_of_a_batch(task, model, n_parts):
+    model.eval()
+    batch = max(task.batches_of(0, 0), key=lambda batch: len(batch.rows))
+    assert len(batch.rows) > 3
+    total, count = task.loss(model, batch)
+    losses = [task.loss(model, part) for part in batch.split(n_parts)]
+    assert len(losses) == min(n_parts, len(batch.rows))
+    assert count == sum(n for _, n in losses)
+    assert float(total) == pytest.approx(sum(float(loss) for loss, _ in losses), rel=1e-5)
+
+
+@each_classifier
 def test_its_loss_is_a_sum_over_rows(task, model):
     model.eval()
     (batch,) = task._collated(task._train, [range(len(task._train))])
@@ -124,6 +162,7 @@ def test_its_scores_are_those_that_may_choose_the_best(task, model):
     assert all(isinstance(metrics[name], float) for name in task.METRICS)
 
 
+@each_classifier
 def test_predicting_nothing_is_nothing(predictor):
     assert predictor([]) == []
 
