@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import html
-import json
 import re
-import sys
 import tarfile
 import zipfile
 import zlib
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,6 +21,18 @@ from paddle_tasks.data import catalogue
 from paddle_tasks.data.archives import Choice, Line, OpenFile, has_members, open_files
 from paddle_tasks.data.catalogue import SplitName
 from paddle_tasks.data.chapters import chapter_of, cut, part_of
+from paddle_tasks.data.records import (
+    HALF,
+    Record,
+    cells_at,
+    csv_records,
+    has_half,
+    json_cells,
+    json_records,
+    parse_json,
+    position,
+    tsv_records,
+)
 from paddle_tasks.data.rows import BadRow
 from paddle_tasks.errors import ConfigError, DataError, did_you_mean
 
@@ -33,15 +42,11 @@ Column = str | Annotated[int, Field(ge=0)]
 _ENDINGS: dict[str, CorpusFormat] = {".txt": "text", ".tsv": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".json": "json"}
 # The last two are of zip archives: a name that is no UTF-8, a way of packing that Python does not know.
 _BROKEN = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, OSError, UnicodeDecodeError, NotImplementedError)
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _LINE_BREAK = re.compile("\r\n|\r|\n")
 _BREAK_TAG = re.compile(r"</?(?:br|p)\s*/?>", re.IGNORECASE)
 _TAG = re.compile(r"</?[A-Za-z][^<>]{0,200}>")
 _LATIN = "0-9A-Za-z\u00c0-\u024f\u0370-\u052f"
 _SPACED = re.compile(rf"(?<![{_LATIN}])\s+|\s+(?![{_LATIN}])")
-_HALF = "holds half of a character (a lone \\ud800 to \\udfff)"
-_MAX_QUOTED_LINES = 1000
-"""A quoted cell of more lines is taken for a quote that is never closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +106,7 @@ class CorpusSection(Section):
         return value
 
 
-def read_documents(
-    section: CorpusSection, folder: Path, split: SplitName = "train"
-) -> Iterator[Document | BadRow]:
+def read_documents(section: CorpusSection, folder: Path, split: SplitName = "train") -> Iterator[Document | BadRow]:
     """Yield the documents of a source one by one, what is broken as `BadRow`; empty texts are left out.
 
     HTML entities (``&hellip;``) in the cells of tables and JSON become characters. No more than one document is held
@@ -241,33 +244,18 @@ def _json(where: str, lines: Iterable[Line | BadRow], section: CorpusSection) ->
     if broken:
         yield from broken
         return
-    tree = _parsed("\n".join(line[1] for line in read if not isinstance(line, BadRow)))
-    if isinstance(tree, _Reason):
-        again = "; set format: jsonl" if "Extra data" in tree.text else ""
-        yield BadRow(where, tree.line, f"expected JSON: {tree.text}{again}")
+    tree = parse_json("\n".join(line[1] for line in read if not isinstance(line, BadRow)), (where, 1), "expected JSON")
+    if isinstance(tree, BadRow):
+        yield replace(tree, reason=f"{tree.reason}; set format: jsonl") if "Extra data" in tree.reason else tree
         return
     texts = list(_texts_under(tree, section.columns))
     if not texts:
         yield BadRow(where, 1, f"no text under the key {' or '.join(map(str, section.columns))}")
     for number, text in enumerate(texts, start=1):
-        yield from _cells([text], BadRow(where, f"#{number}", _HALF), section)
-
-
-@dataclass(frozen=True, slots=True)
-class _Reason:
-    line: int
-    text: str
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        return _Reason(error.lineno, f"{error.msg} at column {error.colno}")
-    except RecursionError:
-        return _Reason(1, "nested too deeply")
-    except ValueError as error:  # a number of thousands of digits
-        return _Reason(1, str(error))
+        if has_half(text):
+            yield BadRow(where, f"#{number}", HALF)
+        else:
+            yield from _cell(text, f"{where}:#{number}", section)
 
 
 def _texts_under(tree: Any, keys: Sequence[str | int]) -> Iterator[str]:
@@ -283,126 +271,41 @@ def _texts_under(tree: Any, keys: Sequence[str | int]) -> Iterator[str]:
             yield value
 
 
+def _cell(text: str, where: str, section: CorpusSection) -> Iterator[Document]:
+    paragraphs = _paragraphs(html.unescape(text), section)
+    if paragraphs:
+        yield Document(paragraphs, where)
+
+
 def _rows(
     where: str, lines: Iterable[Line | BadRow], form: CorpusFormat, section: CorpusSection
 ) -> Iterator[Document | BadRow]:
     if form == "jsonl":
         found = _json_lines(where, lines, section)
     else:
-        records = _csv_records(where, lines) if form == "csv" else _tsv_records(lines, section.separator or "\t")
+        records = csv_records(where, lines) if form == "csv" else tsv_records(lines, section.separator or "\t")
         found = _table(where, records, section)
-    for row in found:
-        if isinstance(row, BadRow):
-            yield row
+    for record in found:
+        if isinstance(record, BadRow):
+            yield record
         else:
-            yield from _cells(row[1], BadRow(where, row[0], _HALF), section)
+            for text in record[1]:
+                yield from _cell(text, f"{where}:{record[0]}", section)
 
 
-def _cells(cells: Iterable[str], broken: BadRow, section: CorpusSection) -> Iterator[Document | BadRow]:
-    """Yield the document of each cell that is not empty, or ``broken`` when half a character stands in one."""
-    texts = list(cells)
-    if any(map(_SURROGATE.search, texts)):
-        yield broken
-        return
-    for text in texts:
-        paragraphs = _paragraphs(html.unescape(text), section)
-        if paragraphs:
-            yield Document(paragraphs, f"{broken.file}:{broken.line}")
+def _json_lines(where: str, lines: Iterable[Line | BadRow], section: CorpusSection) -> Iterator[Record | BadRow]:
+    keys = [str(column) for column in section.columns]
+    for record in json_records(where, lines):
+        yield record if isinstance(record, BadRow) else json_cells(where, record, keys, only_texts=True)
 
 
-def _json_lines(
-    where: str, lines: Iterable[Line | BadRow], section: CorpusSection
-) -> Iterator[tuple[int, list[str]] | BadRow]:
-    for line in lines:
-        if isinstance(line, BadRow):
-            yield line
-        elif line[1].strip():
-            found = _fields(_parsed(line[1]), section.columns)
-            yield BadRow(where, line[0], found) if isinstance(found, str) else (line[0], found)
-
-
-def _fields(record: Any, names: Sequence[str | int]) -> list[str] | str:
-    """Return the texts of a JSON line, or the reason why it has none; null is an empty text."""
-    if not isinstance(record, dict):
-        what = record.text if isinstance(record, _Reason) else f"found {str(record)[:40]!r}"
-        return f"expected one JSON object a line: {what}"
-    for name in names:
-        if name not in record:
-            return f"no field {name!r}, only {', '.join(record)}{did_you_mean(str(name), record)}"
-        if not isinstance(record[name], str | None):
-            return f"expected a text in {name!r}, found {str(record[name])[:40]!r}"
-    return [record[name] or "" for name in names]
-
-
-def _tsv_records(lines: Iterable[Line | BadRow], separator: str) -> Iterator[tuple[int, list[str]] | BadRow]:
-    for line in lines:
-        if isinstance(line, BadRow):
-            yield line
-        elif line[1].strip():
-            yield line[0], line[1].split(separator)
-
-
-def _csv_records(where: str, lines: Iterable[Line | BadRow]) -> Iterator[tuple[int, list[str]] | BadRow]:
-    csv.field_size_limit(sys.maxsize)  # 131,072 characters unless told
-    rest, again = iter(lines), deque[Line | BadRow]()
-    while True:
-        taken: list[Line | BadRow] = []
-        try:
-            cells = next(csv.reader(_taken(rest, again, taken), strict=True))
-        except StopIteration:
-            return
-        except csv.Error as error:
-            # A quote that is never closed runs on and on: only its own line is lost.
-            again.extendleft(reversed(taken[1:]))
-            yield BadRow(where, _number(taken[0]), f"broken quoting: {error}")
-            continue
-        broken = [line for line in taken if isinstance(line, BadRow)]
-        if broken:
-            yield from broken
-        elif any(cell.strip() for cell in cells):
-            yield _number(taken[0]), cells
-
-
-def _taken(rest: Iterator[Line | BadRow], again: deque[Line | BadRow], taken: list[Line | BadRow]) -> Iterator[str]:
-    """Feed lines to the CSV reader, first those to be read again, and note them in ``taken``."""
-    while len(taken) < _MAX_QUOTED_LINES:
-        line = again.popleft() if again else next(rest, None)
-        if line is None:
-            return
-        taken.append(line)
-        yield "\n" if isinstance(line, BadRow) else line[1] + "\n"
-
-
-def _number(line: Line | BadRow) -> int:
-    return int(line.line if isinstance(line, BadRow) else line[0])
-
-
-def _table(
-    where: str, records: Iterator[tuple[int, list[str]] | BadRow], section: CorpusSection
-) -> Iterator[tuple[int, list[str]] | BadRow]:
-    positions: list[int] = []
-    width = 0
+def _table(where: str, records: Iterator[Record | BadRow], section: CorpusSection) -> Iterator[Record | BadRow]:
     for record in records:
         if isinstance(record, BadRow):
             yield record
             continue
-        number, cells = record
-        if not positions:
-            positions, width = _positions(f"{where}:{number}", cells, section.columns), len(cells)
-            if any(isinstance(column, str) for column in section.columns):
-                continue  # the header
-        if len(cells) != width:
-            yield BadRow(where, number, f"expected {width} columns, found {len(cells)}")
-        else:
-            yield number, [cells[at] for at in positions]
-
-
-def _positions(where: str, first: Sequence[str], columns: Sequence[str | int]) -> list[int]:
-    names = [cell.strip() for cell in first]
-    for column in columns:
-        if isinstance(column, str) and column not in names:
-            found = ", ".join(name[:40] for name in names)
-            raise DataError(f"{where}: no column {column!r}, only {found}{did_you_mean(column, names)}")
-        if isinstance(column, int) and column >= len(names):
-            raise DataError(f"{where}: no column {column}; the columns are 0 to {len(names) - 1}")
-    return [names.index(column) if isinstance(column, str) else column for column in columns]
+        # The first that can be read tells the columns; with it go all the others.
+        names = [cell.strip() for cell in record[1]]
+        positions = [position(column, names, f"{where}:{record[0]}") for column in section.columns]
+        has_header = any(isinstance(column, str) for column in section.columns)
+        yield from cells_at(where, records if has_header else chain([record], records), positions, len(names))

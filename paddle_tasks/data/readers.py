@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import codecs
-import csv
-import json
-import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from pathlib import Path, PurePosixPath
+from typing import Literal
 
+from paddle_tasks.data.archives import Line, OpenFile
 from paddle_tasks.data.imdb import LAYOUT, SUFFIXES, read_imdb
+from paddle_tasks.data.records import (
+    Record,
+    cells_at,
+    csv_records,
+    json_cells,
+    json_records,
+    position,
+    tsv_records,
+)
 from paddle_tasks.data.rows import BadRow, Row
 from paddle_tasks.errors import ConfigError, DataError, did_you_mean
 
 Format = Literal["tsv", "csv", "jsonl", "imdb"]
-Record = tuple[int, list[str] | str]
-"""A line number with its cells, or with the reason why they cannot be told."""
 
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "text": ("text", "text_a", "sentence", "review", "content", "comment", "title", "文本", "评论", "内容", "标题"),
@@ -27,7 +31,6 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
 _SAMPLE = 1000
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _ZIP_MARK = b"PK\x03\x04"
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -66,11 +69,13 @@ def read_rows(path: Path, fields: Sequence[str], layout: Layout, split: str = "t
         yield from read_imdb(path, split, layout.encoding)
         return
     _check_columns(fields, layout)
-    text = _decode(path, layout.encoding)
-    if file_format(path, layout) == "jsonl":
-        yield from _json_rows(path, fields, layout, text)
-    else:
-        yield from _table_rows(path, fields, layout, text)
+    _check_file(path, layout.encoding)
+    read = _json if file_format(path, layout) == "jsonl" else _table
+    for record in read(path, fields, layout):
+        if isinstance(record, BadRow):
+            yield record
+        else:
+            yield Row(str(path), record[0], dict(zip(fields, record[1], strict=True)))
 
 
 def _check_imdb(path: Path, fields: Sequence[str], layout: Layout) -> None:
@@ -102,27 +107,19 @@ def _check_columns(fields: Sequence[str], layout: Layout) -> None:
         raise ConfigError("data.columns: names go with a header, but data.header is false; give positions from 0")
 
 
-def _decode(path: Path, encoding: str) -> str:
+def _check_file(path: Path, encoding: str) -> None:
     if path.is_dir():
         raise DataError(f"{path}: is a folder, expected a file; data.format=imdb is for folders of {LAYOUT}")
     if not path.is_file():
         beside = [str(found) for found in path.parent.glob("*")] if path.parent.is_dir() else []
         raise DataError(f"{path}: no such file{did_you_mean(str(path), beside)}")
-    content = path.read_bytes()
-    if content.startswith(_UTF16_MARKS) and "16" not in encoding:
+    with path.open("rb") as stream:
+        start = stream.read(4)
+    if start.startswith(_UTF16_MARKS) and "16" not in encoding:
         raise DataError(f"{path}: not {encoding} text but UTF-16; set data.encoding=utf-16")
-    if content.startswith(_ZIP_MARK):
+    if start == _ZIP_MARK:
         raise DataError(f"{path}: an Excel or zip file; save it as CSV, or unpack it")
     _check_encoding(encoding)
-    try:
-        # Bytes that do not decode become lone surrogates, so that each broken line can be named.
-        text = content.decode(encoding, errors="surrogateescape")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not {encoding} text at byte {error.start}") from None
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
-    if not text.strip():
-        raise DataError(f"{path}: the file is empty")
-    return text
 
 
 def file_format(path: Path, layout: Layout) -> Format:
@@ -137,104 +134,49 @@ def file_format(path: Path, layout: Layout) -> Format:
     return "csv" if suffix == ".csv" else "tsv"
 
 
-def _is_broken(line: str) -> bool:
-    return any("\udc80" <= character <= "\udcff" for character in line)
+def _lines(path: Path, encoding: str) -> Iterator[Line | BadRow]:
+    with path.open("rb") as stream:
+        yield from OpenFile(str(path), PurePosixPath(path.name), stream).lines(encoding)
 
 
-def _undecoded(encoding: str) -> str:
-    return f"not valid {encoding} (data.encoding tells another, such as gb18030)"
-
-
-def _json_rows(path: Path, fields: Sequence[str], layout: Layout, text: str) -> Iterator[Row | BadRow]:
-    names: Mapping[str, str | int] | None = layout.columns
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        record = _json_record(line, layout.encoding)
-        if isinstance(record, str):
-            yield BadRow(str(path), number, record)
-            continue
-        names = names or _match(fields, list(record), f"{path}:{number}")
-        missing = [name for name in names.values() if str(name) not in record]
-        if missing:
-            yield BadRow(str(path), number, f"no field {missing[0]!r}, only {', '.join(record)}")
-        else:
-            yield Row(str(path), number, {field: record[str(name)] for field, name in names.items()})
-
-
-def _json_record(line: str, encoding: str) -> dict[str, str] | str:
-    if _is_broken(line):
-        return _undecoded(encoding)
-    try:
-        record = json.loads(line)
-    except json.JSONDecodeError as error:
-        return f"expected one JSON object a line: {error.msg} at column {error.colno}"
-    if not isinstance(record, dict):
-        return f"expected one JSON object a line, found {line[:40]!r}"
-    texts = {name: _json_text(value) for name, value in record.items()}
-    halves = [name for name, value in texts.items() if _SURROGATE.search(value)]
-    return f"{halves[0]!r} holds half of a character (a lone \\ud800 to \\udfff)" if halves else texts
-
-
-def _json_text(value: Any) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _table_rows(path: Path, fields: Sequence[str], layout: Layout, text: str) -> Iterator[Row | BadRow]:
-    cells = _csv_cells if file_format(path, layout) == "csv" else _tsv_cells
-    records = list(cells(text, layout.encoding))
-    whole = [record for _, record in records if not isinstance(record, str)]
+def _json(path: Path, fields: Sequence[str], layout: Layout) -> Iterator[Record | BadRow]:
+    records = list(json_records(str(path), _lines(path, layout.encoding)))
     if not records:
         raise DataError(f"{path}: the file is empty")
-    if not whole:
-        raise DataError(f"{path}:{records[0][0]}: no line can be read, the first is {records[0][1]}")
-    positions, has_header = _columns(path, fields, layout, whole)
-    for number, record in records:
-        if isinstance(record, str):
-            yield BadRow(str(path), number, record)
-        elif len(record) != len(whole[0]):
-            yield BadRow(str(path), number, f"expected {len(whole[0])} columns, found {len(record)}")
-        elif not (has_header and record is whole[0]):
-            yield Row(str(path), number, {field: record[at] for field, at in positions.items()})
-
-
-def _tsv_cells(text: str, encoding: str) -> Iterator[Record]:
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            yield number, _undecoded(encoding) if _is_broken(line) else line.split("\t")
-
-
-def _csv_cells(text: str, encoding: str) -> Iterator[Record]:
-    csv.field_size_limit(sys.maxsize)  # 131,072 characters unless told
-    # Split at line feeds alone; str.splitlines would also split at U+2028 and the like inside a text.
-    lines = [line + "\n" for line in text.removesuffix("\n").split("\n")]
-    reader, start, skipped = csv.reader(lines, strict=True), 1, 0
-    while start <= len(lines):
-        try:
-            row = next(reader)
-        except csv.Error as error:
-            # A quote that is never closed runs to the end of the file: only its own line is lost.
-            yield start, f"broken quoting: {error}"
-            reader, skipped = csv.reader(lines[start:], strict=True), start
+    names = layout.columns
+    for record in records:
+        if isinstance(record, BadRow):
+            yield record
         else:
-            if any(cell.strip() for cell in row):
-                yield start, _undecoded(encoding) if any(map(_is_broken, row)) else row
-        start = skipped + reader.line_num + 1
+            names = names or _match(fields, list(record[1]), f"{path}:{record[0]}")
+            yield json_cells(str(path), record, [str(names[field]) for field in fields])
+
+
+def _table(path: Path, fields: Sequence[str], layout: Layout) -> Iterator[Record | BadRow]:
+    lines = _lines(path, layout.encoding)
+    records = list(csv_records(str(path), lines) if file_format(path, layout) == "csv" else tsv_records(lines))
+    if not records:
+        raise DataError(f"{path}: the file is empty")
+    whole = [record for record in records if not isinstance(record, BadRow)]
+    if not whole:
+        raise DataError(f"{records[0]}; no line of the file can be read")
+    positions, has_header = _columns(path, fields, layout, whole)
+    rows = [record for record in records if not has_header or record is not whole[0]]
+    return cells_at(str(path), rows, [positions[field] for field in fields], len(whole[0][1]))
 
 
 def _columns(
-    path: Path, fields: Sequence[str], layout: Layout, records: Sequence[Sequence[str]]
+    path: Path, fields: Sequence[str], layout: Layout, records: Sequence[Record]
 ) -> tuple[Mapping[str, int], bool]:
     """Return the position of each field, and whether the first record is a header."""
-    first = [cell.strip() for cell in records[0]]
+    where, first = f"{path}:{records[0][0]}", [cell.strip() for cell in records[0][1]]
     if layout.columns:
-        positions = _given(path, layout.columns, first)
+        given = layout.columns.items()
+        positions = {field: position(column, first, f"{where}: data.columns.{field}") for field, column in given}
         return positions, _is_header(layout, positions, first)
     if layout.header or (layout.header is None and _has_usual_name(fields, first)):
-        return {field: first.index(str(name)) for field, name in _match(fields, first, f"{path}:1").items()}, True
-    return _guess(path, fields, layout, records[:_SAMPLE]), False
+        return {field: first.index(str(name)) for field, name in _match(fields, first, where).items()}, True
+    return _guess(where, fields, file_format(path, layout), [cells for _, cells in records[:_SAMPLE]]), False
 
 
 def _is_header(layout: Layout, positions: Mapping[str, int], first: Sequence[str]) -> bool:
@@ -252,16 +194,6 @@ def _has_usual_name(fields: Sequence[str], names: Sequence[str]) -> bool:
 
 def _has_names(columns: Mapping[str, str | int]) -> bool:
     return any(isinstance(column, str) for column in columns.values())
-
-
-def _given(path: Path, columns: Mapping[str, str | int], first: Sequence[str]) -> Mapping[str, int]:
-    for field, column in columns.items():
-        if isinstance(column, str) and column not in first:
-            hint = did_you_mean(column, first)
-            raise DataError(f"{path}:1: no column {column!r} for {field}, only {', '.join(first)}{hint}")
-        if isinstance(column, int) and not 0 <= column < len(first):
-            raise DataError(f"{path}:1: no column {column} for {field}; the columns are 0 to {len(first) - 1}")
-    return {field: first.index(column) if isinstance(column, str) else column for field, column in columns.items()}
 
 
 def _find(fields: Sequence[str], names: Sequence[str]) -> dict[str, str | int] | None:
@@ -285,12 +217,12 @@ def _match(fields: Sequence[str], names: Sequence[str], where: str) -> Mapping[s
     return found
 
 
-def _guess(path: Path, fields: Sequence[str], layout: Layout, records: Sequence[Sequence[str]]) -> Mapping[str, int]:
+def _guess(where: str, fields: Sequence[str], form: Format, records: Sequence[Sequence[str]]) -> Mapping[str, int]:
     """Tell text from label in a file without header: the label column has the fewest distinct values."""
     width = len(records[0])
     if set(fields) != {"text", "label"} or width != len(fields):
         raise DataError(
-            f"{path}:1: {width} column{'s' * (width > 1)} without names, read as {file_format(path, layout)}; "
+            f"{where}: {width} column{'s' * (width > 1)} without names, read as {form}; "
             "expected a header, another data.format, or positions from 0, as in "
             + " ".join(f"data.columns.{field}={at}" for at, field in enumerate(fields))
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paddle_tasks.data.batches import LengthGroupedBatchSampler
@@ -16,7 +16,7 @@ from paddle_tasks.training.ranks import Ranks
 
 ENTRIES = [chr(code) for code in range(0x4E00, 0x4E00 + 300)]
 # As in published vocabularies, the special tokens stand here and there.
-TOKENIZER = Tokenizer(["[PAD]", *ENTRIES[:50], "[UNK]", "[CLS]", "[SEP]", *ENTRIES[50:], "[MASK]"])
+TOKENIZER = Tokenizer([*ENTRIES[:50], "[PAD]", "[UNK]", "[CLS]", "[SEP]", *ENTRIES[50:], "[MASK]"])
 SPECIAL_IDS = [TOKENIZER.vocabulary.index(token) for token in SPECIAL_TOKENS]
 MASKING = Masking(0.3, 0.5, 0.3)
 
@@ -88,7 +88,7 @@ def segments(batch, at):
 def where_in_document(passages, tokens):
     """Return where tokens stand in all documents' tokens; three hundred entries let no two places be alike."""
     ids = passages.ids.tolist()
-    found = [at for at in range(len(ids)) if ids[at : at + len(tokens)] == tokens]
+    found = [at for at, token in enumerate(ids) if token == tokens[0] and ids[at : at + len(tokens)] == tokens]
     assert len(found) >= 1
     return found
 
@@ -171,10 +171,14 @@ def test_units_are_hidden_whole_also_where_a_row_parts_one():
 # ---- a function of (seed, epoch, row) alone
 
 
+WHOLES = {id(passages): rows_of(made(passages)) for passages in (SINGLE, PAIRED)}
+
+
 @both
+@settings(max_examples=50)
 @given(data=st.data())
 def test_rows_are_alike_in_whatever_batch_they_come(passages, data):
-    whole = rows_of(made(passages))
+    whole = WHOLES[id(passages)]
     rows = data.draw(st.lists(st.integers(0, len(passages) - 1), max_size=6))
     assert rows_of(made(passages, rows)) == [whole[row] for row in rows]
 
@@ -235,14 +239,13 @@ MANY = make_passages([100] * 60, pairs=True)
 
 
 def test_every_other_second_text_is_of_another_document():
-    batches = [made(MANY, epoch=epoch) for epoch in range(8)]
+    batches = [made(MANY, epoch=epoch) for epoch in range(6)]
     kinds = np.concatenate([batch.pairs for batch in batches])
     pairs = kinds[kinds != NO_PAIR]
-    assert len(pairs) > 1500
+    assert len(pairs) > 1000
     assert abs((pairs == RANDOM).mean() - 0.5) < 4 * 0.5 / len(pairs) ** 0.5
-    for batch in batches[:2]:
-        for at in range(len(batch.rows)):
-            check_pair(batch, at)
+    for at in range(len(batches[0].rows)):
+        check_pair(batches[0], at)
 
 
 def check_pair(batch, at):

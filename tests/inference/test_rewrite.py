@@ -240,6 +240,15 @@ def test_what_is_too_far_from_the_text_makes_room_for_the_next(monkeypatch, seed
         assert answer["variants"][0]["similarity"] >= floor
 
 
+def test_a_negative_word_of_harmless_characters_is_never_written():
+    tokenizer = Tokenizer([*SPECIAL_TOKENS, *"喜欢拒绝"])
+    model = TableModel(len(tokenizer), scale=0.0)
+    model.right[:, 7:] = [9, 8]  # 拒绝 before all others
+    assert found("喜欢") == ["喜欢"]
+    variants = Rewriter(model, tokenizer)("喜欢", n_variants=9, min_similarity=-1)[0]["variants"]
+    assert "拒绝" not in [variant["text"] for variant in variants]
+
+
 def test_when_nothing_is_near_enough_the_text_stays_with_a_note():
     answer = rewriter()(HOTEL, min_similarity=1.0)[0]
     assert answer["note"] == "no change leaves the text similar enough"
@@ -280,6 +289,21 @@ def test_long_texts_are_read_in_windows_of_sentences():
     short = rewriter(max_length=12)
     check(text, short(text, min_similarity=0.5)[0], 0.5)
     assert max(map(len, short.model.rows)) <= 12
+
+
+def test_the_similarity_is_that_of_the_worst_window_with_all_its_changes():
+    make = rewriter(max_length=40)
+    table = make.model.encoder.table.numpy()
+
+    def mean(text: str) -> np.ndarray:
+        return table[TOKENIZER.encode([text], max_length=40)[0].input_ids].mean(axis=0)
+
+    for variant in make(HOTEL * 2, share=0.5, min_similarity=0.5)[0]["variants"]:
+        halves = [variant["text"][: len(HOTEL)], variant["text"][len(HOTEL) :]]
+        lengths = np.linalg.norm(mean(HOTEL)) * np.array([np.linalg.norm(mean(half)) for half in halves])
+        cosines = np.array([mean(HOTEL) @ mean(half) for half in halves]) / lengths
+        assert abs(cosines[0] - cosines[1]) > 1e-4
+        assert variant["similarity"] == pytest.approx(cosines.min(), abs=1e-6)
 
 
 @given(

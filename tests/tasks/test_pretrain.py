@@ -28,7 +28,7 @@ from ..workflows.snapshot import differing, snapshot
 from ..workflows.test_resume import CrashError, Interruption, after, crash, interrupt, resume, terminate
 
 FIXTURE = ROOT / "tests" / "fixtures" / "pretrain.txt"
-HELD_OUT = "火车晚点三个小时，候车室里坐满了人。"
+HELD_OUT = "火车晚点三小时。"
 
 
 def settings(folder: Path, **sections: dict[str, Any]) -> dict[str, Any]:
@@ -177,7 +177,7 @@ def test_scores_do_not_depend_on_the_size_of_batches_nor_on_the_seed(task, folde
     model = started(task)
     other = read(folder, evaluation={"metric": "loss", "batch_size": 1})
     other.config = other.config.model_copy(update={"seed": 99})
-    assert score(other, model) == pytest.approx(score(task, model), abs=1e-6)
+    assert score(other, model) == pytest.approx(score(task, model), rel=1e-5)
 
 
 def test_scores_are_those_of_a_second_count(task, model):
@@ -329,9 +329,9 @@ def test_what_is_saved_scores_the_same(finished):
     result = json.loads((finished / "result.json").read_text(encoding="utf-8"))
     for split in ("dev", "test"):
         found = evaluate(finished, split=split)
-        assert found["metrics"] == pytest.approx(result[split], abs=1e-6)
+        assert found["metrics"] == pytest.approx(result[split], rel=1e-5)
     assert Tokenizer.load(finished / "model").vocabulary == loaded.task.tokenizer.vocabulary
-    assert set(loaded.task.tokenizer.vocabulary) > set("桂花开了")
+    assert len({*loaded.task.tokenizer.vocabulary} & {*FIXTURE.read_text(encoding="utf-8")}) > 20
 
 
 def test_another_file_is_scored_in_the_layout_of_the_runs_own(finished, tmp_path):
@@ -373,7 +373,7 @@ def test_going_on_from_a_run_begins_with_its_weights_and_vocabulary(finished, tm
     assert found.keys() == expected.keys()
     assert all(np.array_equal(found[name], expected[name]) for name in found)
     assert score(task, task.build_model()) == pytest.approx(
-        json.loads((finished / "result.json").read_text(encoding="utf-8"))["dev"], abs=1e-6
+        json.loads((finished / "result.json").read_text(encoding="utf-8"))["dev"], rel=1e-5
     )
     run = train(
         settings(tmp_path, model={"encoder": str(finished / "model")}, training={"epochs": 1, "max_length": 32})

@@ -19,7 +19,7 @@ LATIN = [*"abcokt0123", *(f"##{letter}" for letter in "abcokt0123"), "ok", "##\U
 VOCABULARY = [*SPECIAL_TOKENS, *KNOWN, *LATIN, "，", "。", "!", "#", "-", "😀", "é"]
 TOKENIZER, CASED = Tokenizer(VOCABULARY), Tokenizer(VOCABULARY, lowercase=False)
 OTHERS = ["abc", "OK", "T", "b2", "03", " ", "\u3000", "\n", "，", "。", "!", "#", "##", "-", "😀", "é", "e\u0301", "x"]
-ODD = ["\x00", "\u200b", "\ufffd", "\ud83d", "[MASK]", "\uf900", "㐀", "𠀀", "\U0002b820", "a\U0002b820"]
+ODD = ["\x00", "\u200b", "\ufffd", "\ud83d", "[MASK]", "\U00020001", "\uf900", "㐀", "𠀀", "\U0002b820", "a\U0002b820"]
 
 texts = st.lists(st.sampled_from([*WORDS, *OTHERS, *ODD]), max_size=10).map("".join)
 
