@@ -32,7 +32,7 @@ HOMES = {
     "visualdl": {"training/tracking.py", "reporting"},
     "typer": {"cli"},
     "rich": {"cli"},
-    "sklearn": {"metrics", "workflows"},
+    "sklearn": {"metrics", "workflows", "text/word_vectors.py"},
     "seqeval": {"metrics"},
 }
 WITHOUT_PADDLE = {"errors.py", "files.py", "runtime.py", "config.py", "text", "metrics", "doctor", "cli"}
