@@ -40,8 +40,8 @@ CorpusFormat = Literal["text", "tsv", "csv", "jsonl", "json"]
 Column = str | Annotated[int, Field(ge=0)]
 
 _ENDINGS: dict[str, CorpusFormat] = {".txt": "text", ".tsv": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".json": "json"}
-# The last two are of zip archives: a name that is no UTF-8, a way of packing that Python does not know.
-_BROKEN = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, OSError, UnicodeDecodeError, NotImplementedError)
+# The last two: UTF-16 without a mark or a zip's name that is no UTF-8, and a way of packing that Python does not know.
+_BROKEN = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, OSError, UnicodeError, NotImplementedError)
 _LINE_BREAK = re.compile("\r\n|\r|\n")
 _BREAK_TAG = re.compile(r"</?(?:br|p)\s*/?>", re.IGNORECASE)
 _TAG = re.compile(r"</?[A-Za-z][^<>]{0,200}>")

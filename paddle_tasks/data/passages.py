@@ -59,6 +59,11 @@ class Passages(Sequence[Passage]):
         first, behind = self._inner
         return self.ends - self.starts + 2 + (self.pairs & (first < behind))
 
+    def by_row(self) -> tuple[Ids, Ints]:
+        """Return the tokens of all rows, <int32>[tokens], and the number of each one's row, <int64>[tokens]."""
+        lengths = self.ends - self.starts
+        return self.ids[ranges(self.starts, lengths)], np.repeat(np.arange(len(self)), lengths)
+
     def can_be_parted(self, row: int) -> bool:
         """Tell whether a sentence starts inside a row, so that it can be made a pair."""
         return self.pairs and len(self.sentences_within(row)) > 0

@@ -5,15 +5,16 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Literal
 
-from paddle_tasks.data.archives import Line, OpenFile
+from paddle_tasks.data.archives import Line
 from paddle_tasks.data.imdb import LAYOUT, SUFFIXES, read_imdb
 from paddle_tasks.data.records import (
     Record,
     cells_at,
     csv_records,
+    has_half,
     json_cells,
     json_records,
     position,
@@ -135,8 +136,17 @@ def file_format(path: Path, layout: Layout) -> Format:
 
 
 def _lines(path: Path, encoding: str) -> Iterator[Line | BadRow]:
-    with path.open("rb") as stream:
-        yield from OpenFile(str(path), PurePosixPath(path.name), stream).lines(encoding)
+    try:
+        # Bytes that do not decode become lone surrogates, so that each broken line can be named.
+        text = path.read_bytes().decode(encoding, errors="surrogateescape")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not {encoding} text at byte {error.start}") from None
+    # Split at line feeds alone; str.splitlines would also split at U+2028 and the like inside a text.
+    for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), start=1):
+        if has_half(line):
+            yield BadRow(str(path), number, f"not valid {encoding} (data.encoding tells another, such as gb18030)")
+        else:
+            yield number, line.removesuffix("\r")
 
 
 def _json(path: Path, fields: Sequence[str], layout: Layout) -> Iterator[Record | BadRow]:
@@ -157,9 +167,9 @@ def _table(path: Path, fields: Sequence[str], layout: Layout) -> Iterator[Record
     records = list(csv_records(str(path), lines) if file_format(path, layout) == "csv" else tsv_records(lines))
     if not records:
         raise DataError(f"{path}: the file is empty")
-    whole = [record for record in records if not isinstance(record, BadRow)]
-    if not whole:
-        raise DataError(f"{records[0]}; no line of the file can be read")
+    first, whole = records[0], [record for record in records if not isinstance(record, BadRow)]
+    if isinstance(first, BadRow) and not whole:
+        raise DataError(f"{path}:{first.line}: no line can be read, the first is {first.reason}")
     positions, has_header = _columns(path, fields, layout, whole)
     rows = [record for record in records if not has_header or record is not whole[0]]
     return cells_at(str(path), rows, [positions[field] for field in fields], len(whole[0][1]))

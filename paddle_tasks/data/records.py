@@ -48,7 +48,9 @@ def csv_records(where: str, lines: Iterable[Line | BadRow]) -> Iterator[Record |
             return
         except csv.Error as error:
             again.extendleft(reversed(taken[1:]))
-            yield BadRow(where, _number(taken[0]), f"broken quoting: {error}")
+            too_long = f"not closed within {_MAX_QUOTED_LINES:,} lines"
+            reason = too_long if len(taken) == _MAX_QUOTED_LINES else error
+            yield BadRow(where, _number(taken[0]), f"broken quoting: {reason}")
             reader = csv.reader(_taken(rest, again, taken), strict=True)
             continue
         broken = [line for line in taken if isinstance(line, BadRow)]

@@ -28,7 +28,9 @@ from paddle_tasks.data.token_cache import encoded
 from paddle_tasks.errors import ConfigError, DataError
 from paddle_tasks.files import write_json
 from paddle_tasks.metrics.masked_lm import MaskedLMMetrics
+from paddle_tasks.models.bert import PretrainedEncoder
 from paddle_tasks.models.encoder import KINDS, EncoderSection, build_encoder
+from paddle_tasks.models.informed_start import start_informed, word_width
 from paddle_tasks.models.masked_lm import MaskedLanguageModel, load_masked_lm
 from paddle_tasks.models.pretrained import resolve, tokenizer_folder
 from paddle_tasks.models.saving import load_state, save_pretrained
@@ -36,6 +38,7 @@ from paddle_tasks.tasks import SETTINGS
 from paddle_tasks.text.masking import Masking
 from paddle_tasks.text.tokenizer import Tokenizer
 from paddle_tasks.text.units import word_units
+from paddle_tasks.text.word_vectors import word_vectors
 from paddle_tasks.text.wordpieces import count_words, learn_word_pieces
 from paddle_tasks.training.protocol import Evaluation
 from paddle_tasks.training.ranks import Ranks
@@ -51,10 +54,12 @@ class PretrainingModel(EncoderSection):
     """The ``model`` section: ``bert`` or ``ernie`` from scratch, or the name or folder of a model to go on from.
 
     ``dropout`` is what the model will have when it is fine-tuned, ``pretraining_dropout`` what it has until then:
-    a small model that sees each text a few times learns more without.
+    a small model that sees each text a few times learns more without. ``informed_start`` begins from counts of which
+    tokens stand near which (`paddle_tasks.models.informed_start`), and not at random.
     """
 
     pretraining_dropout: Annotated[NonNegativeFloat, Field(lt=1)] = 0.0
+    informed_start: bool = True
 
 
 class PretrainingConfig(RunSection):
@@ -173,9 +178,7 @@ class Task:
 
     @cached_property
     def _batches(self) -> MaskedBatches:
-        return MaskedBatches(
-            self._train_passages(), self.tokenizer, self.config.data.masking.masking, self.config.seed
-        )
+        return MaskedBatches(self._train_passages(), self.tokenizer, self.config.data.masking.masking, self.config.seed)
 
     @cached_property
     def _sampler(self) -> LengthGroupedBatchSampler:
@@ -200,6 +203,8 @@ class Task:
         section, next_sentence = self.config.model, self.config.data.next_sentence
         if section.encoder in SCRATCH:
             encoder = build_encoder(section, len(self.tokenizer), self.tokenizer.pad_id)
+            if section.informed_start:
+                self._inform(encoder)
             model = MaskedLanguageModel(encoder, next_sentence=next_sentence)
         else:
             model = load_masked_lm(section.encoder, next_sentence=next_sentence)
@@ -208,6 +213,11 @@ class Task:
             raise ConfigError(f"training.max_length: {longest} is more than the {most} of {section.encoder}")
         model.set_dropout(section.pretraining_dropout)
         return model
+
+    def _inform(self, encoder: PretrainedEncoder) -> None:
+        tokens, rows = self._batches.passages.by_row()
+        size = word_width(encoder)
+        start_informed(encoder, word_vectors(tokens, rows, len(self.tokenizer), size=size, seed=self.config.seed))
 
     def loss(self, model: nn.Layer, batch: MaskedBatch) -> tuple[paddle.Tensor, int]:
         """Return the summed loss <float32>[] and the number of hidden tokens.

@@ -23,7 +23,7 @@ def word_vectors(words: Array, lines: Array, n_words: int, *, size: int, window:
         words: <int64>[n], the words of the texts, -1 for those that are to be left out.
         lines: <int64>[n], the line of each; words of different lines are not near.
         n_words: the number of different words.
-        size: of a vector, less than ``n_words``.
+        size: of a vector; where there are fewer words than that, the last places are zero.
         window: words on either side that are near.
         seed: of the decomposition's random start.
 
@@ -31,8 +31,8 @@ def word_vectors(words: Array, lines: Array, n_words: int, *, size: int, window:
         <float32>[n_words, size]; zeros for a word that is near none.
     """
     counts = _counts(words, lines, n_words, window)
-    left, values, _ = randomized_svd(_ppmi(counts), size, n_iter=4, random_state=seed)
-    vectors = left * np.sqrt(values)
+    left, values, _ = randomized_svd(_ppmi(counts), min(size, n_words), n_iter=4, random_state=seed)
+    vectors = np.pad(left * np.sqrt(values), ((0, 0), (0, max(0, size - n_words))))
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0).astype(np.float32)
 

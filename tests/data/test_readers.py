@@ -134,9 +134,13 @@ def test_json_keys_can_be_given(file):
 @pytest.mark.parametrize(
     ("content", "layout", "message"),
     [
-        ("lable\ttext\n1\t好\n", {"columns": {"text": "text", "label": "label"}}, "'label' for label.*mean 'lable'"),
-        ("1\t好\n", {"columns": {"text": 2, "label": 0}}, r"a\.tsv:1: no column 2 for text; the columns are 0 to 1"),
-        ("1\t好\n", {"columns": {"text": -1, "label": 0}}, "no column -1 for text"),
+        (
+            "lable\ttext\n1\t好\n",
+            {"columns": {"text": "text", "label": "label"}},
+            r"a\.tsv:1: data\.columns\.label: no column 'label', only.*mean 'lable'",
+        ),
+        ("1\t好\n", {"columns": {"text": 2, "label": 0}}, r"data\.columns\.text: no column 2; the columns are 0 to 1"),
+        ("1\t好\n", {"columns": {"text": -1, "label": 0}}, r"data\.columns\.text: no column -1;"),
         ("1\t好\n", {"columns": {"text": 1}}, "expected text and label, found text; .*data.columns.label=1"),
         ("1\t好\n", {"columns": {"txt": 1, "label": 0}}, "expected text and label, found txt and label"),
         ("a\tb\n1\t好\n", {"columns": {"text": "b", "label": "a"}, "header": False}, "names go with a header"),

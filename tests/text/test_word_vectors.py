@@ -42,10 +42,17 @@ def test_words_that_stand_in_the_same_places_are_near():
     lines = [[low + 2 + a, low + b, low + 2 + c] for low in (0, 5) for a, b, c in generator.integers(0, 2, (200, 3))]
     words = np.array(lines).ravel()
     vectors = word_vectors(words, np.repeat(np.arange(len(lines)), 3), 11, size=4)
-    assert vectors[0] @ vectors[1] > 0.9 > 0.5 > abs(vectors[0] @ vectors[5])
+    assert vectors[0] @ vectors[1] > 0.9
+    assert abs(vectors[0] @ vectors[5]) < 0.5
     np.testing.assert_allclose(np.linalg.norm(vectors[[0, 1, 2, 3, 5, 6, 7, 8]], axis=1), 1, rtol=1e-5)
     assert not vectors[10].any()
 
 
 def test_they_are_the_same_each_time(texts):
     np.testing.assert_array_equal(word_vectors(*texts, 12, size=4), word_vectors(*texts, 12, size=4))
+
+
+def test_with_few_words_the_last_places_are_zero(texts):
+    vectors = word_vectors(*texts, 12, size=20)
+    assert vectors.shape == (12, 20)
+    assert not vectors[:, 12:].any()
