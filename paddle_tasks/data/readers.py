@@ -135,22 +135,25 @@ def file_format(path: Path, layout: Layout) -> Format:
     return "csv" if suffix == ".csv" else "tsv"
 
 
-def _lines(path: Path, encoding: str) -> Iterator[Line | BadRow]:
+def _lines(path: Path, encoding: str) -> Iterator[Line]:
+    """Yield the lines; bytes that do not decode become lone surrogates, so that each broken record can be named."""
     try:
-        # Bytes that do not decode become lone surrogates, so that each broken line can be named.
         text = path.read_bytes().decode(encoding, errors="surrogateescape")
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not {encoding} text at byte {error.start}") from None
     # Split at line feeds alone; str.splitlines would also split at U+2028 and the like inside a text.
     for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), start=1):
-        if has_half(line):
-            yield BadRow(str(path), number, f"not valid {encoding} (data.encoding tells another, such as gb18030)")
-        else:
-            yield number, line.removesuffix("\r")
+        yield number, line.removesuffix("\r")
+
+
+def _undecoded(path: Path, number: int, encoding: str) -> BadRow:
+    return BadRow(str(path), number, f"not valid {encoding} (data.encoding tells another, such as gb18030)")
 
 
 def _json(path: Path, fields: Sequence[str], layout: Layout) -> Iterator[Record | BadRow]:
-    records = list(json_records(str(path), _lines(path, layout.encoding)))
+    read, encoding = _lines(path, layout.encoding), layout.encoding
+    lines = (_undecoded(path, line[0], encoding) if has_half(line[1]) else line for line in read)
+    records = list(json_records(str(path), lines))
     if not records:
         raise DataError(f"{path}: the file is empty")
     names = layout.columns
@@ -163,8 +166,7 @@ def _json(path: Path, fields: Sequence[str], layout: Layout) -> Iterator[Record 
 
 
 def _table(path: Path, fields: Sequence[str], layout: Layout) -> Iterator[Record | BadRow]:
-    lines = _lines(path, layout.encoding)
-    records = list(csv_records(str(path), lines) if file_format(path, layout) == "csv" else tsv_records(lines))
+    records = list(_table_records(path, layout))
     if not records:
         raise DataError(f"{path}: the file is empty")
     first, whole = records[0], [record for record in records if not isinstance(record, BadRow)]
@@ -173,6 +175,16 @@ def _table(path: Path, fields: Sequence[str], layout: Layout) -> Iterator[Record
     positions, has_header = _columns(path, fields, layout, whole)
     rows = [record for record in records if not has_header or record is not whole[0]]
     return cells_at(str(path), rows, [positions[field] for field in fields], len(whole[0][1]))
+
+
+def _table_records(path: Path, layout: Layout) -> Iterator[Record | BadRow]:
+    lines = _lines(path, layout.encoding)
+    for record in csv_records(str(path), lines) if file_format(path, layout) == "csv" else tsv_records(lines):
+        # After the quotes are read: a line that does not decode may open one.
+        if not isinstance(record, BadRow) and any(map(has_half, record[1])):
+            yield _undecoded(path, record[0], layout.encoding)
+        else:
+            yield record
 
 
 def _columns(

@@ -110,18 +110,19 @@ def _word_vectors(encoder: PretrainedEncoder) -> Tensor:
     return encoder.model.embeddings.word_embeddings.weight
 
 
-def load_masked_lm(name: str, *, next_sentence: bool = False) -> MaskedLanguageModel:
+def load_masked_lm(name: str, *, next_sentence: bool = False, model_type: str | None = None) -> MaskedLanguageModel:
     """Load the masked language model that a configuration names, with every weight of it from its file.
 
     Args:
         name: see `paddle_tasks.models.pretrained.resolve`.
         next_sentence: with the head over pairs of texts, fresh when the file has none.
+        model_type: ``bert`` or ``ernie``, to take the weights of the one for the other.
 
     Raises:
         UserError: as `load_pretrained`, or the model has no head that names tokens.
     """
     path = resolve(name).weights
-    encoder = load_pretrained(name)
+    encoder = load_pretrained(name, model_type)
     found = _head_tensors(tensors.read(path))
     if _BIAS not in found:
         raise CheckpointError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -186,7 +186,7 @@ def tokenizer_folder(source: Source) -> Path:
     return folder
 
 
-def load_pretrained(name: str) -> PretrainedEncoder:
+def load_pretrained(name: str, model_type: str | None = None) -> PretrainedEncoder:
     """Load the encoder that a configuration names, with every weight from its file and none at random.
 
     Weights that come without a pooler (of a masked language model, say) are loaded without one, and a text's own
@@ -194,6 +194,7 @@ def load_pretrained(name: str) -> PretrainedEncoder:
 
     Args:
         name: see `resolve`.
+        model_type: build another kind of encoder of the same tensors: BERT and ERNIE are alike.
 
     Raises:
         ConfigError: no such name or folder; with the nearest right name.
@@ -201,6 +202,7 @@ def load_pretrained(name: str) -> PretrainedEncoder:
         SetupError: a PaddleNLP name that is neither in its cache nor to be fetched.
     """
     source = resolve(name)
+    source = replace(source, model_type=model_type or source.model_type)
     if source.is_hub:
         hub.fetch(name)
     found = encoder_tensors(tensors.read(source.weights))

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import paddle
@@ -56,10 +56,12 @@ class PretrainingModel(EncoderSection):
     ``dropout`` is what the model will have when it is fine-tuned, ``pretraining_dropout`` what it has until then:
     a small model that sees each text a few times learns more without. ``informed_start`` begins from counts of which
     tokens stand near which (`paddle_tasks.models.informed_start`), and not at random.
+    ``becomes`` takes the weights of a BERT for an ERNIE or the other way round: they are built alike.
     """
 
     pretraining_dropout: Annotated[NonNegativeFloat, Field(lt=1)] = 0.0
     informed_start: bool = True
+    becomes: Literal["bert", "ernie"] | None = None
 
 
 class PretrainingConfig(RunSection):
@@ -207,7 +209,7 @@ class Task:
                 self._inform(encoder)
             model = MaskedLanguageModel(encoder, next_sentence=next_sentence)
         else:
-            model = load_masked_lm(section.encoder, next_sentence=next_sentence)
+            model = load_masked_lm(section.encoder, next_sentence=next_sentence, model_type=section.becomes)
         longest, most = self.config.training.max_length, model.encoder.max_length
         if most is not None and longest > most:
             raise ConfigError(f"training.max_length: {longest} is more than the {most} of {section.encoder}")

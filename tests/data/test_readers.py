@@ -189,6 +189,11 @@ def test_bytes_that_do_not_decode_name_their_line(file, name, head, good, bad):
     assert [record[0] for record in records(path) if len(record) == 3] == [line - 1, line + 1]
 
 
+def test_a_quoted_cell_that_does_not_decode_is_lost_with_all_its_lines(file):
+    content = 'label,text\n1,好\n0,"{}一\n二,三"\n1,完\n'.encode().replace(b"{}", b"\xff")
+    assert [record[0] for record in records(file("a.csv", content))] == [2, 3, 5]
+
+
 def test_a_workbook_is_refused(file):
     assert refusal(file("a.csv", b"PK\x03\x04\x14")).endswith("an Excel or zip file; save it as CSV, or unpack it")
 
