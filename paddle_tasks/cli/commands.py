@@ -183,6 +183,25 @@ def predict(
         show_attributions(records)
 
 
+@app.command()
+def export(
+    run: RunFolder,
+    output: Annotated[Path, typer.Option(help="A folder that is not there yet.", show_default=False)],
+    form: Annotated[
+        Literal["float16"], typer.Option("--format", help="float16: weights of half the size.")
+    ] = "float16",
+    quiet: Quiet = False,
+) -> None:
+    """Write the best model of a run anew, for others to use, with a card of what it was trained on and how."""
+    _start()
+    from paddle_tasks.workflows.export import EXPORTS
+
+    folder = EXPORTS[form](run, output)
+    if not quiet:
+        size = sum(path.stat().st_size for path in folder.iterdir())
+        _print(f"model {folder}  {size / 1e6:.1f} MB")
+
+
 @app.command("check-data")
 def check_data(
     task: Annotated[str, typer.Argument(help="The task that the data is for.")],

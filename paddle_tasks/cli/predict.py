@@ -25,7 +25,8 @@ OPTIONS: dict[str, Any] = {
     "top_k": Annotated[int | None, typer.Option("--top-k", min=1, help="fill-mask: candidates for each [MASK].")],
     "n_variants": Annotated[int | None, typer.Option("--variants", min=1, help="rewrite: variants of each text.")],
     "share": Annotated[
-        float | None, typer.Option("--share", min=0, max=1, help="rewrite: part of the text that a round may change.")
+        float | None,
+        typer.Option("--share", min=0, max=1, help="rewrite: part of the words that is changed."),
     ],
     "rounds": Annotated[int | None, typer.Option("--rounds", min=1, help="rewrite: how often a text is changed.")],
     "min_similarity": Annotated[

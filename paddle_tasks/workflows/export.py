@@ -39,3 +39,7 @@ def export_float16(run: str | Path, output: str | Path) -> Path:
         if source != Path(run):  # of a model folder by itself nothing more is known than stands in it
             write_card(Path(run), temporary, target.name)
     return target
+
+
+EXPORTS = {"float16": export_float16}
+"""What a model can be exported as, by the name of the format."""
