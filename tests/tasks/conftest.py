@@ -31,6 +31,7 @@ OVERFIT = {
 MORE = {
     "pretrain": {
         "model.n_layers": 1,
+        "model.informed_start": False,  # which counts over a few sentences cannot give
         "training.batch_size": 48,
         "data.vocabulary": {"size": 300, "min_count": 1},
         "data.masking": {"unit": "character", "rate": 0.15, "mask_prob": 1.0, "random_prob": 0.0},
