@@ -31,10 +31,13 @@ def word_vectors(words: Array, lines: Array, n_words: int, *, size: int, window:
         <float32>[n_words, size]; zeros for a word that is near none.
     """
     counts = _counts(words, lines, n_words, window)
-    left, values, _ = randomized_svd(_ppmi(counts), min(size, n_words), n_iter=4, random_state=seed)
+    information = _ppmi(counts)
+    left, values, _ = randomized_svd(information, min(size, n_words), n_iter=4, random_state=seed)
     vectors = np.pad(left * np.sqrt(values), ((0, 0), (0, max(0, size - n_words))))
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0).astype(np.float32)
+    # Of a word that is near none, rounding leaves a little, which is no direction.
+    known = (np.diff(information.indptr) > 0)[:, None] & (norms > 0)
+    return np.divide(vectors, norms, out=np.zeros_like(vectors), where=known).astype(np.float32)
 
 
 def _counts(words: Array, lines: Array, n_words: int, window: int) -> sparse.csr_matrix:
