@@ -13,6 +13,18 @@ from paddle_tasks.files import write_json, write_text
 STAGES, CARD = "stages.json", "README.md"
 _SCORES = ("accuracy", "accuracy_deduplicated", "word_accuracy", "next_sentence_accuracy", "macro_f1", "loss")
 
+_LIMITS = {
+    "pretrain": (
+        "A small model of little text: it knows reviews, headlines and novels better than anything else, repeats what "
+        "these say about people and places, and is no source of facts. Texts of more than the length below were never "
+        "seen in training."
+    ),
+}
+_LICENCES = (
+    "The weights come under the project's own licence, Apache-2.0. What the publishers of the documents state stands "
+    "in the table of each stage; it is no proof of rights to third-party text, and some are for research only."
+)
+
 Record = Mapping[str, Any]
 
 
@@ -46,10 +58,11 @@ def _config(run: Path) -> Any:
 
 def _record(run: Path) -> Record:
     result = json.loads((run / "result.json").read_text(encoding="utf-8"))
-    kept = ("task", "seed", "model", "data", "dev", "test", "train", "environment")
+    kept = ("task", "seed", "model", "data", "dev", "test", "train")
     return {
         "run": run.name,
         **{name: result[name] for name in kept if name in result},
+        "environment": {name: result["environment"][name] for name in ("versions", "device", "threads", "processes")},
         "config": _config(run),
         "curve": list(_curve(run)),
     }
@@ -78,6 +91,9 @@ def _card(name: str, stages: Sequence[Record]) -> Iterator[str]:
     yield "Every figure below was written by `paddle-tasks export` from the runs; `stages.json` holds them all."
     for number, stage in enumerate(stages, start=1):
         yield from _stage(number, stage)
+    yield from ("", "## Licences", "", _LICENCES)
+    limits = dict.fromkeys(_LIMITS.get(stage["task"], "") for stage in stages)
+    yield from ("", "## Limits", "", *filter(None, limits))
 
 
 def _stage(number: int, stage: Record) -> Iterator[str]:

@@ -1,0 +1,106 @@
+"""The models that ship: small, whole, told of in their cards, and readable by PaddleNLP."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import paddle
+import pytest
+from safetensors.numpy import load_file
+
+from paddle_tasks.data.documents import CorpusSection, Document, read_documents
+from paddle_tasks.inference.predictor import pipeline
+from paddle_tasks.models.masked_lm import load_masked_lm
+from paddle_tasks.models.pretrained import ASSETS
+from paddle_tasks.text.tokenizer import Tokenizer
+from paddle_tasks.workflows.model_card import CARD, STAGES
+
+from .helpers import DATA
+
+MODELS = sorted(folder for folder in ASSETS.glob("*") if folder.is_dir())
+LANGUAGE_MODELS = [folder for folder in MODELS if folder.name.endswith("-mini-zh")]
+MEGABYTE = 1_000_000
+UNKNOWN = {
+    "ChnSentiCorp": {"path": "sentiment/chnsenticorp/test.tsv", "columns": ["text_a"]},
+    "THUCNews titles": {"path": "news/thucnews_titles/test.txt", "format": "tsv", "columns": [0]},
+    "restaurant reviews": {
+        "path": "opinion/restaurant_aste/test.txt",
+        "format": "tsv",
+        "separator": "####",
+        "columns": [0],
+        "spaced": True,
+    },
+}
+
+each_model = pytest.mark.parametrize("folder", MODELS, ids=lambda folder: folder.name)
+each_language_model = pytest.mark.parametrize("folder", LANGUAGE_MODELS, ids=lambda folder: folder.name)
+
+
+def test_they_are_small_together():
+    assert MODELS
+    assert sum(path.stat().st_size for path in ASSETS.rglob("*") if path.is_file()) < 60 * MEGABYTE
+
+
+@each_model
+def test_its_weights_are_half_precision_and_small(folder: Path):
+    path = folder / "model.safetensors"
+    assert path.stat().st_size < 12 * MEGABYTE
+    for array in load_file(path).values():
+        assert array.dtype == np.float16
+        assert np.isfinite(array).all()
+
+
+@each_model
+def test_its_card_tells_what_it_was_made_of(folder: Path):
+    card = (folder / CARD).read_text(encoding="utf-8")
+    for stage in json.loads((folder / STAGES).read_text(encoding="utf-8")):
+        assert f"{stage['train']['tokens']:,} tokens" in card
+        sources = stage["config"]["data"]["train"]
+        assert all(source["origin"] for source in sources if isinstance(source, dict))
+    assert "## Licences" in card
+    assert "## Limits" in card
+
+
+@each_model
+def test_its_files_name_no_place_on_a_machine(folder: Path):
+    for path in folder.iterdir():
+        if path.suffix in (".json", ".md"):
+            assert not re.search(r"[\"' (]/\w+/", path.read_text(encoding="utf-8")), path
+
+
+@each_language_model
+def test_paddlenlp_gives_the_same_answers(folder: Path):
+    from paddlenlp import transformers
+
+    kind = {"bert": "Bert", "ernie": "Ernie"}[folder.name.partition("-")[0]]
+    theirs = getattr(transformers, f"{kind}ForMaskedLM").from_pretrained(str(folder), dtype="float32")
+    ours = load_masked_lm(str(folder))
+    ids = paddle.to_tensor(np.random.default_rng(0).integers(5, 5000, (2, 20)))
+    theirs.eval()
+    ours.eval()
+    with paddle.no_grad():
+        expected = theirs(ids)
+        expected = expected[0] if isinstance(expected, tuple) else expected
+        found = ours(ids, paddle.zeros_like(ids), paddle.full([2], 20, "int64"), paddle.arange(40))
+    np.testing.assert_allclose(found.numpy(), expected.reshape([40, -1]).numpy(), atol=1e-4)
+
+
+@each_language_model
+def test_it_knows_some_chinese(folder: Path):
+    answers = pipeline("fill-mask", model=str(folder))(["他在北[MASK]大学读书。", "这家酒店的服[MASK]很好。"])
+    assert [answer["masks"][0]["candidates"][0]["token"] for answer in answers] == ["京", "务"]
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason=f"no public data in {DATA}")
+@each_language_model
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_few_tokens_are_unknown(folder: Path, name: str):
+    tokenizer = Tokenizer.load(folder)
+    documents = read_documents(CorpusSection.model_validate_json(json.dumps(UNKNOWN[name])), DATA)
+    lines = [line for document in documents if isinstance(document, Document) for line in document.lines]
+    packed = tokenizer.encode_packed(lines, max_length=4000)
+    n_tokens = packed.lengths.sum() - 2 * len(lines)
+    assert (packed.input_ids == tokenizer.unk_id).sum() / n_tokens <= 0.0005
