@@ -54,7 +54,7 @@ class MaskingSection(Section):
 class WordPieceSection(Section):
     """The vocabulary that a model from scratch learns of its train documents; another brings its own."""
 
-    size: Annotated[int, Field(ge=100, le=65_536)] = 8000
+    size: Annotated[int, Field(ge=250, le=65_536)] = 8000
     min_count: Annotated[int, Field(ge=1)] = 2
 
 
@@ -62,7 +62,7 @@ class PretrainingData(Section):
     """The ``data`` section of pretraining: sources of documents for each split.
 
     Lines of ``train`` that stand in ``held_out``, exactly or nearly (character 5-grams, Jaccard), are dropped before
-    anything else is done with them.
+    anything else is done with them. A bad row of ``held_out`` always stops: what is not read cannot be dropped.
     """
 
     folder: str = "."  # that relative paths start from

@@ -23,7 +23,7 @@ _BATCH = 32
 _WIDTH = 8
 """Fillings of a text's first masks that are carried on to the next one."""
 _NO_WORD = re.compile(r"\[.+\]|<.+>")  # [PAD] and its kin, [unused1], <S>: no text gives an entry of such a form
-_NEARLY = re.compile(r"[\[【<{(（]\s*mask\s*[\]】>})）]", re.IGNORECASE)
+_NEARLY = re.compile(r"[\[［【<{(（]\s*(?:mask|ｍａｓｋ)\s*[\]］】>})）]", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

@@ -322,12 +322,14 @@ class _Draft:
 
 
 def _same_kind(new: str, kind: str) -> bool:
-    return new in _DEGREE if kind == _DEGREE_KIND else _KINDS.get(words.tag_of(new)) == kind and not _starts_bound(new)
+    if kind == _DEGREE_KIND or new in _DEGREE:
+        return kind == _DEGREE_KIND and new in _DEGREE
+    return _KINDS.get(words.tag_of(new)) == kind and not _starts_bound(new)
 
 
 def _any_kind(new: str, kind: str) -> bool:
     """Tell whether a string may stand for a word of that kind when no word does: no name and no number."""
-    return kind != _DEGREE_KIND and words.tag_of(new) in {"", *_KINDS}
+    return kind != _DEGREE_KIND and new not in _DEGREE and words.tag_of(new) in {"", *_KINDS}
 
 
 def _cosines(rows: States, other: npt.NDArray[np.float32]) -> list[float]:

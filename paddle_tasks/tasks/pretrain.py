@@ -28,6 +28,7 @@ from paddle_tasks.data.token_cache import encoded
 from paddle_tasks.errors import ConfigError, DataError
 from paddle_tasks.files import write_json
 from paddle_tasks.metrics.masked_lm import MaskedLMMetrics
+from paddle_tasks.models.base import check_heads
 from paddle_tasks.models.bert import PretrainedEncoder
 from paddle_tasks.models.encoder import KINDS, EncoderSection, build_encoder
 from paddle_tasks.models.informed_start import start_informed, word_width
@@ -113,6 +114,19 @@ class Task:
             raise ConfigError(f"training.max_length: {training.max_length} leaves no room beside the special tokens")
         if training.loss != LossSection():
             raise ConfigError("training.loss: is for classifiers; pretraining has the cross-entropy alone")
+        if encoder in SCRATCH:
+            self._check_sizes()
+
+    def _check_sizes(self) -> None:
+        model, longest = self.config.model, self.config.training.max_length
+        check_heads(model)
+        if longest > model.max_positions:
+            raise ConfigError(f"training.max_length: {longest} is more than model.max_positions, {model.max_positions}")
+        if model.informed_start and (model.n_heads < 2 or model.hidden_size // model.n_heads % 2):
+            raise ConfigError(
+                f"model.informed_start: needs 2 heads or more of an even width, found {model.n_heads} of "
+                f"{model.hidden_size // model.n_heads}; change them, or set it to false"
+            )
 
     def _room(self, *, pairs: bool) -> int:
         """Return the tokens of a passage beside [CLS] and [SEP], and the second [SEP] of a pair."""

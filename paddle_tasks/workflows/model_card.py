@@ -9,21 +9,14 @@ from typing import Any
 
 from paddle_tasks import config as configuration
 from paddle_tasks.files import write_json, write_text
+from paddle_tasks.models.pretrained import ASSETS, BUILTIN
 
 STAGES, CARD = "stages.json", "README.md"
-_SCORES = ("accuracy", "accuracy_deduplicated", "word_accuracy", "next_sentence_accuracy", "macro_f1", "loss")
+NOTES = "card.yaml"
+"""In a run folder: what its maker adds to the card, as texts by heading (Licences, Limits)."""
 
-_LIMITS = {
-    "pretrain": (
-        "A small model of little text: it knows reviews, headlines and novels better than anything else, repeats what "
-        "these say about people and places, and is no source of facts. Texts of more than the length below were never "
-        "seen in training."
-    ),
-}
-_LICENCES = (
-    "The weights come under the project's own licence, Apache-2.0. What the publishers of the documents state stands "
-    "in the table of each stage; it is no proof of rights to third-party text, and some are for research only."
-)
+RESULT = "result.json"
+_SCORES = ("accuracy", "accuracy_deduplicated", "word_accuracy", "next_sentence_accuracy", "macro_f1", "loss")
 
 Record = Mapping[str, Any]
 
@@ -37,19 +30,21 @@ def write_card(run: Path, folder: Path, name: str) -> None:
         name: what the model is called.
     """
     stages = [*_earlier(run), _record(run)]
+    path = run / NOTES
+    notes = configuration.parse_yaml(path.read_text(encoding="utf-8"), str(path)) if path.is_file() else {}
     write_json(folder / STAGES, stages)
-    write_text(folder / CARD, "\n".join(_card(name, stages)) + "\n")
+    write_text(folder / CARD, "\n".join(_card(name, stages, notes)) + "\n")
 
 
 def _earlier(run: Path) -> list[Record]:
-    """Return the stages of the model that a run went on from, when its folder tells them."""
-    from paddle_tasks.models.pretrained import resolve
-
-    encoder = _config(run)["model"]["encoder"]
-    path = Path(encoder) / STAGES if Path(encoder).is_dir() else None
-    if str(encoder).startswith("builtin/"):
-        path = resolve(encoder).weights.parent / STAGES
-    return list(json.loads(path.read_text(encoding="utf-8"))) if path and path.is_file() else []
+    """Return the stages of the model that a run went on from, when it was exported or is that of another run."""
+    encoder = str(_config(run)["model"]["encoder"])
+    folder = ASSETS / encoder.removeprefix(BUILTIN) if encoder.startswith(BUILTIN) else Path(encoder).expanduser()
+    if (folder / STAGES).is_file():
+        return list(json.loads((folder / STAGES).read_text(encoding="utf-8")))
+    if folder.name == "model" and (folder.parent / RESULT).is_file():
+        return [*_earlier(folder.parent), _record(folder.parent)]
+    return []
 
 
 def _config(run: Path) -> Any:
@@ -57,7 +52,7 @@ def _config(run: Path) -> Any:
 
 
 def _record(run: Path) -> Record:
-    result = json.loads((run / "result.json").read_text(encoding="utf-8"))
+    result = json.loads((run / RESULT).read_text(encoding="utf-8"))
     kept = ("task", "seed", "model", "data", "dev", "test", "train")
     return {
         "run": run.name,
@@ -83,7 +78,7 @@ def _curve(run: Path) -> Iterator[Record]:
 # ---- the text
 
 
-def _card(name: str, stages: Sequence[Record]) -> Iterator[str]:
+def _card(name: str, stages: Sequence[Record], said: Mapping[str, str]) -> Iterator[str]:
     yield f"# {name}"
     yield ""
     model = stages[-1]["model"]
@@ -91,9 +86,8 @@ def _card(name: str, stages: Sequence[Record]) -> Iterator[str]:
     yield "Every figure below was written by `paddle-tasks export` from the runs; `stages.json` holds them all."
     for number, stage in enumerate(stages, start=1):
         yield from _stage(number, stage)
-    yield from ("", "## Licences", "", _LICENCES)
-    limits = dict.fromkeys(_LIMITS.get(stage["task"], "") for stage in stages)
-    yield from ("", "## Limits", "", *filter(None, limits))
+    for heading, text in said.items():
+        yield from ("", f"## {heading}", "", text)
 
 
 def _stage(number: int, stage: Record) -> Iterator[str]:
@@ -103,13 +97,13 @@ def _stage(number: int, stage: Record) -> Iterator[str]:
     yield (
         f"From `{config['model']['encoder']}`, seed {stage['seed']}: {train['optimizer_steps']:,} steps, "
         f"{train['tokens']:,} tokens in {train['seconds'] / 3600:.2f} hours, {speed} ({where['device']}, "
-        f"{where['threads']} threads in each of {where['processes']} processes)."
+        f"processes: {where['processes']}, threads of each: {where['threads']})."
     )
     dropped = stage["data"]["train"].get("dropped_lines")
     if dropped is not None:
         yield (
-            f"{dropped:,} of {stage['data']['train']['lines']:,} lines were dropped first, which stand in dev or test "
-            "files, exactly or nearly (character 5-grams, Jaccard)."
+            f"{dropped:,} of {stage['data']['train']['lines']:,} lines were dropped first, which stand in "
+            "data.held_out, exactly or nearly (character 5-grams, Jaccard)."
         )
     yield from _sources(config["data"]["train"])
     yield from _settings(config)

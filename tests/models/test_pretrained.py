@@ -253,7 +253,7 @@ def test_resolving_reads_no_weights(golden_copy):
         ("hfl/chinese-bert-wwm", r"did you mean 'hfl/roberta-wwm-ext'\? \(a Hugging Face name is not fetched"),
         ("someone/chinese-bert-wwm", r"no such folder \(a Hugging Face name is not fetched"),
         ("rnnn", "did you mean 'rnn'"),
-        ("something-else", "neither rnn, gru, lstm, bilstm, textcnn, transformer, bert, nor a built-in"),
+        ("something-else", "neither rnn, gru, lstm, bilstm, textcnn, transformer, bert, ernie, nor a built-in"),
     ],
 )
 def test_mistyped_names(name, message):

@@ -11,10 +11,13 @@ import pytest
 from paddle_tasks import tasks
 from paddle_tasks.config import inline
 from paddle_tasks.inference.predictor import load
+from paddle_tasks.tasks._classification import TextClassification
 from paddle_tasks.workflows.train import load_config, train
 
 from ..helpers import ROOT
 
+CLASSIFIERS = [name for name in tasks.names() if issubclass(tasks.find(name), TextClassification)]
+each_classifier = pytest.mark.parametrize("name", CLASSIFIERS, indirect=True)
 FIXTURES = ROOT / "tests" / "fixtures"
 # Long enough to know the rows by heart: this is about learning at all, not about learning well.
 OVERFIT = {

@@ -18,7 +18,7 @@ from paddle_tasks.tasks import SETTINGS
 from paddle_tasks.tasks.sentiment import Task
 
 from ..helpers import table
-from .conftest import fixture_of, read_task
+from .conftest import each_classifier, fixture_of, read_task
 
 HEADER = ("label", "text")
 TWINS = ("accuracy_deduplicated", "macro_f1_deduplicated", "f1_deduplicated")
@@ -114,6 +114,7 @@ def test_features_from_the_cache_are_the_same(tmp_path, monkeypatch):
 # ---- scores
 
 
+@each_classifier
 def test_rows_come_in_the_order_of_the_file(task, model):
     found = task.evaluate(model, task.splits["dev"], lambda: None)
     examples = task.splits["dev"].examples
@@ -127,6 +128,7 @@ def test_rows_come_in_the_order_of_the_file(task, model):
     assert found.metrics["loss"] == pytest.approx(np.mean([record["loss"] for record in found.predictions]))
 
 
+@each_classifier
 def test_the_dev_loss_is_the_train_loss_without_dropout(task, model):
     metrics = task.evaluate(model, task.splits["train"], lambda: None).metrics
     model.eval()
@@ -152,6 +154,7 @@ def test_a_chance_of_zero_is_a_large_loss_and_no_infinite_one():
     assert 80 < found["loss"] < 100
 
 
+@each_classifier
 def test_the_space_between_batches_is_given_away(task, model):
     calls: list[int] = []
     task.evaluate(model, task.splits["dev"], lambda: calls.append(1))
@@ -189,6 +192,7 @@ def test_train_itself_and_a_run_without_train_have_no_twin():
 # ---- the model folder
 
 
+@each_classifier
 def test_a_model_folder_of_another_version_is_refused(task, model, tmp_path):
     paddle.seed(1)
     task.save_model(model, tmp_path / "model")

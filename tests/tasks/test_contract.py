@@ -12,15 +12,12 @@ from paddle import nn
 from paddle_tasks import tasks
 from paddle_tasks.config import dump, parse_yaml, validate
 from paddle_tasks.errors import ConfigError, DataError
-from paddle_tasks.tasks._classification import TextClassification
 from paddle_tasks.workflows.train import load_config, train
 
 from ..helpers import ROOT
-from .conftest import fixture_of, quick_config, read_task
+from .conftest import each_classifier, fixture_of, quick_config, read_task
 
 SECONDS = 60
-CLASSIFIERS = [name for name in tasks.names() if issubclass(tasks.find(name), TextClassification)]
-each_classifier = pytest.mark.parametrize("name", CLASSIFIERS, indirect=True)
 # A line that the reader of the fixture's kind refuses, and what it says.
 BAD_LINES = {
     ".tsv": ("\t".join(["x"] * 9).encode(), r"expected \d+ columns, found 9"),

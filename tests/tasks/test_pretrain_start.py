@@ -8,6 +8,7 @@ import numpy as np
 import paddle
 import pytest
 
+from paddle_tasks.errors import ConfigError
 from paddle_tasks.models.informed_start import word_width
 from paddle_tasks.models.masked_lm import load_masked_lm
 from paddle_tasks.workflows.train import train
@@ -34,6 +35,13 @@ def test_the_start_does_not_depend_on_chance_but_for_what_counts_do_not_tell(tmp
     np.testing.assert_array_equal(words(same)[counted], words(other)[counted])
     # [MASK] stands in no text.
     assert (words(same)[task.tokenizer.mask_id] != words(other)[task.tokenizer.mask_id]).any()
+
+
+@pytest.mark.parametrize("sizes", [{"n_heads": 1}, {"hidden_size": 18, "n_heads": 2}])
+def test_heads_that_cannot_look_at_neighbours_are_refused(tmp_path, sizes):
+    with pytest.raises(ConfigError, match="model.informed_start: needs 2 heads or more of an even width"):
+        read(tmp_path, model=sizes)
+    started(read(tmp_path, model={**sizes, "informed_start": False}))
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -71,3 +72,25 @@ def test_a_weight_that_float16_cannot_hold_is_refused(exported, tmp_path):
     with pytest.raises(CheckpointError, match=f"{name}: 1e\\+06 is too large for float16"):
         export_float16(folder, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_run_that_is_not_finished_is_refused(finished, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    (run / "result.json").unlink()
+    with pytest.raises(CheckpointError, match="is not finished"):
+        export_float16(run, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert not (export_float16(run / "model", tmp_path / "bare") / CARD).exists()
+
+
+def test_the_card_goes_on_from_that_of_the_start(finished, tmp_path):
+    run = tmp_path / "second"
+    shutil.copytree(finished, run)
+    config = (run / "config.yaml").read_text()
+    encoder = next(line for line in config.splitlines() if line.strip().startswith("encoder:"))
+    (run / "config.yaml").write_text(config.replace(encoder, f"  encoder: {finished / 'model'}"))
+    (run / "card.yaml").write_text("Limits: A toy.\n")
+    folder = export_float16(run, tmp_path / "out")
+    assert [stage["run"] for stage in json.loads((folder / STAGES).read_text())] == [finished.name, "second"]
+    assert "## Limits\n\nA toy." in (folder / CARD).read_text()
