@@ -39,7 +39,7 @@ def test_the_start_does_not_depend_on_chance_but_for_what_counts_do_not_tell(tmp
 
 @pytest.mark.parametrize("sizes", [{"n_heads": 1}, {"hidden_size": 18, "n_heads": 2}])
 def test_heads_that_cannot_look_at_neighbours_are_refused(tmp_path, sizes):
-    with pytest.raises(ConfigError, match="model.informed_start: needs 2 heads or more of an even width"):
+    with pytest.raises(ConfigError, match=r"model\.informed_start: needs 2 heads or more of an even width"):
         read(tmp_path, model=sizes)
     started(read(tmp_path, model={**sizes, "informed_start": False}))
 
