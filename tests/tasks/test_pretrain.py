@@ -403,7 +403,7 @@ CASES = {
     "rows longer than the model takes": (
         {"training": {"max_length": 41}},
         ConfigError,
-        "^training.max_length: 41 is more than the 40 of ernie$",
+        r"^training\.max_length: 41 is more than model\.max_positions, 40$",
     ),
     "rows without room": (
         {"training": {"max_length": 3}},
