@@ -14,7 +14,6 @@ from paddle_tasks.data.masked_batches import NO_PAIR, MaskedBatches
 from paddle_tasks.data.rows import Row
 from paddle_tasks.errors import CheckpointError, ConfigError, DataError, Interrupted, RunStopped
 from paddle_tasks.inference.predictor import load
-from paddle_tasks.models.masked_lm import load_masked_lm
 from paddle_tasks.models.saving import save_pretrained
 from paddle_tasks.tasks.pretrain import Task
 from paddle_tasks.text.masking import Masking
@@ -340,53 +339,6 @@ def test_another_file_is_scored_in_the_layout_of_the_runs_own(finished, tmp_path
     found = evaluate(finished, data=str(other))
     assert found["rows"] == 2  # documents parted by blank lines
     assert found["metrics"]["loss"] > 0
-
-
-def test_config_json_keeps_its_own_dropout(finished):
-    config = json.loads((finished / "model/config.json").read_text(encoding="utf-8"))
-    assert config.get("hidden_dropout_prob", 0.1) == config.get("attention_probs_dropout_prob", 0.1) == 0.1
-    assert load(finished).model.encoder.model.config.hidden_dropout_prob == 0.1
-
-
-@pytest.mark.parametrize(("probability", "differs"), [(0.0, False), (0.3, True)])
-def test_its_own_dropout_is_that_of_training(folder, probability, differs):
-    task = read(folder, model={**settings(folder)["model"], "pretraining_dropout": probability, "dropout": 0.4})
-    model = started(task)
-    model.train()
-    batch = batch_of(task, [0, 1])
-    first, second = (float(task.loss(model, batch)[0]) for _ in range(2))
-    assert (first != second) == differs
-
-
-# ---- going on from a model
-
-
-def weights(layer: paddle.nn.Layer) -> dict[str, np.ndarray]:
-    return {name: value.numpy() for name, value in layer.state_dict().items()}
-
-
-def test_going_on_from_a_run_begins_with_its_weights_and_vocabulary(finished, tmp_path):
-    task = read(tmp_path, model={"encoder": str(finished / "model")})
-    before = load(finished)
-    assert task.tokenizer.vocabulary == before.task.tokenizer.vocabulary
-    found, expected = weights(started(task)), weights(before.model)
-    assert found.keys() == expected.keys()
-    assert all(np.array_equal(found[name], expected[name]) for name in found)
-    assert score(task, task.build_model()) == pytest.approx(
-        json.loads((finished / "result.json").read_text(encoding="utf-8"))["dev"], rel=1e-5
-    )
-    run = train(
-        settings(tmp_path, model={"encoder": str(finished / "model")}, training={"epochs": 1, "max_length": 32})
-    )
-    assert run.result["dev"]["loss"] != pytest.approx(score(task, task.build_model())["loss"], abs=1e-6)
-
-
-def test_a_head_over_pairs_may_come_later(tmp_path):
-    data = {**settings(tmp_path)["data"], "next_sentence": False}
-    first = train(settings(tmp_path / "first", data=data)).folder
-    assert not load_masked_lm(str(first / "model")).next_sentence
-    second = settings(tmp_path / "second", model={"encoder": str(first / "model")})
-    assert "next_sentence_accuracy" in train(second).result["dev"]
 
 
 # ---- what is refused
