@@ -16,6 +16,7 @@ from paddle_tasks.text.tokenizer import SPECIAL_TOKENS, Tokenizer
 Array = np.ndarray[Any, np.dtype[Any]]
 NO_PAIR, FOLLOWS, RANDOM = -1, 0, 1
 """What a row's second text is; 0 and 1 as in PaddleNLP's heads."""
+NO_WORD = -1
 
 _TRIES = 8
 
@@ -32,6 +33,7 @@ class MaskedBatch:
         targets: <int64>[n], these tokens.
         pairs: <int64>[batch], `FOLLOWS`, `RANDOM` or `NO_PAIR`.
         rows: each row's place in its data set.
+        words: <int64>[batch, length], the number of the word that each token belongs to, `NO_WORD` for none.
     """
 
     input_ids: Array
@@ -41,6 +43,7 @@ class MaskedBatch:
     targets: Array
     pairs: Array
     rows: tuple[int, ...]
+    words: Array
 
     @property
     def n_tokens(self) -> int:
@@ -81,6 +84,7 @@ class MaskedBatch:
             self.targets[own],
             self.pairs[rows],
             self.rows[rows],
+            self.words[rows],
         )
 
 
@@ -91,6 +95,7 @@ class _Row:
     places: Array
     targets: Array
     pair: int
+    words: Array
 
 
 class MaskedBatches:
@@ -120,6 +125,8 @@ class MaskedBatches:
         input_ids = np.full((len(made), len(columns)), self.tokenizer.pad_id, np.int64)
         is_real = columns < lengths[:, None]
         input_ids[is_real] = _joined([row.ids for row in made])
+        words = np.full(input_ids.shape, NO_WORD, np.int64)
+        words[is_real] = _joined([row.words for row in made])
         second = columns >= np.array([row.n_first + 2 for row in made], np.int64)[:, None]
         n_hidden = [len(row.places) for row in made]
         return MaskedBatch(
@@ -130,6 +137,7 @@ class MaskedBatches:
             targets=_joined([row.targets for row in made]),
             pairs=np.array([row.pair for row in made], np.int64),
             rows=tuple(rows),
+            words=words,
         )
 
     def _row(self, row: int, generator: np.random.Generator) -> _Row:
@@ -138,10 +146,21 @@ class MaskedBatches:
         starts = np.concatenate([self._unit_starts(part) for part in parts])
         n_first = parts[0].stop - parts[0].start
         places, hidden = self.masking.apply(ids, starts, self.tokenizer.mask_id, self._words, generator)
-        cls, sep = [self.tokenizer.cls_id], [self.tokenizer.sep_id]
-        second = [] if pair == NO_PAIR else [hidden[n_first:], sep]
-        joined = np.concatenate([cls, hidden[:n_first], sep, *second])
-        return _Row(joined, n_first, 1 + places + (places >= n_first), ids[places], pair)
+        cls, sep, none = [self.tokenizer.cls_id], [self.tokenizer.sep_id], [NO_WORD]
+        return _Row(
+            _framed(hidden, n_first, pair, cls, sep),
+            n_first,
+            1 + places + (places >= n_first),
+            ids[places],
+            pair,
+            _framed(self._words_of(parts), n_first, pair, none, none),
+        )
+
+    def _words_of(self, parts: Sequence[slice]) -> Array:
+        known = self.passages.words
+        if known is None:
+            return np.full(sum(part.stop - part.start for part in parts), NO_WORD)
+        return np.concatenate([known.words[part] for part in parts])
 
     def _unit_starts(self, part: slice) -> Array:
         starts = self.passages.unit_starts[part].copy()
@@ -169,6 +188,12 @@ class MaskedBatches:
                 start = int(generator.choice(fitting))
                 return slice(start, start + length)
         return None
+
+
+def _framed(values: Array, n_first: int, pair: int, cls: list[int], sep: list[int]) -> Array:
+    """Put what stands for the special tokens around a text, or around each of a pair."""
+    second = [] if pair == NO_PAIR else [values[n_first:], sep]
+    return np.concatenate([cls, values[:n_first], sep, *second])
 
 
 def _joined(parts: Sequence[Array]) -> Array:

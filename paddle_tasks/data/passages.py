@@ -10,6 +10,7 @@ from typing import Any, TypedDict, overload
 import numpy as np
 
 from paddle_tasks.text.packing import PackedIds, ranges
+from paddle_tasks.text.word_vectors import WordVectors
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 Ids = np.ndarray[Any, np.dtype[np.int32]]
@@ -40,6 +41,7 @@ class Passages(Sequence[Passage]):
         ends: <int64>[rows], the token behind its last.
         documents: <int64>[rows], the number of its document.
         pairs: whether rows are made pairs of texts where they can be.
+        words: the word that each token belongs to, where that is asked for.
     """
 
     ids: Ids
@@ -49,6 +51,7 @@ class Passages(Sequence[Passage]):
     ends: Ints
     documents: Ints
     pairs: bool = False
+    words: WordVectors | None = None
 
     def __len__(self) -> int:
         return len(self.starts)

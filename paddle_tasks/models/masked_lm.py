@@ -78,8 +78,15 @@ class MaskedLanguageModel(nn.Layer):  # type: ignore[misc]
     ) -> tuple[Tensor, Tensor | None]:
         """Return what `forward` does, and the logits <float32>[batch, 2] of "follows" and "does not", if learnt."""
         states, vectors = self.encoder.states_at(input_ids, token_type_ids, lengths, positions)
-        logits = self.cls.predictions(states, _word_vectors(self.encoder))
-        return logits, self.cls.seq_relationship(vectors) if self.next_sentence else None
+        return self.named(states), self.told(vectors)
+
+    def named(self, states: Tensor) -> Tensor:
+        """Return the logits <float32>[n, vocabulary] of the tokens for states <float32>[n, width]."""
+        return self.cls.predictions(states, _word_vectors(self.encoder))
+
+    def told(self, vectors: Tensor) -> Tensor | None:
+        """Return the logits <float32>[batch, 2] of pairs for the encoder's text vectors, or None if none is learnt."""
+        return self.cls.seq_relationship(vectors) if self.next_sentence else None
 
 
 class _TokenHead(nn.Layer):  # type: ignore[misc]

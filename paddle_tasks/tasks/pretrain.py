@@ -20,8 +20,18 @@ from paddle_tasks.data.batches import LengthGroupedBatchSampler
 from paddle_tasks.data.catalogue import SplitName
 from paddle_tasks.data.corpora import Documents, PretrainingData, load_documents
 from paddle_tasks.data.documents import CorpusSection, Document
-from paddle_tasks.data.masked_batches import NO_PAIR, MaskedBatch, MaskedBatches
-from paddle_tasks.data.passages import CLOSING, SENTENCE_ENDS, Passages, cut, sentence_starts, tokens_of
+from paddle_tasks.data.masked_batches import NO_PAIR, NO_WORD, MaskedBatch, MaskedBatches
+from paddle_tasks.data.passages import (
+    CLOSING,
+    SENTENCE_ENDS,
+    Flags,
+    Ids,
+    Ints,
+    Passages,
+    cut,
+    sentence_starts,
+    tokens_of,
+)
 from paddle_tasks.data.rows import Row
 from paddle_tasks.data.splits import require_good
 from paddle_tasks.data.token_cache import encoded
@@ -39,7 +49,7 @@ from paddle_tasks.tasks import SETTINGS
 from paddle_tasks.text.masking import Masking
 from paddle_tasks.text.tokenizer import Tokenizer
 from paddle_tasks.text.units import word_units
-from paddle_tasks.text.word_vectors import word_vectors
+from paddle_tasks.text.word_vectors import WordVectors, vectors_of_words, word_vectors
 from paddle_tasks.text.wordpieces import count_words, learn_word_pieces
 from paddle_tasks.training.protocol import Evaluation
 from paddle_tasks.training.ranks import Ranks
@@ -58,11 +68,14 @@ class PretrainingModel(EncoderSection):
     a small model that sees each text a few times learns more without. ``informed_start`` begins from counts of which
     tokens stand near which (`paddle_tasks.models.informed_start`), and not at random.
     ``becomes`` takes the weights of a BERT for an ERNIE or the other way round: they are built alike.
+    ``word_vectors`` is the weight of a second loss at every token, hidden or not: 1 less the cosine between the first
+    half of its state and the static vector of jieba's word that it belongs to (`paddle_tasks.text.word_vectors`).
     """
 
     pretraining_dropout: Annotated[NonNegativeFloat, Field(lt=1)] = 0.0
     informed_start: bool = True
     becomes: Literal["bert", "ernie"] | None = None
+    word_vectors: NonNegativeFloat = 0.0
 
 
 class PretrainingConfig(RunSection):
@@ -85,7 +98,7 @@ class Task:
         self.config = config
         self.splits: dict[SplitName, Documents] = {}
         self.ranks = Ranks()
-        self._datasets: dict[tuple[str, bool, bool], MapDataset] = {}
+        self._datasets: dict[tuple[str, bool, bool, bool], MapDataset] = {}
 
     # ---- data
 
@@ -160,18 +173,19 @@ class Task:
         return Tokenizer(learn_word_pieces(count_words(texts), size=section.size, min_count=section.min_count))
 
     def _train_passages(self) -> Passages:
-        data = self.config.data
-        return self._passages(self.splits["train"], pairs=data.next_sentence, words=data.masking.unit == "word")
+        data, meant = self.config.data, self.config.model.word_vectors > 0
+        words = data.masking.unit == "word"
+        return self._passages(self.splits["train"], pairs=data.next_sentence, words=words, meant=meant)
 
-    def _passages(self, split: Documents, *, pairs: bool = False, words: bool = False) -> Passages:
-        key = (split.sha256, pairs, words)
+    def _passages(self, split: Documents, *, pairs: bool = False, words: bool = False, meant: bool = False) -> Passages:
+        key = (split.sha256, pairs, words, meant)
         if key not in self._datasets:
-            make = partial(self._cut, pairs=pairs, words=words)
+            make = partial(self._cut, pairs=pairs, words=words, meant=meant)
             self._datasets[key] = MapDataset(list(split.examples)).map(make, batched=True)
         passages: Passages = self._datasets[key].new_data
         return passages
 
-    def _cut(self, documents: Sequence[Document], *, pairs: bool, words: bool) -> Passages:
+    def _cut(self, documents: Sequence[Document], *, pairs: bool, words: bool, meant: bool) -> Passages:
         lines = [line for document in documents for line in document.lines]
         packed = encoded(self.tokenizer, lines, max_length=max(3, 2 + max(map(len, lines), default=0)))
         ids, counts = tokens_of(packed)
@@ -180,15 +194,23 @@ class Task:
         of_document = np.bincount(owner, weights=counts, minlength=len(documents)).astype(np.int64)
         starts, ends, numbers = cut(of_document, self._room(pairs=pairs))
         entries = np.array(self.tokenizer.vocabulary)
+        characters = np.ones(len(ids), bool)
+        word_starts = word_units(lines, ids, counts, self.tokenizer.vocabulary) if words or meant else characters
         return Passages(
             ids=ids,
-            unit_starts=word_units(lines, ids, counts, self.tokenizer.vocabulary) if words else np.ones(len(ids), bool),
+            unit_starts=word_starts if words else characters,
             sentences=sentence_starts(ids, line_starts, np.isin(entries, SENTENCE_ENDS), np.isin(entries, CLOSING)),
             starts=starts,
             ends=ends,
             documents=numbers,
             pairs=pairs,
+            words=self._meanings(ids, word_starts, counts) if meant else None,
         )
+
+    def _meanings(self, ids: Ids, word_starts: Flags, counts: Ints) -> WordVectors:
+        lines = np.repeat(np.arange(len(counts)), counts)
+        size = self.config.model.hidden_size // 2
+        return vectors_of_words(ids, word_starts, lines, len(self.tokenizer), size=size, seed=self.config.seed)
 
     # ---- batches
 
@@ -241,14 +263,33 @@ class Task:
         A pair's loss counts as often as its row has hidden tokens: the sum over rows then gives, divided by the
         number of hidden tokens, the masked language model's mean loss plus a weighted mean of the pairs'.
         """
-        logits, follows = model.both(*batch.inputs)
+        *inputs, hidden = batch.inputs
+        known = paddle.to_tensor(np.flatnonzero(batch.words != NO_WORD))
+        states, vectors = model.encoder.states_at(*inputs, paddle.concat([hidden, known]))
+        states, of_known = paddle.split(states, [len(batch.targets), len(known)])
+        logits, follows = model.named(states), model.told(vectors)
         loss = functional.cross_entropy(logits, paddle.to_tensor(batch.targets), reduction="sum")
+        if len(known):
+            meant = paddle.to_tensor(batch.words[batch.words != NO_WORD])
+            loss = loss + self.config.model.word_vectors * self._distance(of_known, meant)
         if follows is not None:
             of_pairs = functional.cross_entropy(
                 follows, paddle.to_tensor(batch.pairs), reduction="none", ignore_index=NO_PAIR
             )
             loss = loss + (of_pairs.flatten() * paddle.to_tensor(batch.n_hidden.astype(np.float32))).sum()
         return loss, len(batch.targets)
+
+    @cached_property
+    def _vectors(self) -> paddle.Tensor:
+        meant = self._train_passages().words
+        assert meant is not None  # no batch holds words otherwise
+        return paddle.to_tensor(meant.vectors)
+
+    def _distance(self, states: paddle.Tensor, words: paddle.Tensor) -> paddle.Tensor:
+        """Return the sum over words of 1 less the cosine between the first half of a state and the word's vector."""
+        vectors = paddle.gather(self._vectors, words)
+        found = states[:, : vectors.shape[1]]
+        return (1 - functional.cosine_similarity(found, vectors, axis=1)).sum()
 
     def evaluate(self, model: nn.Layer, split: Documents, between: Callable[[], None]) -> Evaluation:
         """Name 15 % hidden characters, then 15 % of characters hidden as whole words, then tell following sentences."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paddle_tasks.data.batches import LengthGroupedBatchSampler
-from paddle_tasks.data.masked_batches import FOLLOWS, NO_PAIR, RANDOM, MaskedBatch, MaskedBatches
+from paddle_tasks.data.masked_batches import FOLLOWS, NO_PAIR, NO_WORD, RANDOM, MaskedBatch, MaskedBatches
 from paddle_tasks.data.passages import Passages, cut
 from paddle_tasks.text.masking import Masking
 from paddle_tasks.text.tokenizer import SPECIAL_TOKENS, Tokenizer
+from paddle_tasks.text.word_vectors import WordVectors
 from paddle_tasks.training.ranks import Ranks
 
 ENTRIES = [chr(code) for code in range(0x4E00, 0x4E00 + 300)]
@@ -94,6 +97,18 @@ def where_in_document(passages, tokens):
 
 
 # ---- what a batch holds
+
+
+@both
+def test_each_token_keeps_its_word_and_special_tokens_have_none(passages):
+    assert (made(passages).words == NO_WORD).all()
+    words = WordVectors(passages.ids + 1000, np.zeros((0, 4), np.float32))
+    batch = made(dataclasses.replace(passages, words=words))
+    is_text = ~np.isin(uncovered(batch), SPECIAL_IDS)
+    np.testing.assert_array_equal(batch.words[is_text], uncovered(batch)[is_text] + 1000)
+    assert (batch.words[~is_text] == NO_WORD).all()
+    assert batch.words.shape == batch.input_ids.shape
+    np.testing.assert_array_equal(np.concatenate([part.words for part in batch.split(3)]), batch.words)
 
 
 @both

@@ -145,6 +145,24 @@ def test_without_pairs_it_is_that_of_the_tokens(folder):
     assert "next_sentence_accuracy" not in score(task, model)
 
 
+def test_word_vectors_add_their_distance_from_half_a_state_at_every_token(folder, monkeypatch):
+    monkeypatch.setattr("paddle_tasks.text.word_vectors._RAREST", 1)  # the fixture is short
+    task = read(folder, model={**settings(folder)["model"], "word_vectors": 0.7})
+    model = started(task)
+    model.eval()
+    batch = batch_of(task, list(range(len(task._batches.passages))))
+    tokens, pairs = by_hand(model, batch)
+    states, _ = model.encoder(*map(paddle.to_tensor, (batch.input_ids, batch.token_type_ids, batch.lengths)))
+    known = batch.words >= 0
+    vectors = task._train_passages().words.vectors[batch.words[known]].astype(np.float64)
+    halves = states.numpy()[known][:, : vectors.shape[1]].astype(np.float64)
+    cosines = (halves * vectors).sum(axis=1) / np.linalg.norm(halves, axis=1)
+    assert vectors.shape[1] == 8  # half of the width
+    assert known.sum() > len(batch.targets)
+    expected = tokens + pairs + 0.7 * (1 - cosines).sum()
+    assert float(task.loss(model, batch)[0]) == pytest.approx(expected, rel=1e-5)
+
+
 def test_accumulation_gives_the_gradients_of_a_large_batch(task):
     found = []
     for groups in ([[0, 1, 2, 3]], [[0, 1], [2, 3]], [[0], [1], [2], [3]]):

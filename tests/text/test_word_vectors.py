@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from collections import Counter
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
-from paddle_tasks.text.word_vectors import _counts, _ppmi, word_vectors
+from paddle_tasks.text.word_vectors import WordVectors, _counts, _ppmi, vectors_of_words, word_vectors
 
 
 @pytest.fixture
@@ -56,3 +59,72 @@ def test_with_few_words_the_last_places_are_zero(texts):
     vectors = word_vectors(*texts, 12, size=20)
     assert vectors.shape == (12, 20)
     assert not vectors[:, 12:].any()
+
+
+# ---- the words of tokens
+
+
+def spelled(ids: np.ndarray, starts: np.ndarray) -> list[tuple[int, ...]]:
+    """Return the tokens of the word that each token belongs to."""
+    first = [*np.flatnonzero(starts).tolist(), len(ids)]
+    return [tuple(ids[low:high].tolist()) for low, high in pairwise(first) for _ in range(high - low)]
+
+
+@pytest.fixture(scope="module")
+def parted() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return 3,000 tokens in words of up to six of them, and lines: few entries, so that words come again."""
+    generator = np.random.default_rng(2)
+    ids = generator.integers(0, 9, 3000).astype(np.int32)
+    starts = generator.random(3000) < 0.5
+    lines = np.cumsum(generator.random(3000) < 0.1)
+    starts[np.diff(lines, prepend=-1) > 0] = True
+    return ids, starts, lines
+
+
+@pytest.fixture(scope="module")
+def found(parted) -> WordVectors:
+    return vectors_of_words(*parted, 9, size=8)
+
+
+def test_words_of_the_same_tokens_have_the_same_number_and_no_others_do(parted, found):
+    words = spelled(*parted[:2])
+    known = found.words >= 0
+    numbers = dict(zip(words, found.words.tolist(), strict=True))
+    assert [numbers[word] for word in words] == found.words.tolist()
+    assert len({numbers[word] for word in words} - {-1}) == len({w for w in words if numbers[w] >= 0})
+    assert 0 < known.mean() < 1
+
+
+def test_rare_words_have_none_and_frequent_ones_come_first(parted, found):
+    firsts = np.flatnonzero(parted[1])
+    words = [spelled(*parted[:2])[place] for place in firsts]
+    counts = Counter(words)
+    numbers = dict(zip(words, found.words[firsts].tolist(), strict=True))
+    assert {word for word, number in numbers.items() if number >= 0} == {w for w, n in counts.items() if n >= 10}
+    in_order = sorted((number, counts[word]) for word, number in numbers.items() if number >= 0)
+    assert [n for _, n in in_order] == sorted([n for _, n in in_order], reverse=True)
+    assert len(found.vectors) == len(in_order)
+
+
+def test_a_word_of_more_tokens_than_a_number_holds_has_none():
+    ids = np.tile(np.arange(30, dtype=np.int32), 20)
+    starts = ids % 5 == 0
+    found = vectors_of_words(ids, starts, np.zeros(600, np.int64), 65_536, size=4)
+    assert (found.words == -1).all()  # 17 bits for a token: three fit, five do not
+    assert found.vectors.shape == (0, 4)
+    assert (vectors_of_words(ids, starts, np.zeros(600, np.int64), 30, size=4).words >= 0).all()
+
+
+def test_columns_matter_alike(found, parted):
+    firsts = np.flatnonzero(parted[1])
+    of_texts = found.vectors[found.words[firsts][found.words[firsts] >= 0]]
+    np.testing.assert_allclose(np.linalg.norm(found.vectors, axis=1), 1, rtol=1e-5)
+    assert np.abs(of_texts.mean(axis=0)).max() < 0.15
+    assert of_texts.std(axis=0).max() < 2 * of_texts.std(axis=0).min()
+
+
+def test_no_text_gives_no_words():
+    nothing = np.zeros(0, np.int64)
+    found = vectors_of_words(nothing, nothing.astype(bool), nothing, 9, size=4)
+    assert found.words.shape == (0,)
+    assert found.vectors.shape == (0, 4)
