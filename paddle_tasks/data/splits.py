@@ -126,7 +126,7 @@ def require_good(split: Split[E], on_bad_row: Literal["stop", "skip"]) -> Split[
         advice = "mend them, or set data.on_bad_row=skip to leave them out"
         raise DataError("\n".join([heading, *shown, *more, advice]))
     if not split.examples:
-        raise DataError(f"data.{split.name}: {split.path}: no row can be used")
+        raise DataError(f"data.{split.name}: {split.path}: no row can be used{split.remark and f' ({split.remark})'}")
     return split
 
 

@@ -99,7 +99,8 @@ def _unknown(name: str, folder: Path) -> str:
         same_owner = [known for known in hub.names() if known.startswith(name.partition("/")[0] + "/")]
         near = did_you_mean(str(folder), beside) or did_you_mean(name, same_owner)
         return f"{name}: no such folder{near} (a Hugging Face name is not fetched: download it, and name its folder)"
-    near = did_you_mean(name, [*SCRATCH, *builtin_names(), *hub.names()])
+    ours = BUILTIN + name  # nearer than any name of another model
+    near = did_you_mean(ours if ours in builtin_names() else name, [*SCRATCH, *builtin_names(), *hub.names()])
     kinds = ", ".join(SCRATCH)
     return f"{name!r}: neither {kinds}, nor a built-in model, a PaddleNLP name or a local folder{near}"
 

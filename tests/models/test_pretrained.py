@@ -247,6 +247,7 @@ def test_resolving_reads_no_weights(golden_copy):
     ("name", "message"),
     [
         ("textcn", "did you mean 'textcnn'"),
+        ("ernie-mini-zh", "did you mean 'builtin/ernie-mini-zh'"),
         ("bert-bace-chinese", "did you mean 'bert-base-chinese'"),
         ("ernie3.0-medium-zh", "did you mean 'ernie-3.0-medium-zh'"),
         ("uer/chinese-roberta-bas", "did you mean 'uer/chinese-roberta-base'"),

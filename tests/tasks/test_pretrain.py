@@ -300,6 +300,12 @@ def test_its_scores_and_counts_are_in_result_json(tmp_path):
     }
 
 
+def test_where_all_lines_are_held_out_the_message_says_so(tmp_path):
+    source = {"path": str(FIXTURE)}
+    with pytest.raises(DataError, match=r"no row can be used \(data\.train: (\d+) of \1 lines dropped"):
+        read(tmp_path, data={**settings(tmp_path)["data"], "held_out": [source]})
+
+
 def held_out(folder: Path) -> Path:
     path = folder / "held_out.txt"
     path.write_text(HELD_OUT + "\n", encoding="utf-8")
