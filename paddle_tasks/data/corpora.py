@@ -30,12 +30,16 @@ Corpora = Annotated[tuple[CorpusSection, ...], Field(min_length=1)]
 
 
 class MaskingSection(Section):
-    """What is hidden: ``unit`` is a ``character`` (or word piece), or a ``word`` of jieba's, hidden whole."""
+    """What is hidden: ``unit`` is a ``character`` (or word piece), or a ``word`` of jieba's, hidden whole.
+
+    With words, ``character_share`` is the part of the rows of which single characters are hidden all the same.
+    """
 
     unit: Literal["character", "word"] = "character"
     rate: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.15
     mask_prob: Annotated[float, Field(ge=0.0, le=1.0)] = 0.8
     random_prob: Annotated[float, Field(ge=0.0, le=1.0)] = 0.1
+    character_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
 
     @model_validator(mode="after")
     def _are_parts_of_one(self) -> MaskingSection:
@@ -48,7 +52,7 @@ class MaskingSection(Section):
     @property
     def masking(self) -> Masking:
         """The rates, for `paddle_tasks.text.masking`."""
-        return Masking(self.rate, self.mask_prob, self.random_prob)
+        return Masking(self.rate, self.mask_prob, self.random_prob, self.character_share)
 
 
 class WordPieceSection(Section):
