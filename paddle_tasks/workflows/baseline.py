@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -86,13 +87,18 @@ def load_config(
         ConfigError: every mistake in it; or the task does not give one label to each text.
     """
     where, tree = merged(source, overrides)
-    task = _task_class(tree.get("task"))
+    _task_class(tree.get("task"))
     if not _is_baseline(tree):
         tree = _from_training(tree, where, keeps_folder=any(key.startswith("run_dir=") for key in overrides))
     tree["model"] = options.over(tree["model"])
-    kind_of_data: Any = task.Config.model_fields["data"].annotation
-    schema = create_model("BaselineConfig", __base__=BaselineConfig, data=(kind_of_data, ...))
-    return configuration.validate(tree, schema, where)
+    return configuration.validate(tree, _schema(tree["task"]), where)
+
+
+@cache
+def _schema(task: str) -> type[BaselineConfig]:
+    """Return the model of the configuration with the task's own ``data``, the same one each time."""
+    data: Any = _task_class(task).Config.model_fields["data"].annotation
+    return create_model("BaselineConfig", __base__=BaselineConfig, data=(data, ...))
 
 
 def _task_class(name: Any) -> type[TextClassification]:
