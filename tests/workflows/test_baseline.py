@@ -32,6 +32,7 @@ from paddle_tasks.workflows.train import train
 from tests.training.reading import metrics_points, visualdl_points
 
 from ..helpers import CHNSENTICORP, ROOT, needs_chnsenticorp, table
+from ..tasks.conftest import CLASSIFIERS, fixture_of, quick_config, sources
 
 QUICK, PRETRAIN = ROOT / "configs/quick/sentiment.yaml", ROOT / "configs/quick/pretrain.yaml"
 SCORES = ("accuracy", "macro_f1", "precision", "recall", "f1", "loss")
@@ -153,6 +154,17 @@ def test_a_label_that_train_does_not_have_is_counted_as_missed(tmp_path):
     result = baseline(QUICK, run_dir=tmp_path / "run", **data).result
     assert result["dev"]["accuracy"] == 0.5
     assert 30 < result["dev"]["loss"] < math.inf
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_every_task_with_labels_has_a_baseline(tmp_path, name):
+    """And the rows that it has learnt from are no riddle."""
+    data = {**sources(fixture_of(name)), "data.test": sources(fixture_of(name))["data.train"]}
+    run = baseline(quick_config(name), options=Options(c=100.0, min_df=1), run_dir=tmp_path / "run", **data)
+    assert run.result["task"] == name
+    for split in ("dev", "test"):
+        assert run.result[split]["accuracy"] == 1
+        assert len(jsonl(run.folder / f"predictions/{split}.jsonl")) == run.result["data"][split]["rows"]
 
 
 def test_a_task_may_give_pairs(fresh_config, tmp_path, monkeypatch):
