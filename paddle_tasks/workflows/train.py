@@ -96,8 +96,13 @@ def train(
         NonFiniteError: the loss is not finite; the last checkpoint is that before.
     """
     with Ranks.from_environment().together():
-        merged = load_config(config, [f"{key}={configuration.inline(value)}" for key, value in _flat(overrides)])
+        merged = load_config(config, assignments(overrides))
     return run_training(merged, device=device, fresh=fresh, observe=observe)
+
+
+def assignments(overrides: Mapping[str, Any]) -> list[str]:
+    """Return sections or dotted keys as KEY=VALUE."""
+    return [f"{key}={configuration.inline(value)}" for key, value in _flat(overrides)]
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
