@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -44,12 +45,20 @@ class ScoredSplit:
     predictions: Path
 
     @cached_property
-    def texts(self) -> tuple[str, ...]:
-        """The texts that were scored, as far as the run has kept them."""
+    def texts(self) -> str:
+        """The fingerprint of the texts that were scored, as far as the run has kept them."""
         if not self.predictions.is_file():
-            return ()
+            return fingerprint(())
         with self.predictions.open(encoding="utf-8") as lines:
-            return tuple(str(json.loads(line).get("text", "")) for line in lines)
+            return fingerprint(str(json.loads(line).get("text", "")) for line in lines)
+
+
+def fingerprint(texts: Iterable[str]) -> str:
+    """Return what the same texts have in common in whatever order and layout: a SHA-256 over their sorted lines.
+
+    White space, also that between the two texts of a pair, counts as one space.
+    """
+    return hashlib.sha256("\n".join(sorted(" ".join(text.split()) for text in texts)).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -80,21 +79,18 @@ def load_references(file: Path) -> References:
     return configuration.validate(configuration.read(file), References, str(file))
 
 
-def fingerprint(texts: Iterable[str]) -> str:
-    """Return what the same texts have in common in whatever order and layout: a SHA-256 over their sorted lines.
-
-    White space, also that between the two texts of a pair, counts as one space.
-    """
-    return hashlib.sha256("\n".join(sorted(" ".join(text.split()) for text in texts)).encode()).hexdigest()
-
-
 def place_of(split: ScoredSplit, known: References | None = None) -> Place | None:
     """Return which published rows a split's are, or None; its path has no say in it."""
     for key, data_set in (known or references()).data_sets.items():
-        for rows in data_set.files:
-            if _are_the_same(split, rows):
-                return Place(key, data_set, rows.split)
+        name = split_of(data_set, split)
+        if name:
+            return Place(key, data_set, name)
     return None
+
+
+def split_of(data_set: DataSet, split: ScoredSplit) -> str | None:
+    """Return which of a data set's splits the rows are, as the publisher names it, or None."""
+    return next((rows.split for rows in data_set.files if _are_the_same(split, rows)), None)
 
 
 def _are_the_same(split: ScoredSplit, known: KnownRows) -> bool:
@@ -103,26 +99,22 @@ def _are_the_same(split: ScoredSplit, known: KnownRows) -> bool:
     if split.rows != known.rows:  # before texts are read
         return False
     if known.texts:
-        return fingerprint(split.texts) == known.texts
+        return split.texts == known.texts
     return not known.sha256 and known.labels is not None and split.n_labels == known.labels
 
 
 def hindrances(published: Published, data_set: DataSet, entry: Entry) -> Iterator[str]:
     """Yield each reason why a run's score cannot be laid beside published ones; none when it can."""
     there = f"{published.split} of {data_set.rows_of(published.split):,} rows"
-    found = {name: place_of(split) for name, split in entry.splits.items()}
-    same = [name for name, place in found.items() if place and place.split == published.split]
+    found = {name: split_of(data_set, split) for name, split in entry.splits.items()}
+    same = [name for name, place in found.items() if place == published.split]
     if not same:
-        here = ", ".join(_described(entry.splits[name], place) for name, place in found.items()) or "no score"
-        yield f"another split ({there}; here {here})"
+        here = ", ".join(f"{place or name} of {entry.splits[name].rows:,}" for name, place in found.items())
+        yield f"another split ({there}; here {here or 'no score'})"
     elif not any(published.metric in entry.splits[name].scores for name in same):
         yield f"another metric ({published.metric})"
     if entry.train.rows != published.train_rows:
         yield f"other train data ({published.train_rows:,} rows; here {_count(entry.train.rows)})"
-
-
-def _described(split: ScoredSplit, place: Place | None) -> str:
-    return f"{place.split if place else split.name} of {split.rows:,}"
 
 
 def _count(rows: int | None) -> str:
