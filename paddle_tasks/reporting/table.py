@@ -108,7 +108,8 @@ def _published(data_set: DataSet, entries: Sequence[Entry]) -> Iterator[str]:
 
 
 def _source(published: Published) -> str:
-    return f"<{published.source}>" + (f" ({published.note})" if published.note else "")
+    place = "/".join(published.source.removeprefix("https://").removeprefix("github.com/").split("/")[:2])
+    return f"[{place}]({published.source})" + (f", {published.note}" if published.note else "")
 
 
 def _verdict(published: Published, data_set: DataSet, entries: Sequence[Entry]) -> str:

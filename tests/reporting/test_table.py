@@ -142,7 +142,8 @@ def test_references_are_beside_the_runs_of_their_data(tmp_path):
     (nano,) = [row for row in rows if row["published"] == "ERNIE 3.0 Nano"]
     assert (nano["score"], nano["split"], nano["metric"], nano["train rows"]) == ("0.5457", "dev", "accuracy", "53,360")
     assert nano["comparable"] == "yes"
-    assert nano["source"].startswith("<https://github.com/PaddlePaddle/PaddleNLP/")
+    assert nano["source"].startswith("[PaddlePaddle/PaddleNLP](https://github.com/PaddlePaddle/PaddleNLP/")
+    assert nano["source"].endswith("), best of a grid, chosen on dev itself")
     assert {row["comparable"] == "yes" for row in rows if row["split"] == "dev"} == {True}
     (test,) = {row["comparable"] for row in rows if row["split"] == "test"}
     assert test == "**not comparable**: another split (test of 10,000 rows; here dev of 10,000)"
