@@ -185,6 +185,57 @@ def evaluate(
 
 
 @app.command()
+def sweep(
+    config: Config,
+    seeds: Annotated[str, typer.Option(metavar="1,2,3", help="Train with each of them.", show_default=False)],
+    overrides: Overrides = None,
+    grid: Annotated[
+        list[str] | None,
+        typer.Option("--grid", metavar="KEY=V1,V2", help="Train with each value; may be repeated for other keys."),
+    ] = None,
+    device: Device = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """Train every combination of a grid and of seeds, one after another; the same command goes on where it stopped."""
+    _start()
+    from paddle_tasks.cli.launched import one_voice
+    from paddle_tasks.cli.progress import watch
+    from paddle_tasks.cli.sweep_lines import lines
+    from paddle_tasks.workflows.sweep import run_sweep
+    from paddle_tasks.workflows.sweep_plan import parse_grid, parse_seeds, plan_sweep
+
+    with one_voice() as ranks:
+        with ranks.together():
+            plan = plan_sweep(config, overrides or [], parse_seeds(seeds), parse_grid(grid or []))
+        with watch(quiet=quiet or not ranks.writes) as observe:
+            done = run_sweep(plan, device=device, observe=observe)
+    if ranks.writes:
+        _print("\n".join(lines(done.summary, done.folder)))
+
+
+@app.command()
+def report(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="Folders of runs or sweeps, or a folder of these.")
+    ],
+    markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table there too.")] = None,
+    quiet: Quiet = False,  # noqa: ARG001
+) -> None:
+    """Print the results table of runs and sweeps as Markdown, beside published scores."""
+    from paddle_tasks.files import write_text
+    from paddle_tasks.reporting.report import report as make_report
+
+    if markdown and markdown.is_dir():
+        raise typer.BadParameter(f"--markdown {markdown}: is a folder, expected a file")
+    if markdown and not markdown.parent.is_dir():
+        raise typer.BadParameter(f"--markdown {markdown}: no such folder {markdown.parent}")
+    made = make_report(runs)
+    _print(made.markdown.rstrip())
+    if markdown:
+        write_text(markdown, made.markdown)
+
+
+@app.command()
 @with_pipeline_options
 def predict(
     run: Annotated[

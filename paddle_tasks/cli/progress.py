@@ -60,6 +60,7 @@ class _Watcher:
         self.row: Any = None
         self.loss, self.rate, self.score = float("nan"), 0.0, ""
         self.said = 0.0
+        self.step = 0
 
     def see(self, event: Any) -> None:
         """Show one event."""
@@ -71,6 +72,11 @@ class _Watcher:
             self.say(event.text)
 
     def _step(self, report: StepReport) -> None:
+        if report.step <= self.step:  # of a sweep's next run
+            self.loss, self.rate, self.score, self.said = float("nan"), 0.0, "", 0.0
+            if self.bar is not None and self.row is not None:
+                self.bar.reset(self.row, total=report.total_steps)
+        self.step = report.step
         # Smoothed, or the figures would dance too fast to be read.
         rate = report.n_tokens / report.seconds
         self.rate = 0.9 * self.rate + 0.1 * rate if self.rate else rate

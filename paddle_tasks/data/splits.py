@@ -105,6 +105,15 @@ def load_split(
     return Split(name, path, digest, found, bad_rows if source.tells_bad_rows else [], part)
 
 
+def source_sha256(source: Source, layout: Layout) -> str:
+    """Return the SHA-256 by which a `Split` of this source is known, without reading its rows.
+
+    Raises:
+        UserError: there is no such file or name.
+    """
+    return _sha256(locate(source.name, source.split), source, layout)
+
+
 def _sha256(path: Path, source: Source, layout: Layout) -> str:
     """Return the file's SHA-256; of a part, or of one of an archive's splits, one over that and what it is."""
     content = folder_sha256(path, source.split) if path.is_dir() else sha256(path)

@@ -1,0 +1,1 @@
+"""The results table: what was measured on what, beside published scores."""

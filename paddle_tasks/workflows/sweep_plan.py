@@ -1,0 +1,227 @@
+"""What a sweep has to train: every combination of a grid and of seeds, validated before anything is written."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from paddle_tasks import config as configuration
+from paddle_tasks.data.catalogue import SplitName
+from paddle_tasks.data.section import DataSection
+from paddle_tasks.data.splits import source_sha256
+from paddle_tasks.errors import CheckpointError, ConfigError
+from paddle_tasks.training.settings import RunSection
+from paddle_tasks.workflows.run_folder import RunFolder
+from paddle_tasks.workflows.train import load_config
+
+_ITS_OWN = {"seed": "--seeds names the seeds", "run_dir": "a sweep names the folders of its runs"}
+_CHANGE_DEV = ("data.dev", "data.fold", "data.folds")
+_LONGEST_NAME = 120
+
+Grid = Mapping[str, Sequence[Any]]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One combination of the grid: its values, and what its runs are called."""
+
+    name: str
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Member:
+    """One run of a sweep: a grid point with a seed."""
+
+    name: str
+    point: Point
+    seed: int
+    config: RunSection
+
+    @property
+    def folder(self) -> RunFolder:
+        """Where it is."""
+        return RunFolder(Path(self.config.run_dir))
+
+    def result(self) -> dict[str, Any] | None:
+        """Return its result.json when it is finished."""
+        result = self.folder.result()
+        return result if result and result["status"] == "finished" else None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All runs of a sweep, validated; nothing is written yet."""
+
+    folder: Path
+    seeds: Sequence[int]
+    grid: Grid
+    members: Sequence[Member]
+
+    @property
+    def points(self) -> list[Point]:
+        """The grid points in their order."""
+        return list({member.point.name: member.point for member in self.members}.values())
+
+    @property
+    def metric(self) -> str:
+        """The dev metric that chooses."""
+        return self.members[0].config.evaluation.metric
+
+
+def plan_sweep(
+    config: str | Path | Mapping[str, Any], overrides: Sequence[str], seeds: Sequence[int], grid: Grid
+) -> Plan:
+    """Return all runs of a sweep, once everything about them is checked that can be without training.
+
+    Raises:
+        ConfigError: a mistake in the configuration, the seeds or the grid, or a choice that test would make.
+        CheckpointError: a folder holds something else.
+        DataError: a data file is missing.
+    """
+    _check_seeds(seeds)
+    _check_keys(overrides, grid)
+    tree = dict(config) if isinstance(config, Mapping) else configuration.read(Path(config))
+    _refuse_test_metric(configuration.override(tree, overrides))
+    points = _points(grid)
+    first = load_config(config, [*overrides, *_assigned(points[0].settings), f"seed={seeds[0]}"])
+    named = any(item.partition("=")[0] == "run_dir" for item in overrides)
+    folder = Path(first.run_dir if named else f"{first.run_dir}-sweep")
+    members = [
+        Member(name, point, seed, load_config(config, [*overrides, *_assigned(point.settings), *place]))
+        for point, seed in itertools.product(points, seeds)
+        for name in [",".join(filter(None, [point.name, f"seed={seed}"]))]
+        for place in [(f"seed={seed}", f"run_dir={configuration.inline(str(folder / name))}")]
+    ]
+    plan = Plan(folder, list(seeds), {key: list(values) for key, values in grid.items()}, members)
+    _check_folders(plan)
+    for member in members:
+        _refuse_test_rows(member.config)
+    return plan
+
+
+def _check_seeds(seeds: Sequence[int]) -> None:
+    if not seeds:
+        raise ConfigError("seeds: expected one or more, as in --seeds 1,2,3")
+    twice = sorted({seed for seed in seeds if list(seeds).count(seed) > 1})
+    if twice:
+        raise ConfigError(f"seeds: {', '.join(map(str, twice))} given more than once; equal seeds give equal runs")
+
+
+def _check_keys(overrides: Sequence[str], grid: Grid) -> None:
+    given = {item.partition("=")[0] for item in overrides}
+    if "seed" in given:
+        raise ConfigError(f"seed: {_ITS_OWN['seed']}, each run has its own")
+    for key, values in grid.items():
+        if key in _ITS_OWN:
+            raise ConfigError(f"grid {key}: {_ITS_OWN[key]}")
+        if key in ("task", "evaluation.metric") or key in _CHANGE_DEV:
+            raise ConfigError(f"grid {key}: dev scores of different {key} cannot be compared; give each its own sweep")
+        if key in given:
+            raise ConfigError(f"grid {key}: is set by KEY=VALUE too; leave one of them out")
+        written = [configuration.inline(value) for value in values]
+        if not values or len(set(written)) < len(written):
+            raise ConfigError(
+                f"grid {key}: expected one or more different values, found {', '.join(written) or 'none'}"
+            )
+
+
+def _refuse_test_metric(tree: Mapping[str, Any]) -> None:
+    section = tree.get("evaluation")
+    metric = section.get("metric") if isinstance(section, Mapping) else None
+    if isinstance(metric, str) and re.match(r"test\b|test_", metric):
+        raise ConfigError(
+            f"evaluation.metric: {metric!r} would choose on test, whose scores then say nothing of other data; "
+            "name a metric of dev, such as accuracy"
+        )
+
+
+def _refuse_test_rows(config: RunSection) -> None:
+    """Raise when dev is test: what is chosen on rows cannot be scored on them."""
+    data = config.data
+    if not isinstance(data, DataSection) or not (data.has("dev") and data.has("test")):
+        return
+    names: tuple[SplitName, SplitName] = ("dev", "test")
+    dev, test = (source_sha256(data.source(name, config.seed), data.layout) for name in names)
+    if dev == test:
+        refuse_choice(str(data.dev), str(data.test))
+
+
+def refuse_choice(dev: str, test: str) -> None:
+    """Say that dev must not be test.
+
+    Raises:
+        ConfigError: always.
+    """
+    raise ConfigError(
+        f"data.dev ({dev}) and data.test ({test}) hold the same rows, so dev would choose on test; hold out other rows "
+        "as dev (data.folds makes a fold of train dev), or leave data.test out with data.test=null"
+    )
+
+
+def _check_folders(plan: Plan) -> None:
+    own = RunFolder(plan.folder)
+    if own.config_file.is_file():
+        raise CheckpointError(f"{plan.folder}: holds a run, not a sweep; name another folder with run_dir=…")
+    for member in plan.members:
+        if member.folder.exists:
+            member.folder.check_same(member.config)
+
+
+def parse_grid(items: Sequence[str]) -> dict[str, list[Any]]:
+    """Return the grid of ``KEY=V1,V2`` items; the values are read as a YAML list, so they may be lists themselves.
+
+    Raises:
+        ConfigError: not of this form, or a key given twice.
+    """
+    grid: dict[str, list[Any]] = {}
+    for item in items:
+        key, equals, values = item.partition("=")
+        if not equals or not key or not values.strip():
+            raise ConfigError(f"grid {item!r}: expected KEY=V1,V2, for example optimizer.learning_rate=1e-4,3e-4")
+        if key in grid:
+            raise ConfigError(f"grid {key}: given twice; write all of its values behind one {key}=")
+        grid[key] = list(configuration.parse_yaml(f"[{values}]", f"grid {key}"))
+    return grid
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Return the seeds of ``1,2,3``.
+
+    Raises:
+        ConfigError: they are no numbers from 0 on.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    wrong = [part for part in parts if not re.fullmatch(r"[0-9]+", part)]
+    if wrong:
+        raise ConfigError(f"seeds: expected numbers from 0 on, as in --seeds 1,2,3, found {wrong[0]!r}")
+    return [int(part) for part in parts]
+
+
+def _assigned(settings: Mapping[str, Any]) -> list[str]:
+    return [f"{key}={configuration.inline(value)}" for key, value in settings.items()]
+
+
+def _points(grid: Grid) -> list[Point]:
+    """Return the grid's combinations, the last key changing fastest, under names that tell them apart."""
+    last = [key.rpartition(".")[2] for key in grid]
+    labels = [short if last.count(short) == 1 else key for key, short in zip(grid, last, strict=True)]
+    names: list[str] = []
+    points = []
+    for values in itertools.product(*grid.values()):
+        parts = [f"{label}={_in_a_name(value)}" for label, value in zip(labels, values, strict=True)]
+        name = ",".join(parts)[:_LONGEST_NAME]
+        while name in names:
+            name += "+"
+        names.append(name)
+        points.append(Point(name, dict(zip(grid, values, strict=True))))
+    return points
+
+
+def _in_a_name(value: Any) -> str:
+    text = value if isinstance(value, str) else configuration.inline(value)
+    return re.sub(r"[^\w.+-]+", "-", text).strip("-") or "none"
