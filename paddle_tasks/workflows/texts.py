@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,22 +68,23 @@ def _lines(file: Path) -> list[str]:
 
 
 def _records(file: Path, fields: Sequence[str]) -> Asked:
-    rows = _rows(file, fields)
+    rows = _good(read_rows(file, fields, Layout()))
     texts = [joined(*row.fields.values()) if len(fields) > 1 else row.fields["text"] for row in rows]
     try:
-        named = _rows(file, ("id",))
-    except DataError:  # no ids
+        named = list(read_rows(file, ("id",), Layout()))
+    except DataError:  # the first record has none
         return _asked(texts)
-    return Asked(texts, [_id(row.fields["id"]) for row in named])
+    return Asked(texts, [_id(row.fields["id"]) for row in _good(named)])
 
 
-def _rows(file: Path, fields: Sequence[str]) -> list[Row]:
-    """Return the records, all of which can be read."""
-    found = list(read_rows(file, fields, Layout()))
-    for row in found:
+def _good(rows: Iterable[Row | BadRow]) -> list[Row]:
+    """Return records, all of which can be read."""
+    found: list[Row] = []
+    for row in rows:
         if isinstance(row, BadRow):
             raise DataError(f"--input {row}")
-    return [row for row in found if isinstance(row, Row)]
+        found.append(row)
+    return found
 
 
 def _id(text: str) -> int | str:

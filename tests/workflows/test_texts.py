@@ -42,6 +42,7 @@ def test_without_ids_places_count(tmp_path):
     [
         ([{"id": 0, "sentence": "甲"}], PAIR, r"a\.json:1: cannot tell the columns for text_a and text_b from id, sen"),
         ([{"sentence": "甲"}, {"sentense": "乙"}], ("text",), r"a\.json:2: no field 'sentence', only sentense"),
+        ([{"id": 1, "text": "甲"}, {"text": "乙"}], ("text",), r"a\.json:2: no field 'id', only text"),
         ([{"sentence": "甲"}, {"sentence": " "}], ("text",), "text 2 of 2 is blank"),
         (["甲"], ("text",), r"a\.json:1: expected one JSON object a line"),
     ],
