@@ -212,7 +212,16 @@ def make_deterministic() -> None:
 
 def environment(device: str) -> dict[str, Any]:
     """Return what a figure depends on besides its configuration: versions, device, threads, git commit."""
-    packages = ("paddle_tasks", "paddlepaddle", "paddlepaddle-gpu", "paddlenlp", "numpy", "visualdl")
+    packages = (
+        "paddle_tasks",
+        "paddlepaddle",
+        "paddlepaddle-gpu",
+        "paddlenlp",
+        "numpy",
+        "visualdl",
+        "scikit-learn",
+        "jieba",
+    )
     versions = {name: version for name in packages if (version := _version(name))}
     return {
         "python": platform.python_version(),

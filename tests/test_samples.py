@@ -14,7 +14,7 @@ from paddle_tasks.data.catalogue import SAMPLES, names
 from .helpers import CHNSENTICORP, DATA, needs_chnsenticorp
 
 SPLITS = ("train", "dev", "test")
-LEAST_ROWS = {"train": 500, "dev": 100, "test": 200}
+LEAST_ROWS = {"train": 2000, "dev": 300, "test": 500}
 DOMAINS = {"hotel", "book", "phone", "food_delivery", "film", "household", "service"}
 
 

@@ -8,13 +8,16 @@ import re
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from paddle_tasks.cli import bench
-from paddle_tasks.cli.options import Config, Device, Overrides, Quiet, RunFolder
+from paddle_tasks.cli.options import Config, Device, Fresh, Overrides, Quiet, RunFolder
 from paddle_tasks.cli.predict import check_options, given, with_pipeline_options
+
+if TYPE_CHECKING:
+    from paddle_tasks.workflows.train import Run
 
 app = typer.Typer(
     add_completion=False,
@@ -104,7 +107,7 @@ def train(
     config: Config,
     overrides: Overrides = None,
     device: Device = "auto",
-    fresh: Annotated[bool, typer.Option("--fresh", help="Move an older run folder aside and start anew.")] = False,
+    fresh: Fresh = False,
     quiet: Quiet = False,
 ) -> None:
     """Train, score and write the run folder; an unfinished run goes on where it stopped."""
@@ -120,12 +123,50 @@ def train(
             run = run_training(merged, device=device, fresh=fresh, observe=observe)
     if not ranks.writes:
         return
-    for split in ("dev", "test"):
-        if split in run.result:
-            _print(f"{split:5} {_summary(run.result[split])}")
-    _print(f"run   {run.folder}")
+    _print_run(run)
     if not quiet and merged.logging.visualdl:
         _print(f"look  {_visualdl()} --logdir {run.folder.parent}   (then open the address that it prints)")
+
+
+@app.command()
+def baseline(  # noqa: PLR0913, PLR0917 - a command has as many options as it offers
+    config: Config,
+    overrides: Overrides = None,
+    features: Annotated[
+        Literal["char", "word"] | None, typer.Option(help="N-grams of characters (the default) or of jieba's words.")
+    ] = None,
+    classifier: Annotated[
+        Literal["svm", "logistic"] | None,
+        typer.Option(help="Linear support vector machine (the default) or logistic regression."),
+    ] = None,
+    c: Annotated[
+        float | None, typer.Option("--c", metavar="C", help="scikit-learn's C; 0.5 for svm, 10 for logistic.")
+    ] = None,
+    ngrams: Annotated[
+        str | None, typer.Option(metavar="N-M", help="Shortest and longest n-gram; 1-3 for char, 1-2 for word.")
+    ] = None,
+    min_df: Annotated[int | None, typer.Option(help="Train texts in which an n-gram has to stand; 2.")] = None,
+    fresh: Fresh = False,
+    quiet: Quiet = False,
+) -> None:
+    """Score TF-IDF and a linear classifier on the same data; the run folder is that of CONFIG with -baseline."""
+    lengths = _lengths(ngrams)
+    _start()
+    from paddle_tasks.cli.progress import watch
+    from paddle_tasks.workflows.baseline import Options, load_config, run_baseline
+
+    merged = load_config(config, overrides or [], Options(features, classifier, c, lengths, min_df))
+    with watch(quiet=quiet) as observe:
+        _print_run(run_baseline(merged, fresh=fresh, observe=observe))
+
+
+def _lengths(ngrams: str | None) -> tuple[int, int] | None:
+    if ngrams is None:
+        return None
+    found = re.fullmatch(r"([1-9]\d*)(?:-([1-9]\d*))?", ngrams)
+    if not found:
+        raise typer.BadParameter(f"--ngrams {ngrams}: expected the shortest and the longest, as in 1-3")
+    return int(found[1]), int(found[2] or found[1])
 
 
 @app.command()
@@ -249,6 +290,13 @@ def _visualdl() -> str:
     if shutil.which("visualdl") or not beside_python.exists():
         return "visualdl"
     return os.path.relpath(beside_python)
+
+
+def _print_run(run: Run) -> None:
+    for split in ("dev", "test"):
+        if split in run.result:
+            _print(f"{split:5} {_summary(run.result[split])}")
+    _print(f"run   {run.folder}")
 
 
 def _summary(metrics: dict[str, Any]) -> str:

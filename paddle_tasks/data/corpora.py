@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,6 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from paddle_tasks.config import Section
 from paddle_tasks.data.archives import Choice
+from paddle_tasks.data.array_cache import Array, digest, kept
 from paddle_tasks.data.catalogue import SplitName
 from paddle_tasks.data.documents import CorpusSection, Document, locate, read_documents
 from paddle_tasks.data.near_duplicates import NearDuplicates
@@ -24,18 +27,26 @@ from paddle_tasks.errors import DataError
 from paddle_tasks.files import sha256
 from paddle_tasks.text.masking import Masking
 
+# Higher whenever what is found to be held out changes.
+_VERSION = 1
+# Characters. Looking through a million takes some 2 s, reading what was found a few ms.
+_PAYS_FROM = 1_000_000
 # Which file a catalogue name in ``held_out`` stands for.
 _HELD_OUT: SplitName = "test"
 Corpora = Annotated[tuple[CorpusSection, ...], Field(min_length=1)]
 
 
 class MaskingSection(Section):
-    """What is hidden: ``unit`` is a ``character`` (or word piece), or a ``word`` of jieba's, hidden whole."""
+    """What is hidden: ``unit`` is a ``character`` (or word piece), or a ``word`` of jieba's, hidden whole.
+
+    With words, ``character_share`` is the part of the rows of which single characters are hidden all the same.
+    """
 
     unit: Literal["character", "word"] = "character"
     rate: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.15
     mask_prob: Annotated[float, Field(ge=0.0, le=1.0)] = 0.8
     random_prob: Annotated[float, Field(ge=0.0, le=1.0)] = 0.1
+    character_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
 
     @model_validator(mode="after")
     def _are_parts_of_one(self) -> MaskingSection:
@@ -48,7 +59,7 @@ class MaskingSection(Section):
     @property
     def masking(self) -> Masking:
         """The rates, for `paddle_tasks.text.masking`."""
-        return Masking(self.rate, self.mask_prob, self.random_prob)
+        return Masking(self.rate, self.mask_prob, self.random_prob, self.character_share)
 
 
 class WordPieceSection(Section):
@@ -139,11 +150,35 @@ def load_documents(section: PretrainingData, name: SplitName, seed: int) -> Docu
     return Documents(name, folder, digest, examples, bad_rows, n_lines=n_lines, n_dropped_lines=n_dropped)
 
 
-def _held_out(section: PretrainingData, folder: Path) -> NearDuplicates | None:
+class _HeldOut:
+    """Finds held-out texts among others; of many, what was found is kept on disk: each run over them asks again."""
+
+    def __init__(self, texts: Iterable[str], similarity: float) -> None:
+        self._texts, self._similarity = list(texts), similarity
+        self._key = digest([_VERSION, unicodedata.unidata_version, similarity], self._texts)
+
+    @cached_property
+    def _index(self) -> NearDuplicates:
+        return NearDuplicates(self._texts, self._similarity)
+
+    def find(self, texts: Sequence[str]) -> Array:
+        """Return what `NearDuplicates.find` does, <bool>[texts]."""
+        if sum(map(len, texts)) < _PAYS_FROM:
+            return self._index.find(texts)
+        found = kept(
+            "held-out",
+            digest([self._key], texts),
+            lambda: {"found": self._index.find(texts)},
+            lambda arrays: "found" in arrays and arrays["found"].shape == (len(texts),),
+        )
+        return found["found"]
+
+
+def _held_out(section: PretrainingData, folder: Path) -> _HeldOut | None:
     if not section.held_out:
         return None
     texts = (line for source in section.held_out for document in _good(source, folder) for line in document.lines)
-    return NearDuplicates(texts, section.held_out_similarity)
+    return _HeldOut(texts, section.held_out_similarity)
 
 
 def _good(source: CorpusSection, folder: Path) -> Iterator[Document]:
@@ -153,7 +188,7 @@ def _good(source: CorpusSection, folder: Path) -> Iterator[Document]:
         yield row
 
 
-def _without(documents: Sequence[Document], held_out: NearDuplicates) -> Iterator[Document]:
+def _without(documents: Sequence[Document], held_out: _HeldOut) -> Iterator[Document]:
     """Yield the documents without the lines that are held out, and none that is held out as a whole."""
     lines = held_out.find([line for document in documents for line in document.lines])
     wholes = held_out.find(["\n".join(document.lines) for document in documents])

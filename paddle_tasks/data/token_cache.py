@@ -1,89 +1,92 @@
-"""Encoded texts kept on disk, by what they depend on: a second run over much text need not tokenise it again."""
+"""Encoded texts and their words kept on disk: a second run over much text need neither tokenise nor cut it again."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import json
-import os
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import tokenizers
 
-from paddle_tasks.files import whole_file
+from paddle_tasks.data.array_cache import Array, Arrays, digest, kept
 from paddle_tasks.text.packing import PackedIds
 from paddle_tasks.text.tokenizer import Tokenizer
+from paddle_tasks.text.units import word_units
+from paddle_tasks.text.word_vectors import WordVectors, vectors_of_words
+from paddle_tasks.text.words import dictionary_version
 
-FOLDER = "PADDLE_TASKS_CACHE"
-"""The environment variable that names the folder."""
-
-# Higher whenever the entries' form or what makes the ids changes.
-_VERSION = 1
+# Higher whenever the entries' form or what makes them changes.
+_VERSION = 2
 # Characters. Reading two million takes 15 ms, hashing included, and tokenising them 70 to 300 ms (two cores of an AMD
-# Zen 4); below, nobody would notice, and every small experiment would leave a file.
+# Zen 4), cutting them into words 7 s; below, nobody would notice, and every small experiment would leave a file.
 _PAYS_FROM = 2_000_000
-_MOST_BYTES = 2 << 30
-_HASHED_AT_ONCE = 1000
-_NAME = "tokens-{}.npz"
 
 
 def encoded(
     tokenizer: Tokenizer, texts: Sequence[str], pairs: Sequence[str] | None = None, *, max_length: int
 ) -> PackedIds:
-    """Return what ``tokenizer.encode_packed`` returns, from disk when these very texts have been encoded before.
-
-    A folder that cannot be written and an entry that cannot be read are no errors: the texts are encoded then.
-    """
-    if sum(map(len, texts)) + sum(map(len, pairs or ())) < _PAYS_FROM:
+    """Return what ``tokenizer.encode_packed`` returns, from disk when these very texts have been encoded before."""
+    if not _pays(texts, pairs or ()):
         return tokenizer.encode_packed(texts, pairs, max_length=max_length)
-    path = cache_folder() / _NAME.format(_key(tokenizer, texts, pairs, max_length))
-    found = _read(path)
-    if found is None or not _is_sound(found, texts, pairs, len(tokenizer)):
-        found = tokenizer.encode_packed(texts, pairs, max_length=max_length)
-        _write(path, found)
-    return found
-
-
-def cache_folder() -> Path:
-    """Return ``$PADDLE_TASKS_CACHE``, else ``paddle_tasks`` in ``$XDG_CACHE_HOME`` or ``~/.cache``."""
-    if chosen := os.environ.get(FOLDER):
-        return Path(chosen)
-    # As the XDG specification has it, a relative path is no setting.
-    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (base if base.is_absolute() else Path("~/.cache").expanduser()) / "paddle_tasks"
-
-
-def _key(tokenizer: Tokenizer, texts: Sequence[str], pairs: Sequence[str] | None, max_length: int) -> str:
-    """Return a digest of all that the ids depend on.
-
-    Of the texts themselves and not of their file: which rows and columns a file gives depends on settings and readers.
-    """
     # Which characters are punctuation is a matter of the library's version.
-    settings = [_VERSION, tokenizers.__version__, tokenizer.fingerprint, max_length, len(texts), pairs is not None]
-    digest = hashlib.sha256(json.dumps(settings).encode())
-    for part in (texts, pairs or ()):
-        digest.update(np.fromiter(map(len, part), np.int64, len(part)).tobytes())
-        for start in range(0, len(part), _HASHED_AT_ONCE):
-            # Half an emoji (a lone surrogate) is part of a text too.
-            digest.update("".join(part[start : start + _HASHED_AT_ONCE]).encode("utf-8", "surrogatepass"))
-    return digest.hexdigest()
+    settings = [_VERSION, tokenizers.__version__, tokenizer.fingerprint, max_length, pairs is not None]
+    found = kept(
+        "tokens",
+        # Of the texts and not of their file: which rows and columns that gives depends on settings and readers.
+        digest(settings, texts, pairs or ()),
+        lambda: _arrays(tokenizer.encode_packed(texts, pairs, max_length=max_length)),
+        lambda arrays: _is_sound(arrays, texts, pairs, len(tokenizer)),
+    )
+    return PackedIds(found["input_ids"], found["offsets"], found.get("token_type_ids"))
 
 
-def _read(path: Path) -> PackedIds | None:
-    try:
-        with np.load(path, allow_pickle=False) as arrays:  # a zip file, whose checksums tell what was damaged
-            found = PackedIds(arrays["input_ids"], arrays["offsets"], arrays.get("token_type_ids"))
-        os.utime(path)  # used last now
-    except Exception:  # no such file, or whatever a damaged one makes zipfile, zlib and numpy raise
-        return None
-    return found
+def word_starts(tokenizer: Tokenizer, texts: Sequence[str], ids: Array, counts: Array) -> Array:
+    """Return what `word_units` returns for texts and their ids, from disk when they have been cut before."""
+
+    def compute() -> Array:
+        return word_units(texts, ids, counts, tokenizer.vocabulary)
+
+    if not _pays(texts):
+        return compute()
+    settings = [_VERSION, dictionary_version(), tokenizer.fingerprint]
+    found = kept(
+        "words",
+        digest(settings, texts, ids),
+        lambda: {"starts": compute()},
+        lambda arrays: _is_like(arrays.get("starts"), bool, ids.shape),
+    )
+    return found["starts"]
 
 
-def _is_sound(found: PackedIds, texts: Sequence[str], pairs: Sequence[str] | None, n_ids: int) -> bool:
-    ids, offsets, types = found.input_ids, found.offsets, found.token_type_ids
+def word_meanings(ids: Array, starts: Array, lines: Array, n_entries: int, *, size: int, seed: int) -> WordVectors:
+    """Return what `vectors_of_words` returns, from disk when these very words have been counted before."""
+
+    def compute() -> WordVectors:
+        return vectors_of_words(ids, starts, lines, n_entries, size=size, seed=seed)
+
+    if len(ids) < _PAYS_FROM:
+        return compute()
+    found = kept(
+        "vectors",
+        digest([_VERSION, n_entries, size, seed], ids, starts, lines),
+        lambda: vars(compute()),
+        lambda arrays: _is_like(arrays.get("words"), np.int32, ids.shape) and "vectors" in arrays,
+    )
+    return WordVectors(found["words"], found["vectors"])
+
+
+def _pays(*parts: Sequence[str]) -> bool:
+    return sum(sum(map(len, part)) for part in parts) >= _PAYS_FROM
+
+
+def _arrays(packed: PackedIds) -> Arrays:
+    types = {} if packed.token_type_ids is None else {"token_type_ids": packed.token_type_ids}
+    return {"input_ids": packed.input_ids, "offsets": packed.offsets, **types}
+
+
+def _is_sound(found: Arrays, texts: Sequence[str], pairs: Sequence[str] | None, n_ids: int) -> bool:
+    if not {"input_ids", "offsets"} <= set(found):
+        return False
+    ids, offsets, types = found["input_ids"], found["offsets"], found.get("token_type_ids")
     return bool(
         (ids.dtype, offsets.dtype) == (np.dtype(np.int32), np.dtype(np.int64))
         and offsets.shape == (len(texts) + 1,)
@@ -92,34 +95,9 @@ def _is_sound(found: PackedIds, texts: Sequence[str], pairs: Sequence[str] | Non
         and ids.min() >= 0
         and ids.max() < n_ids
         and (types is None) == (pairs is None)
-        and (types is None or (types.dtype, types.shape) == (np.dtype(np.int8), ids.shape))
+        and (types is None or _is_like(types, np.int8, ids.shape))
     )
 
 
-def _write(path: Path, packed: PackedIds) -> None:
-    arrays: dict[str, np.ndarray[Any, Any]] = {"input_ids": packed.input_ids, "offsets": packed.offsets}
-    if packed.token_type_ids is not None:
-        arrays["token_type_ids"] = packed.token_type_ids
-    if sum(array.nbytes for array in arrays.values()) > _MOST_BYTES:
-        return
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, **arrays)
-        _forget_old(path.parent)
-
-
-def _forget_old(folder: Path) -> None:
-    """Delete the entries that were not used for the longest, until the rest is within the bound."""
-    total = 0
-    for _, size, path in sorted(_entries(folder), reverse=True):
-        total += size
-        if total > _MOST_BYTES:
-            path.unlink(missing_ok=True)
-
-
-def _entries(folder: Path) -> Iterator[tuple[float, int, Path]]:
-    for path in folder.glob(_NAME.format("*")):
-        with contextlib.suppress(FileNotFoundError):  # another process has deleted it
-            status = path.stat()
-            yield status.st_mtime, status.st_size, path
+def _is_like(array: Array | None, dtype: type, shape: tuple[int, ...]) -> bool:
+    return array is not None and (array.dtype, array.shape) == (np.dtype(dtype), shape)

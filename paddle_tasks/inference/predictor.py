@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -245,7 +246,15 @@ def model_folder(run: Path) -> Path:
         return checkpoint.folder / "model"
     if not run.exists():
         raise CheckpointError(f"{run}: no such run folder{did_you_mean(str(run), _beside(run))}")
+    if _is_baseline(run):
+        raise CheckpointError(f"{run}: holds a baseline, which keeps no model; {run / 'predictions'} has what it said")
     raise CheckpointError(f"{run}: holds no trained model yet; expected {run / 'model'}")
+
+
+def _is_baseline(run: Path) -> bool:
+    file = run / "result.json"
+    result = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return str(result.get("model", {}).get("encoder")).startswith(tasks.BASELINE)
 
 
 def _beside(run: Path) -> list[str]:

@@ -11,6 +11,9 @@ from paddle_tasks.errors import ConfigError, did_you_mean
 SETTINGS = "paddle_tasks.json"
 """The file in a model folder that names its task, labels and configuration."""
 
+BASELINE = "tfidf-"
+"""What `model.encoder` begins with in a run that has no encoder: a baseline, which keeps no model."""
+
 
 def names() -> list[str]:
     """Return the names of all tasks."""

@@ -111,6 +111,18 @@ class TextClassification:
         """Read and check data, labels, vocabulary and the encoder's name; write nothing."""
         encoder = self.config.model.encoder
         source = None if encoder in SCRATCH else resolve(encoder)
+        self.read_splits()
+        self._check_labels()
+        train = self.splits["train"]
+        self._loss = build_loss(self.config.training.loss, self.labels, train.examples)
+        if source is None:
+            self.tokenizer = learn_tokenizer(self.config.data.vocabulary, train.examples)
+        else:
+            self.tokenizer = Tokenizer.load(tokenizer_folder(source))
+        self._train = self._encoded(train)
+
+    def read_splits(self) -> None:
+        """Read and check data and labels, which is all that a classifier without an encoder needs; write nothing."""
         self.label_names = read_label_names(self.config.data.label_names)
         self.labels = self.config.data.labels or tuple(self.label_names)
         train = self.load_split("train")
@@ -119,17 +131,10 @@ class TextClassification:
         self.labels = self.labels or label_order(train, *folds)
         if len(self.labels) < 2:
             raise ConfigError(f"data.labels: a classifier needs two labels or more, found {list(self.labels)}")
-        self._check_labels()
-        self._loss = build_loss(self.config.training.loss, self.labels, train.examples)
-        if source is None:
-            self.tokenizer = learn_tokenizer(self.config.data.vocabulary, train.examples)
-        else:
-            self.tokenizer = Tokenizer.load(tokenizer_folder(source))
         if not folds:
             self.load_split("dev")
         if self.config.data.has("test"):
             self.load_split("test")
-        self._train = self._encoded(train)
 
     def load_split(self, name: SplitName, source: str | None = None) -> Split[LabelledText]:
         """Read the configuration's labelled texts, or those of another file, and keep them as that split.
@@ -172,8 +177,16 @@ class TextClassification:
 
     def _features(self, examples: Sequence[LabelledText]) -> PackedFeatures:
         ids = self._encode([example.text for example in examples])
+        return PackedFeatures(ids, self.label_indices(examples))
+
+    def label_indices(self, examples: Sequence[LabelledText]) -> Array:
+        """Return the place of each example's label among the labels <int64>[rows]; 0 for one that is none of them."""
         index = {label: place for place, label in enumerate(self.labels)}
-        return PackedFeatures(ids, np.array([index.get(example.label, 0) for example in examples], dtype=np.int64))
+        return np.array([index.get(example.label, 0) for example in examples], dtype=np.int64)
+
+    def texts_of(self, example: LabelledText) -> tuple[str, ...]:
+        """Return the text of an example, or the two of a pair, for a classifier that reads them without a tokenizer."""
+        return (example.text,)
 
     def _encode(self, texts: Sequence[str]) -> PackedIds:
         """Return what the model reads of each text."""
@@ -260,10 +273,15 @@ class TextClassification:
         return chances
 
     def evaluate(self, model: nn.Layer, split: Split[LabelledText], between: Callable[[], None]) -> Evaluation:
-        """Score a split; where it shares texts with train, each headline has a twin over the other rows."""
-        dataset = self._encoded(split)
-        probabilities = self.probabilities(model, dataset, between)
-        gold = _packed(dataset).labels
+        """Score a split as `score` does."""
+        return self.score(split, self.probabilities(model, self._encoded(split), between))
+
+    def score(self, split: Split[LabelledText], probabilities: Array) -> Evaluation:
+        """Score the probabilities <float>[rows, labels] of a split, from whatever classifier they are.
+
+        Where the split shares texts with train, each headline has a twin over the other rows.
+        """
+        gold = self.label_indices(split.examples)
         # A probability that underflows to 0 must not make the loss infinite.
         losses = -np.log(np.maximum(probabilities[np.arange(len(gold)), gold], np.finfo(np.float32).tiny))
         self._settle(split, gold, probabilities)

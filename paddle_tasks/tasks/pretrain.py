@@ -34,7 +34,7 @@ from paddle_tasks.data.passages import (
 )
 from paddle_tasks.data.rows import Row
 from paddle_tasks.data.splits import require_good
-from paddle_tasks.data.token_cache import encoded
+from paddle_tasks.data.token_cache import encoded, word_meanings, word_starts
 from paddle_tasks.errors import ConfigError, DataError
 from paddle_tasks.files import write_json
 from paddle_tasks.metrics.masked_lm import MaskedLMMetrics
@@ -48,8 +48,7 @@ from paddle_tasks.models.saving import load_state, save_pretrained
 from paddle_tasks.tasks import SETTINGS
 from paddle_tasks.text.masking import Masking
 from paddle_tasks.text.tokenizer import Tokenizer
-from paddle_tasks.text.units import word_units
-from paddle_tasks.text.word_vectors import WordVectors, vectors_of_words, word_vectors
+from paddle_tasks.text.word_vectors import WordVectors, word_vectors
 from paddle_tasks.text.wordpieces import count_words, learn_word_pieces
 from paddle_tasks.training.protocol import Evaluation
 from paddle_tasks.training.ranks import Ranks
@@ -195,22 +194,22 @@ class Task:
         starts, ends, numbers = cut(of_document, self._room(pairs=pairs))
         entries = np.array(self.tokenizer.vocabulary)
         characters = np.ones(len(ids), bool)
-        word_starts = word_units(lines, ids, counts, self.tokenizer.vocabulary) if words or meant else characters
+        by_word = word_starts(self.tokenizer, lines, ids, counts) if words or meant else characters
         return Passages(
             ids=ids,
-            unit_starts=word_starts if words else characters,
+            unit_starts=by_word if words else characters,
             sentences=sentence_starts(ids, line_starts, np.isin(entries, SENTENCE_ENDS), np.isin(entries, CLOSING)),
             starts=starts,
             ends=ends,
             documents=numbers,
             pairs=pairs,
-            words=self._meanings(ids, word_starts, counts) if meant else None,
+            words=self._meanings(ids, by_word, counts) if meant else None,
         )
 
-    def _meanings(self, ids: Ids, word_starts: Flags, counts: Ints) -> WordVectors:
+    def _meanings(self, ids: Ids, starts: Flags, counts: Ints) -> WordVectors:
         lines = np.repeat(np.arange(len(counts)), counts)
         size = self.config.model.hidden_size // 2
-        return vectors_of_words(ids, word_starts, lines, len(self.tokenizer), size=size, seed=self.config.seed)
+        return word_meanings(ids, starts, lines, len(self.tokenizer), size=size, seed=self.config.seed)
 
     # ---- batches
 

@@ -75,15 +75,17 @@ class Task(TextClassification):
         """See `TextClassification.parser`; an example's text is the two with a tab between them."""
         return partial(parse_labelled_pair, labels=labels)
 
-    def read(self) -> None:
-        """See `TextClassification.read`; there are two labels."""
+    def read_splits(self) -> None:
+        """See `TextClassification.read_splits`; there are two labels, and dev will choose the threshold."""
+        super().read_splits()
         given = self.config.model.threshold
         self._aim = given if isinstance(given, str) else None
-        super().read()
-
-    def _check_labels(self) -> None:
         if len(self.labels) != 2:
             raise ConfigError(f"data.labels: pairs are similar or not, expected two labels, found {list(self.labels)}")
+
+    def texts_of(self, example: LabelledText) -> tuple[str, ...]:
+        """Return the two texts of a pair."""
+        return parted(example.text)
 
     def _encode(self, texts: Sequence[str]) -> PackedIds:
         """Return the pairs with their segments: as one input, or the two encodings one behind the other."""

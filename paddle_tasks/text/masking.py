@@ -23,11 +23,14 @@ class Masking:
         rate: part of the tokens that is chosen, at least one token of a passage.
         mask_prob: part of the chosen units that becomes [MASK].
         random_prob: part of them that becomes random entries; the rest stays as it is.
+        character_share: part of the passages of which every token is a unit, whatever is said of units. A model that
+            has only seen whole words hidden takes the neighbours of a hidden character for other words.
     """
 
     rate: float = 0.15
     mask_prob: float = 0.8
     random_prob: float = 0.1
+    character_share: float = 0.0
 
     def apply(
         self, ids: Ids, starts: Flags, mask_id: int, words: Places, generator: np.random.Generator
@@ -44,6 +47,8 @@ class Masking:
         Returns:
             The chosen places <int64>[m], rising, and the passage <int32>[n] with these hidden.
         """
+        if self.character_share and generator.random() < self.character_share:
+            starts = np.ones_like(starts)
         first = np.flatnonzero(starts)
         lengths = np.diff(first, append=len(ids))
         chosen = _within(generator.permutation(len(first)), lengths, round(self.rate * len(ids)))

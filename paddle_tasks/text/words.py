@@ -54,6 +54,11 @@ def tag_of(word: str) -> str:
     return str(_tagger().word_tag_tab.get(word, ""))
 
 
+def dictionary_version() -> str:
+    """Return what, besides a text, decides where its words are."""
+    return str(import_module("jieba").__version__)
+
+
 def word_starts(texts: Sequence[str]) -> Flags:
     """Tell for each character of many texts, one after another, whether a word starts there: <bool>[characters].
 

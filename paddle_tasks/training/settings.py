@@ -111,14 +111,19 @@ class LoggingSection(Section):
     visualdl: bool = True
 
 
-class RunSection(Section):
-    """The whole configuration; a task puts its own sections in the places of ``data`` and ``model``."""
+class AnyRunSection(Section):
+    """What the configuration of every run has, trained step by step or not."""
 
     task: str
     seed: NonNegativeInt = 0
     run_dir: Annotated[str, Field(min_length=1)]
     data: Section
     model: Section
+
+
+class RunSection(AnyRunSection):
+    """The whole configuration; a task puts its own sections in the places of ``data`` and ``model``."""
+
     optimizer: OptimizerSection = OptimizerSection()
     training: TrainingSection = TrainingSection()
     evaluation: EvaluationSection = EvaluationSection()

@@ -10,7 +10,7 @@ from paddle_tasks.files import whole_folder
 from paddle_tasks.inference.predictor import model_folder
 from paddle_tasks.models import tensors
 from paddle_tasks.models.saving import WEIGHTS
-from paddle_tasks.workflows.model_card import RESULT, write_card
+from paddle_tasks.workflows.model_card import is_finished, write_card
 
 
 def export_float16(run: str | Path, output: str | Path) -> Path:
@@ -31,7 +31,7 @@ def export_float16(run: str | Path, output: str | Path) -> Path:
         raise CheckpointError(f"{target}: is there already; name a new folder, nothing is overwritten")
     if not target.parent.is_dir():
         raise CheckpointError(f"{target}: no such folder {target.parent}")
-    if source != Path(run) and not (Path(run) / RESULT).is_file():
+    if source != Path(run) and not is_finished(Path(run)):
         raise CheckpointError(f"{run}: is not finished; train it again to go on, or name the model alone: {source}")
     with whole_folder(target) as temporary:
         for path in sorted(source.iterdir()):

@@ -36,6 +36,12 @@ def write_card(run: Path, folder: Path, name: str) -> None:
     write_text(folder / CARD, "\n".join(_card(name, stages, notes)) + "\n")
 
 
+def is_finished(run: Path) -> bool:
+    """Tell whether a run has come to its end."""
+    path = run / RESULT
+    return path.is_file() and json.loads(path.read_text(encoding="utf-8"))["status"] == "finished"
+
+
 def _earlier(run: Path) -> list[Record]:
     """Return the stages of the model that a run went on from, when it was exported or is that of another run."""
     encoder = str(_config(run)["model"]["encoder"])
@@ -53,7 +59,7 @@ def _config(run: Path) -> Any:
 
 def _record(run: Path) -> Record:
     result = json.loads((run / RESULT).read_text(encoding="utf-8"))
-    kept = ("task", "seed", "model", "data", "dev", "test", "train")
+    kept = ("task", "status", "seed", "model", "data", "dev", "test", "train")
     return {
         "run": run.name,
         **{name: result[name] for name in kept if name in result},
@@ -99,6 +105,8 @@ def _stage(number: int, stage: Record) -> Iterator[str]:
         f"{train['tokens']:,} tokens in {train['seconds'] / 3600:.2f} hours, {speed} ({where['device']}, "
         f"processes: {where['processes']}, threads of each: {where['threads']})."
     )
+    if stage.get("status") == "interrupted":
+        yield f"It was stopped there; the weights of step {train['best_step']:,} are what went on."
     dropped = stage["data"]["train"].get("dropped_lines")
     if dropped is not None:
         yield (
@@ -138,6 +146,8 @@ def _settings(config: Mapping[str, Any]) -> Iterator[str]:
 
 def _scores(stage: Record) -> Iterator[str]:
     splits = [split for split in ("dev", "test") if split in stage]
+    if not splits:  # it was stopped
+        return
     names = [name for name in _SCORES if any(name in stage[split] for split in splits)]
     yield from ("", "| | " + " | ".join(names) + " |", "|---|" + "---|" * len(names))
     for split in splits:

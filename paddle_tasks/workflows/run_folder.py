@@ -13,7 +13,7 @@ from typing import Any
 from paddle_tasks import config as configuration
 from paddle_tasks.errors import CheckpointError, ConfigError
 from paddle_tasks.files import write_json, write_text
-from paddle_tasks.training.settings import RunSection
+from paddle_tasks.training.settings import AnyRunSection
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,25 @@ class RunFolder:
         file = self.path / "result.json"
         return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
 
-    def check_same(self, config: RunSection) -> None:
+    def finished(self, config: AnyRunSection) -> dict[str, Any] | None:
+        """Return the result of a finished run of this configuration, or None when there is more to do.
+
+        Raises:
+            CheckpointError: the folder holds a run of another configuration, or something else.
+        """
+        if not self.exists:
+            return None
+        self.check_same(config)
+        result = self.result()
+        return result if result and result["status"] == "finished" else None
+
+    def check_same(self, config: AnyRunSection) -> None:
         """Make sure that the folder holds a run of this very configuration.
 
         Raises:
             CheckpointError: it holds a run of another one (the differences are listed), or something else.
         """
-        self._check_is_run()
+        self.check_is_run()
         try:
             old = configuration.validate(configuration.read(self.config_file), type(config), str(self.config_file))
         except ConfigError as error:  # that of another task, say
@@ -69,7 +81,12 @@ class RunFolder:
                 "choose another run_dir, or --fresh to move it aside and start anew"
             )
 
-    def _check_is_run(self) -> None:
+    def check_is_run(self) -> None:
+        """Make sure that the folder holds a run, whichever.
+
+        Raises:
+            CheckpointError: it holds something else.
+        """
         if not self.config_file.is_file():
             raise CheckpointError(
                 f"{self.path}: is there, but is no run (it has no config.yaml); choose another run_dir"
@@ -81,7 +98,7 @@ class RunFolder:
         Raises:
             CheckpointError: it holds no run, or another process is training in it.
         """
-        self._check_is_run()
+        self.check_is_run()
         number, path = 1, self.path.resolve()
         while (target := path.with_name(f"{path.name}.{number}")).exists():
             number += 1
@@ -89,7 +106,7 @@ class RunFolder:
             path.rename(target)
         return self.path.with_name(target.name) if self.path.name == path.name else target
 
-    def create(self, config: RunSection) -> None:
+    def create(self, config: AnyRunSection) -> None:
         """Make the folder with its config.yaml, unless it is there."""
         self.path.mkdir(parents=True, exist_ok=True)
         if not self.config_file.exists():

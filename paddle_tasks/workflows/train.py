@@ -61,6 +61,16 @@ def load_config(source: str | Path | Mapping[str, Any], overrides: Sequence[str]
     Raises:
         ConfigError: every mistake in it.
     """
+    where, tree = merged(source, overrides)
+    return validated(tree, where)
+
+
+def merged(source: str | Path | Mapping[str, Any], overrides: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """Return the name, for messages, of a file or a mapping, and its sections with what is laid over them.
+
+    Raises:
+        ConfigError: no such file, no YAML, or an override that is none.
+    """
     if isinstance(source, Mapping):
         where, stem, tree = "config", "run", dict(source)
     else:
@@ -68,6 +78,15 @@ def load_config(source: str | Path | Mapping[str, Any], overrides: Sequence[str]
         where, stem, tree = str(path), path.stem, configuration.read(path)
     tree = configuration.override(tree, overrides)
     tree.setdefault("run_dir", f"runs/{stem}")
+    return where, tree
+
+
+def validated(tree: Mapping[str, Any], where: str) -> RunSection:
+    """Return the validated configuration of its task.
+
+    Raises:
+        ConfigError: every mistake in it.
+    """
     task = tasks.find(tree.get("task"))
     config: RunSection = configuration.validate(tree, task.Config, where, {"evaluation.metric": task.METRICS})
     return config
@@ -96,8 +115,13 @@ def train(
         NonFiniteError: the loss is not finite; the last checkpoint is that before.
     """
     with Ranks.from_environment().together():
-        merged = load_config(config, [f"{key}={configuration.inline(value)}" for key, value in _flat(overrides)])
+        merged = load_config(config, assignments(overrides))
     return run_training(merged, device=device, fresh=fresh, observe=observe)
+
+
+def assignments(overrides: Mapping[str, Any]) -> list[str]:
+    """Return sections or dotted keys as KEY=VALUE."""
+    return [f"{key}={configuration.inline(value)}" for key, value in _flat(overrides)]
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -114,7 +138,7 @@ def run_training(config: RunSection, *, device: str, fresh: bool, observe: Obser
     observe = observe if ranks.writes else _ignore
     folder = RunFolder(Path(config.run_dir))
     with ranks.together():  # so that no rank writes before all have looked
-        result = None if fresh else _finished(folder, config)
+        result = None if fresh else folder.finished(config)
     if result:
         observe(Note(f"{folder.path} is finished already; nothing to do (--fresh trains anew)"))
         return Run(folder.path, result)
@@ -134,15 +158,6 @@ def run_training(config: RunSection, *, device: str, fresh: bool, observe: Obser
 
 def _ignore(_event: Event | Note) -> None:
     """Tell nobody: rank 0 alone speaks."""
-
-
-def _finished(folder: RunFolder, config: RunSection) -> dict[str, Any] | None:
-    """Return the result of a finished run of this configuration, or None."""
-    if not folder.exists:
-        return None
-    folder.check_same(config)
-    result = folder.result()
-    return result if result and result["status"] == "finished" else None
 
 
 def _read_task(config: RunSection, ranks: Ranks) -> Task:

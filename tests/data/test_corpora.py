@@ -8,11 +8,14 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 
 from paddle_tasks.config import validate
+from paddle_tasks.data import array_cache, corpora
 from paddle_tasks.data.corpora import MaskingSection, PretrainingData, load_documents
 from paddle_tasks.data.documents import Document
+from paddle_tasks.data.near_duplicates import NearDuplicates
 from paddle_tasks.data.splits import require_good
 from paddle_tasks.errors import ConfigError, DataError
 from paddle_tasks.text.masking import Masking
@@ -237,6 +240,48 @@ def test_bad_rows_are_named_and_stop_or_are_skipped(folder):
     with pytest.raises(DataError, match=r"data\.train: 1 of 13 rows cannot be used:\n.*rows\.jsonl:2: no field 'text'"):
         require_good(found, "stop")
     assert require_good(found, "skip") is found
+
+
+@pytest.fixture
+def looked_through(tmp_path, monkeypatch):
+    """Keep what is found of texts of any size, and count the times that texts are looked through."""
+    monkeypatch.setenv(array_cache.FOLDER, str(tmp_path / "cache"))
+    monkeypatch.setattr(corpora, "_PAYS_FROM", 0)
+    calls: list[int] = []
+    find = NearDuplicates.find
+    monkeypatch.setattr(NearDuplicates, "find", lambda *given: calls.append(1) or find(*given))
+    return calls
+
+
+def test_what_was_found_to_be_held_out_is_kept(folder, looked_through):
+    (folder / "held_out.txt").write_text(random_line(3) + "\n", encoding="utf-8")
+    given = section(folder, held_out="held_out.txt")
+    first = load_documents(given, "train", 0)
+    assert looked_through
+    assert first.n_dropped_lines == 1
+    looked_through.clear()
+    again = load_documents(given, "train", 0)
+    assert not looked_through
+    assert (lines_of(again), again.n_dropped_lines) == (lines_of(first), 1)
+
+
+@pytest.mark.parametrize("change", ["held_out", "train", "held_out_similarity", "entry"])
+def test_it_is_looked_for_again_where_anything_is_other(folder, looked_through, change):
+    (folder / "held_out.txt").write_text(random_line(3) + "\n", encoding="utf-8")
+    load_documents(section(folder, held_out="held_out.txt"), "train", 0)
+    looked_through.clear()
+    if change == "held_out":
+        (folder / "held_out.txt").write_text(random_line(4) + "\n", encoding="utf-8")
+    elif change == "train":
+        write(folder / "train.txt", [random_line(3)], [random_line(5)])
+    elif change == "entry":
+        for entry in (folder / "cache").iterdir():
+            np.savez(entry, found=np.zeros(1, bool))
+    similarity = 0.7 if change == "held_out_similarity" else 0.8
+    found = load_documents(section(folder, held_out="held_out.txt", held_out_similarity=similarity), "train", 0)
+    assert looked_through
+    assert found.n_dropped_lines == 1
+    assert random_line(4 if change == "held_out" else 3) not in {line for lines in lines_of(found) for line in lines}
 
 
 @pytest.mark.parametrize("on_bad_row", ["stop", "skip"])

@@ -9,9 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from paddle_tasks.data import array_cache
 from paddle_tasks.data import token_cache as module
-from paddle_tasks.data.token_cache import cache_folder, encoded
+from paddle_tasks.data.array_cache import cache_folder
+from paddle_tasks.data.passages import tokens_of
+from paddle_tasks.data.token_cache import encoded, word_meanings, word_starts
 from paddle_tasks.text.tokenizer import SPECIAL_TOKENS, Tokenizer
+from paddle_tasks.text.units import word_units
 
 TEXTS, PAIRS = ["你好，abc", "", "好\ud83d"], ["好", "你你", ""]
 CHARACTERS = sum(map(len, TEXTS))
@@ -21,7 +25,7 @@ TOKENIZER = Tokenizer([*SPECIAL_TOKENS, "你", "好", "a", "##b", "##c"])
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     """A cache of its own, for texts of any size."""
-    monkeypatch.setenv(module.FOLDER, str(tmp_path / "cache"))
+    monkeypatch.setenv(array_cache.FOLDER, str(tmp_path / "cache"))
     monkeypatch.setattr(module, "_PAYS_FROM", 1)
     return tmp_path / "cache"
 
@@ -98,6 +102,61 @@ def test_few_texts_leave_nothing_behind(folder, monkeypatch):
     assert len(entries(folder)) == 1
 
 
+# ---- words
+
+
+def cut(tokenizer=TOKENIZER, texts=("你好，abc", "好好你")):
+    """Return where words start, as they are kept and as they are made."""
+    packed = tokenizer.encode_packed(texts, max_length=9)
+    ids, counts = tokens_of(packed)
+    found = word_starts(tokenizer, texts, ids, counts)
+    np.testing.assert_array_equal(found, word_units(texts, ids, counts, tokenizer.vocabulary))
+    return found
+
+
+def test_words_come_from_disk_the_second_time(folder, monkeypatch):
+    first = cut()
+    (entry,) = entries(folder)
+    assert entry.name.startswith("words-")
+    monkeypatch.setattr(module, "word_units", lambda *_: pytest.fail("cut again"))
+    packed = TOKENIZER.encode_packed(("你好，abc", "好好你"), max_length=9)
+    np.testing.assert_array_equal(word_starts(TOKENIZER, ("你好，abc", "好好你"), *tokens_of(packed)), first)
+
+
+def test_whatever_words_depend_on_makes_another_entry(folder, monkeypatch):
+    cut()
+    cut(texts=("你好，abc", "好你好"))
+    cut(Tokenizer([*SPECIAL_TOKENS, "好", "你", "a", "##b", "##c"]))
+    monkeypatch.setattr(module, "dictionary_version", lambda: "0")
+    cut()
+    assert len(entries(folder)) == 4
+
+
+@pytest.mark.parametrize("starts", [np.ones(3, bool), np.ones(9, np.int8), None], ids=str)
+def test_words_of_another_shape_are_made_again(folder, starts):
+    cut()
+    (entry,) = entries(folder)
+    np.savez(entry, **({} if starts is None else {"starts": starts}))
+    cut()
+
+
+def test_what_words_mean_is_kept_by_all_that_it_depends_on(folder, monkeypatch):
+    ids = np.tile(np.arange(6, dtype=np.int32), 40)
+    starts, lines = ids % 2 == 0, np.arange(240) // 60
+    calls = [(ids, starts, lines, 9, 2, 0), (ids, starts, lines, 9, 3, 0), (ids, starts, lines, 9, 2, 1)]
+    calls += [(ids[::-1], starts, lines, 9, 2, 0), (ids, ids >= 0, lines, 9, 2, 0), (ids, starts, lines * 0, 9, 2, 0)]
+
+    def found(ids, starts, lines, n_entries, size, seed):
+        return word_meanings(ids, starts, lines, n_entries, size=size, seed=seed)
+
+    made = [found(*call) for call in calls]
+    assert len(entries(folder)) == len(calls)
+    monkeypatch.setattr(module, "vectors_of_words", lambda *_, **__: pytest.fail("counted again"))
+    for call, first in zip(calls, made, strict=True):
+        np.testing.assert_array_equal(found(*call).words, first.words)
+        np.testing.assert_array_equal(found(*call).vectors, first.vectors)
+
+
 # ---- damage
 
 
@@ -158,9 +217,9 @@ def test_an_entry_of_pairs_without_their_token_types_is_made_again(folder, types
 
 def test_a_folder_that_cannot_be_made_is_no_error(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
-    monkeypatch.setenv(module.FOLDER, str(tmp_path / "file" / "cache"))
+    monkeypatch.setenv(array_cache.FOLDER, str(tmp_path / "file" / "cache"))
     check()
-    monkeypatch.setenv(module.FOLDER, str(tmp_path / "file"))
+    monkeypatch.setenv(array_cache.FOLDER, str(tmp_path / "file"))
     check()
 
 
@@ -169,7 +228,7 @@ def test_a_full_disk_is_no_error_and_leaves_nothing(folder, monkeypatch):
         file.write(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module.np, "savez", savez)
+    monkeypatch.setattr(array_cache.np, "savez", savez)
     check()
     assert entries(folder) == []
 
@@ -188,7 +247,7 @@ def test_what_was_not_used_for_the_longest_is_forgotten(folder, monkeypatch):
     other = folder / "not-ours.npz"
     other.write_bytes(b"x" * 10_000)
     check(texts=texts[0], max_length=99)  # used again
-    monkeypatch.setattr(module, "_MOST_BYTES", 3 * third.stat().st_size + 100)
+    monkeypatch.setattr(array_cache, "_MOST_BYTES", 3 * third.stat().st_size + 100)
     check(texts=texts[3], max_length=99)
     assert first.exists()
     assert not second.exists()
@@ -198,7 +257,7 @@ def test_what_was_not_used_for_the_longest_is_forgotten(folder, monkeypatch):
 
 
 def test_what_is_larger_than_the_bound_is_not_kept(folder, monkeypatch):
-    monkeypatch.setattr(module, "_MOST_BYTES", 20)
+    monkeypatch.setattr(array_cache, "_MOST_BYTES", 20)
     check()
     assert not folder.exists()
 
@@ -211,7 +270,7 @@ def test_where_the_cache_is(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
     assert cache_folder() == tmp_path / "cache"
     for unset in ("", None):
-        monkeypatch.setenv(module.FOLDER, unset) if unset is not None else monkeypatch.delenv(module.FOLDER)
+        monkeypatch.setenv(array_cache.FOLDER, unset) if unset is not None else monkeypatch.delenv(array_cache.FOLDER)
         assert cache_folder() == Path("/xdg/paddle_tasks")
     for unset in ("", "relative", None):
         monkeypatch.setenv("XDG_CACHE_HOME", unset) if unset is not None else monkeypatch.delenv("XDG_CACHE_HOME")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paddle_tasks.data import token_cache
+from paddle_tasks.data import array_cache, token_cache
 from paddle_tasks.data.splits import LabelledText, Split
 from paddle_tasks.errors import CheckpointError, ConfigError, UserError
 from paddle_tasks.tasks import SETTINGS
@@ -100,7 +100,7 @@ def test_a_budget_of_tokens_bounds_the_batches_of_every_epoch():
 
 
 def test_features_from_the_cache_are_the_same(tmp_path, monkeypatch):
-    monkeypatch.setenv(token_cache.FOLDER, str(tmp_path))
+    monkeypatch.setenv(array_cache.FOLDER, str(tmp_path))
     monkeypatch.setattr(token_cache, "_PAYS_FROM", 1)
     made, found = (read_task("sentiment", fixture_of("sentiment")) for _ in range(2))
     assert list(tmp_path.iterdir())

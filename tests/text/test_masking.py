@@ -161,3 +161,21 @@ def test_the_tokens_of_a_unit_get_random_words_of_their_own():
     replaced = pairs[(pairs >= 2000).all(axis=1)]
     assert len(replaced) == 50
     assert (replaced[:, 0] != replaced[:, 1]).sum() > 45
+
+
+@given(passages(), st.integers(0, 2**32))
+def test_where_characters_are_hidden_too_units_are_single_tokens(passage, seed):
+    ids, starts = passage
+    generator = np.random.default_rng(seed)
+    generator.random()  # decides that this passage is one of them
+    expected = Masking(0.4).apply(ids, np.ones_like(starts), MASK, WORDS, generator)
+    for found, right in zip(applied(Masking(0.4, character_share=1.0), ids, starts, seed), expected, strict=True):
+        np.testing.assert_array_equal(found, right)
+
+
+def test_the_share_of_passages_whose_characters_are_hidden():
+    ids, starts = of_words(30, length=2)
+    masking = Masking(0.4, mask_prob=1.0, random_prob=0.0, character_share=0.3)
+    masks = [applied(masking, ids, starts, seed)[1].reshape(-1, 2) == MASK for seed in range(600)]
+    by_character = np.mean([(mask[:, 0] != mask[:, 1]).any() for mask in masks])
+    assert 0.25 < by_character < 0.35

@@ -77,6 +77,10 @@ def test_a_weight_that_float16_cannot_hold_is_refused(exported, tmp_path):
 def test_a_run_that_is_not_finished_is_refused(finished, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(finished, run)
+    result = json.loads((run / "result.json").read_text())
+    (run / "result.json").write_text(json.dumps({**result, "status": "interrupted"}))
+    with pytest.raises(CheckpointError, match="is not finished"):
+        export_float16(run, tmp_path / "out")
     (run / "result.json").unlink()
     with pytest.raises(CheckpointError, match="is not finished"):
         export_float16(run, tmp_path / "out")
@@ -94,3 +98,20 @@ def test_the_card_goes_on_from_that_of_the_start(finished, tmp_path):
     folder = export_float16(run, tmp_path / "out")
     assert [stage["run"] for stage in json.loads((folder / STAGES).read_text())] == [finished.name, "second"]
     assert "## Limits\n\nA toy." in (folder / CARD).read_text()
+
+
+def test_the_card_says_of_a_stage_that_it_was_stopped(finished, tmp_path):
+    first, run = tmp_path / "first", tmp_path / "second"
+    for copy in (first, run):
+        shutil.copytree(finished, copy)
+    result = json.loads((first / "result.json").read_text())
+    stopped = {name: value for name, value in result.items() if name not in {"dev", "test"}}
+    (first / "result.json").write_text(json.dumps({**stopped, "status": "interrupted"}))
+    config = (run / "config.yaml").read_text()
+    encoder = next(line for line in config.splitlines() if line.strip().startswith("encoder:"))
+    (run / "config.yaml").write_text(config.replace(encoder, f"  encoder: {first / 'model'}"))
+    card = (export_float16(run, tmp_path / "out") / CARD).read_text()
+    said = f"It was stopped there; the weights of step {result['train']['best_step']:,} are what went on."
+    assert card.index("## Stage 1") < card.index(said) < card.index("## Stage 2")
+    assert card.count(said) == 1
+    assert "| | |" not in card

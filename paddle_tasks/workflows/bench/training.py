@@ -17,7 +17,7 @@ from unittest import mock
 from paddle import Tensor, nn
 
 from paddle_tasks import runtime, tasks
-from paddle_tasks.data import token_cache
+from paddle_tasks.data import array_cache
 from paddle_tasks.text.tokenizer import Tokenizer
 from paddle_tasks.training.checkpoint import CheckpointStore
 from paddle_tasks.training.settings import RunSection
@@ -106,7 +106,7 @@ def _run(variant: Variant, device: str) -> _Measured:
 
 def _cache_in(folder: Path) -> contextlib.AbstractContextManager[Any]:
     """Let nothing be found that an earlier run has kept."""
-    return mock.patch.dict(os.environ, {token_cache.FOLDER: str(folder)})
+    return mock.patch.dict(os.environ, {array_cache.FOLDER: str(folder)})
 
 
 def _train(config: RunSection, device: str) -> training.Run:

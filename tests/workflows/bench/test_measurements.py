@@ -10,7 +10,7 @@ import paddle
 import pytest
 
 from paddle_tasks import tasks
-from paddle_tasks.data import token_cache
+from paddle_tasks.data import array_cache, token_cache
 from paddle_tasks.errors import ConfigError, DataError, SetupError
 from paddle_tasks.models import cpu
 from paddle_tasks.models.textcnn import TextCNN
@@ -175,14 +175,14 @@ def test_arithmetic_is_that_of_what_goes_through_the_encoder(config):
 def test_every_run_tokenises_anew(config, monkeypatch, tmp_path):
     encoded, encode = [], Tokenizer.encode_packed
     monkeypatch.setattr(token_cache, "_PAYS_FROM", 0)
-    monkeypatch.setenv(token_cache.FOLDER, str(tmp_path / "cache"))
+    monkeypatch.setenv(array_cache.FOLDER, str(tmp_path / "cache"))
     monkeypatch.setattr(
         Tokenizer, "encode_packed", lambda *given, **named: encoded.append(1) or encode(*given, **named)
     )
     bench_training({BASE: Variant(load_config(config))}, repeats=2, device="cpu")
     assert len(encoded) == 2 * 3  # train, dev, test
     assert not (tmp_path / "cache").exists()
-    assert os.environ[token_cache.FOLDER] == str(tmp_path / "cache")
+    assert os.environ[array_cache.FOLDER] == str(tmp_path / "cache")
 
 
 @pytest.mark.parametrize(
