@@ -1,4 +1,4 @@
-"""The reviews that ship: enough of them, balanced, all different, and nobody else's."""
+"""The samples that ship: enough of them, balanced, all different, and nobody else's."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from itertools import combinations
 
 import pytest
 
-from paddle_tasks.data.catalogue import SAMPLES
+from paddle_tasks.data.catalogue import SAMPLES, names
 
-from .helpers import CHNSENTICORP, needs_chnsenticorp
+from .helpers import CHNSENTICORP, DATA, needs_chnsenticorp
 
 SPLITS = ("train", "dev", "test")
 LEAST_ROWS = {"train": 2000, "dev": 300, "test": 500}
@@ -25,8 +25,8 @@ class Review:
     text: str
 
 
-def lines(split: str) -> list[str]:
-    content = (SAMPLES / "sentiment" / f"{split}.tsv").read_bytes().decode("utf-8")
+def lines(split: str, name: str = "sentiment") -> list[str]:
+    content = (SAMPLES / name / f"{split}.tsv").read_bytes().decode("utf-8")
     assert content.endswith("\n")
     return content.removesuffix("\n").split("\n")
 
@@ -102,3 +102,118 @@ def test_none_is_from_chnsenticorp():
     assert not [text for text in TEXTS if text in published]
     known = grams(published, 12)
     assert not [text for text in TEXTS if grams(text, 12) & known]
+
+
+# ---- the samples of the other tasks
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a sample has to be.
+
+    Attributes:
+        columns: of its files.
+        rows: of all three.
+        labels: how many, each of which a fifth is dev and a fifth test.
+        lengths: the least and the most characters of a text.
+        opening: characters, or of English words, that no two texts begin with.
+        known: public files in which no piece of it stands, and how long a piece is.
+    """
+
+    columns: tuple[str, ...]
+    rows: int
+    labels: int
+    lengths: tuple[int, int]
+    opening: int
+    known: tuple[tuple[str, ...], int] = ((), 0)
+
+
+OTHERS = {
+    "news": Sample(
+        ("label", "text"),
+        600,
+        10,
+        (10, 22),
+        5,
+        (("clue/tnews/train.tsv", *(f"news/thucnews_titles/{split}.txt" for split in SPLITS)), 10),
+    ),
+    "long_text": Sample(
+        ("label", "text"),
+        120,
+        12,
+        (30, 400),
+        5,
+        (("clue/iflytek/train_few_all.json", "clue/iflytek/test_public.json"), 14),
+    ),
+    "similarity": Sample(("label", "text_a", "text_b"), 240, 2, (6, 24), 5, (("clue/afqmc/train.txt",), 10)),
+    "sentiment_english": Sample(("label", "text"), 200, 2, (80, 540), 3),
+}
+each_other = pytest.mark.parametrize("name", OTHERS)
+
+
+def cells(name: str, split: str) -> list[list[str]]:
+    return [line.split("\t") for line in lines(split, name)[1:]]
+
+
+def all_rows(name: str) -> list[list[str]]:
+    return [row for split in SPLITS for row in cells(name, split)]
+
+
+def opening(name: str, text: str) -> str:
+    size = OTHERS[name].opening
+    return " ".join(text.lower().split()[:size]) if name == "sentiment_english" else text[:size]
+
+
+def test_every_sample_is_checked_here():
+    shipped = {found.removeprefix("builtin/") for found in names() if found.startswith("builtin/")}
+    assert shipped == {"sentiment", *OTHERS}
+    for name in shipped:
+        assert "Apache-2.0" in (SAMPLES / name / "README.md").read_text(encoding="utf-8")
+
+
+@each_other
+def test_columns_rows_and_lengths(name):
+    sample = OTHERS[name]
+    assert {lines(split, name)[0] for split in SPLITS} == {"\t".join(sample.columns)}
+    found = all_rows(name)
+    assert len(found) == sample.rows
+    assert {len(row) for row in found} == {len(sample.columns)}
+    assert all(field and field == field.strip() and '"' not in field for row in found for field in row)
+    lengths = [len(text) for row in found for text in row[1:]]
+    assert sample.lengths[0] <= min(lengths)
+    assert max(lengths) <= sample.lengths[1]
+
+
+@each_other
+def test_every_label_is_spread_over_the_files(name):
+    counts = {split: Counter(row[0] for row in cells(name, split)) for split in SPLITS}
+    total = sum(counts.values(), Counter())
+    assert len(total) == OTHERS[name].labels
+    for label, n_rows in total.items():
+        assert [counts[split][label] for split in SPLITS] == [round(n_rows * share) for share in (0.6, 0.2, 0.2)]
+
+
+@each_other
+def test_no_two_of_them_are_alike(name):
+    texts = [" ".join(row[1:]) for row in all_rows(name)]
+    assert not repeated(texts)
+    assert not repeated(opening(name, text) for text in texts)
+    assert not list(alike(texts, 0.3))
+
+
+def test_a_pair_stands_once_and_is_no_text_twice():
+    pairs = [tuple(row[1:]) for row in all_rows("similarity")]
+    assert not repeated(frozenset(pair) for pair in pairs)
+    assert all(first != second for first, second in pairs)
+
+
+@pytest.mark.parametrize("name", [name for name, sample in OTHERS.items() if sample.known[0]])
+def test_no_piece_is_from_public_data(name):
+    files, size = OTHERS[name].known
+    paths = [DATA / file for file in files]
+    if not all(path.is_file() for path in paths):
+        pytest.skip(f"no public data in {DATA}; PADDLE_TASKS_DATA names the folder of the data sets")
+    own = set().union(*(grams(text, size) for row in all_rows(name) for text in row[1:]))
+    for path in paths:
+        for line in path.read_text(encoding="utf-8").splitlines():
+            assert not own & grams(line, size), line

@@ -243,28 +243,34 @@ def predict(
         typer.Argument(metavar="RUN|NAME", help="A run folder, a model that ships, fill-mask or rewrite."),
     ],
     texts: Annotated[list[str] | None, typer.Argument(metavar="[TEXT]...")] = None,
-    input_file: Annotated[Path | None, typer.Option("--input", help="A file with one text a line.")] = None,
+    input_file: Annotated[
+        Path | None, typer.Option("--input", help="A file with one text a line, or JSON lines (.json, .jsonl).")
+    ] = None,
     output_file: Annotated[Path | None, typer.Option("--output", help="Write there instead of printing.")] = None,
     device: Device = "auto",
     quiet: Quiet = False,
     **options: Any,
 ) -> None:
-    """Print a JSON line for each text: input, label, probabilities, or what a pipeline makes of it."""
-    from paddle_tasks.workflows.texts import read_texts
+    """Print a JSON line for each text: input, label, probabilities, or what a pipeline makes of it.
 
-    asked = read_texts(texts or [], input_file)
+    A pair is one argument or line with a tab between its two texts.
+    """
     if output_file and output_file.is_dir():
         raise typer.BadParameter(f"--output {output_file}: is a folder, expected a file")
     if output_file and not output_file.parent.is_dir():
         raise typer.BadParameter(f"--output {output_file}: no such folder {output_file.parent}")
     _start()
     from paddle_tasks.files import write_text
-    from paddle_tasks.inference.predictor import PIPELINES, options_of, pipeline
+    from paddle_tasks.inference.predictor import PIPELINES, fields_of, options_of, pipeline
+    from paddle_tasks.workflows.clue import submission
+    from paddle_tasks.workflows.texts import read_texts
 
-    chosen = given(options)
-    check_options(run, chosen, options_of(run), builtin=run in PIPELINES)
-    records = pipeline(run, model=chosen.pop("model", None), device=device).answer(asked, **chosen)
-    lines = [json.dumps(record, ensure_ascii=False) for record in records]
+    chosen, fields = given(options), fields_of(run)
+    check_options(run, chosen, [*options_of(run), *["clue"] * ("label" in fields)], builtin=run in PIPELINES)
+    clue = chosen.pop("clue", False)
+    asked = read_texts(texts or [], input_file, [field for field in fields if field != "label"])
+    records = pipeline(run, model=chosen.pop("model", None), device=device).answer(asked.texts, **chosen)
+    lines = submission(asked.ids, records) if clue else [json.dumps(record, ensure_ascii=False) for record in records]
     if output_file is None:
         _print("\n".join(lines))
     else:

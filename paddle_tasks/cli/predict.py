@@ -18,6 +18,10 @@ _EXPLAIN = (
 # None is "not given": each pipeline has defaults of its own.
 OPTIONS: dict[str, Any] = {
     "explain": Annotated[bool | None, typer.Option("--explain", help=_EXPLAIN, show_default=False)],
+    "clue": Annotated[
+        bool | None,
+        typer.Option("--clue", help="Classifiers: the lines of CLUE's submission files instead.", show_default=False),
+    ],
     "model": Annotated[
         str | None,
         typer.Option("--model", help="fill-mask, rewrite: builtin/NAME, a model folder or a run of pretrain."),

@@ -27,6 +27,9 @@ Format = Literal["tsv", "csv", "jsonl", "imdb"]
 
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "text": ("text", "text_a", "sentence", "review", "content", "comment", "title", "文本", "评论", "内容", "标题"),
+    "text_a": ("text_a", "sentence1", "s1", "query", "question1", "premise", "文本1", "句子1"),
+    "text_b": ("text_b", "sentence2", "s2", "title", "question2", "hypothesis", "文本2", "句子2"),
+    "name": ("name", "label_desc", "label_des", "label_zh", "名称"),
     "label": ("label", "labels", "label_desc", "class", "category", "sentiment", "polarity", "标签", "类别", "情感"),
 }
 _SAMPLE = 1000
@@ -240,9 +243,9 @@ def _match(fields: Sequence[str], names: Sequence[str], where: str) -> Mapping[s
 
 
 def _guess(where: str, fields: Sequence[str], form: Format, records: Sequence[Sequence[str]]) -> Mapping[str, int]:
-    """Tell text from label in a file without header: the label column has the fewest distinct values."""
+    """Tell texts from label in a file without header: the label column has the fewest distinct values."""
     width = len(records[0])
-    if set(fields) != {"text", "label"} or width != len(fields):
+    if "label" not in fields or width != len(fields):
         raise DataError(
             f"{where}: {width} column{'s' * (width > 1)} without names, read as {form}; "
             "expected a header, another data.format, or positions from 0, as in "
@@ -250,4 +253,5 @@ def _guess(where: str, fields: Sequence[str], form: Format, records: Sequence[Se
         )
     columns = list(zip(*(record for record in records if len(record) == width), strict=True))
     label = min(range(width), key=lambda at: (len(set(columns[at])), sum(map(len, columns[at]))))
-    return {"label": label, "text": 1 - label}
+    texts = (field for field in fields if field != "label")
+    return {"label": label, **dict(zip(texts, (at for at in range(width) if at != label), strict=True))}

@@ -42,13 +42,19 @@ def _column(value: Any, validate: Callable[[Any], str | int]) -> str | int:
 
 
 class LayoutSection(Section):
-    """How data files are laid out, and what to do with rows that cannot be used."""
+    """How data files are laid out, and what to do with rows that cannot be used.
+
+    ``label_names`` gives labels that are numbers their names, as a mapping or a file: JSON lines with ``label`` and
+    ``label_desc``, or a text whose lines are the names of 0, 1, 2 and so on. Rows may then hold either, predictions
+    have both, and without ``labels`` these are the labels.
+    """
 
     format: Format | None = None
     encoding: str = "utf-8"
     header: bool | None = None
     columns: dict[str, Annotated[str | int, WrapValidator(_column)]] | None = None
     labels: Annotated[tuple[Label, ...], AfterValidator(_distinct)] | None = None
+    label_names: str | dict[Label, str] | None = None
     on_bad_row: Literal["stop", "skip"] = "stop"
 
     @property

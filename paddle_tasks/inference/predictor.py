@@ -73,7 +73,13 @@ class MaskPredictor(Predictor):
         return _fill_mask(self.model, self.task.tokenizer)(texts, **options)
 
 
-_PREDICTORS = {"pretrain": MaskPredictor}
+class LabelPredictor(Predictor):
+    """A classifier of more than one text, or of one in windows: without explanations."""
+
+    OPTIONS = ()
+
+
+_PREDICTORS = {"pretrain": MaskPredictor, "long_text": LabelPredictor, "similarity": LabelPredictor}
 """What answers for a run of a task, where that is no plain `Predictor`."""
 
 
@@ -193,6 +199,17 @@ def options_of(name: str | Path) -> tuple[str, ...]:
     if str(name) in PIPELINES:
         return PIPELINES[str(name)].options
     return _PREDICTORS.get(_task_name(model_folder(Path(_trained(name)))), Predictor).OPTIONS
+
+
+def fields_of(name: str | Path) -> tuple[str, ...]:
+    """Return the fields of a row that a name answers for: ``text``, or those of its task's data, ``label`` included.
+
+    Raises:
+        CheckpointError: nothing of that name is there.
+    """
+    if str(name) in PIPELINES:
+        return ("text",)
+    return tuple(tasks.find(_task_name(model_folder(Path(_trained(name))))).FIELDS)
 
 
 def _trained(name: str | Path) -> str | Path:

@@ -56,6 +56,10 @@ class Encoder(nn.Layer, ABC):  # type: ignore[misc]
         Without it such parameters would get no gradient, over which DataParallel waits for ever.
         """
 
+    def take_pooler(self) -> nn.Linear | None:
+        """Hand over the linear map of the pooler, if there is one: a text's own vector is then what lay below it."""
+        return None
+
     def recompute(self) -> None:
         """Keep only the inputs of the layers for the way back, and compute the rest again: less memory, more time.
 

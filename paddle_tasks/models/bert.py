@@ -98,6 +98,14 @@ class PretrainedEncoder(Encoder):
         if last is not None:
             cpu.keep_first_only(last)
 
+    def take_pooler(self) -> nn.Linear | None:
+        """Hand over the pooler's linear map; see `Encoder.take_pooler`."""
+        if not self.has_pooler:
+            return None
+        pooler = self.model.pooler  # of an ALBERT it is the linear map itself
+        self.drop_pooler()
+        return pooler if isinstance(pooler, nn.Linear) else pooler.dense
+
     def drop_pooler(self) -> None:
         """Take the first state as the text's own vector, for weights that come without a pooler."""
         self.model.pooler, self.has_pooler = nn.Identity(), False

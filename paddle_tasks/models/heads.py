@@ -8,8 +8,8 @@ import paddle
 from paddle import Tensor, nn
 from paddle.nn import functional
 
-Head = Literal["linear", "mlp"]
-MLP_SIZE = 256  # the course's
+Head = Literal["linear", "mlp", "course"]
+MLP_SIZE, COURSE_SIZE = 256, 200  # the course's, for short and for long texts
 
 
 class LinearHead(nn.Layer):  # type: ignore[misc]
@@ -39,8 +39,49 @@ class MLPHead(nn.Layer):  # type: ignore[misc]
         return self.output(self.dropout(functional.relu(self.hidden(states))))
 
 
-def build_head(head: Head, width: int, n_units: int, dropout: float) -> nn.Layer:
-    """Build the head of that name."""
+class CourseHead(nn.Layer):  # type: ignore[misc]
+    """The course's head for long texts: pooler, 200 units, ReLU, dropout, output.
+
+    <float32>[..., width] -> <float32>[..., n_units]. The pooler is a linear map and tanh, as BERT's is.
+    """
+
+    def __init__(self, width: int, n_units: int, dropout: float, pooler: nn.Linear | None = None) -> None:
+        """Build the head; ``pooler`` is the encoder's own linear map [width, width], else it starts anew."""
+        super().__init__()
+        self.pooler = nn.Linear(width, width) if pooler is None else pooler
+        self.hidden = nn.Linear(width, COURSE_SIZE)
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(COURSE_SIZE, n_units)
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Return the units' values."""
+        pooled = functional.tanh(self.pooler(states))
+        return self.output(self.dropout(functional.relu(self.hidden(pooled))))
+
+
+class CosineHead(nn.Layer):  # type: ignore[misc]
+    """One unit z = scale * (cosine - middle) for two vectors side by side: <float32>[..., 2 * width] -> [..., 1].
+
+    Scale and middle are learnt. The scale starts at 20, the inverse temperature that sentence-transformers takes for
+    cosines (Reimers & Gurevych 2019, https://arxiv.org/abs/1908.10084); at 1 the loss could not come near 0.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = self.create_parameter([1], default_initializer=nn.initializer.Constant(20.0))
+        self.middle = self.create_parameter([1], default_initializer=nn.initializer.Constant(0.5))
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """Return the unit's value."""
+        first, second = paddle.chunk(vectors, 2, axis=-1)
+        cosine = functional.cosine_similarity(first, second, axis=-1).unsqueeze(-1)
+        return self.scale * (cosine - self.middle)
+
+
+def build_head(head: Head, width: int, n_units: int, dropout: float, pooler: nn.Linear | None = None) -> nn.Layer:
+    """Build the head of that name; ``pooler`` is what `course` begins with."""
+    if head == "course":
+        return CourseHead(width, n_units, dropout, pooler)
     return {"linear": LinearHead, "mlp": MLPHead}[head](width, n_units, dropout)
 
 

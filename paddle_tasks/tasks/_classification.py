@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 import paddle
@@ -17,6 +17,7 @@ from paddle_tasks import config as configuration
 from paddle_tasks.data.batches import Batch, LengthGroupedBatchSampler, batches_from
 from paddle_tasks.data.catalogue import SplitName
 from paddle_tasks.data.checks import leaked_rows
+from paddle_tasks.data.label_names import by_label, read_label_names
 from paddle_tasks.data.packed import PackedFeatures
 from paddle_tasks.data.rows import Row
 from paddle_tasks.data.section import DataSection
@@ -32,14 +33,18 @@ from paddle_tasks.data.token_cache import encoded
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.files import write_json
 from paddle_tasks.metrics.classification import ClassificationMetrics
+from paddle_tasks.models.classifier import Output
 from paddle_tasks.models.encoder import SCRATCH, Encoder, EncoderSection, build_encoder
+from paddle_tasks.models.heads import Head
 from paddle_tasks.models.losses import ClassificationLoss
+from paddle_tasks.models.pooling import Pooling
 from paddle_tasks.models.pretrained import load_pretrained, resolve, tokenizer_folder
 from paddle_tasks.models.saving import load_encoder, load_state, save_pretrained
 from paddle_tasks.tasks import SETTINGS
 from paddle_tasks.tasks._frozen import TextVectors, vectors_are_fixed
 from paddle_tasks.tasks._loss import build_loss
 from paddle_tasks.tasks._vocabulary import learn_tokenizer
+from paddle_tasks.text.packing import PackedIds
 from paddle_tasks.text.tokenizer import Tokenizer
 from paddle_tasks.training.protocol import Evaluation
 from paddle_tasks.training.ranks import Ranks
@@ -49,11 +54,15 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class ClassifierSection(EncoderSection):
-    """The ``model`` section: an encoder, how its states become one vector, and the head over it."""
+    """The ``model`` section: an encoder, how its states become one vector, and the head over it.
 
-    pooling: Literal["cls", "mean", "max", "attention"] = "cls"
-    head: Literal["linear", "mlp"] = "linear"
-    output: Literal["softmax", "sigmoid"] = "softmax"
+    ``head`` is ``linear`` (dropout and one map), ``mlp`` (256 units, ReLU, dropout, output), or ``course`` (a pooler,
+    which is the encoder's own where it has one, 200 units, ReLU, dropout, output).
+    """
+
+    pooling: Pooling = "cls"
+    head: Head = "linear"
+    output: Output = "softmax"
 
 
 class ClassificationConfig(RunSection):
@@ -64,7 +73,13 @@ class ClassificationConfig(RunSection):
 
 
 class TextClassification:
-    """The common part of the tasks; a task adds its name and its Layer."""
+    """The common part of the tasks; a task adds its name and its Layer, and overrides what is different.
+
+    Attributes:
+        tokenizer: turns texts into ids.
+        labels: in the order of the model's logits.
+        label_names: the names of labels that are numbers; empty when they have none.
+    """
 
     FIELDS: ClassVar[tuple[str, ...]] = ("text", "label")
     METRICS: ClassVar[tuple[str, ...]] = ("accuracy", "macro_f1", "precision", "recall", "f1", "loss")
@@ -73,13 +88,14 @@ class TextClassification:
 
     tokenizer: Tokenizer
     labels: tuple[str, ...]
+    label_names: Mapping[str, str]
     _train: MapDataset
 
     def __init__(self, config: ClassificationConfig) -> None:
         self.config = config
         self.splits: dict[SplitName, Split[LabelledText]] = {}
         self._datasets: dict[str, MapDataset] = {}
-        self.labels = ()
+        self.labels, self.label_names = (), {}
         self._loss = ClassificationLoss()
         self._vectors = TextVectors()
         self.ranks = Ranks()
@@ -96,7 +112,7 @@ class TextClassification:
         encoder = self.config.model.encoder
         source = None if encoder in SCRATCH else resolve(encoder)
         self.read_splits()
-        self._check_output()
+        self._check_labels()
         train = self.splits["train"]
         self._loss = build_loss(self.config.training.loss, self.labels, train.examples)
         if source is None:
@@ -107,7 +123,8 @@ class TextClassification:
 
     def read_splits(self) -> None:
         """Read and check data and labels, which is all that a classifier without an encoder needs; write nothing."""
-        self.labels = self.config.data.labels or ()
+        self.label_names = read_label_names(self.config.data.label_names)
+        self.labels = self.config.data.labels or tuple(self.label_names)
         train = self.load_split("train")
         # A fold is of the same file, so it names labels too: a rare one may stand in no other.
         folds = [self.load_split("dev")] if self.config.data.folds else []
@@ -127,11 +144,12 @@ class TextClassification:
         """
         data = self.config.data
         place = data.source(name, self.config.seed) if source is None else source
-        split = load_split(name, place, data.layout, self.FIELDS, self.parser(self.labels or None))
+        parse = by_label(self.parser(self.labels or None), self.label_names)
+        split = load_split(name, place, data.layout, self.FIELDS, parse)
         self.splits[name] = require_good(split, data.on_bad_row)
         return split
 
-    def _check_output(self) -> None:
+    def _check_labels(self) -> None:
         if self.config.model.output == "sigmoid" and len(self.labels) != 2:
             raise ConfigError(f"model.output: sigmoid is for two labels, the data has {len(self.labels)}; use softmax")
 
@@ -140,9 +158,13 @@ class TextClassification:
     @cached_property
     def _sampler(self) -> LengthGroupedBatchSampler:
         section = self.config.training
-        return LengthGroupedBatchSampler(
-            _packed(self._train).lengths, section.batch_size, self.config.seed, section.max_tokens_per_batch
-        )
+        most = self._most_tokens(section.batch_size, section.max_tokens_per_batch)
+        return LengthGroupedBatchSampler(_packed(self._train).lengths, section.batch_size, self.config.seed, most)
+
+    def _most_tokens(self, batch_size: int, given: int | None) -> int | None:
+        """Return the most tokens of a batch of so many rows, of which ``given`` are asked for; None is without end."""
+        del batch_size
+        return given
 
     @property
     def n_batches(self) -> int:
@@ -154,7 +176,7 @@ class TextClassification:
         return MapDataset(list(examples)).map(self._features, batched=True)
 
     def _features(self, examples: Sequence[LabelledText]) -> PackedFeatures:
-        ids = encoded(self.tokenizer, [e.text for e in examples], max_length=self.config.training.max_length)
+        ids = self._encode([example.text for example in examples])
         return PackedFeatures(ids, self.label_indices(examples))
 
     def label_indices(self, examples: Sequence[LabelledText]) -> Array:
@@ -165,6 +187,10 @@ class TextClassification:
     def texts_of(self, example: LabelledText) -> tuple[str, ...]:
         """Return the text of an example, or the two of a pair, for a classifier that reads them without a tokenizer."""
         return (example.text,)
+
+    def _encode(self, texts: Sequence[str]) -> PackedIds:
+        """Return what the model reads of each text."""
+        return encoded(self.tokenizer, texts, max_length=self.config.training.max_length)
 
     def _encoded(self, split: Split[LabelledText]) -> MapDataset:
         """Return the features of a split, computed once for all evaluations."""
@@ -196,14 +222,15 @@ class TextClassification:
             raise ConfigError(
                 f"training.max_length: {longest} is more than the {encoder.max_length} of {section.encoder}"
             )
-        return self.Model(
-            encoder,
-            n_classes=len(self.labels),
-            pooling=section.pooling,
-            head=section.head,
-            output=section.output,
-            dropout=section.dropout,
-        )
+        return self._layer(encoder)
+
+    def _layer(self, encoder: Encoder) -> nn.Layer:
+        """Return the Layer over an encoder that can read the texts."""
+        return self.Model(encoder, n_classes=len(self.labels), **self._parts())
+
+    def _parts(self) -> dict[str, Any]:
+        """Return what any Layer is built with."""
+        return self.config.model.model_dump(include={"pooling", "head", "output", "dropout"})
 
     def loss(self, model: nn.Layer, batch: Batch) -> tuple[paddle.Tensor, int]:
         """Return the summed loss <float32>[] of a batch, as `training.loss` asks for it, and its number of rows."""
@@ -224,7 +251,8 @@ class TextClassification:
     def _by_length(self, dataset: MapDataset, ranks: Ranks = Ranks()) -> Iterator[Batch]:  # noqa: B008
         """Yield the batches of an evaluation, of several ranks each its own; they are those of one process."""
         # A generator: vectors that are kept are asked for in each step, and nothing is to be sorted for these.
-        sampler = LengthGroupedBatchSampler(_packed(dataset).lengths, self.config.evaluation.batch_size)
+        size = self.config.evaluation.batch_size
+        sampler = LengthGroupedBatchSampler(_packed(dataset).lengths, size, max_tokens=self._most_tokens(size, None))
         yield from self._collated(dataset, ranks.share(sampler.batches()))
 
     def probabilities(self, model: nn.Layer, dataset: MapDataset, between: Callable[[], None]) -> Array:
@@ -256,6 +284,7 @@ class TextClassification:
         gold = self.label_indices(split.examples)
         # A probability that underflows to 0 must not make the loss infinite.
         losses = -np.log(np.maximum(probabilities[np.arange(len(gold)), gold], np.finfo(np.float32).tiny))
+        self._settle(split, gold, probabilities)
         metrics = self._scores(gold, probabilities, losses)
         known = self.splits["train"].examples if "train" in self.splits and split.name != "train" else []
         leaked = leaked_rows(known, split.examples)
@@ -265,9 +294,20 @@ class TextClassification:
         return Evaluation(metrics, list(self._records(split.examples, probabilities, losses)))
 
     def _scores(self, gold: Array, probabilities: Array, losses: Array) -> dict[str, Any]:
+        return self._counted(gold, self._decide(probabilities), losses)
+
+    def _counted(self, gold: Array, predicted: Array, losses: Array) -> dict[str, Any]:
         metrics = ClassificationMetrics(self.labels)
-        metrics.update(gold, probabilities.argmax(axis=1), losses)
+        metrics.update(gold, predicted, losses)
         return metrics.result()
+
+    def _settle(self, split: Split[LabelledText], gold: Array, probabilities: Array) -> None:
+        """Settle how decisions are made, for a task that learns it from its dev split."""
+
+    def _decide(self, probabilities: Array) -> Array:
+        """Return the index <int64>[rows] of the label that is predicted, of probabilities <float32>[rows, labels]."""
+        found: Array = probabilities.argmax(axis=1)
+        return found
 
     def _records(
         self, examples: Sequence[LabelledText], probabilities: Array, losses: Array
@@ -283,19 +323,21 @@ class TextClassification:
             }
 
     def _prediction(self, chances: Array) -> dict[str, Any]:
+        label = self.labels[int(self._decide(chances[None])[0])]
         return {
-            "predicted": self.labels[int(chances.argmax())],
+            "predicted": label,
+            **({"name": self.label_names[label]} if label in self.label_names else {}),
             "probabilities": {label: float(chance) for label, chance in zip(self.labels, chances, strict=True)},
         }
 
     def predict(self, model: nn.Layer, texts: Sequence[str]) -> list[dict[str, Any]]:
-        """Return ``{"input", "label", "probabilities"}`` for each text."""
+        """Return ``{"input", "label", "probabilities"}`` for each text, and the label's ``name`` when it has one."""
         if not texts:
             return []
         dataset = self.dataset([LabelledText(text, "", "") for text in texts])
         records = map(self._prediction, self.probabilities(model, dataset, lambda: None))
         return [
-            {"input": text, "label": record["predicted"], "probabilities": record["probabilities"]}
+            {"input": text, "label": record.pop("predicted"), **record}
             for text, record in zip(texts, records, strict=True)
         ]
 
@@ -305,21 +347,38 @@ class TextClassification:
         """Write weights, tokenizer, labels and settings."""
         save_pretrained(model, folder)
         self.tokenizer.save(folder)
-        write_json(folder / SETTINGS, {"labels": list(self.labels), "config": self.config.model_dump(mode="json")})
+        write_json(folder / SETTINGS, {**self._settings(), "config": self.config.model_dump(mode="json")})
+
+    def _settings(self) -> dict[str, Any]:
+        """Return what a model's folder has to say besides weights, tokenizer and configuration."""
+        names = {"label_names": dict(self.label_names)} if self.label_names else {}
+        return {"labels": list(self.labels), **names}
+
+    def _take(self, settings: Mapping[str, Any]) -> None:
+        """Take back what `_settings` returned."""
+        self.labels, self.label_names = tuple(settings["labels"]), settings.get("label_names", {})
 
     def load_weights(self, model: nn.Layer, folder: Path) -> None:
-        """Put saved weights back."""
+        """Put saved weights back, and what else was learnt."""
         load_state(model, folder)
+        self._take(read_settings(folder))
 
     @classmethod
     def load(cls, folder: Path) -> tuple[TextClassification, nn.Layer]:
         """Return the task and its model from a folder that `save_model` wrote; no train data is needed."""
-        settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+        settings = read_settings(folder)
         task = cls(configuration.validate(settings["config"], cls.Config, str(folder / SETTINGS)))
-        task.labels, task.tokenizer = tuple(settings["labels"]), Tokenizer.load(folder)
+        task._take(settings)
+        task.tokenizer = Tokenizer.load(folder)
         model = task._over(load_encoder(folder))
         load_state(model, folder)
         return task, model
+
+
+def read_settings(folder: Path) -> dict[str, Any]:
+    """Return what `TextClassification.save_model` wrote beside the weights."""
+    settings: dict[str, Any] = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+    return settings
 
 
 def _softmax(logits: paddle.Tensor) -> Array:

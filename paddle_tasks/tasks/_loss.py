@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from paddle_tasks.data.splits import LabelledText
-from paddle_tasks.errors import ConfigError, did_you_mean
+from paddle_tasks.errors import ConfigError, did_you_mean, some_of
 from paddle_tasks.models.losses import ClassificationLoss, balanced_weights
 from paddle_tasks.training.settings import LossSection
 
@@ -44,15 +44,13 @@ def _class_weights(section: LossSection, labels: Sequence[str], train: Sequence[
 def _by_label(given: Mapping[str, float], labels: Sequence[str]) -> list[float]:
     for label in given:
         if label not in labels:
-            raise ConfigError(
-                f"{_KEY}.{label}: no such label{did_you_mean(label, labels)} (one of {', '.join(labels)})"
-            )
+            raise ConfigError(f"{_KEY}.{label}: no such label{did_you_mean(label, labels)} (one of {some_of(labels)})")
     return [given.get(label, 1.0) for label in labels]
 
 
 def _in_order(given: Sequence[float], labels: Sequence[str]) -> list[float]:
     if len(given) != len(labels):
         raise ConfigError(
-            f"{_KEY}: expected a number for each of the {len(labels)} labels {', '.join(labels)}, found {len(given)}"
+            f"{_KEY}: expected a number for each of the {len(labels)} labels {some_of(labels)}, found {len(given)}"
         )
     return list(given)

@@ -55,6 +55,16 @@ def assemble(parts: Sequence[tuple[Ids, Counts]], max_length: int, cls_id: int, 
     return PackedIds(input_ids, offsets, _types(*kept) if len(kept) == 2 else None)
 
 
+def side_by_side(first: PackedIds, second: PackedIds) -> PackedIds:
+    """Return rows of a first text's encoding and right behind it a second one's, told apart by their token types."""
+    lengths = np.stack([first.lengths, second.lengths], axis=1)
+    offsets = _starts(lengths.sum(axis=1))
+    types = np.repeat(np.tile(np.array([0, 1], np.int8), len(lengths)), lengths.ravel())
+    input_ids = np.empty(offsets[-1], np.int32)
+    input_ids[types == 0], input_ids[types == 1] = first.input_ids, second.input_ids
+    return PackedIds(input_ids, offsets, types)
+
+
 def shares(counts: Sequence[Counts], room: int) -> list[Counts]:
     """Return how many tokens of each text, or of both texts of each pair, fit into ``room``.
 

@@ -10,6 +10,7 @@ from paddle_tasks import tasks
 from paddle_tasks.config import Section
 from paddle_tasks.data.catalogue import SplitName
 from paddle_tasks.data.checks import check
+from paddle_tasks.data.label_names import by_label, read_label_names
 from paddle_tasks.data.section import LayoutSection
 from paddle_tasks.data.sources import published
 from paddle_tasks.data.splits import label_order, load_split
@@ -33,9 +34,10 @@ def check_data(task: str, sources: Mapping[SplitName, str], overrides: Sequence[
     layout = configuration.validate(configuration.override({}, overrides), _Layout, "check-data").data
     task_class = tasks.find(task)
     splits = {}
-    labels = layout.labels
+    names = read_label_names(layout.label_names)
+    labels = layout.labels or tuple(names) or None
     for name in sources:
-        parse = task_class.parser(labels)
+        parse = by_label(task_class.parser(labels), names)
         place = published(name, sources, layout.layout)
         splits[name] = load_split(name, place, layout.layout, task_class.FIELDS, parse)
         labels = labels or label_order(splits["train"]) or None

@@ -100,7 +100,7 @@ def test_a_broken_line(cli, settings, tmp_path):
 def test_a_label_that_train_does_not_have(cli, settings, tmp_path):
     path = table(tmp_path / "other.tsv", ("label", "text"), ("positive", "好"), ("neutral", "中"))
     message = refused(cli, tmp_path, "train", QUICK, *settings, f"data.test={path.name}", "run_dir=new")
-    assert "other.tsv:3: unknown label 'neutral' (one of negative, positive)" in message
+    assert "other.tsv:3: unknown label 'neutral' (one of negative, positive; data.labels may name others)" in message
 
 
 def test_three_labels_for_a_sigmoid(cli, settings, tmp_path):

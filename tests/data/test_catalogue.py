@@ -33,7 +33,8 @@ def silent_host():
 
 
 def test_the_names():
-    assert names() == ["builtin/sentiment", "chnsenticorp"]
+    samples = ["long_text", "news", "sentiment", "sentiment_english", "similarity"]
+    assert names() == [*(f"builtin/{name}" for name in samples), "chnsenticorp"]
 
 
 @pytest.mark.parametrize("split", ["train", "dev", "test"])

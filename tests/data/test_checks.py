@@ -67,7 +67,7 @@ def test_labels_of_dev_are_those_of_train(tmp_path):
     assert report["rows"] == {"train": 2, "dev": 1}
     assert report["examples"]["bad_rows"] == [
         f"{train}:4: expected 2 columns, found 1",
-        f"{dev}:2: unknown label '2' (one of 0, 1)",
+        f"{dev}:2: unknown label '2' (one of 0, 1; data.labels may name others)",
     ]
 
 

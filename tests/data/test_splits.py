@@ -51,7 +51,7 @@ def test_a_row_becomes_an_example_that_knows_its_place():
         (" \u3000", "1", None, "empty text"),
         ("好", " ", None, "empty label"),
         ("好", "postive", ("negative", "positive"), "unknown label 'postive'; did you mean 'positive'"),
-        ("好", "2", ("0", "1"), r"unknown label '2' \(one of 0, 1\)"),
+        ("好", "2", ("0", "1"), r"unknown label '2' \(one of 0, 1; data\.labels may name others\)"),
         ("好", "1.0", ("0", "1"), "unknown label '1.0'"),
     ],
 )
@@ -68,7 +68,7 @@ def test_bad_rows_are_collected_with_their_place(tmp_path):
     split = load(table(tmp_path / "a.tsv", *rows), ("0", "1"))
     assert [example.where for example in split.examples] == [f"{tmp_path}/a.tsv:2", f"{tmp_path}/a.tsv:6"]
     assert [str(bad).removeprefix(f"{tmp_path}/a.tsv:") for bad in split.bad_rows] == [
-        "3: unknown label '2' (one of 0, 1)",
+        "3: unknown label '2' (one of 0, 1; data.labels may name others)",
         "4: expected 2 columns, found 1",
         "5: empty text",
     ]

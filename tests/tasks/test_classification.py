@@ -15,7 +15,6 @@ from paddle_tasks.data import array_cache, token_cache
 from paddle_tasks.data.splits import LabelledText, Split
 from paddle_tasks.errors import CheckpointError, ConfigError, UserError
 from paddle_tasks.tasks import SETTINGS
-from paddle_tasks.tasks.sentiment import Task
 
 from ..helpers import table
 from .conftest import each_classifier, fixture_of, read_task
@@ -122,9 +121,11 @@ def test_rows_come_in_the_order_of_the_file(task, model):
     for record, example in zip(found.predictions, examples, strict=True):
         assert (record["text"], record["gold"], record["where"]) == (example.text, example.label, example.where)
         (alone,) = task.predict(model, [example.text])
+        assert alone["label"] == record["predicted"]
         assert record["probabilities"] == pytest.approx(alone["probabilities"], abs=1e-6)
         assert record["loss"] == pytest.approx(-np.log(record["probabilities"][example.label]), abs=1e-5)
-        assert record["predicted"] == max(record["probabilities"], key=record["probabilities"].get)
+        if not hasattr(task, "threshold"):
+            assert record["predicted"] == max(record["probabilities"], key=record["probabilities"].get)
     assert found.metrics["loss"] == pytest.approx(np.mean([record["loss"] for record in found.predictions]))
 
 
@@ -158,7 +159,7 @@ def test_a_chance_of_zero_is_a_large_loss_and_no_infinite_one():
 def test_the_space_between_batches_is_given_away(task, model):
     calls: list[int] = []
     task.evaluate(model, task.splits["dev"], lambda: calls.append(1))
-    assert len(calls) == -(-len(task.splits["dev"].examples) // task.config.evaluation.batch_size)
+    assert len(calls) == len(list(task._by_length(task.dataset(task.splits["dev"].examples))))
 
 
 # ---- twins without the texts that train holds
@@ -200,8 +201,8 @@ def test_a_model_folder_of_another_version_is_refused(task, model, tmp_path):
     content = settings_file.read_text(encoding="utf-8")
     settings_file.write_text(content.replace('"pooling"', '"poling"'), encoding="utf-8")
     with pytest.raises(ConfigError, match=rf"{SETTINGS}: 1 problem\n  model\.poling: unknown key"):
-        Task.load(tmp_path / "model")
+        type(task).load(tmp_path / "model")
     settings_file.write_text(content, encoding="utf-8")
     (tmp_path / "model" / "model.safetensors").unlink()
-    with pytest.raises(CheckpointError, match="no such file"):
-        Task.load(tmp_path / "model")
+    with pytest.raises(CheckpointError, match=r"no such file|no weights in it"):
+        type(task).load(tmp_path / "model")
