@@ -51,7 +51,7 @@ def test_a_wrong_number_of_threads_is_one_message():
 
 
 def test_a_terminal_that_is_not_utf_8():
-    outcome = run_process([*MAIN, "predict", "x", "--input", "没有.txt"], PYTHONIOENCODING="ascii")
+    outcome = run_process([*MAIN, "predict", "fill-mask", "--input", "没有.txt"], PYTHONIOENCODING="ascii")
     assert (outcome.code, outcome.stdout) == (2, "")
     assert outcome.stderr == "paddle-tasks: --input \\u6ca1\\u6709.txt: no such file\n"
 
