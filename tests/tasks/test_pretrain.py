@@ -23,8 +23,6 @@ from paddle_tasks.workflows.evaluate import evaluate
 from paddle_tasks.workflows.train import load_config, starting_model, train
 
 from ..helpers import ROOT
-from ..workflows.snapshot import differing, snapshot
-from ..workflows.test_resume import CrashError, Interruption, after, crash, interrupt, resume, terminate
 
 FIXTURE = ROOT / "tests" / "fixtures" / "pretrain.txt"
 HELD_OUT = "火车晚点三小时。"
@@ -310,41 +308,6 @@ def held_out(folder: Path) -> Path:
     path = folder / "held_out.txt"
     path.write_text(HELD_OUT + "\n", encoding="utf-8")
     return path
-
-
-DROPOUT = {"encoder": "bert", "hidden_size": 16, "n_layers": 2, "n_heads": 2, "pretraining_dropout": 0.2}
-INTERRUPTIONS = {
-    "signal in mid-epoch": Interruption(after(3, terminate), Interrupted, 3),
-    "crash in the last epoch": Interruption(after(5, crash), CrashError, 4),
-}
-
-
-@pytest.fixture(scope="module")
-def resumable():
-    def make(folder: Path) -> dict[str, Any]:
-        training = {"epochs": 3, "batch_size": 2, "max_length": 32, "accumulation_steps": 2, "save_every_steps": 2}
-        return settings(folder, model={**DROPOUT, "max_positions": 40}, training=training)
-
-    return make
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(resumable, tmp_path_factory) -> dict[str, Any]:
-    return snapshot(train(resumable(tmp_path_factory.mktemp("whole"))).folder)
-
-
-@pytest.mark.parametrize("name", INTERRUPTIONS)
-def test_resuming_equals_not_stopping(name, resumable, uninterrupted, tmp_path):
-    config = resumable(tmp_path)
-    interrupt(config, INTERRUPTIONS[name])
-    found, notes = resume(config)
-    assert f"after step {INTERRUPTIONS[name].restored} of 6" in "".join(notes)
-    assert differing(found, uninterrupted) == set()
-
-
-def test_the_run_that_was_stopped_depends_on_its_seed(resumable, uninterrupted, tmp_path):
-    found = snapshot(train({**resumable(tmp_path), "seed": 4}).folder)
-    assert differing(found, uninterrupted) >= {"weights", "metrics"}
 
 
 def test_what_is_saved_scores_the_same(finished):

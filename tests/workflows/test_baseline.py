@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -234,9 +233,6 @@ def test_config_yaml_again_reproduces_the_run(tmp_path):
     assert state(run.folder) == before
 
 
-# ---- its configuration
-
-
 def test_the_folder_is_beside_that_of_training(tmp_path):
     config = tmp_path / "mine.yaml"
     text = QUICK.read_text(encoding="utf-8")
@@ -400,44 +396,3 @@ def test_a_folder_that_another_run_has_taken_meanwhile(fresh_config, tmp_path, m
 def test_a_baseline_keeps_no_model(done):
     with pytest.raises(UserError, match=r"holds a baseline, which keeps no model; .*predictions has what it said"):
         load(done)
-
-
-# ---- Ctrl-C
-
-
-def stopped_in(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> Callable[[], None]:
-    """Have a method stop as by Ctrl-C, and return what puts it back."""
-    original = getattr(owner, name)
-
-    def stop(*arguments: Any) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(owner, name, stop)
-    return lambda: monkeypatch.setattr(owner, name, original)
-
-
-def test_stopped_while_it_computes_it_has_written_nothing(fresh_config, tmp_path, monkeypatch):
-    go_on = stopped_in(monkeypatch, Classifier, "fit")
-    with pytest.raises(KeyboardInterrupt):
-        baseline(fresh_config)
-    assert list(tmp_path.iterdir()) == []
-    go_on()
-    baseline(fresh_config)
-    before = state(tmp_path)
-    stopped_in(monkeypatch, Classifier, "fit")
-    with pytest.raises(KeyboardInterrupt):
-        baseline(fresh_config, fresh=True)
-    assert state(tmp_path) == before, "the older run stays where it was"
-
-
-@pytest.mark.parametrize("where", ["write_predictions", "write_result"])
-def test_stopped_while_it_writes_it_is_done_anew(small_config, tmp_path, monkeypatch, where):
-    config = small_config(tmp_path)
-    go_on = stopped_in(monkeypatch, RunFolder, where)
-    with pytest.raises(KeyboardInterrupt):
-        baseline(config)
-    assert not (tmp_path / "run-baseline/result.json").exists()
-    go_on()
-    folder = baseline(config).folder
-    assert len(read_metrics(folder / "metrics.jsonl")) == 2 * len(SCORES)
-    assert visualdl_points(folder / "vdl") == metrics_points(folder / "metrics.jsonl")
