@@ -248,6 +248,11 @@ class Task:
         longest, most = self.config.training.max_length, model.encoder.max_length
         if most is not None and longest > most:
             raise ConfigError(f"training.max_length: {longest} is more than the {most} of {section.encoder}")
+        if section.word_vectors and section.hidden_size != model.encoder.width:
+            raise ConfigError(
+                f"model.hidden_size: {section.hidden_size} is not the {model.encoder.width} of {section.encoder}, "
+                "from which model.word_vectors takes the size of its vectors"
+            )
         model.set_dropout(section.pretraining_dropout)
         return model
 

@@ -161,6 +161,13 @@ def test_word_vectors_add_their_distance_from_half_a_state_at_every_token(folder
     assert float(task.loss(model, batch)[0]) == pytest.approx(expected, rel=1e-5)
 
 
+def test_word_vectors_want_the_width_of_the_model_that_training_goes_on_from(folder, finished):
+    start = {"encoder": str(finished / "model"), "hidden_size": 32, "word_vectors": 1.0}
+    with pytest.raises(ConfigError, match=r"model\.hidden_size: 32 is not the 16 of "):
+        started(read(folder, model=start))
+    assert started(read(folder, model={**start, "hidden_size": 16}))
+
+
 def test_accumulation_gives_the_gradients_of_a_large_batch(task):
     found = []
     for groups in ([[0, 1, 2, 3]], [[0, 1], [2, 3]], [[0], [1], [2], [3]]):
