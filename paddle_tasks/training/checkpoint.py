@@ -15,7 +15,7 @@ from paddle import nn
 from safetensors.numpy import load_file, save_file
 
 from paddle_tasks.errors import CheckpointError
-from paddle_tasks.files import sha256, whole_folder, write_json, write_text
+from paddle_tasks.files import readable_as_usual, sha256, whole_folder, write_json, write_text
 from paddle_tasks.training.averaging import WeightAverage
 
 _MASTER, _OWN, _AVERAGE = "master", "own", "average"
@@ -56,7 +56,9 @@ class CheckpointStore:
         target = self.folder_of(step)
         with whole_folder(target) as temporary:
             write_model(temporary / "model")
-            save_file(dict(optimizer_state), temporary / "optimizer.safetensors")
+            path = temporary / "optimizer.safetensors"
+            with readable_as_usual(path):
+                save_file(dict(optimizer_state), path)
             write_json(temporary / "state.json", state)
             files = sorted(path for path in temporary.rglob("*") if path.is_file())
             listing = {str(path.relative_to(temporary)): sha256(path) for path in files}

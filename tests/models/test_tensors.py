@@ -89,3 +89,10 @@ def test_files_that_cannot_be_read(tmp_path, name, content):
         (tmp_path / name).write_bytes(content)
     with pytest.raises(CheckpointError, match=name):
         tensors.read(tmp_path / name)
+
+
+def test_others_may_read_the_file_as_any_new_one(tmp_path):
+    """Safetensors by itself writes files for their owner alone, so a shared installation could not be used."""
+    tensors.write(tmp_path / "model.safetensors", {"a": np.zeros(3, "float32")})
+    (tmp_path / "other").touch()
+    assert (tmp_path / "model.safetensors").stat().st_mode == (tmp_path / "other").stat().st_mode
