@@ -180,10 +180,10 @@ def test_the_nearest_run_is_named(cli, run, monkeypatch):
     assert "did you mean 'run'?" in cli.fails("evaluate", "runn")
 
 
-@pytest.mark.parametrize("command", [["predict", "sentiment", "好"], ["evaluate", "sentiment"]])
+@pytest.mark.parametrize("command", [["predict", "hotels", "好"], ["evaluate", "hotels"]])
 def test_a_run_without_its_folder_is_named(cli, tmp_path, command):
-    (tmp_path / "runs" / "sentiment").mkdir(parents=True)
-    assert "did you mean 'runs/sentiment'?" in cli.fails(*command)
+    (tmp_path / "runs" / "hotels").mkdir(parents=True)
+    assert "did you mean 'runs/hotels'?" in cli.fails(*command)
 
 
 # ---- the command itself
