@@ -1,4 +1,4 @@
-"""Write files and folders whole or not at all."""
+"""Write files and folders whole or not at all; name what stands beside a path that is not there."""
 
 from __future__ import annotations
 
@@ -98,6 +98,11 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def beside(path: Path, *, folders: bool = False) -> list[str]:
+    """Return what stands in the folder of a path, or of that the folders alone: what a mistyped path may have meant."""
+    return [str(found) for found in path.parent.glob("*") if not folders or found.is_dir()]
 
 
 def sha256(path: Path) -> str:

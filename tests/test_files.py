@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from paddle_tasks.files import copy_folder, sha256, whole_file, whole_folder, write_json, write_text
+from paddle_tasks.files import beside, copy_folder, sha256, whole_file, whole_folder, write_json, write_text
 
 
 class CrashError(Exception):
@@ -236,3 +236,13 @@ def test_a_link_is_written_through(tmp_path):
     write_text(tmp_path / "link", "new")
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "target").read_text() == "new"
+
+
+@pytest.mark.parametrize(("folders", "expected"), [(False, ["a/b.tsv", "a/runs"]), (True, ["a/runs"])])
+def test_what_stands_beside_a_path_that_is_not_there(tmp_path, monkeypatch, folders, expected):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a/runs/1").mkdir(parents=True)
+    (tmp_path / "a/b.tsv").touch()
+    assert sorted(beside(Path("a/x"), folders=folders)) == expected
+    assert beside(Path("nowhere/x"), folders=folders) == []
+    assert beside(Path("a/b.tsv/x"), folders=folders) == []

@@ -15,6 +15,7 @@ import typer
 from paddle_tasks.cli import bench
 from paddle_tasks.cli.options import Config, Device, Fresh, Overrides, Quiet, RunFolder
 from paddle_tasks.cli.predict import check_options, given, with_pipeline_options
+from paddle_tasks.training.stopping import resumable
 
 if TYPE_CHECKING:
     from paddle_tasks.workflows.train import Run
@@ -103,6 +104,7 @@ def config(
 
 
 @app.command()
+@resumable()
 def train(
     config: Config,
     overrides: Overrides = None,
@@ -185,6 +187,7 @@ def evaluate(
 
 
 @app.command()
+@resumable()
 def sweep(
     config: Config,
     seeds: Annotated[str, typer.Option(metavar="1,2,3", help="Train with each of them.", show_default=False)],

@@ -26,7 +26,12 @@ OPTIONS: dict[str, Any] = {
         str | None,
         typer.Option("--model", help="fill-mask, rewrite: builtin/NAME, a model folder or a run of pretrain."),
     ],
-    "top_k": Annotated[int | None, typer.Option("--top-k", min=1, help="fill-mask: candidates for each [MASK].")],
+    "top_k": Annotated[
+        int | None,
+        typer.Option(
+            "--top-k", min=1, help="fill-mask: candidates for each [MASK], and fillings, of these at most 64."
+        ),
+    ],
     "n_variants": Annotated[int | None, typer.Option("--variants", min=1, help="rewrite: variants of each text.")],
     "share": Annotated[
         float | None,

@@ -67,7 +67,9 @@ class OpenFile:
     stream: IO[bytes]
 
     def lines(self, encoding: str) -> Iterator[Line | BadRow]:
-        """Yield the lines without their ends, those that do not decode as `BadRow`; a byte-order mark is dropped.
+        """Yield the lines without their ends, those that do not decode as `BadRow`.
+
+        A byte-order mark is dropped at the start of the file; anywhere else U+FEFF is a character of the text.
 
         Raises:
             DataError: the file is UTF-16, but the encoding UTF-8.
@@ -82,7 +84,8 @@ class OpenFile:
                 if _SURROGATE.search(line):
                     yield BadRow(self.where, number, f"not valid {encoding}; set encoding to another, such as gb18030")
                 else:
-                    yield number, line.removeprefix("\ufeff").removesuffix("\n").removesuffix("\r")
+                    mark = "\ufeff" if number == 1 else ""
+                    yield number, line.removeprefix(mark).removesuffix("\n").removesuffix("\r")
         except UnicodeDecodeError:  # in some encodings nothing after it can be told
             yield BadRow(self.where, number + 1, f"not valid {encoding} from here on")
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from paddle_tasks.data.imdb import LAYOUT, is_folder
 from paddle_tasks.errors import DataError, SetupError, did_you_mean
+from paddle_tasks.files import beside
 
 SplitName = Literal["train", "dev", "test"]
 
@@ -41,8 +42,7 @@ def locate(name: str, split: SplitName) -> Path:
         return path
     if path.is_dir():
         raise DataError(f"data.{split}: {name}: is a folder, expected a file, or a folder of {LAYOUT}")
-    beside = [str(file) for file in path.parent.glob("*")] if path.parent.is_dir() else []
-    near = did_you_mean(name, [*names(), *beside])
+    near = did_you_mean(name, [*names(), *beside(path)])
     raise DataError(f"data.{split}: {name}: no such file, and no data set of that name{near}")
 
 

@@ -35,6 +35,7 @@ from paddle_tasks.data.records import (
 )
 from paddle_tasks.data.rows import BadRow
 from paddle_tasks.errors import ConfigError, DataError, did_you_mean
+from paddle_tasks.files import beside
 
 CorpusFormat = Literal["text", "tsv", "csv", "jsonl", "json"]
 Column = str | Annotated[int, Field(ge=0)]
@@ -154,8 +155,7 @@ def locate(name: str, folder: Path, split: SplitName = "train") -> Path:
     path = folder / name
     if path.exists():
         return path
-    beside = [str(found) for found in path.parent.glob("*")] if path.parent.is_dir() else []
-    hint = did_you_mean(name, catalogue.names()) or did_you_mean(str(path), beside)
+    hint = did_you_mean(name, catalogue.names()) or did_you_mean(str(path), beside(path))
     raise DataError(f"{path}: no such file or folder{hint}")
 
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 from paddle_tasks.data.readers import Layout, file_format, read_rows
 from paddle_tasks.data.rows import BadRow, Row
 from paddle_tasks.errors import DataError, did_you_mean
+from paddle_tasks.files import beside
 
 E = TypeVar("E")
 
@@ -37,8 +38,7 @@ def read_label_names(given: str | Mapping[str, str] | None) -> dict[str, str]:
 
 def _read(path: Path) -> dict[str, str]:
     if not path.is_file():
-        beside = [str(found) for found in path.parent.glob("*")] if path.parent.is_dir() else []
-        raise DataError(f"data.label_names: {path}: no such file{did_you_mean(str(path), beside)}")
+        raise DataError(f"data.label_names: {path}: no such file{did_you_mean(str(path), beside(path))}")
     if file_format(path, Layout()) != "jsonl":
         lines = path.read_text(encoding="utf-8-sig").splitlines()
         return {str(place): line.strip() for place, line in enumerate(lines) if line.strip()}

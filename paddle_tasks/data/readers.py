@@ -22,6 +22,7 @@ from paddle_tasks.data.records import (
 )
 from paddle_tasks.data.rows import BadRow, Row
 from paddle_tasks.errors import ConfigError, DataError, did_you_mean
+from paddle_tasks.files import beside
 
 Format = Literal["tsv", "csv", "jsonl", "imdb"]
 
@@ -115,8 +116,7 @@ def _check_file(path: Path, encoding: str) -> None:
     if path.is_dir():
         raise DataError(f"{path}: is a folder, expected a file; data.format=imdb is for folders of {LAYOUT}")
     if not path.is_file():
-        beside = [str(found) for found in path.parent.glob("*")] if path.parent.is_dir() else []
-        raise DataError(f"{path}: no such file{did_you_mean(str(path), beside)}")
+        raise DataError(f"{path}: no such file{did_you_mean(str(path), beside(path))}")
     with path.open("rb") as stream:
         start = stream.read(4)
     if start.startswith(_UTF16_MARKS) and "16" not in encoding:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -17,11 +19,13 @@ from paddle_tasks.text.tokenizer import Tokenizer
 
 Ids = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float32]
+Tokens = tuple[int, ...]
+Accept = Callable[[Tokens], bool]
 
 _BATCH = 32
 """Rows computed at once, and texts that are filled together."""
-_WIDTH = 8
-"""Fillings of a text's first masks that are carried on to the next one."""
+_WIDTH, _WIDEST = 8, 64
+"""Fillings of a text's first masks that are carried on to the next one: as many as are asked for, within these."""
 _NO_WORD = re.compile(r"\[.+\]|<.+>")  # [PAD] and its kin, [unused1], <S>: no text gives an entry of such a form
 _NEARLY = re.compile(r"[\[［【<{(（]\s*(?:mask|ｍａｓｋ)\s*[\]］】>})）]", re.IGNORECASE)
 
@@ -49,8 +53,11 @@ class Masked:
 class Filling:
     """Tokens for the first masks of a text, and their joint log-probability; see `MaskScorer.fill`."""
 
-    tokens: tuple[int, ...] = ()
+    tokens: Tokens = ()
     log_prob: float = 0.0
+
+
+Grow = Callable[[Filling, Scores], Iterator[Filling]]
 
 
 class MaskScorer:
@@ -87,7 +94,7 @@ class MaskScorer:
         self,
         texts: Sequence[Masked],
         width: int,
-        accept: Callable[[tuple[int, ...]], bool] | None = None,
+        accept: Accept | None = None,
         first: Scores | None = None,
     ) -> list[list[Filling]]:
         """Search the most probable fillings of each text, by a beam from left to right.
@@ -113,17 +120,64 @@ class MaskScorer:
             places = [[texts[row].places[step]] for row in live for _ in beams[row]]
             scores = iter(self.log_probs(rows, places) if step or first is None else first)
             for row in live:
-                grown = [longer for old in beams[row] for longer in _grown(old, next(scores), width, accept)]
-                beams[row] = sorted(grown, key=lambda filling: (-filling.log_prob, filling.tokens))[:width]
+                found = [longer for old in beams[row] for longer in grown(old, next(scores), width, accept)]
+                beams[row] = sorted(found, key=lambda filling: (-filling.log_prob, filling.tokens))[:width]
         return beams
 
+    def ranked(self, text: Masked, width: int, grow: Grow, known: dict[Tokens, Scores]) -> Iterator[Filling]:
+        """Yield what `fill` returns for a text, one by one, and compute for each no more than it takes.
 
-def _grown(
-    old: Filling, scores: Scores, width: int, accept: Callable[[tuple[int, ...]], bool] | None
-) -> Iterable[Filling]:
-    """Yield a filling with each of its best next tokens."""
+        A filling is never more probable than its beginning, so what begins less probably can wait.
+
+        Args:
+            text: what is to be filled.
+            width: fillings kept after each mask.
+            grow: yields a filling with the tokens that may come next, as `grown` does.
+            known: log-probabilities behind beginnings; what is computed is put there, for another search in this text.
+        """
+        found = iter([Filling()])
+        for place in text.places:
+            found = islice(self._longer(text, place, found, grow, known), width)
+        return found
+
+    def _longer(
+        self, text: Masked, place: int, beginnings: Iterator[Filling], grow: Grow, known: dict[Tokens, Scores]
+    ) -> Iterator[Filling]:
+        """Yield beginnings, the most probable of which comes first, with one more token, in the same order."""
+        heads: list[_Head] = []
+        for beginning in beginnings:
+            yield from _taken(heads, above=beginning.log_prob)
+            if beginning.tokens not in known:
+                known[beginning.tokens] = self.log_probs([text.filled(beginning.tokens)], [[place]])[0]
+            _push(heads, grow(beginning, known[beginning.tokens]))
+        yield from _taken(heads, above=-np.inf)
+
+
+_Head = tuple[float, Tokens, Filling, Iterator[Filling]]
+"""Of what grows from one beginning: the best that is left, after what it is sorted by, and the rest."""
+
+
+def _taken(heads: list[_Head], above: float) -> Iterator[Filling]:
+    """Yield the most probable fillings as long as they are more probable than that."""
+    while heads and -heads[0][0] > above:
+        _, _, best, rest = heappop(heads)
+        yield best
+        _push(heads, rest)
+
+
+def _push(heads: list[_Head], rest: Iterator[Filling]) -> None:
+    best = next(rest, None)
+    if best is not None:
+        heappush(heads, (-best.log_prob, best.tokens, best, rest))
+
+
+def grown(
+    old: Filling, scores: Scores, width: int, accept: Accept | None = None, among: Ids | None = None
+) -> Iterator[Filling]:
+    """Yield a filling with each of its best next tokens, of all or ``among`` some <int64>[n], rising."""
     n_kept = 0
-    for token in np.argsort(-scores, kind="stable").tolist():
+    falling = np.argsort(-(scores if among is None else scores[among]), kind="stable")
+    for token in (falling if among is None else among[falling]).tolist():
         if n_kept == width or scores[token] == -np.inf:
             return
         tokens = (*old.tokens, token)
@@ -153,7 +207,8 @@ class FillMask:
 
         Args:
             texts: one text or several, each with at least one ``[MASK]``, which stands for one token.
-            top_k: most candidates of a mask, and most fillings of a text.
+            top_k: most candidates of a mask, and most fillings of a text; of these there are 64 at most, since the
+                search for them carries as many from mask to mask.
 
         Returns:
             For each text ``{"input", "masks": [{"position", "candidates": [{"token", "prob"}]}], "fillings": [{"text",
@@ -200,7 +255,8 @@ class FillMask:
         rows = [row for _, row, _ in texts]
         scores = self._scorer.log_probs([row.ids for row in rows], [row.places for row in rows])
         counts = np.array([len(row.places) for row in rows])
-        found = self._scorer.fill(rows, max(top_k, _WIDTH), first=scores[np.cumsum(counts) - counts])
+        width = min(max(top_k, _WIDTH), _WIDEST)
+        found = self._scorer.fill(rows, width, first=scores[np.cumsum(counts) - counts])
         of_mask = iter(scores)
         for (text, _, spans), fillings in zip(texts, found, strict=True):
             masks = [{"position": start, "candidates": self._candidates(next(of_mask), top_k)} for start, _ in spans]
@@ -213,7 +269,7 @@ class FillMask:
     def _candidates(self, scores: Scores, top_k: int) -> list[dict[str, Any]]:
         return [
             {"token": self._tokenizer.vocabulary[filling.tokens[0]], "prob": float(np.exp(filling.log_prob))}
-            for filling in _grown(Filling(), scores, top_k, None)
+            for filling in grown(Filling(), scores, top_k)
         ]
 
     def _written(self, text: str, spans: Sequence[tuple[int, int]], tokens: Sequence[int]) -> str:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from paddle_tasks import config as configuration
 from paddle_tasks import runtime, tasks
 from paddle_tasks.errors import CheckpointError, ConfigError, did_you_mean
+from paddle_tasks.files import beside
 from paddle_tasks.models import cpu
 from paddle_tasks.training.checkpoint import CheckpointStore
 
@@ -224,7 +225,7 @@ def _trained(name: str | Path) -> str | Path:
     if Path(name).exists():
         return name
     named = sorted([*shipped, *PIPELINES])
-    near = did_you_mean(str(name), [*named, *_beside(Path(name))])
+    near = did_you_mean(str(name), [*named, *_runs_near(Path(name))])
     raise CheckpointError(
         f"{name}: no such run folder, and no model of that name ships (there is: {', '.join(named)}){near}"
     )
@@ -245,7 +246,7 @@ def model_folder(run: Path) -> Path:
     if checkpoint:
         return checkpoint.folder / "model"
     if not run.exists():
-        raise CheckpointError(f"{run}: no such run folder{did_you_mean(str(run), _beside(run))}")
+        raise CheckpointError(f"{run}: no such run folder{did_you_mean(str(run), _runs_near(run))}")
     if _is_baseline(run):
         raise CheckpointError(f"{run}: holds a baseline, which keeps no model; {run / 'predictions'} has what it said")
     raise CheckpointError(f"{run}: holds no trained model yet; expected {run / 'model'}")
@@ -257,9 +258,9 @@ def _is_baseline(run: Path) -> bool:
     return str(result.get("model", {}).get("encoder")).startswith(tasks.BASELINE)
 
 
-def _beside(run: Path) -> list[str]:
+def _runs_near(run: Path) -> list[str]:
     """Return what stands beside a folder, and under runs/, for whoever leaves that out."""
-    return [str(path) for folder in (run.parent, Path("runs")) for path in folder.glob("*")]
+    return [*beside(run), *beside(Path("runs", run.name))]
 
 
 def _task_name(folder: Path) -> str:

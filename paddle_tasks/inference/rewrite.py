@@ -14,7 +14,7 @@ import paddle
 from paddle import nn
 
 from paddle_tasks.errors import ConfigError
-from paddle_tasks.inference.fill_mask import Filling, Ids, Masked, MaskScorer, padded
+from paddle_tasks.inference.fill_mask import Filling, Grow, Ids, Masked, MaskScorer, Scores, Tokens, grown, padded
 from paddle_tasks.models.pooling import pool
 from paddle_tasks.text import words
 from paddle_tasks.text.tokenizer import Tokenizer
@@ -40,8 +40,6 @@ _LONGEST = 4
 """Characters of the longest word that is changed."""
 _WIDTH = 8
 """Candidates for a word."""
-_TRIED = 2
-"""Candidates whose similarity is computed at once: nearly always the first one will do."""
 _ROOM = 128
 """Tokens read at once: enough to choose a word, and a word's cost does not grow with the text."""
 _ROWS = 32
@@ -177,6 +175,8 @@ class Rewriter:
         """Take a `MaskedLanguageModel`, which is put into evaluation mode, and its tokenizer."""
         self.model, self.tokenizer, self.scorer = model, tokenizer, MaskScorer(model, tokenizer)
         self.scorer.allowed &= np.array([len(entry) == 1 and _is_free(entry) for entry in tokenizer.vocabulary])
+        self._tokens = np.flatnonzero(self.scorer.allowed)
+        self._characters = [tokenizer.vocabulary[token] for token in self._tokens.tolist()]
 
     def __call__(self, texts: str | Sequence[str], **options: Any) -> list[dict[str, Any]]:
         """Return variants of each text, the most probable first.
@@ -252,6 +252,10 @@ class Rewriter:
             found.append(pool("mean", states, first, tensors[2]).numpy())
         return np.concatenate(found)
 
+    def continuing(self, tokens: Sequence[int]) -> Ids:
+        """Return the tokens with which a word of the dictionary goes on after some others: <int64>[n], rising."""
+        return self._tokens[words.goes_on(self.spell(tokens), self._characters)]
+
     def spell(self, tokens: Sequence[int]) -> str:
         """Return the characters of some tokens."""
         return "".join(self.tokenizer.vocabulary[token] for token in tokens)
@@ -292,33 +296,41 @@ class _Draft:
 
     def _refill(self, slot: _Slot, masked: Masked) -> None:
         """Put the first candidate there that leaves the window similar enough, if any does."""
-        for candidates in self._candidates(slot, masked):
-            rows = [Masked(self.windows[slot.window], slot.places).filled(found.tokens) for found in candidates]
-            similarities = _cosines(self._tools.states(rows), self._read.states[slot.window])
-            for candidate, ids, similarity in zip(candidates, rows, similarities, strict=True):
-                if similarity >= self._options.min_similarity:
-                    new = self._tools.spell(candidate.tokens)
-                    self.changes.append(_Change(slot.word, new, candidate.log_prob))
-                    self.windows[slot.window], self.similarities[slot.window] = ids, similarity
-                    return
+        for candidate in self._candidates(slot, masked):
+            ids = Masked(self.windows[slot.window], slot.places).filled(candidate.tokens)
+            similarity = _cosine(self._tools.states([ids])[0], self._read.states[slot.window])
+            if similarity >= self._options.min_similarity:
+                new = self._tools.spell(candidate.tokens)
+                self.changes.append(_Change(slot.word, new, candidate.log_prob))
+                self.windows[slot.window], self.similarities[slot.window] = ids, similarity
+                return
 
-    def _candidates(self, slot: _Slot, masked: Masked) -> Iterator[list[Filling]]:
-        """Yield a few candidates at a time: words of the dictionary, then what else there may be."""
-        old, used = self._read.text[slot.word.start : slot.word.end], self._used[slot.word]
+    def _candidates(self, slot: _Slot, masked: Masked) -> Iterator[Filling]:
+        """Yield candidates: words of the dictionary, then what else there may be; of each what was used comes last."""
+        # One by one: nearly always the first one will do, and finding it is most of what rewriting costs.
+        used, known = self._used[slot.word], dict[Tokens, Scores]()
         for suits in (_same_kind, _any_kind):
-            accept = self._accept(old, slot.word.kind, suits)
-            found = self._tools.scorer.fill([masked], _WIDTH, accept)[0]
-            found.sort(key=lambda filling: self._tools.spell(filling.tokens) in used)
-            yield from (found[start : start + _TRIED] for start in range(0, len(found), _TRIED))
+            late = []
+            for found in self._tools.scorer.ranked(masked, _WIDTH, self._grow(slot.word, suits), known):
+                if self._tools.spell(found.tokens) in used:
+                    late.append(found)
+                else:
+                    yield found
+            yield from late
 
-    def _accept(self, old: str, kind: str, suits: Callable[[str, str], bool]) -> Callable[[tuple[int, ...]], bool]:
-        def accept(tokens: tuple[int, ...]) -> bool:
-            new = self._tools.spell(tokens)
-            if len(new) < len(old):
-                return suits is _any_kind or words.is_word_start(new)
-            return new != old and _is_free(new) and suits(new, kind)
+    def _grow(self, word: Word, suits: Callable[[str, str], bool]) -> Grow:
+        """Return what lengthens the beginning of a candidate by characters that may stand there."""
+        tools, old = self._tools, self._read.text[word.start : word.end]
 
-        return accept
+        def accept(tokens: Tokens) -> bool:
+            new = tools.spell(tokens)
+            return len(new) < len(old) or (new != old and suits(new, word.kind) and _is_free(new))
+
+        def grow(start: Filling, scores: Scores) -> Iterator[Filling]:
+            among = tools.continuing(start.tokens) if suits is _same_kind else None
+            return grown(start, scores, _WIDTH, accept, among)
+
+        return grow
 
 
 def _same_kind(new: str, kind: str) -> bool:
@@ -332,10 +344,8 @@ def _any_kind(new: str, kind: str) -> bool:
     return kind != _DEGREE_KIND and new not in _DEGREE and words.tag_of(new) in {"", *_KINDS}
 
 
-def _cosines(rows: States, other: npt.NDArray[np.float32]) -> list[float]:
-    lengths = np.linalg.norm(rows, axis=1) * np.linalg.norm(other)
-    cosines: list[float] = (rows @ other / np.maximum(lengths, 1e-12)).tolist()
-    return cosines
+def _cosine(one: States, other: States) -> float:
+    return float(one @ other / np.maximum(np.linalg.norm(one) * np.linalg.norm(other), 1e-12))
 
 
 def _windows(text: str, starts: npt.NDArray[np.int32], room: int) -> Iterator[tuple[int, int]]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from paddle_tasks import config as configuration
 from paddle_tasks.errors import ConfigError, DataError, did_you_mean
+from paddle_tasks.files import beside
 
 CONFIG, RESULT, SWEEP = "config.yaml", "result.json", "sweep.json"
 SPLITS = ("dev", "test")
@@ -112,7 +113,7 @@ def read_entries(folders: Sequence[Path]) -> Iterator[Entry | Broken]:
     """
     for folder in folders:
         if not folder.is_dir():
-            near = did_you_mean(str(folder), [str(path) for path in folder.parent.glob("*") if path.is_dir()])
+            near = did_you_mean(str(folder), beside(folder, folders=True))
             raise DataError(f"{folder}: no such folder{near}")
         inner = [] if _is_either(folder) else sorted(filter(_is_either, folder.iterdir()))
         yield from map(_entry, inner or [folder])

@@ -44,9 +44,10 @@ def is_word(text: str) -> bool:
     return bool(_jieba().FREQ.get(text))
 
 
-def is_word_start(text: str) -> bool:
-    """Tell whether a word of jieba's dictionary starts with a text."""
-    return text in _jieba().FREQ
+def goes_on(start: str, characters: Iterable[str]) -> list[bool]:
+    """Tell of each character whether a word of jieba's dictionary starts with a text and it."""
+    entries = _jieba().FREQ
+    return [start + character in entries for character in characters]
 
 
 def tag_of(word: str) -> str:

@@ -3,12 +3,41 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Iterator
 from types import FrameType
 
 from paddle_tasks.errors import Interrupted
+
+
+def stop_at_once(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    """Handle a signal as Python does Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def resumable() -> Iterator[None]:
+    """Let SIGTERM and Ctrl-C end the block at once, and as `Interrupted`: the same command starts or goes on.
+
+    For what surrounds `StopSignal.listening`: nothing is in hand there that would have to be finished. Several
+    processes are left to their launcher, since one that waits for the others cannot be stopped so.
+
+    Raises:
+        Interrupted: there was a signal.
+    """
+    alone = int(os.environ.get("PADDLE_TRAINERS_NUM") or 1) == 1
+    if not alone or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop_at_once)
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted("stopped; give the same command again to go on") from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class StopSignal:

@@ -9,12 +9,12 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from paddle_tasks.errors import Interrupted, RunStopped, UserError
 from paddle_tasks.files import write_json
 from paddle_tasks.training.ranks import Ranks
+from paddle_tasks.training.stopping import stop_at_once
 from paddle_tasks.workflows.run_folder import RunFolder
 from paddle_tasks.workflows.sweep_plan import Grid, Member, Plan, Point, plan_sweep, refuse_choice
 from paddle_tasks.workflows.sweep_results import choose, describe_point
@@ -203,17 +203,13 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
     with ours, theirs:
         ours.setblocking(False)
         theirs.setblocking(False)
-        before = signal.signal(signal.SIGTERM, _stop)
+        before = signal.signal(signal.SIGTERM, stop_at_once)
         wakeup = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
         try:
             yield lambda: _told(ours)
         finally:
             signal.set_wakeup_fd(wakeup)
             signal.signal(signal.SIGTERM, before)
-
-
-def _stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-    raise KeyboardInterrupt
 
 
 def _told(stream: socket.socket) -> bool:

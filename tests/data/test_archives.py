@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from paddle_tasks.data import archives
+from paddle_tasks.data.archives import Choice, OpenFile, open_files
 from paddle_tasks.data.documents import Document
 from paddle_tasks.data.rows import BadRow
 from paddle_tasks.errors import DataError
@@ -37,6 +38,15 @@ def test_a_plain_tar_and_gz_files(tmp_path: Path) -> None:
     write(tmp_path / "t.tsv.gz", gzip.compress("x\ty\n甲\t乙\n".encode()))
     assert texts(tmp_path, "n.tar") == [("甲",)]
     assert read(tmp_path, "t.tsv.gz", columns=["y"]) == [Document(("乙",), "t.tsv.gz:2")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16-le"])
+def test_a_byte_order_mark_is_dropped_at_the_start_of_each_file_alone(tmp_path: Path, encoding: str) -> None:
+    content = "\ufeff甲\r\n\ufeff乙\ufeff\n\ufeff".encode(encoding.removesuffix("-sig"))
+    for name in ("n/a.txt", "n/b.txt"):
+        write(tmp_path / name, content)
+    lines = [list(file.lines(encoding)) for file in open_files(tmp_path / "n", Choice()) if isinstance(file, OpenFile)]
+    assert lines == [[(1, "甲"), (2, "\ufeff乙\ufeff"), (3, "\ufeff")]] * 2
 
 
 def test_rows_of_members_have_lines(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from paddle import nn
 
 from paddle_tasks.errors import ConfigError, DataError
 from paddle_tasks.inference import fill_mask
-from paddle_tasks.inference.fill_mask import FillMask, Masked, MaskScorer
+from paddle_tasks.inference.fill_mask import Filling, FillMask, Masked, MaskScorer, grown
 from paddle_tasks.models.bert import PretrainedEncoder, build_model
 from paddle_tasks.models.masked_lm import MaskedLanguageModel
 from paddle_tasks.text.tokenizer import SPECIAL_TOKENS, Tokenizer
@@ -127,6 +127,54 @@ def test_beginnings_that_are_not_accepted_make_room_for_others(model):
     assert scorer.fill([], 3) == []
 
 
+def no_pair(tokens: tuple[int, ...]) -> bool:
+    return tokens[-1] != ALLOWED[1] and len(set(tokens[-2:])) == len(tokens[-2:])
+
+
+def not_last(tokens: tuple[int, ...]) -> bool:
+    return len(tokens) < 3
+
+
+ACCEPTED = [None, no_pair, not_last]
+
+
+@settings(max_examples=40)
+@given(st.integers(1, 4), st.integers(1, 9), st.integers(0, 50), st.sampled_from(ACCEPTED), st.sampled_from([0, 1, 3]))
+def test_fillings_one_by_one_are_those_of_the_beam(n_masks, width, seed, accept, scale):
+    model = TableModel(len(TOKENIZER), seed, scale=float(scale))
+    scorer = MaskScorer(model, TOKENIZER)
+    text = Masked(np.array(row_of("我" + "[MASK]" * n_masks + "爱")), tuple(range(2, 2 + n_masks)))
+    expected = scorer.fill([text], width, accept)[0]
+    rows = [tuple(row) for row in model.rows]
+    model.rows.clear()
+    known: dict = {}
+    found = scorer.ranked(text, width, lambda old, scores: grown(old, scores, width, accept), known)
+    assert list(found) == expected
+    assert {tuple(row) for row in model.rows} <= set(rows)
+    assert len(model.rows) == len(known) <= len(rows)
+    model.rows.clear()
+    assert list(scorer.ranked(text, width, lambda old, scores: grown(old, scores, width, accept), known)) == expected
+    assert not model.rows, "what is known is not computed again"
+
+
+def test_the_first_filling_takes_no_more_than_its_own_beginnings():
+    model = TableModel(len(TOKENIZER), scale=0.0)
+    text = Masked(np.array(row_of("我[MASK][MASK]")), (2, 3))
+    scorer = MaskScorer(model, TOKENIZER)
+    model.left[ALLOWED[0]] = np.linspace(90, 0, len(TOKENIZER))  # after 我 one token, 我 again, is nearly certain
+    best = next(scorer.ranked(text, 8, lambda old, scores: grown(old, scores, 8), {}))
+    assert len(model.rows) == 2
+    assert best == scorer.fill([text], 8)[0][0]
+    assert len(model.rows) == 2 + 1 + len(ALLOWED)
+
+
+def test_next_tokens_among_some():
+    scores = np.log(np.array([0.1, 0.3, 0.1, 0.3, 0.2], np.float32))
+    found = [filling.tokens for filling in grown(Filling((9,)), scores, 3, among=np.array([0, 2, 3, 4]))]
+    assert found == [(9, 3), (9, 4), (9, 0)]
+    assert not list(grown(Filling(), scores, 3, among=np.zeros(0, np.int64)))
+
+
 def test_equal_probabilities_go_by_id():
     model = TableModel(len(TOKENIZER), scale=0.0)
     answer = FillMask(model, TOKENIZER)("[MASK][MASK]", top_k=3)[0]
@@ -164,6 +212,19 @@ def test_special_and_unused_entries_are_never_candidates(fill):
     found = [candidate["token"] for candidate in answer["masks"][0]["candidates"]]
     assert sorted(found) == sorted(TOKENIZER.vocabulary[token] for token in ALLOWED)
     assert sum(candidate["prob"] for candidate in answer["masks"][0]["candidates"]) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize(("top_k", "width"), [(1, 2), (2, 2), (3, 3), (4, 3), (10**9, 3)])
+def test_the_beam_is_bounded_and_the_candidates_are_not(monkeypatch, model, fill, top_k, width):
+    monkeypatch.setattr(fill_mask, "_WIDTH", 2)
+    monkeypatch.setattr(fill_mask, "_WIDEST", 3)
+    answer = fill("[MASK][MASK]", top_k=top_k)[0]
+    assert [len(mask["candidates"]) for mask in answer["masks"]] == [min(top_k, len(ALLOWED))] * 2
+    row = Masked(np.array(row_of("[MASK][MASK]")), (1, 2))
+    expected = MaskScorer(model, TOKENIZER).fill([row], width)[0][:top_k]
+    assert [found["prob"] for found in answer["fillings"]] == pytest.approx(
+        [np.exp(filling.log_prob) for filling in expected], rel=1e-6
+    )
 
 
 def test_a_batch_equals_its_texts_one_by_one(monkeypatch, fill):

@@ -15,7 +15,7 @@ from paddle_tasks.errors import ConfigError
 from paddle_tasks.inference import rewrite
 from paddle_tasks.inference.rewrite import Rewriter, _windows, changeable_words
 from paddle_tasks.text.tokenizer import SPECIAL_TOKENS, Tokenizer
-from paddle_tasks.text.words import is_word, tag_of, tagged_spans
+from paddle_tasks.text.words import goes_on, is_word, tag_of, tagged_spans
 from tests.inference.test_fill_mask import TableModel, real_model
 
 HOTEL = "这家酒店的房间很干净，价格比较便宜，学生喜欢这里的环境。"
@@ -238,6 +238,10 @@ def test_what_is_too_far_from_the_text_makes_room_for_the_next(monkeypatch, seed
     if expected:
         assert answer["variants"][0]["changes"][0]["new"] == expected
         assert answer["variants"][0]["similarity"] >= floor
+
+
+def test_adverbs_of_degree_stand_in_the_dictionary():
+    assert all(goes_on(word[:-1], word[-1]) == [True] for word in rewrite._DEGREE)  # or they would not be found
 
 
 def test_a_negative_word_of_harmless_characters_is_never_written():

@@ -11,6 +11,7 @@ import pytest
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.inference.predictor import load, options_of
 from paddle_tasks.models.textcnn import TextCNN
+from paddle_tasks.tasks import _classification
 from paddle_tasks.tasks._frozen import vectors_are_fixed
 from paddle_tasks.training.optimizer import freeze
 from paddle_tasks.workflows.train import train
@@ -64,6 +65,33 @@ def test_batches_of_windows_are_bounded_in_tokens(given, most):
     scored = list(task._by_length(task._train))
     assert all(batch.n_padded_tokens <= 3 * 20 or len(batch.rows) == 1 for batch in scored)
     assert sorted(row for batch in scored for row in batch.rows) == list(range(len(task.splits["train"].examples)))
+
+
+@pytest.mark.parametrize(
+    ("truncation", "given", "in_training", "in_scoring"),
+    [
+        ("windows", "null", 4 * 20, 3 * 20),
+        ("windows", "50", 50, 3 * 20),
+        ("windows", "500", 500, 3 * 20),
+        ("head", "null", None, None),
+        ("head", "50", 50, None),
+    ],
+)
+def test_what_bounds_the_batches(monkeypatch, truncation, given, in_training, in_scoring):
+    bounds = []
+
+    class Sampler(_classification.LengthGroupedBatchSampler):
+        def __init__(self, lengths, batch_size, seed=None, max_tokens=None):
+            bounds.append((batch_size, max_tokens))
+            super().__init__(lengths, batch_size, seed, max_tokens)
+
+    monkeypatch.setattr(_classification, "LengthGroupedBatchSampler", Sampler)
+    sizes = ["training.max_length=20", "training.batch_size=4", "evaluation.batch_size=3"]
+    asked = [f"data.truncation={truncation}", f"training.max_tokens_per_batch={given}"]
+    task = read_task("long_text", FIXTURE, *sizes, *asked)
+    next(task.batches_of(0, 0))
+    next(task._by_length(task._train))
+    assert bounds == [(4, in_training), (3, in_scoring)]
 
 
 def test_the_last_window_changes_the_answer(predictor_of_windows):

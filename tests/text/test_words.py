@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paddle_tasks.text import words
-from paddle_tasks.text.words import is_word, is_word_start, tag_of, tagged_spans, word_spans, word_starts
+from paddle_tasks.text.words import goes_on, is_word, tag_of, tagged_spans, word_spans, word_starts
 from tests.helpers import DATA, python
 
 jieba.setLogLevel(logging.ERROR)
@@ -119,12 +119,12 @@ def test_the_dictionary():
     assert is_word("酒店")
     assert not is_word("酒店的")
     assert not is_word("")
-    assert is_word_start("葡")
-    assert not is_word_start("葡的")
+    assert goes_on("葡", "萄的币") == [True, False, True]
+    assert goes_on("", "葡，") == [True, False]
     assert [tag_of(word) for word in ("酒店", "北京", "葡的")] == ["n", "ns", ""]
     only_start = next(word for word, n in words._jieba().FREQ.items() if not n)
     assert not is_word(only_start)
-    assert is_word_start(only_start)
+    assert goes_on(only_start[:-1], only_start[-1]) == [True]
 
 
 def test_it_is_quiet_and_leaves_no_trace(tmp_path):
