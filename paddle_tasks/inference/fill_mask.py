@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from heapq import heappop, heappush
-from itertools import islice
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -94,7 +93,7 @@ class MaskScorer:
         self,
         texts: Sequence[Masked],
         width: int,
-        accept: Accept | None = None,
+        grow: Grow | None = None,
         first: Scores | None = None,
     ) -> list[list[Filling]]:
         """Search the most probable fillings of each text, by a beam from left to right.
@@ -105,12 +104,13 @@ class MaskScorer:
         Args:
             texts: what is to be filled; one result does not depend on the others.
             width: fillings kept after each mask.
-            accept: tells whether a beginning of a filling may be kept.
+            grow: yields a beginning with the tokens that may come next, as `grown` does, which is the default.
             first: the log-probabilities at each text's first mask <float32>[texts, vocabulary], when they are known.
 
         Returns:
             For each text at most ``width`` fillings, the most probable first; equal ones by their ids.
         """
+        grow = grow or partial(grown, width=width)
         beams = [[Filling()] for _ in texts]
         for step in range(max((len(text.places) for text in texts), default=0)):
             live = [row for row, text in enumerate(texts) if step < len(text.places) and beams[row]]
@@ -120,55 +120,9 @@ class MaskScorer:
             places = [[texts[row].places[step]] for row in live for _ in beams[row]]
             scores = iter(self.log_probs(rows, places) if step or first is None else first)
             for row in live:
-                found = [longer for old in beams[row] for longer in grown(old, next(scores), width, accept)]
+                found = [longer for old in beams[row] for longer in grow(old, next(scores))]
                 beams[row] = sorted(found, key=lambda filling: (-filling.log_prob, filling.tokens))[:width]
         return beams
-
-    def ranked(self, text: Masked, width: int, grow: Grow, known: dict[Tokens, Scores]) -> Iterator[Filling]:
-        """Yield what `fill` returns for a text, one by one, and compute for each no more than it takes.
-
-        A filling is never more probable than its beginning, so what begins less probably can wait.
-
-        Args:
-            text: what is to be filled.
-            width: fillings kept after each mask.
-            grow: yields a filling with the tokens that may come next, as `grown` does.
-            known: log-probabilities behind beginnings; what is computed is put there, for another search in this text.
-        """
-        found = iter([Filling()])
-        for place in text.places:
-            found = islice(self._longer(text, place, found, grow, known), width)
-        return found
-
-    def _longer(
-        self, text: Masked, place: int, beginnings: Iterator[Filling], grow: Grow, known: dict[Tokens, Scores]
-    ) -> Iterator[Filling]:
-        """Yield beginnings, the most probable of which comes first, with one more token, in the same order."""
-        heads: list[_Head] = []
-        for beginning in beginnings:
-            yield from _taken(heads, above=beginning.log_prob)
-            if beginning.tokens not in known:
-                known[beginning.tokens] = self.log_probs([text.filled(beginning.tokens)], [[place]])[0]
-            _push(heads, grow(beginning, known[beginning.tokens]))
-        yield from _taken(heads, above=-np.inf)
-
-
-_Head = tuple[float, Tokens, Filling, Iterator[Filling]]
-"""Of what grows from one beginning: the best that is left, after what it is sorted by, and the rest."""
-
-
-def _taken(heads: list[_Head], above: float) -> Iterator[Filling]:
-    """Yield the most probable fillings as long as they are more probable than that."""
-    while heads and -heads[0][0] > above:
-        _, _, best, rest = heappop(heads)
-        yield best
-        _push(heads, rest)
-
-
-def _push(heads: list[_Head], rest: Iterator[Filling]) -> None:
-    best = next(rest, None)
-    if best is not None:
-        heappush(heads, (-best.log_prob, best.tokens, best, rest))
 
 
 def grown(

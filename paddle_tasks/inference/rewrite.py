@@ -295,7 +295,7 @@ class _Draft:
         return Masked(ids, first.places)
 
     def _refill(self, slot: _Slot, masked: Masked) -> None:
-        """Put the first candidate there that leaves the window similar enough, if any does."""
+        """Put the first candidate there that leaves the window similar enough, if any does: most often the first."""
         for candidate in self._candidates(slot, masked):
             ids = Masked(self.windows[slot.window], slot.places).filled(candidate.tokens)
             similarity = _cosine(self._tools.states([ids])[0], self._read.states[slot.window])
@@ -307,16 +307,9 @@ class _Draft:
 
     def _candidates(self, slot: _Slot, masked: Masked) -> Iterator[Filling]:
         """Yield candidates: words of the dictionary, then what else there may be; of each what was used comes last."""
-        # One by one: nearly always the first one will do, and finding it is most of what rewriting costs.
-        used, known = self._used[slot.word], dict[Tokens, Scores]()
         for suits in (_same_kind, _any_kind):
-            late = []
-            for found in self._tools.scorer.ranked(masked, _WIDTH, self._grow(slot.word, suits), known):
-                if self._tools.spell(found.tokens) in used:
-                    late.append(found)
-                else:
-                    yield found
-            yield from late
+            found = self._tools.scorer.fill([masked], _WIDTH, self._grow(slot.word, suits))[0]
+            yield from sorted(found, key=lambda filling: self._tools.spell(filling.tokens) in self._used[slot.word])
 
     def _grow(self, word: Word, suits: Callable[[str, str], bool]) -> Grow:
         """Return what lengthens the beginning of a candidate by characters that may stand there."""
