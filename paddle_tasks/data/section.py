@@ -152,7 +152,8 @@ class DataSection(SplitsSection, LayoutSection):
 class OpinionLayoutSection(Section):
     """How files of reviews with spans are laid out, and what may stand in them.
 
-    What the keys of the layout mean is told by `paddle_tasks.data.opinions.OpinionLayout`. ``labels`` and ``polarities`` are those of train unless they are given.
+    What the keys of the layout mean is told by `paddle_tasks.data.opinions.OpinionLayout`. ``labels`` and
+    ``polarities`` are those of train unless they are given.
     """
 
     format: OpinionFormat | None = None
