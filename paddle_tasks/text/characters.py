@@ -85,7 +85,7 @@ class Speller:
 
 def is_unseen(character: str) -> bool:
     """Tell whether a character only changes the one before it, or shows nothing."""
-    return unicodedata.category(character) in _UNSEEN
+    return unicodedata.category(character) in _UNSEEN and not character.isspace()  # a line feed is Cc as well
 
 
 def with_marks(text: str, tokens: Tokens) -> Tokens:

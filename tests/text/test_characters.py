@@ -43,6 +43,7 @@ def test_of_an_unknown_word_each_character_is_looked_up():
 def test_what_hangs_on_a_character_goes_with_it():
     assert pieces("a\u0301好\ufe0f 😀\u200d\ufe0f") == [("a", "a\u0301"), ("好", "好\ufe0f"), ("😀", "😀\u200d\ufe0f")]
     assert pieces("\u200b好 \u200b好") == [("好", "好"), ("好", "好")]
+    assert pieces("好\n好\t\u200b好\x1f") == [("好", "好")] * 3
 
 
 def test_a_character_of_several_pieces_and_one_nobody_knows():
