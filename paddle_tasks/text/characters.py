@@ -44,8 +44,8 @@ class Speller:
     def spell(self, text: str, tokens: Tokens, is_inside: npt.NDArray[np.bool_]) -> Tokens:
         """Return tokens of one visible character each.
 
-        A visible character that the tokenizer drops, such as an emoji it does not know, is [UNK]; white space has
-        no token.
+        A visible character that the tokenizer drops, such as the private ones that old telephones have for emoji, is
+        [UNK]; white space has no token.
 
         Args:
             text: the text.

@@ -166,6 +166,7 @@ def test_marking_everything_is_no_good_partial_score():
         ([a(0, 2), a(2, 4)], [a(0, 4)], ["boundary", "missed"]),
         ([a(0, 2), o(0, 2)], [a(0, 2)], ["missed"]),
         ([a(0, 2), o(1, 3)], [o(0, 2)], ["missed", "type"]),
+        ([a(0, 4)], [o(0, 4), a(1, 4)], ["spurious", "type"]),
     ],
 )
 def test_errors_by_kind(gold, predicted, kinds):

@@ -48,8 +48,9 @@ def test_what_hangs_on_a_character_goes_with_it():
 
 def test_a_character_of_several_pieces_and_one_nobody_knows():
     assert pieces("한") == [("ᄒ", "한"), ("##ᅡ", "한"), ("##ᆫ", "한")]
-    # U+1FAE0 is younger than the library's tables, which drop it.
-    assert pieces("好\U0001fae0好") == [("好", "好"), ("[UNK]", "\U0001fae0"), ("好", "好")]
+    # BERT's cleaning drops the private characters that old telephones have for emoji, and U+FFFD.
+    assert pieces("好\ue415好\ufffd") == [("好", "好"), ("[UNK]", "\ue415"), ("好", "好"), ("[UNK]", "\ufffd")]
+    assert pieces("好\ue415", by_character=False) == [("好", "好")]
 
 
 @given(any_text)
