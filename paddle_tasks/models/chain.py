@@ -234,7 +234,7 @@ class Paths:
             log += _log_sum(np.delete(onward, inside)[:, None])[0]
         else:
             log += end[tags[-1]]
-        return float(np.exp(log - self.log_partition[row]))
+        return min(1.0, float(np.exp(log - self.log_partition[row])))  # rounding may go beyond
 
 
 def _inside(emissions: Array, lengths: Array) -> tuple[Array, Array]:

@@ -33,6 +33,10 @@ class CRF(nn.Layer):  # type: ignore[misc]
         self.transitions = self.create_parameter([n_tags, n_tags], default_initializer=zero)
         self.end = self.create_parameter([n_tags], default_initializer=zero)
 
+    def freeze_ends(self) -> None:
+        """Keep the scores of first and last tags as they are, where these tags are certain and teach them nothing."""
+        self.start.stop_gradient = self.end.stop_gradient = True
+
     def forward(self, emissions: Tensor, tags: Tensor, lengths: Tensor) -> Tensor:
         """Return the negative log-likelihood of paths in nats, at least 0.
 

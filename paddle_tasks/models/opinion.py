@@ -119,6 +119,7 @@ class OpinionTagger(nn.Layer):  # type: ignore[misc]
         self.output = nn.Linear(encoder.width, 2 * n_labels + 1)
         if head != "linear":
             self.crf = CRF(n_labels)
+            self.crf.freeze_ends()  # those of [CLS] and [SEP]
         if n_polarities:
             self.pairs = SpanPairs(encoder.width, n_classes=1 + n_polarities, size=pair_size, dropout=dropout)
 

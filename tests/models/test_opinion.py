@@ -64,7 +64,6 @@ def alone(row: int) -> tuple[paddle.Tensor, paddle.Tensor, paddle.Tensor]:
 def test_padding_and_other_rows_change_nothing(name):
     model = make("bilstm_crf", name)
     ids, types, lengths = batch(LENGTHS, padding=7)
-    types = types * int(name not in {"textcnn"})
     together, found = model.losses(ids, types, lengths, gold()), model.extract(ids, types, lengths)
     for row in range(len(LENGTHS)):
         own = model.losses(*alone(row), gold(slice(row, row + 1)))
@@ -94,9 +93,16 @@ def test_every_parameter_gets_a_finite_gradient(name, head):
         assert key.endswith("k_proj.bias") or parameter.grad.abs().max() > 0, key  # softmax takes keys' biases out
 
 
+@pytest.mark.parametrize("head", ["crf", "bilstm_crf"])
+def test_scores_that_special_tokens_would_have_stay_0(head):
+    assert set(dict(make(head).named_parameters())) > set(trained_parameters(make(head))) > {"crf.transitions"}
+    assert not any(name in {"crf.start", "crf.end"} for name in trained_parameters(make(head)))
+
+
 def test_rows_without_pairs_also_reach_every_parameter():
     """Ranks whose rows have none would wait for ever for the others' gradients."""
     model = make()
+    model.train()
     own = model.losses(*alone(3), gold(slice(3, 4)))
     (own.tags.sum() + own.pairs.sum()).backward()
     assert float(own.pairs) == 0
@@ -105,6 +111,7 @@ def test_rows_without_pairs_also_reach_every_parameter():
 
 def test_pairs_reach_the_encoder_that_tags_share():
     model = make()
+    model.train()  # Paddle keeps nothing of an LSTM for the way back while it is evaluated
     model.losses(*batch(LENGTHS), gold()).pairs.sum().backward()
     assert float(model.encoder.embedding.weight.grad.abs().max()) > 0
     assert model.output.weight.grad is None
@@ -119,7 +126,7 @@ def test_the_linear_heads_loss_is_that_of_each_tag():
     found = model.losses(ids, types, lengths, gold()).tags.numpy()
     logs = log_softmax(model(ids, types, lengths).numpy().astype(np.float64))
     expected = [-sum(logs[row, place, tag] for place, tag in enumerate(tags)) for row, tags in enumerate(TAGS)]
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_the_loss_of_pairs_is_that_of_each_real_pair():
@@ -152,7 +159,7 @@ def test_without_a_crf_spans_are_decoded_by_the_rules_too():
 
 @pytest.mark.parametrize("head", HEADS)
 def test_it_learns_eight_rows(head):
-    """Spans, pairs and polarities of two weeks' worth of steps; the CRF at a rate of its own."""
+    """Spans, pairs and polarities; the CRF at a rate of its own."""
     numbers = np.random.default_rng(1)
     ids = paddle.to_tensor(np.concatenate([batch(LENGTHS)[0].numpy(), numbers.integers(1, 49, (4, 9))]))
     lengths, types = paddle.to_tensor([*LENGTHS, *LENGTHS]), paddle.zeros_like(ids)
@@ -160,17 +167,17 @@ def test_it_learns_eight_rows(head):
     parts[3][4, 2, 1] = 1  # the first row and the fifth have the same spans and other polarities
     target, model = OpinionGold(*parts), make(head, dropout=0.1)
     rates = {} if head == "linear" else {"crf.*": 0.05}
-    optimizer = build_optimizer(model, OptimizerSection(learning_rate=0.01, learning_rates=rates))
+    optimizer = build_optimizer(model, OptimizerSection(learning_rate=0.03, learning_rates=rates))
     switch_in(model)
     model.train()
-    for _ in range(150):
+    for _ in range(130):
         own = model.losses(ids, types, lengths, target)
         (own.tags.sum() + own.pairs.sum()).backward()
         optimizer.step()
         optimizer.clear_grad()
     model.eval()
     own = model.losses(ids, types, lengths, target)
-    assert float(own.tags.max()) < 0.05
+    assert float(own.tags.max()) < 0.1  # of up to nine tags together
     assert float(own.pairs.max()) < 0.05
     for row, one in enumerate(model.extract(ids, types, lengths)):
         assert [span[:2] for span in one.of(0)] == ASPECTS[row % 4]
@@ -194,14 +201,14 @@ def test_triplets_by_hand():
 def test_labels_without_polarities_have_no_head_for_pairs():
     model = make(n_labels=1, n_polarities=0)
     assert not any(name.startswith("pairs.") for name, _ in model.named_parameters())
-    target = OpinionGold(paddle.clip(gold().tags, max=2), gold().aspects, gold().opinions, gold().pairs)
     tags = [[0, 1, 2, 2, 2, 1, 1, 2, 0], [0, 1, 1, 2, 2, 0, 0, 0, 0], [0, 1] + [0] * 7, [0] * 9]
-    target = OpinionGold(paddle.to_tensor(tags), target.aspects, target.opinions, target.pairs)
+    target = OpinionGold(paddle.to_tensor(tags), gold().aspects, gold().opinions, gold().pairs)
+    model.train()
     own = model.losses(*batch(LENGTHS), target)
     assert float(own.pairs.sum()) == 0
     own.tags.sum().backward()
     assert all(parameter.grad is not None for parameter in trained_parameters(model).values())
-    assert all(one.pairs.shape[2] == 0 and not one.triplets() for one in model.extract(*batch(LENGTHS)))
+    assert all(not one.pairs.size and not one.triplets() for one in model.extract(*batch(LENGTHS)))
 
 
 @pytest.mark.parametrize(("head", "name"), [("linear", "bert"), ("bilstm_crf", "lstm")])
