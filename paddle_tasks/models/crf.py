@@ -76,7 +76,7 @@ class CRF(nn.Layer):  # type: ignore[misc]
         return Chain(*(numbers(part) for part in (self.start, self.transitions, self.end)))
 
     def _known(self, emissions: Tensor, statistics: Statistics) -> Tensor:
-        return _Known.apply(emissions.astype("float32"), self.start, self.transitions, self.end, statistics)
+        return _Known.apply(emissions, self.start, self.transitions, self.end, statistics)
 
 
 def numbers(tensor: Tensor) -> Array:

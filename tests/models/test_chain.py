@@ -140,6 +140,7 @@ def test_no_illegal_move_is_decoded_or_probable_whatever_the_scores_are(seed, sc
     found = chain.paths(emissions, LENGTHS)
     assert np.isfinite(found.log_partition).all()
     assert not found.marginals[:, 0, [2, 4]].any()
+    assert found.marginals.max() <= 1
     assert not found.moves()[:, ~moves_allowed(2)].any()
     if scale < 1e30:  # there, numbers next to one another are 1e14 apart
         np.testing.assert_allclose(found.marginals.sum(axis=2), np.arange(4) < LENGTHS[:, None], atol=1e-6)

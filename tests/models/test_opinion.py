@@ -167,10 +167,10 @@ def test_it_learns_eight_rows(head):
     parts[3][4, 2, 1] = 1  # the first row and the fifth have the same spans and other polarities
     target, model = OpinionGold(*parts), make(head, dropout=0.1)
     rates = {} if head == "linear" else {"crf.*": 0.05}
-    optimizer = build_optimizer(model, OptimizerSection(learning_rate=0.03, learning_rates=rates))
+    optimizer = build_optimizer(model, OptimizerSection(learning_rate=0.02, learning_rates=rates))
     switch_in(model)
     model.train()
-    for _ in range(130):
+    for _ in range(200):
         own = model.losses(ids, types, lengths, target)
         (own.tags.sum() + own.pairs.sum()).backward()
         optimizer.step()
