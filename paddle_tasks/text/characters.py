@@ -69,7 +69,8 @@ class Speller:
 
     def _look_up(self, character: str, inside: bool) -> tuple[int, ...]:
         """Return the ids of a character; one that cleaning takes away has none."""
-        plain = self._normalise(character).strip()
+        # Half of a surrogate pair, which cleaning takes away too, cannot be handed over to the normaliser.
+        plain = "" if unicodedata.category(character) == "Cs" else self._normalise(character).strip()
         forms = [_INSIDE * (inside or place > 0) + part for place, part in enumerate(plain)]
         found = [self._ids.get(form) for form in forms]
         known = [place for place in found if place is not None]

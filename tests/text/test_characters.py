@@ -44,6 +44,7 @@ def test_what_hangs_on_a_character_goes_with_it():
     assert pieces("a\u0301好\ufe0f 😀\u200d\ufe0f") == [("a", "a\u0301"), ("好", "好\ufe0f"), ("😀", "😀\u200d\ufe0f")]
     assert pieces("\u200b好 \u200b好") == [("好", "好"), ("好", "好")]
     assert pieces("好\n好\t\u200b好\x1f") == [("好", "好")] * 3
+    assert pieces("a\ud800b") == [("a", "a\ud800"), ("##b", "b")]
 
 
 def test_a_character_of_several_pieces_and_one_nobody_knows():
