@@ -36,7 +36,8 @@ def locate(name: str, split: SplitName) -> Path:
     if name in HUB:
         return _fetch(name, split)
     if name.startswith("builtin/") and name in names():
-        return SAMPLES / name.removeprefix("builtin/") / f"{split}.tsv"
+        table = SAMPLES / name.removeprefix("builtin/") / f"{split}.tsv"
+        return table if table.is_file() else table.with_suffix(".jsonl")
     path = Path(name)
     if path.is_file() or is_folder(path):
         return path

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from paddle_tasks.data.catalogue import SplitName
+from paddle_tasks.data.opinions import OpinionSplit
 from paddle_tasks.data.splits import LabelledText, Split
 
 _SHOWN = 20
@@ -42,13 +43,55 @@ def check(splits: Mapping[SplitName, Split[LabelledText]]) -> dict[str, Any]:
     }
 
 
-def leaked_rows(train: Sequence[LabelledText], other: Sequence[LabelledText]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+class _HasText(Protocol):
+    @property
+    def text(self) -> str:
+        """The text."""
+
+
+def check_opinions(splits: Mapping[SplitName, OpinionSplit]) -> dict[str, Any]:
+    """Return the data report of `check` for reviews with spans and pairs.
+
+    ``labels`` counts spans, ``polarities`` pairs; a text is contradictory whose rows do not have the same spans and
+    pairs. ``overlapping_spans`` is the number of spans that overlap another one.
+    """
+    plain = {name: _labelled(split) for name, split in splits.items()}
+    report = check(plain)
+    report["labels"] = {name: _most_common(_span_labels(split)) for name, split in splits.items()}
+    report["polarities"] = {name: _most_common(_polarities(split)) for name, split in splits.items()}
+    report["overlapping_spans"] = {name: len(split.overlaps) for name, split in splits.items()}
+    report["examples"]["overlapping_spans"] = {name: split.overlaps[:_SHOWN] for name, split in splits.items()}
+    return report
+
+
+def _labelled(split: OpinionSplit) -> Split[LabelledText]:
+    """Return the split with what is said of each text as its label."""
+    examples = [
+        LabelledText(example.text, str((example.spans, sorted(map(str, example.pairs or ())))), example.where)
+        for example in split.examples
+    ]
+    return Split(split.name, split.path, split.sha256, examples, split.bad_rows)
+
+
+def _span_labels(split: OpinionSplit) -> list[str]:
+    return [span.label for example in split.examples for span in example.spans]
+
+
+def _polarities(split: OpinionSplit) -> list[str]:
+    return [pair.polarity for example in split.examples for pair in example.pairs or ()]
+
+
+def _most_common(names: Sequence[str]) -> dict[str, int]:
+    return dict(Counter(names).most_common())
+
+
+def leaked_rows(train: Sequence[_HasText], other: Sequence[_HasText]) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Return <bool>[rows]: which rows of ``other`` have a text that stands in ``train``."""
     known = _texts(train)
     return np.array([example.text in known for example in other], dtype=bool)
 
 
-def _texts(examples: Sequence[LabelledText]) -> set[str]:
+def _texts(examples: Sequence[_HasText]) -> set[str]:
     return {example.text for example in examples}
 
 
@@ -60,7 +103,7 @@ def _contradictory(examples: Sequence[LabelledText]) -> list[str]:
 
 
 def _label_counts(examples: Sequence[LabelledText]) -> dict[str, int]:
-    return dict(Counter(example.label for example in examples).most_common())
+    return _most_common([example.label for example in examples])
 
 
 def _lengths(examples: Sequence[LabelledText]) -> dict[str, float]:

@@ -149,14 +149,24 @@ def _lines(path: Path, encoding: str) -> Iterator[Line]:
         yield number, line.removesuffix("\r")
 
 
+def read_lines(path: Path, encoding: str) -> Iterator[Line | BadRow]:
+    """Yield the lines of a text file, those that do not decode as `BadRow`; a byte-order mark is dropped.
+
+    Raises:
+        DataError: the file is missing, or of another kind.
+        ConfigError: the encoding is unknown.
+    """
+    _check_file(path, encoding)
+    for line in _lines(path, encoding):
+        yield _undecoded(path, line[0], encoding) if has_half(line[1]) else line
+
+
 def _undecoded(path: Path, number: int, encoding: str) -> BadRow:
     return BadRow(str(path), number, f"not valid {encoding} (data.encoding tells another, such as gb18030)")
 
 
 def _json(path: Path, fields: Sequence[str], layout: Layout) -> Iterator[Record | BadRow]:
-    read, encoding = _lines(path, layout.encoding), layout.encoding
-    lines = (_undecoded(path, line[0], encoding) if has_half(line[1]) else line for line in read)
-    records = list(json_records(str(path), lines))
+    records = list(json_records(str(path), read_lines(path, layout.encoding)))
     if not records:
         raise DataError(f"{path}: the file is empty")
     names = layout.columns

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -20,6 +20,7 @@ from pydantic_core.core_schema import ValidationInfo
 from paddle_tasks.config import Section
 from paddle_tasks.data.catalogue import SplitName
 from paddle_tasks.data.folds import Part
+from paddle_tasks.data.opinions import OpinionFormat, OpinionLayout
 from paddle_tasks.data.readers import Format, Layout
 from paddle_tasks.data.sources import Source, published
 from paddle_tasks.text.vocabulary import SPECIAL_TOKENS
@@ -85,8 +86,8 @@ class VocabularySection(Section):
         return value
 
 
-class DataSection(LayoutSection):
-    """The ``data`` section: a path or catalogue name for each split, and how the files are laid out.
+class SplitsSection(Section):
+    """A path or catalogue name for each split.
 
     With ``folds``, fold number ``fold`` of the train file is dev (`paddle_tasks.data.folds`), and ``dev`` is left out.
     """
@@ -96,7 +97,6 @@ class DataSection(LayoutSection):
     fold: Annotated[int | None, Field(ge=0, validate_default=True)] = None
     dev: Annotated[str | None, Field(validate_default=True)] = None
     test: str | None = None
-    vocabulary: VocabularySection = VocabularySection()
 
     @field_validator("fold")
     @classmethod
@@ -133,4 +133,44 @@ class DataSection(LayoutSection):
             part = Part(self.folds, self.fold, seed, held_out=name == "dev")
             return Source(self.train, "train", part, tells_bad_rows=not part.held_out)
         sources: dict[SplitName, str] = {"train": self.train, "dev": self.dev or self.train}
-        return published(name, {**sources, "test": self.test or self.train}, self.layout)
+        return self._published(name, {**sources, "test": self.test or self.train})
+
+    def _published(self, name: SplitName, sources: Mapping[SplitName, str]) -> Source:
+        """Return where a split is that no folds make."""
+        return Source(sources[name], name)
+
+
+class DataSection(SplitsSection, LayoutSection):
+    """The ``data`` section: a path or catalogue name for each split, and how the files are laid out."""
+
+    vocabulary: VocabularySection = VocabularySection()
+
+    def _published(self, name: SplitName, sources: Mapping[SplitName, str]) -> Source:
+        return published(name, sources, self.layout)
+
+
+class OpinionLayoutSection(Section):
+    """How files of reviews with spans are laid out, and what may stand in them.
+
+    What the keys of the layout mean is told by `paddle_tasks.data.opinions.OpinionLayout`. ``labels`` and
+    ``polarities`` are those of train unless they are given.
+    """
+
+    format: OpinionFormat | None = None
+    encoding: str = "utf-8"
+    occurrences: Literal["all", "first"] = "all"
+    overlaps: Literal["keep", "refuse"] = "keep"
+    labels: Annotated[tuple[Label, ...], AfterValidator(_distinct)] | None = None
+    polarities: Annotated[tuple[str, ...], AfterValidator(_distinct)] | None = None
+    on_bad_row: Literal["stop", "skip"] = "stop"
+
+    @property
+    def layout(self) -> OpinionLayout:
+        """How the files are laid out, for the readers."""
+        return OpinionLayout(self.format, self.encoding, self.occurrences, self.overlaps)
+
+
+class OpinionDataSection(SplitsSection, OpinionLayoutSection):
+    """The ``data`` section of opinion extraction."""
+
+    vocabulary: VocabularySection = VocabularySection()

@@ -17,6 +17,7 @@ from tokenizers import models, pre_tokenizers
 
 from paddle_tasks.errors import ConfigError, DataError
 from paddle_tasks.files import write_json, write_text
+from paddle_tasks.text.characters import Speller, Tokens, with_marks
 from paddle_tasks.text.packing import PackedIds, assemble, shares
 from paddle_tasks.text.vocabulary import (
     MAX_WORD_LENGTH,
@@ -83,13 +84,18 @@ class Tokenizer:
         self._library = _build(ids, lowercase)
 
     def __getstate__(self) -> dict[str, Any]:
-        # The table is large and quickly made again.
-        return {name: value for name, value in self.__dict__.items() if name != "_table"}
+        # The tables are large and quickly made again.
+        return {name: value for name, value in self.__dict__.items() if name not in ("_table", "_speller")}
 
     @cached_property
     def _table(self) -> WordTable:
         # Two threads may both make one, of which the last stays: they are equal.
         return WordTable(self._library, {token: place for place, token in enumerate(self.vocabulary)}, self.unk_id)
+
+    @cached_property
+    def _speller(self) -> Speller:
+        ids = {token: place for place, token in enumerate(self.vocabulary)}
+        return Speller(ids, self.unk_id, self._library.normalizer.normalize_str)
 
     def __len__(self) -> int:
         return len(self.vocabulary)
@@ -146,6 +152,27 @@ class Tokenizer:
         _check_texts(texts, pairs, max_length)
         parts = [self._table.split(part) for part in (texts, pairs) if part is not None]
         return assemble(parts, max_length, self.cls_id, self.sep_id)
+
+    def tokens(self, texts: Sequence[str], *, by_character: bool = True) -> list[Tokens]:
+        """Return the tokens of texts with their places, without special tokens and whole, for spans and their tags.
+
+        A token's end takes in what hangs on it and has no token of its own, such as an emoji's selector.
+
+        Args:
+            texts: the texts.
+            by_character: whether each visible character is a token (or, as Hangul, several) of its own, a Latin letter
+                or digit inside a word in its ``##`` form, so that any span of visible characters has its own tokens.
+                Else they are those of `encode`, and a span that begins or ends inside one cannot be told.
+        """
+        _check_texts(texts, None, 2)
+        found = []
+        for text, split in zip(texts, self._split(texts), strict=True):
+            tokens = Tokens(np.array(split.ids, np.int32), np.array(split.offsets, np.int32).reshape(-1, 2))
+            if by_character:
+                is_inside = np.array([token.startswith("##") for token in split.tokens], bool)
+                tokens = self._speller.spell(text, tokens, is_inside)
+            found.append(with_marks(text, tokens))
+        return found
 
     def _split(self, texts: Sequence[str]) -> Iterator[tokenizers.Encoding]:
         # Truncation is ours: the library's is a state of its object, and changing it while another thread

@@ -58,15 +58,30 @@ def truncated(whole: PackedIds, truncation: Truncation, *, max_length: int, cls_
 
 def _windows(whole: PackedIds, truncation: Truncation, max_length: int, cls_id: int, sep_id: int) -> PackedIds:
     starts, counts = whole.offsets[:-1] + 1, whole.lengths - 2
-    room = max_length - 2
-    step = room - truncation.overlap
-    n_windows = 1 + np.maximum(0, -(-(counts - room) // step))
-    if truncation.max_windows:
-        n_windows = np.minimum(n_windows, truncation.max_windows)
-    text = np.repeat(np.arange(len(counts)), n_windows)
-    behind = ranges(np.zeros_like(n_windows), n_windows) * step  # where each window begins in its text
-    kept = np.minimum(room, counts[text] - behind)
+    text, behind, kept = windows(counts, max_length - 2, truncation.overlap, truncation.max_windows)
     flat: tuple[Ids, Counts] = whole.input_ids[ranges(starts[text] + behind, kept)], kept
-    windows = assemble([flat], max_length, cls_id, sep_id)
+    cut = assemble([flat], max_length, cls_id, sep_id)
+    n_windows = np.bincount(text, minlength=len(counts))
     of_text = np.concatenate([np.zeros(1, np.int64), np.cumsum(n_windows)])
-    return PackedIds(windows.input_ids, windows.offsets[of_text])
+    return PackedIds(cut.input_ids, cut.offsets[of_text])
+
+
+def windows(counts: Counts, room: int, overlap: int, max_windows: int | None = None) -> tuple[Counts, Counts, Counts]:
+    """Return the windows of texts, of each text one at least.
+
+    Args:
+        counts: the tokens of each text, ``<int64>[texts]``.
+        room: most tokens of a window; all but a text's last one have as many.
+        overlap: tokens that a window shares with the one before it, less than ``room``.
+        max_windows: of a text with more windows the first ones are kept.
+
+    Returns:
+        Of each window its text, where it begins among the text's tokens, and its tokens, ``<int64>[windows]`` each.
+    """
+    step = room - overlap
+    n_windows = 1 + np.maximum(0, -(-(counts - room) // step))
+    if max_windows:
+        n_windows = np.minimum(n_windows, max_windows)
+    text = np.repeat(np.arange(len(counts)), n_windows)
+    behind = ranges(np.zeros_like(n_windows), n_windows) * step
+    return text, behind, np.minimum(room, counts[text] - behind)
