@@ -28,14 +28,12 @@ class Recurrent(ScratchEncoder):
     def __init__(self, section: EncoderSection, vocabulary_size: int, pad_id: int) -> None:
         super().__init__(section, vocabulary_size, pad_id, width=section.hidden_size)
         self.both_directions = section.encoder == "bilstm"
-        if self.both_directions and section.hidden_size % 2:
-            raise ConfigError(f"model.hidden_size: {section.hidden_size} is odd, a bilstm's two directions halve it")
         self.embedding = token_embedding(vocabulary_size, section.embedding_size, pad_id)
         self.dropout = nn.Dropout(section.dropout)
         self._part, network = CELLS[section.encoder]
         layers = network(
             section.embedding_size,
-            section.hidden_size // (2 if self.both_directions else 1),
+            half(section.hidden_size) if self.both_directions else section.hidden_size,
             num_layers=section.n_layers,
             direction="bidirect" if self.both_directions else "forward",
             dropout=section.dropout,
@@ -52,3 +50,14 @@ class Recurrent(ScratchEncoder):
         hidden = last[0] if isinstance(last, tuple) else last  # an LSTM also returns its cells
         # <float32>[n_layers * directions, batch, size], the top layer last.
         return states, paddle.concat([hidden[-2], hidden[-1]], axis=1) if self.both_directions else hidden[-1]
+
+
+def half(hidden_size: int) -> int:
+    """Return the size of each direction of a bilstm.
+
+    Raises:
+        ConfigError: the size of both together is odd.
+    """
+    if hidden_size % 2:
+        raise ConfigError(f"model.hidden_size: {hidden_size} is odd, a bilstm's two directions halve it")
+    return hidden_size // 2

@@ -36,18 +36,22 @@ def freeze(model: nn.Layer, patterns: Sequence[str]) -> int:
         ConfigError: a pattern matches nothing, or nothing is left to train.
     """
     parameters = dict(model.named_parameters())
-    for pattern in patterns:
-        if not fnmatch.filter(parameters, pattern):
-            hint = did_you_mean(pattern, parameters)
-            raise ConfigError(
-                f"training.freeze: {pattern!r} matches no parameter{hint} (first: {next(iter(parameters))})"
-            )
-    frozen = {name for pattern in patterns for name in fnmatch.filter(parameters, pattern)}
+    frozen = {name for pattern in patterns for name in _matching(parameters, pattern, "training.freeze")}
     if all(parameter.stop_gradient or name in frozen for name, parameter in parameters.items()):
         raise ConfigError("training.freeze: every parameter is frozen, nothing is left to train")
     for name in frozen:
         parameters[name].stop_gradient = True
     return sum(math.prod(parameters[name].shape) for name in frozen)
+
+
+def _matching(names: Iterable[str], pattern: str, key: str) -> list[str]:
+    """Return the names that match a pattern which stands under a key of the configuration."""
+    names = list(names)
+    found = fnmatch.filter(names, pattern)
+    if not found:
+        hint = did_you_mean(pattern, names)
+        raise ConfigError(f"{key}: {pattern!r} matches no parameter{hint} (first: {names[0]})")
+    return found
 
 
 def decays(model: nn.Layer) -> set[str]:
@@ -85,9 +89,24 @@ def rate_ratios(model: nn.Layer, layer_decay: float) -> dict[str, float]:
     return {name: layer_decay ** (top + 1 - depth) for name, depth in depths.items()}
 
 
+def own_ratios(model: nn.Layer, settings: OptimizerSection) -> dict[str, float]:
+    """Return `rate_ratios` of the parameters that ``learning_rates`` names, by their structured names.
+
+    Raises:
+        ConfigError: a pattern matches nothing.
+    """
+    names = [name for name, _ in model.named_parameters()]
+    return {
+        name: rate / settings.learning_rate
+        for pattern, rate in settings.learning_rates.items()
+        for name in _matching(names, pattern, "optimizer.learning_rates")
+    }
+
+
 def build_optimizer(model: nn.Layer, settings: OptimizerSection) -> paddle.optimizer.AdamW:
     """Return AdamW over the parameters that are not frozen; the learning rate is set before each step."""
-    decayed, ratios = decays(model), rate_ratios(model, settings.layer_decay)
+    decayed = decays(model)
+    ratios = {**rate_ratios(model, settings.layer_decay), **own_ratios(model, settings)}
     for name, parameter in model.named_parameters():
         parameter.optimize_attr = {"learning_rate": ratios[name]}  # AdamW's own lr_ratio is refused on a CPU
     return paddle.optimizer.AdamW(

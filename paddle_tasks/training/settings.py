@@ -18,6 +18,9 @@ class OptimizerSection(Section):
     """AdamW and the learning rate's way, a function of the step.
 
     ``layer_decay`` multiplies the learning rate of each layer of a Transformer below the one above it; 1 is off.
+    ``learning_rates`` gives parameters a rate of their own by the shell pattern of their names, such as
+    ``{"crf.*": 0.01}``, whatever ``layer_decay`` says; they follow the same schedule, and where patterns overlap the
+    last one counts.
     """
 
     learning_rate: PositiveFloat = 1e-3
@@ -29,6 +32,7 @@ class OptimizerSection(Section):
     warmup_fraction: Fraction = 0.1
     max_gradient_norm: PositiveFloat | None = 1.0
     layer_decay: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    learning_rates: dict[str, PositiveFloat] = Field(default_factory=dict)
 
 
 def _class_weights(value: Any, validate: Callable[[Any], Any]) -> Any:

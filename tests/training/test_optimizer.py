@@ -282,3 +282,50 @@ def test_freezing_refuses(patterns, message):
     with pytest.raises(ConfigError, match=message):
         freeze(model, patterns)
     assert not any(parameter.stop_gradient for parameter in model.parameters())
+
+
+# ---- rates of their own
+
+
+def test_a_step_of_parameters_with_rates_of_their_own_against_numpy():
+    """AdamW's first step is the rate in the gradient's direction; decay follows each one's own rate."""
+    rates = {"head.*": 0.5, "*.layers.0.*": 0.25, "*.norm1.bias": 1.0}
+    settings = OptimizerSection(
+        learning_rate=0.125, weight_decay=0.25, epsilon=1e-12, layer_decay=0.5, learning_rates=rates
+    )
+    model = LAYERED["transformer"]()
+    optimizer, before = build_optimizer(model, settings), weights(model)
+    decayed = plain_names(model, decays(model))
+    set_gradients(model, {name: np.ones_like(value) for name, value in before.items()})
+    optimizer.step()
+    seen = set()
+    for name, value in weights(model).items():
+        rate = 0.125 * 0.5 ** exponent(name)
+        rate = 0.5 if name.startswith("head.") else 0.25 if ".layers.0." in name else rate
+        rate = 1.0 if name.endswith(".norm1.bias") else rate  # the last pattern counts
+        expected = before[name] * (1 - rate * 0.25 * (name in decayed)) - rate
+        np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6, err_msg=name)
+        seen.add(rate)
+    assert seen == {0.5, 0.25, 1.0, 0.0625, 0.03125, 0.0078125}
+
+
+def test_rates_of_their_own_follow_the_schedule():
+    """The loop sets half the base rate in the first of two steps of warm-up, so half of all rates."""
+    settings = OptimizerSection(learning_rate=0.5, weight_decay=0.0, epsilon=1e-12, learning_rates={"last.*": 2.0})
+    model = make_toy()
+    before = weights(model)
+    optimizer = build_optimizer(model, settings)
+    optimizer.set_lr(learning_rate(settings.model_copy(update={"warmup_fraction": 0.2}), 0, 10))
+    set_gradients(model, {name: np.ones_like(value) for name, value in before.items()})
+    optimizer.step()
+    for name, value in weights(model).items():
+        np.testing.assert_allclose(before[name] - value, 1.0 if "last" in name else 0.25, rtol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [("frist.*", r"'frist\.\*' matches no parameter"), ("lats.weight", "did you mean 'last.weight'")],
+)
+def test_rates_of_nothing_are_refused(pattern, message):
+    with pytest.raises(ConfigError, match=rf"optimizer\.learning_rates: .*{message}"):
+        build_optimizer(make_toy(), OptimizerSection(learning_rates={"last.*": 1.0, pattern: 0.5}))

@@ -54,7 +54,7 @@ def once(backward: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(backward)
     def checked(ctx: Any, gradient: Tensor) -> Any:
         if paddle.is_grad_enabled():
-            raise RuntimeError("derivatives of derivatives (create_graph=True) are refused here; call switch_out first")
+            raise RuntimeError("derivatives of derivatives (create_graph=True) are refused here; see models/cpu")
         return backward(ctx, gradient)
 
     return checked

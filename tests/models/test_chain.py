@@ -1,0 +1,200 @@
+"""Chains of tags against the enumeration of all paths, and against the rules of IOB2 spelt out."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import pairwise, product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from seqeval.metrics.sequence_labeling import get_entities
+from seqeval.scheme import IOB2, Entities
+
+from paddle_tasks.models.chain import Chain, TokenSpan, first_allowed, moves_allowed, spans_of
+
+LENGTHS = np.array([4, 1, 3, 2])
+NAMES = ("O", "B-a", "I-a", "B-b", "I-b")
+
+
+def is_legal(tags: tuple[int, ...]) -> bool:
+    """Tell whether every I-x stands behind B-x or I-x, by the tags' names."""
+    names = ["O", *(NAMES[tag] for tag in tags)]
+    return all(here[0] != "I" or before in {f"B{here[1:]}", here} for before, here in pairwise(names))
+
+
+@cache
+def legal_paths(length: int) -> np.ndarray:
+    return np.array([path for path in product(range(5), repeat=length) if is_legal(path)])
+
+
+def make(seed: int = 0, scale: float = 1.0) -> tuple[Chain, np.ndarray]:
+    """Return a chain of two labels and a batch of emissions, with what is not finite in the padding."""
+    numbers = np.random.default_rng(seed)
+    chain = Chain(*(scale * numbers.normal(size=size) for size in ((5,), (5, 5), (5,))))
+    emissions = scale * numbers.normal(size=(len(LENGTHS), LENGTHS.max(), 5))
+    emissions[np.arange(LENGTHS.max()) >= LENGTHS[:, None]] = np.nan
+    return chain, emissions
+
+
+def scores(chain: Chain, emissions: np.ndarray, paths: np.ndarray) -> np.ndarray:
+    """Return the score of each path of one row, by the definition."""
+    taken = emissions[np.arange(paths.shape[1]), paths].sum(axis=1)
+    moves = chain.transitions[paths[:, :-1], paths[:, 1:]].sum(axis=1)
+    return taken + moves + chain.start[paths[:, 0]] + chain.end[paths[:, -1]]
+
+
+def enumerated(chain: Chain, emissions: np.ndarray, length: int) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
+    """Return a row's log-partition, its marginals and expected moves, and its best path."""
+    paths = legal_paths(length)
+    found = scores(chain, emissions[:length], paths)
+    log_sum = found.max() + np.log(np.exp(found - found.max()).sum())
+    probs, each = np.exp(found - log_sum), np.eye(5)
+    moves = np.einsum("p,ptx,pty->xy", probs, each[paths[:, :-1]], each[paths[:, 1:]])
+    return log_sum, np.einsum("p,ptx->tx", probs, each[paths]), moves, paths[found.argmax()]
+
+
+@pytest.mark.parametrize("scale", [0.0, 1.0, 5.0, 300.0])
+def test_sums_over_all_paths_are_those_of_enumeration(scale):
+    for seed in range(3):
+        chain, emissions = make(seed, scale)
+        found, best = chain.paths(emissions, LENGTHS), chain.decode(emissions, LENGTHS)
+        assert np.array_equal(found.statistics().values, found.log_partition)
+        for row, length in enumerate(LENGTHS):
+            log_sum, marginals, moves, path = enumerated(chain, emissions[row], length)
+            assert found.log_partition[row] == pytest.approx(log_sum, rel=1e-12, abs=1e-12)
+            np.testing.assert_allclose(found.marginals[row, :length], marginals, atol=1e-9)
+            np.testing.assert_allclose(found.moves()[row], moves, atol=1e-9)
+            assert not found.marginals[row, length:].any()
+            assert not best[row, length:].any()
+            if scale:  # else all paths are as good
+                assert best[row, :length].tolist() == path.tolist()
+
+
+def test_the_oracle_sees_what_is_left_out():
+    chain, emissions = make()
+    parts = vars(chain) | {}
+    for name in ("start", "transitions", "end"):
+        other = Chain(**{key: parts[key] * (key != name) for key in ("start", "transitions", "end")})
+        gap = abs(other.paths(emissions, LENGTHS).log_partition - chain.paths(emissions, LENGTHS).log_partition)
+        assert (gap[1:2] > 1e-3).all() == (name != "transitions"), name
+        assert (np.delete(gap, 1) > 1e-3).all(), name
+
+
+def test_a_path_scores_by_its_definition():
+    chain, emissions = make()
+    for path in legal_paths(4)[::7]:
+        tags = np.stack([[*path[:length], *[2] * (4 - length)] for length in LENGTHS]).astype(int)  # 2: illegal
+        found = chain.of_path(emissions, tags, LENGTHS)
+        for row, length in enumerate(LENGTHS):
+            expected = scores(chain, emissions[row, :length], path[None, :length])[0]
+            assert found.values[row] == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_derivatives_of_both_are_those_of_finite_differences():
+    chain, emissions = make(4)
+    tags, step = chain.decode(emissions, LENGTHS)[:, ::1], 1e-5
+    emissions = np.nan_to_num(emissions)
+    for of in (lambda c, e: c.paths(e, LENGTHS).statistics(), lambda c, e: c.of_path(e, tags, LENGTHS)):
+        found = of(chain, emissions)
+        for place in np.ndindex(4, 5):
+            change = np.zeros_like(emissions)
+            change[:, place[0], place[1]] = step
+            slope = (of(chain, emissions + change).values - of(chain, emissions - change).values) / (2 * step)
+            np.testing.assert_allclose(found.emissions[:, place[0], place[1]], slope, atol=1e-7)
+        for name in ("start", "transitions", "end"):
+            values = getattr(chain, name)
+            for place in np.ndindex(*values.shape):
+                change = np.zeros_like(values)
+                change[place] = step
+                up, down = (Chain(**{**_scores(chain), name: values + sign * change}) for sign in (1, -1))
+                slope = (of(up, emissions).values - of(down, emissions).values) / (2 * step)
+                np.testing.assert_allclose(getattr(found, name)[(slice(None), *place)], slope, atol=1e-7)
+
+
+def _scores(chain: Chain) -> dict[str, np.ndarray]:
+    return {"start": chain.start, "transitions": chain.transitions, "end": chain.end}
+
+
+# ---- the rules
+
+
+def test_the_rules_of_iob2():
+    for before, here in product(range(5), repeat=2):
+        assert moves_allowed(2)[before, here] == is_legal((before, here)) or not is_legal((before,))
+        assert moves_allowed(2)[before, here] == (here in {0, 1, 3} or NAMES[before][1:] == NAMES[here][1:])
+    assert first_allowed(2).tolist() == [is_legal((tag,)) for tag in range(5)] == [True, True, False, True, False]
+    assert first_allowed(1).tolist() == [True, True, False]
+    assert moves_allowed(1).tolist() == [[True, True, False], [True, True, True], [True, True, True]]
+
+
+@settings(max_examples=200)
+@given(seed=st.integers(0, 10**6), scale=st.sampled_from([0.1, 3.0, 1e4, 1e30]), favour=st.sampled_from([0.0, 1e6]))
+def test_no_illegal_move_is_decoded_or_probable_whatever_the_scores_are(seed, scale, favour):
+    chain, emissions = make(seed, scale)
+    emissions[..., [2, 4]] += favour
+    chain = Chain(chain.start, chain.transitions + favour * ~moves_allowed(2), chain.end)
+    for row, path in enumerate(chain.decode(emissions, LENGTHS)):
+        assert is_legal(tuple(path[: LENGTHS[row]]))
+    found = chain.paths(emissions, LENGTHS)
+    assert np.isfinite(found.log_partition).all()
+    assert not found.marginals[:, 0, [2, 4]].any()
+    assert not found.moves()[:, ~moves_allowed(2)].any()
+    if scale < 1e30:  # there, numbers next to one another are 1e14 apart
+        np.testing.assert_allclose(found.marginals.sum(axis=2), np.arange(4) < LENGTHS[:, None], atol=1e-6)
+
+
+def test_without_the_rules_illegal_moves_would_win():
+    emissions = np.zeros((1, 3, 5))
+    emissions[0, :, 2] = 9
+    assert Chain.without_scores(2).decode(emissions, np.array([3])).tolist() == [[1, 2, 2]]
+    assert emissions.argmax(axis=2).tolist() == [[2, 2, 2]]
+
+
+@pytest.mark.parametrize(
+    ("tags", "message"),
+    [
+        ([[0, 1, 2, 0], [2, 0, 0, 0]], "row 1 of the batch goes from the start to tag 2 at position 0"),
+        ([[0, 0, 2, 0], [0, 0, 0, 0]], "row 0 of the batch goes from tag 0 to tag 2 at position 2"),
+        ([[0, 1, 4, 0], [0, 0, 0, 0]], "row 0 of the batch goes from tag 1 to tag 4 at position 2"),
+    ],
+)
+def test_a_path_that_is_illegal_is_refused(tags, message):
+    with pytest.raises(ValueError, match=message):
+        Chain.without_scores(2).of_path(np.zeros((2, 4, 5)), np.array(tags), np.array([4, 1]))
+
+
+# ---- spans
+
+
+def test_spans_by_hand():
+    assert spans_of(np.array([1, 2, 1, 0, 3, 4, 4, 1, 3])) == [(0, 2, 0), (2, 3, 0), (4, 7, 1), (7, 8, 0), (8, 9, 1)]
+    assert spans_of(np.array([0])) == spans_of(np.array([], dtype=np.int64)) == []
+
+
+@given(seed=st.integers(0, 10**6), length=st.integers(1, 12))
+def test_spans_are_seqevals(seed, length):
+    emissions = np.random.default_rng(seed).normal(size=(1, length, 5))
+    (tags,) = Chain.without_scores(2).decode(emissions, np.array([length]))
+    names = [NAMES[tag] for tag in tags]
+    entities = Entities([names], IOB2).entities[0]
+    expected = [(entity.start, entity.end, "ab".index(entity.tag)) for entity in entities]
+    assert sorted(spans_of(tags)) == sorted(expected)
+    assert len(get_entities(names)) == len(expected)
+
+
+def test_the_chance_of_a_span_is_that_of_all_paths_that_have_it():
+    chain, emissions = make(7)
+    found = chain.paths(emissions, LENGTHS)
+    for row, length in enumerate(LENGTHS):
+        paths = legal_paths(length)
+        of_paths = scores(chain, emissions[row, :length], paths)
+        probs = np.exp(of_paths - found.log_partition[row])
+        having: dict[TokenSpan, float] = {}
+        for path, prob in zip(paths, probs, strict=True):
+            for span in spans_of(path):
+                having[span] = having.get(span, 0.0) + prob
+        assert len(having) == length * (length + 1)  # two labels
+        for span, prob in having.items():
+            assert found.span_prob(row, span) == pytest.approx(prob, rel=1e-9), (row, span)
