@@ -102,7 +102,10 @@ class Reader:
         if len(ids) == len(reviews) <= self.at_once:
             return self._windows(model, ids)
         read = [self._windows(model, ids[start : start + self.at_once]) for start in range(0, len(ids), self.at_once)]
-        places = [[_framed(window, len(review.row)) for window in found] for review, found in zip(reviews, windows)]
+        places = [
+            [_framed(window, len(review.row)) for window in found]
+            for review, found in zip(reviews, windows, strict=True)
+        ]
         states = _stitched([row for part in read for row in numbers(part.states)], places)
         emissions = _stitched([row for part in read for row in numbers(part.emissions)], places)
         lengths = np.array([len(review.row) + 2 for review in reviews], dtype=np.int64)
