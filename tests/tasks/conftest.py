@@ -44,7 +44,7 @@ MORE = {
         "data.masking": {"unit": "character", "rate": 0.15, "mask_prob": 1.0, "random_prob": 0.0},
         "data.next_sentence": False,
         "data.train": [{"path": str(FIXTURES / "pretrain.txt"), "blank_lines": "part", "times": 64}],
-    }
+    },
 }
 
 

@@ -22,7 +22,10 @@ SECONDS = 60
 BAD_LINES = {
     ".tsv": ("\t".join(["x"] * 9).encode(), r"expected \d+ columns, found 9"),
     ".txt": (b"\xff\xfe", "not valid utf-8"),
-    ".jsonl": (b'{"text": "x", "spans": [{"start": 0, "end": 9, "label": "aspect"}]}', "aspect 0 to 9: expected a start"),
+    ".jsonl": (
+        b'{"text": "x", "spans": [{"start": 0, "end": 9, "label": "aspect"}]}',
+        "aspect 0 to 9: expected a start",
+    ),
 }
 
 
