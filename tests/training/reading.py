@@ -25,7 +25,7 @@ def visualdl_texts(folder: Path) -> dict[str, list[tuple[int, str]]]:
     (file,) = folder.glob("vdlrecords.*.log")
     reader = LogReader(file_path=str(file))
     tags = reader.get_tags().get("text", [])
-    return {tag: [(found.id, found.text.text_strings) for found in reader.get_data("text", tag)] for tag in tags}
+    return {tag: [(found.id, found.text.encoded_text_string) for found in reader.get_data("text", tag)] for tag in tags}
 
 
 def metrics_points(file: Path) -> dict[str, list[Point]]:
