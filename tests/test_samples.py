@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from itertools import combinations
 import pytest
 
 from paddle_tasks.data.catalogue import SAMPLES, names
+from paddle_tasks.data.opinion_readers import load_opinions
+from paddle_tasks.data.opinions import ASPECT, OPINION, OpinionExample, OpinionLayout
 
 from .helpers import CHNSENTICORP, DATA, needs_chnsenticorp
 
@@ -166,7 +169,7 @@ def opening(name: str, text: str) -> str:
 
 def test_every_sample_is_checked_here():
     shipped = {found.removeprefix("builtin/") for found in names() if found.startswith("builtin/")}
-    assert shipped == {"sentiment", *OTHERS}
+    assert shipped == {"sentiment", "opinion", *OTHERS}
     for name in shipped:
         assert "Apache-2.0" in (SAMPLES / name / "README.md").read_text(encoding="utf-8")
 
@@ -217,3 +220,99 @@ def test_no_piece_is_from_public_data(name):
     for path in paths:
         for line in path.read_text(encoding="utf-8").splitlines():
             assert not own & grams(line, size), line
+
+
+# ---- the reviews with opinions
+
+OPINIONS = {split: load_opinions(split, "builtin/opinion", OpinionLayout()) for split in SPLITS}
+ALL_OPINIONS = [example for split in SPLITS for example in OPINIONS[split].examples]
+EMOJI = re.compile("[\U0001f300-\U0001faff\u2600-\u27bf]")
+NOT = re.compile("[不没未无别]")
+NO_NEGATION = {"不错", "差不多"}
+
+
+def terms(example: OpinionExample, label: str) -> list[str]:
+    return [example.text[span.start : span.end] for span in example.spans if span.label == label]
+
+
+def has_opposites(example: OpinionExample) -> bool:
+    said = {(pair.aspect, pair.polarity) for pair in example.pairs if pair.aspect}
+    return any(
+        one != other and {polarity, another} == {"positive", "negative"}
+        for one, polarity in said
+        for other, another in said
+    )
+
+
+def is_shared(example: OpinionExample) -> bool:
+    return bool(repeated(pair.opinion for pair in example.pairs if pair.aspect))
+
+
+def touches(example: OpinionExample) -> bool:
+    return any(pair.aspect and pair.aspect.end == pair.opinion.start for pair in example.pairs)
+
+
+def has_latin(example: OpinionExample) -> bool:
+    return any(re.search("[A-Za-z0-9]", term) for label in (ASPECT, OPINION) for term in terms(example, label))
+
+
+HARD = {
+    "two aspects of opposite polarity": has_opposites,
+    "negation": lambda e: any(NOT.search(term) and term not in NO_NEGATION for term in terms(e, OPINION)),
+    "a shared opinion": is_shared,
+    "an implicit aspect": lambda e: any(pair.aspect is None for pair in e.pairs),
+    "Latin letters or digits": has_latin,
+    "emoji": lambda e: bool(EMOJI.search(e.text)),
+    "adjacent spans": touches,
+    "a span of one character": lambda e: any(span.end - span.start == 1 for span in e.spans),
+    "no opinion": lambda e: not e.spans,
+}
+
+
+def test_opinions_are_read_without_a_complaint():
+    assert [len(OPINIONS[split].examples) for split in SPLITS] == [200, 50, 50]
+    for split in OPINIONS.values():
+        assert not split.bad_rows
+        assert not split.overlaps
+        assert split.labels == (ASPECT, OPINION)
+        assert split.polarities == ("negative", "neutral", "positive")
+
+
+def test_spans_of_opinions_are_terms():
+    for example in ALL_OPINIONS:
+        for term in terms(example, ASPECT) + terms(example, OPINION):
+            assert term == term.strip()
+            assert not re.search("[，。！？、；：…]", term), example.where
+            assert not EMOJI.search(term), example.where
+
+
+def test_every_span_of_opinions_is_in_a_pair():
+    for example in ALL_OPINIONS:
+        said = {span for pair in example.pairs for span in (pair.aspect, pair.opinion) if span}
+        assert said == set(example.spans), example.where
+        assert all(pair.opinion for pair in example.pairs)
+
+
+@pytest.mark.parametrize("split", SPLITS)
+@pytest.mark.parametrize("case", HARD)
+def test_the_hard_cases_of_opinions_stand_in_every_file(split, case):
+    found = sum(map(HARD[case], OPINIONS[split].examples))
+    assert len(OPINIONS[split].examples) > found >= 3 if case != "no opinion" else found >= 2
+
+
+def test_no_two_opinions_are_alike():
+    texts = [example.text for example in ALL_OPINIONS]
+    assert all(text == text.strip() and 8 <= len(text) <= 90 for text in texts)
+    assert not repeated(texts)
+    assert not repeated(text[:5] for text in texts)
+    assert not list(alike(texts, 0.3))
+
+
+@pytest.mark.skipif(not (DATA / "opinion").is_dir(), reason=f"no opinion data in {DATA}")
+def test_no_opinion_is_from_public_data():
+    files = [path for path in sorted((DATA / "opinion").rglob("*.*")) if path.is_file()]
+    public = "".join(re.sub(r"(?<=\S) (?=\S)", "", path.read_text(encoding="utf-8")) for path in files)
+    assert len(public) > 1_000_000
+    assert not [e.text for e in ALL_OPINIONS if e.text in public]
+    pieces = {piece: e.text for e in ALL_OPINIONS for piece in grams(e.text, 12)}
+    assert not [text for piece, text in pieces.items() if piece in public]

@@ -1,4 +1,4 @@
-"""Texts coloured by what speaks for a label, green, and against it, red."""
+"""Texts in colours: by what speaks for a label, green, and against it, red, or by the spans that were found."""
 
 from __future__ import annotations
 
@@ -18,6 +18,53 @@ _FOR, _AGAINST = (46, 160, 67), (218, 54, 51)
 # Weaker parts, by the strongest of the text, are left as they are.
 _FAINT, _WEAK = 0.05, 0.25
 _LEGEND = [("for the label", 1.0), (" ", 0.0), ("against it", -1.0)]
+
+
+_SPANS = ("#8ec5ff", "#ffd166", "#b5e48c", "#ffadad", "#cdb4db")
+"""Backgrounds of the labels, in the order of their names."""
+
+
+def show_explained(records: Sequence[Mapping[str, Any]], console: Console | None = None) -> None:
+    """Write texts to stderr, by default, with what `predict` has found out about them."""
+    show = show_spans if "spans" in records[0] else show_attributions
+    show(records, console)
+
+
+def show_spans(records: Sequence[Mapping[str, Any]], console: Console | None = None) -> None:
+    """Write texts to stderr, by default, with their spans: in colours where these can be seen, else as 【text｜label】.
+
+    Args:
+        records: what `predict` gives of opinions; below each text stand its triplets.
+        console: where to.
+    """
+    console = console or Console(file=sys.stderr)
+    in_colours = bool(console.color_system) and not console.no_color
+    labels = sorted({span["label"] for record in records for span in record["spans"]})
+    styles = {label: Style(color="#000000", bgcolor=_SPANS[place % len(_SPANS)]) for place, label in enumerate(labels)}
+    if in_colours:
+        legend = [Text(f" {visible(label)} ", style) for label, style in styles.items()]
+        console.print(*legend, soft_wrap=True, highlight=False)
+    for record in records:
+        console.print(_with_spans(record, styles if in_colours else {}), soft_wrap=True, highlight=False)
+        for triplet in record.get("triplets", ()):
+            console.print(_triplet(triplet), soft_wrap=True, highlight=False)
+
+
+def _with_spans(record: Mapping[str, Any], styles: Mapping[str, Style]) -> Text:
+    text, line, place = record["input"], Text(), 0
+    for span in record["spans"]:
+        line.append(visible(text[place : span["start"]]))
+        term, label = visible(text[span["start"] : span["end"]]), visible(span["label"])
+        line.append(*((term, styles[span["label"]]) if styles else (f"【{term}｜{label}】",)))
+        place = span["end"]
+    return line.append(visible(text[place:]))
+
+
+def _triplet(triplet: Mapping[str, Any]) -> Text:
+    terms = [visible(triplet[side]["text"]) if triplet[side] else "(implicit)" for side in ("aspect", "opinion")]
+    colour = {"positive": "green", "negative": "red"}.get(triplet["polarity"], "")
+    line = Text(f"  {terms[0]}: {terms[1]}  ")
+    return line.append(visible(triplet["polarity"]), colour).append(f" {triplet['prob']:.2f}")
 
 
 def show_attributions(records: Sequence[Mapping[str, Any]], console: Console | None = None) -> None:

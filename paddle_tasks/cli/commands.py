@@ -14,7 +14,7 @@ import typer
 
 from paddle_tasks.cli import bench
 from paddle_tasks.cli.options import Config, Device, Fresh, Overrides, Quiet, RunFolder
-from paddle_tasks.cli.predict import check_options, given, with_pipeline_options
+from paddle_tasks.cli.predict import OUTPUTS, check_files, check_options, given, with_pipeline_options, write_answers
 from paddle_tasks.training.stopping import resumable
 
 if TYPE_CHECKING:
@@ -254,34 +254,26 @@ def predict(
     quiet: Quiet = False,
     **options: Any,
 ) -> None:
-    """Print a JSON line for each text: input, label, probabilities, or what a pipeline makes of it.
+    """Print a JSON line for each text: input, label, probabilities; spans and triplets; or what a pipeline makes of it.
 
     A pair is one argument or line with a tab between its two texts.
     """
-    if output_file and output_file.is_dir():
-        raise typer.BadParameter(f"--output {output_file}: is a folder, expected a file")
-    if output_file and not output_file.parent.is_dir():
-        raise typer.BadParameter(f"--output {output_file}: no such folder {output_file.parent}")
+    chosen = given(options)
+    check_files(output_file, chosen)
     _start()
-    from paddle_tasks.files import write_text
-    from paddle_tasks.inference.predictor import PIPELINES, fields_of, options_of, pipeline
-    from paddle_tasks.workflows.clue import submission
+    from paddle_tasks.inference.predictor import PIPELINES, fields_of, options_of, outputs_of, pipeline
     from paddle_tasks.workflows.texts import read_texts
 
-    chosen, fields = given(options), fields_of(run)
-    check_options(run, chosen, [*options_of(run), *["clue"] * ("label" in fields)], builtin=run in PIPELINES)
-    clue = chosen.pop("clue", False)
+    fields = fields_of(run)
+    check_options(run, chosen, [*options_of(run), *outputs_of(run)], builtin=run in PIPELINES)
+    outputs = {name: chosen.pop(name) for name in OUTPUTS if name in chosen}
     asked = read_texts(texts or [], input_file, [field for field in fields if field != "label"])
     records = pipeline(run, model=chosen.pop("model", None), device=device).answer(asked.texts, **chosen)
-    lines = submission(asked.ids, records) if clue else [json.dumps(record, ensure_ascii=False) for record in records]
-    if output_file is None:
-        _print("\n".join(lines))
-    else:
-        write_text(output_file, "\n".join(lines) + "\n")
+    write_answers(records, asked.ids, output_file, outputs)
     if "explain" in chosen and not quiet:
-        from paddle_tasks.cli.colours import show_attributions
+        from paddle_tasks.cli.colours import show_explained
 
-        show_attributions(records)
+        show_explained(records)
 
 
 @app.command()

@@ -18,7 +18,16 @@ from paddle_tasks.training.session import CheckpointReport, EvaluationReport
 if TYPE_CHECKING:
     from paddle_tasks.workflows.train import Observer
 
-SHOWN = ("accuracy", "accuracy_deduplicated", "word_accuracy", "next_sentence_accuracy", "macro_f1", "f1", "loss")
+SHOWN = (
+    "accuracy",
+    "accuracy_deduplicated",
+    "word_accuracy",
+    "next_sentence_accuracy",
+    "macro_f1",
+    "f1",
+    "triplet_f1",
+    "loss",
+)
 """The metrics that people see of a split, where it has them."""
 
 _SECONDS_BETWEEN_LINES = 10.0
@@ -100,5 +109,5 @@ class _Watcher:
 
     def _evaluation(self, report: EvaluationReport) -> None:
         scores = "  ".join(f"{name} {report.metrics[name]:.4f}" for name in SHOWN if name in report.metrics)
-        self.score = f"dev {report.metrics['accuracy']:.4f}"
+        self.score = f"dev {report.metrics['accuracy' if 'accuracy' in report.metrics else 'f1']:.4f}"
         self.say(f"epoch {report.epoch}  step {report.step}  dev {scores}{'  best so far' * report.is_best}")

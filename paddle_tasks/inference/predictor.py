@@ -41,6 +41,8 @@ class Predictor(Pipeline):
     """A trained classifier with its tokenizer and labels; a record is ``{"input", "label", "probabilities"}``."""
 
     OPTIONS: ClassVar[tuple[str, ...]] = ("explain",)
+    OUTPUTS: ClassVar[tuple[str, ...]] = ("clue",)
+    """What the command line can make of its records besides JSON lines."""
 
     def __init__(self, folder: Path, task: Any, model: Any) -> None:
         self.folder, self.task, self.model = folder, task, model
@@ -67,6 +69,7 @@ class MaskPredictor(Predictor):
     """A run of the task pretrain, which answers as the pipeline `fill-mask` does."""
 
     OPTIONS = ("top_k",)
+    OUTPUTS = ()
 
     def answer(self, texts: list[str], **options: Any) -> Sequence[Record]:
         """Return a record for each text; the options are those of `fill-mask`."""
@@ -80,7 +83,23 @@ class LabelPredictor(Predictor):
     OPTIONS = ()
 
 
-_PREDICTORS = {"pretrain": MaskPredictor, "long_text": LabelPredictor, "similarity": LabelPredictor}
+class OpinionPredictor(Predictor):
+    """A run of the task opinion; a record is ``{"input", "spans", "triplets"}``, which need no further explanation."""
+
+    OUTPUTS = ("summary", "doccano")
+
+    def _answer(self, texts: list[str], *, explain: bool = False) -> Sequence[Record]:
+        del explain  # the spans are in the records anyway; the command line shows them in colours
+        records: Sequence[Record] = self.task.predict(self.model, texts)
+        return records
+
+
+_PREDICTORS = {
+    "pretrain": MaskPredictor,
+    "long_text": LabelPredictor,
+    "similarity": LabelPredictor,
+    "opinion": OpinionPredictor,
+}
 """What answers for a run of a task, where that is no plain `Predictor`."""
 
 
@@ -199,7 +218,20 @@ def options_of(name: str | Path) -> tuple[str, ...]:
     """
     if str(name) in PIPELINES:
         return PIPELINES[str(name)].options
-    return _PREDICTORS.get(_task_name(model_folder(Path(_trained(name)))), Predictor).OPTIONS
+    return _predictor(name).OPTIONS
+
+
+def outputs_of(name: str | Path) -> tuple[str, ...]:
+    """Return what the command line can make of the records of a name, besides JSON lines.
+
+    Raises:
+        CheckpointError: nothing of that name is there.
+    """
+    return () if str(name) in PIPELINES else _predictor(name).OUTPUTS
+
+
+def _predictor(name: str | Path) -> type[Predictor]:
+    return _PREDICTORS.get(_task_name(model_folder(Path(_trained(name)))), Predictor)
 
 
 def fields_of(name: str | Path) -> tuple[str, ...]:

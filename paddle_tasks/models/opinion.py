@@ -188,9 +188,21 @@ class OpinionTagger(nn.Layer):  # type: ignore[misc]
     def extract(self, input_ids: Tensor, token_type_ids: Tensor, lengths: Tensor) -> list[Extraction]:
         """Return what is found in each row; the arguments are those of `forward`, and dropout is as `eval` sets it."""
         states = self.states(input_ids, token_type_ids, lengths)
-        emissions, ends, chain = numbers(self.emissions(states, lengths)), lengths.numpy(), self.chain()
-        paths = chain.paths(emissions, ends)
-        found = [spans_of(tags) for tags in chain.decode(emissions, ends)]
+        found: list[Extraction] = self.extract_from(states, self.emissions(states, lengths), lengths)
+        return found
+
+    @paddle.no_grad()  # type: ignore[untyped-decorator]
+    def extract_from(self, states: Tensor, emissions: Tensor, lengths: Tensor) -> list[Extraction]:
+        """Return what is found in rows whose states and emissions are known, as those of a text in several windows.
+
+        Args:
+            states: <float>[batch, length, width]; finite in the padding.
+            emissions: <float32>[batch, length, 2 * n_labels + 1], those of [CLS] and [SEP] included.
+            lengths: <int64>[batch].
+        """
+        scores, ends, chain = numbers(emissions), lengths.numpy(), self.chain()
+        paths = chain.paths(scores, ends)
+        found = [spans_of(tags) for tags in chain.decode(scores, ends)]
         probs = [[paths.span_prob(row, span) for span in spans] for row, spans in enumerate(found)]
         pairs = self._pair_probs(states, found)
         return [Extraction(tuple(s), tuple(p), q) for s, p, q in zip(found, probs, pairs, strict=True)]

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from paddle_tasks.data.section import VocabularySection
-from paddle_tasks.data.splits import LabelledText
 from paddle_tasks.text.tokenizer import Tokenizer
 from paddle_tasks.text.vocabulary import learn_vocabulary
 
 
-def learn_tokenizer(section: VocabularySection, train: Sequence[LabelledText]) -> Tokenizer:
+class _HasText(Protocol):
+    @property
+    def text(self) -> str:
+        """The text."""
+
+
+def learn_tokenizer(section: VocabularySection, train: Sequence[_HasText]) -> Tokenizer:
     """Return the tokenizer whose vocabulary `data.vocabulary` asks for."""
     vocabulary = learn_vocabulary(
         (example.text for example in train),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -20,10 +20,26 @@ from paddle_tasks.training.settings import RunSection
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores of a split, and one record for each of its rows in their order."""
+    """Scores of a split, and what there is to see of them.
+
+    Attributes:
+        metrics: the scores.
+        predictions: one record for each row, in their order.
+        errors: one record for each error, with its ``loss`` and perhaps its ``kind``; None when the errors are the
+            predictions of which ``predicted`` is not ``gold``.
+        texts: what VisualDL shows, by tag.
+    """
 
     metrics: Mapping[str, Any]
     predictions: Sequence[Mapping[str, Any]]
+    errors: Sequence[Mapping[str, Any]] | None = None
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+    def wrong(self) -> Sequence[Mapping[str, Any]]:
+        """Return what stands in errors.jsonl."""
+        if self.errors is not None:
+            return self.errors
+        return [record for record in self.predictions if record["predicted"] != record["gold"]]
 
 
 class Task(Protocol):

@@ -12,7 +12,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +22,9 @@ class Writer(Protocol):
 
     def scalar(self, step: int, epoch: int, tag: str, value: float) -> None:
         """Write one value of one tag."""
+
+    def text(self, step: int, tag: str, text: str) -> None:
+        """Write one text of one tag, where texts are shown."""
 
     def position(self) -> int:
         """Return the length of the file in bytes, with all that was written so far."""
@@ -42,6 +45,9 @@ class MetricsWriter:
         record = {"step": step, "epoch": epoch, "tag": tag, "value": value, "time": round(time.time(), 3)}
         self._file.write(json.dumps(record) + "\n")
         self._file.flush()
+
+    def text(self, step: int, tag: str, text: str) -> None:
+        """Write nothing: texts are no figures, and those of the best model stand in predictions/."""
 
     def position(self) -> int:
         """Return the length of the file in bytes."""
@@ -73,6 +79,10 @@ class VisualDLWriter:
         if math.isfinite(value):
             self._writer.add_scalar(tag=tag.replace("%", "percent"), value=value, step=step)
 
+    def text(self, step: int, tag: str, text: str) -> None:
+        """Write one text."""
+        self._writer.add_text(tag=tag.replace("%", "percent"), text_string=text, step=step)
+
     def position(self) -> int:
         """Return the length of the file in bytes once the queue has been written."""
         self._writer._get_file_writer().flush()
@@ -99,6 +109,12 @@ class Tracker:
         for tag, value in values.items():
             for writer in self._writers.values():
                 writer.scalar(step, epoch, tag, value)
+
+    def texts(self, step: int, texts: Mapping[str, str]) -> None:
+        """Write texts by their tags in order."""
+        for tag, text in texts.items():
+            for writer in self._writers.values():
+                writer.text(step, tag, text)
 
     def positions(self) -> dict[str, int]:
         """Return each writer's position by name."""

@@ -243,6 +243,6 @@ def _written(scored: _Scored, config: BaselineConfig, folder: RunFolder) -> Mapp
         with open_tracker(folder.path, visualdl=config.logging.visualdl) as tracker:
             for name, evaluation in scored.evaluations.items():
                 tracker.scalars(1, 1, scalars_of(evaluation.metrics, name))
-        folder.write_predictions({name: evaluation.predictions for name, evaluation in scored.evaluations.items()})
+        folder.write_predictions(scored.evaluations)
         folder.write_result(scored.result)
     return scored.result

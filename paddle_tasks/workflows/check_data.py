@@ -9,9 +9,11 @@ from paddle_tasks import config as configuration
 from paddle_tasks import tasks
 from paddle_tasks.config import Section
 from paddle_tasks.data.catalogue import SplitName
-from paddle_tasks.data.checks import check
+from paddle_tasks.data.checks import check, check_opinions
 from paddle_tasks.data.label_names import by_label, read_label_names
-from paddle_tasks.data.section import LayoutSection
+from paddle_tasks.data.opinion_readers import load_opinions
+from paddle_tasks.data.opinions import Known, OpinionSplit
+from paddle_tasks.data.section import LayoutSection, OpinionLayoutSection
 from paddle_tasks.data.sources import published
 from paddle_tasks.data.splits import label_order, load_split
 
@@ -20,8 +22,12 @@ class _Layout(Section):
     data: LayoutSection = LayoutSection()
 
 
+class _OpinionLayout(Section):
+    data: OpinionLayoutSection = OpinionLayoutSection()
+
+
 def check_data(task: str, sources: Mapping[SplitName, str], overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """Return the data report of `paddle_tasks.data.checks.check`.
+    """Return the data report of `paddle_tasks.data.checks.check`, or of `check_opinions`.
 
     Args:
         task: the task's name, which tells the fields of a row.
@@ -31,8 +37,10 @@ def check_data(task: str, sources: Mapping[SplitName, str], overrides: Sequence[
     Raises:
         UserError: a file is missing or not of this layout, or a setting is unknown.
     """
-    layout = configuration.validate(configuration.override({}, overrides), _Layout, "check-data").data
     task_class = tasks.find(task)
+    if task == "opinion":
+        return _check_opinions(sources, overrides)
+    layout = configuration.validate(configuration.override({}, overrides), _Layout, "check-data").data
     splits = {}
     names = read_label_names(layout.label_names)
     labels = layout.labels or tuple(names) or None
@@ -42,3 +50,13 @@ def check_data(task: str, sources: Mapping[SplitName, str], overrides: Sequence[
         splits[name] = load_split(name, place, layout.layout, task_class.FIELDS, parse)
         labels = labels or label_order(splits["train"]) or None
     return check(splits)
+
+
+def _check_opinions(sources: Mapping[SplitName, str], overrides: Sequence[str]) -> dict[str, Any]:
+    layout = configuration.validate(configuration.override({}, overrides), _OpinionLayout, "check-data").data
+    known = Known(layout.labels, layout.polarities)
+    splits: dict[SplitName, OpinionSplit] = {}
+    for name, source in sources.items():
+        split = splits[name] = load_opinions(name, source, layout.layout, known)
+        known = Known(known.labels or split.labels or None, known.polarities or split.polarities or None)
+    return check_opinions(splits)

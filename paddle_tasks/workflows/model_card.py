@@ -16,7 +16,16 @@ NOTES = "card.yaml"
 """In a run folder: what its maker adds to the card, as texts by heading (Licences, Limits)."""
 
 RESULT = "result.json"
-_SCORES = ("accuracy", "accuracy_deduplicated", "word_accuracy", "next_sentence_accuracy", "macro_f1", "loss")
+_SCORES = (
+    "accuracy",
+    "accuracy_deduplicated",
+    "word_accuracy",
+    "next_sentence_accuracy",
+    "macro_f1",
+    "f1",
+    "triplet_f1",
+    "loss",
+)
 
 Record = Mapping[str, Any]
 

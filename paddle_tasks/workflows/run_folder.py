@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from paddle_tasks import config as configuration
+from paddle_tasks.data.catalogue import SplitName
 from paddle_tasks.errors import CheckpointError, ConfigError
 from paddle_tasks.files import write_json, write_text
+from paddle_tasks.metrics.spans import ERROR_KINDS
+from paddle_tasks.training.protocol import Evaluation
 from paddle_tasks.training.settings import AnyRunSection
 
 
@@ -128,23 +131,25 @@ class RunFolder:
                 pass
             yield
 
-    def write_predictions(self, predictions: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
-        """Write ``predictions/SPLIT.jsonl``, and the wrong ones of all splits, worst first, to errors.jsonl."""
+    def write_predictions(self, evaluations: Mapping[SplitName, Evaluation]) -> None:
+        """Write ``predictions/SPLIT.jsonl``, and the errors of all splits, by kind and worst first, to errors.jsonl."""
         folder = self.path / "predictions"
         folder.mkdir(exist_ok=True)
-        for split, records in predictions.items():
-            write_text(folder / f"{split}.jsonl", _lines(records))
+        for split, evaluation in evaluations.items():
+            write_text(folder / f"{split}.jsonl", _lines(evaluation.predictions))
         wrong = [
-            {"split": split, **record}
-            for split, records in predictions.items()
-            for record in records
-            if record["predicted"] != record["gold"]
+            {"split": split, **record} for split, evaluation in evaluations.items() for record in evaluation.wrong()
         ]
-        write_text(folder / "errors.jsonl", _lines(sorted(wrong, key=lambda record: -record["loss"])))
+        write_text(folder / "errors.jsonl", _lines(sorted(wrong, key=_badness)))
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Write result.json, whole or not at all."""
         write_json(self.path / "result.json", result)
+
+
+def _badness(error: Mapping[str, Any]) -> tuple[int, float]:
+    kind = error.get("kind")
+    return ERROR_KINDS.index(kind) if kind else 0, -error["loss"]
 
 
 def _lines(records: Sequence[Mapping[str, Any]]) -> str:

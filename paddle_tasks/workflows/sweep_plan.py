@@ -11,7 +11,8 @@ from typing import Any
 
 from paddle_tasks import config as configuration
 from paddle_tasks.data.catalogue import SplitName
-from paddle_tasks.data.section import DataSection
+from paddle_tasks.data.opinion_readers import opinions_sha256
+from paddle_tasks.data.section import DataSection, OpinionDataSection, SplitsSection
 from paddle_tasks.data.splits import source_sha256
 from paddle_tasks.errors import CheckpointError, ConfigError
 from paddle_tasks.training.settings import RunSection
@@ -143,12 +144,19 @@ def _refuse_test_metric(tree: Mapping[str, Any]) -> None:
 def _refuse_test_rows(config: RunSection) -> None:
     """Raise when dev is test: what is chosen on rows cannot be scored on them."""
     data = config.data
-    if not isinstance(data, DataSection) or not (data.has("dev") and data.has("test")):
+    if not isinstance(data, SplitsSection) or not (data.has("dev") and data.has("test")):
         return
     names: tuple[SplitName, SplitName] = ("dev", "test")
-    dev, test = (source_sha256(data.source(name, config.seed), data.layout) for name in names)
+    dev, test = (_sha256(data, name, config.seed) for name in names)
     if dev == test:
         refuse_choice(str(data.dev), str(data.test))
+
+
+def _sha256(data: SplitsSection, name: SplitName, seed: int) -> str:
+    if isinstance(data, OpinionDataSection):
+        return opinions_sha256(data.source(name, seed), data.layout)
+    assert isinstance(data, DataSection)  # there is no third kind
+    return source_sha256(data.source(name, seed), data.layout)
 
 
 def refuse_choice(dev: str, test: str) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -239,7 +240,7 @@ class _Training:
         self.store = CheckpointStore(folder.checkpoints, config.training.keep_checkpoints)
         self.loop = build_loop(config, task, model, optimizer)
         self.average, self.ranks, self.stop = self.loop.average, self.loop.ranks, self.loop.stop
-        self.scores: dict[str, Evaluation] = {}
+        self.scores: dict[SplitName, Evaluation] = {}
 
     def run(self) -> Run:
         if self.loop.precision.dtype != self.config.training.precision:
@@ -312,7 +313,7 @@ class _Training:
             loop=self.loop,
             tracker=tracker,
             store=self.store,
-            evaluate=self._evaluate,
+            evaluate=partial(self._evaluate, tracker),
             write_model=self._write_model,
             keep_best=lambda checkpoint: copy_folder(checkpoint / "model", self.folder.model),
             observe=self.observe,
@@ -327,9 +328,11 @@ class _Training:
     def _averaged(self) -> contextlib.AbstractContextManager[None]:
         return self.average.in_place() if self.average else contextlib.nullcontext()
 
-    def _evaluate(self, between: Callable[[], None]) -> Mapping[str, Any]:
+    def _evaluate(self, tracker: Tracker, between: Callable[[], None]) -> Mapping[str, Any]:
         with self._averaged():
-            return self._scored("dev", between).metrics
+            evaluation = self._scored("dev", between)
+        tracker.texts(self.loop.progress.step, {f"dev/{tag}": text for tag, text in evaluation.texts.items()})
+        return evaluation.metrics
 
     def _scored(self, name: SplitName, between: Callable[[], None]) -> Evaluation:
         with self.loop.precision.autocast_scores():
@@ -349,7 +352,7 @@ class _Training:
         if "test" in self.scores:
             tracker.scalars(progress.step, progress.current_epoch, scalars_of(self.scores["test"].metrics, "test"))
         if self.ranks.writes:
-            self.folder.write_predictions({name: evaluation.predictions for name, evaluation in self.scores.items()})
+            self.folder.write_predictions(self.scores)
 
     def _result(self, status: Status) -> dict[str, Any]:
         progress = self.loop.progress

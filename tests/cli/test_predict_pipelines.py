@@ -145,7 +145,7 @@ def test_help_tells_every_option(cli):
 
 def test_every_pipelines_options_have_a_flag():
     named = {option for builtin in predictor.PIPELINES.values() for option in builtin.options}
-    assert named | {"explain", "model", "clue"} == set(OPTIONS)
+    assert named | {"explain", "model", "clue", "summary", "doccano"} == set(OPTIONS)
 
 
 # ---- colours

@@ -32,6 +32,10 @@ OVERFIT = {
 # What is hidden differs from epoch to epoch, so each place of a row has to come up several times. One layer without
 # pairs, whose second texts from elsewhere would be one thing more to know by heart.
 MORE = {
+    "opinion": {
+        "training.epochs": 40,
+        "data.vocabulary": {"min_count": 1},  # a dozen reviews use most characters once
+    },
     "pretrain": {
         "model.n_layers": 1,
         "model.informed_start": False,  # which counts over a few sentences cannot give
@@ -40,7 +44,7 @@ MORE = {
         "data.masking": {"unit": "character", "rate": 0.15, "mask_prob": 1.0, "random_prob": 0.0},
         "data.next_sentence": False,
         "data.train": [{"path": str(FIXTURES / "pretrain.txt"), "blank_lines": "part", "times": 64}],
-    }
+    },
 }
 
 

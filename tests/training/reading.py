@@ -20,6 +20,14 @@ def visualdl_points(folder: Path) -> dict[str, list[Point]]:
     return {tag: [(point.id, point.value) for point in reader.get_data("scalar", tag)] for tag in tags}
 
 
+def visualdl_texts(folder: Path) -> dict[str, list[tuple[int, str]]]:
+    """Return (step, text) of every text of every tag."""
+    (file,) = folder.glob("vdlrecords.*.log")
+    reader = LogReader(file_path=str(file))
+    tags = reader.get_tags().get("text", [])
+    return {tag: [(found.id, found.text.encoded_text_string) for found in reader.get_data("text", tag)] for tag in tags}
+
+
 def metrics_points(file: Path) -> dict[str, list[Point]]:
     """Return the same from metrics.jsonl, in the single precision that VisualDL keeps."""
     points: dict[str, list[Point]] = {}

@@ -10,7 +10,7 @@ import pytest
 
 from paddle_tasks.training.tracking import open_tracker, read_metrics
 
-from .reading import metrics_points, visualdl_points
+from .reading import metrics_points, visualdl_points, visualdl_texts
 
 
 def write(folder, steps, positions=None, values=None):
@@ -84,3 +84,17 @@ def test_without_visualdl_there_is_only_the_file(tmp_path):
         tracker.scalars(1, 1, {"dev/f1": 0.5})
         assert list(tracker.positions()) == ["metrics"]
     assert [path.name for path in tmp_path.iterdir()] == ["metrics.jsonl"]
+
+
+def test_texts_are_shown_by_visualdl_and_cut_back_with_it(tmp_path):
+    for positions in (None, {"metrics": 0, "visualdl": 0}):
+        with open_tracker(tmp_path, visualdl=True, positions=positions) as tracker:
+            tracker.texts(3, {"dev/review_1": "【房间｜aspect】😀 很大", "dev/50%": "甲"})
+            kept = tracker.positions()
+    with open_tracker(tmp_path, visualdl=True, positions=kept) as tracker:
+        tracker.texts(4, {"dev/review_1": "乙"})
+    assert visualdl_texts(tmp_path / "vdl") == {
+        "dev/review_1": [(3, "【房间｜aspect】😀 很大"), (4, "乙")],
+        "dev/50percent": [(3, "甲")],
+    }
+    assert read_metrics(tmp_path / "metrics.jsonl") == []

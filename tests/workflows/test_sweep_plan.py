@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from paddle_tasks.config import dump
+from paddle_tasks.data.catalogue import SAMPLES
 from paddle_tasks.errors import CheckpointError, ConfigError, DataError
 from paddle_tasks.workflows.sweep_plan import Plan, parse_grid, parse_seeds, plan_sweep
 from paddle_tasks.workflows.train import train
 from tests.conftest import FIXTURES
+from tests.helpers import ROOT
 
 DEV, TEST = (FIXTURES / f"training_{split}.tsv" for split in ("dev", "test"))
 
@@ -133,6 +135,14 @@ def test_a_dev_that_is_test_is_refused_by_path_and_by_content(settings, tmp_path
         file.write("1\t再来一次也愿意。\n")
     plan_sweep(settings, [f"data.dev={tmp_path / 'other.tsv'}"], [1], {})  # the negative control
     plan_sweep(settings, [f"data.dev={TEST}", "data.test=null"], [1], {})
+
+
+def test_a_dev_of_opinions_that_is_test_is_refused_too(settings, tmp_path):
+    config = ROOT / "configs" / "quick" / "opinion.yaml"
+    shutil.copyfile(SAMPLES / "opinion" / "test.jsonl", tmp_path / "a.jsonl")
+    with pytest.raises(ConfigError, match="hold the same rows"):
+        plan_sweep(config, [f"data.dev={tmp_path / 'a.jsonl'}"], [1], {})
+    plan_sweep(config, [], [1], {})
 
 
 def test_a_grid_cannot_smuggle_test_in(settings):
