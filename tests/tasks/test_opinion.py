@@ -190,6 +190,20 @@ def test_what_is_shifted_is_a_function_of_seed_epoch_and_row():
     assert aspects(2) != whole
 
 
+def test_the_loss_counts_the_tokens_that_have_a_tag_and_weighs_pairs():
+    task = read_task("opinion", FIXTURE, "training.batch_size=12")
+    model = task.build_model()
+    model.eval()
+    (batch,) = task.batches_of(0, 0)
+    total, count = task.loss(model, batch)
+    texts = [json.loads(line)["text"] for line in FIXTURE.read_text(encoding="utf-8").splitlines()]
+    assert count == sum(len("".join(text.split())) for text in texts)
+    own = model.losses(batch.input_ids, batch.token_type_ids, batch.lengths, batch.gold)
+    heavy = read_task("opinion", FIXTURE, "training.batch_size=12", "model.pair_loss_weight=3")
+    assert float(heavy.loss(model, batch)[0] - total) == pytest.approx(2 * float(own.pairs.sum()), rel=1e-4)
+    assert float(own.pairs.sum()) > 1
+
+
 # ---- reading
 
 
