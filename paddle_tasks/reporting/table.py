@@ -74,7 +74,7 @@ def _score_columns(group: Group) -> Iterator[tuple[str, str, str]]:
 
 
 def _metrics(entry: Entry, data_set: DataSet | None) -> list[str]:
-    """Return what is shown of an entry: its own metric, those that are published, F1 where there are two labels, triplets'."""
+    """Return what is shown of an entry: its own metric, published ones, F1 of two labels, F1 of triplets."""
     theirs = [published.metric for published in data_set.published] if data_set else []
     two = any(split.n_labels == _TWO_LABELS for split in entry.splits.values())
     triplets = any(_TRIPLETS in split.scores for split in entry.splits.values())
