@@ -12,10 +12,12 @@ from paddle_tasks.reporting.references import DataSet, Published, hindrances
 NOTHING = "–"
 _DEDUPLICATED = "_deduplicated"
 _TWO_LABELS = 2
+_TRIPLETS = "triplet_f1"
 _LEGEND = """\
 *deduplicated*: without the rows whose text train holds. ±: sample standard deviation over the seeds. Seconds and
-tokens/s are those of the training steps. F1 of two labels is that of the second one. Published scores are those of
-their sources; *comparable* means the same rows to score, as many rows to learn from and the same metric."""
+tokens/s are those of the training steps. F1 of two labels is that of the second one, and of opinions that of whole
+spans. Published scores are those of their sources; *comparable* means the same rows to score, as many rows to learn
+from and the same metric."""
 
 Row = Sequence[str]
 
@@ -72,10 +74,11 @@ def _score_columns(group: Group) -> Iterator[tuple[str, str, str]]:
 
 
 def _metrics(entry: Entry, data_set: DataSet | None) -> list[str]:
-    """Return what is shown of an entry: its own metric, those that are published, F1 where there are two labels."""
+    """Return what is shown of an entry: its own metric, published ones, F1 of two labels, F1 of triplets."""
     theirs = [published.metric for published in data_set.published] if data_set else []
     two = any(split.n_labels == _TWO_LABELS for split in entry.splits.values())
-    return [entry.metric, *theirs, *["f1"] * two]
+    triplets = any(_TRIPLETS in split.scores for split in entry.splits.values())
+    return [entry.metric, *theirs, *["f1"] * two, *[_TRIPLETS] * triplets]
 
 
 def _score(name: str, metric: str) -> Callable[[Entry], str]:

@@ -65,6 +65,13 @@ def test_f1_stands_beside_accuracy_where_there_are_two_labels(tmp_path):
     assert "dev macro f1" not in first
 
 
+def test_triplets_stand_beside_the_spans_of_opinions(tmp_path):
+    scores = {"f1": 0.625, "triplet_f1": 0.375, "per_label": {"aspect": {"f1": 0.5}}}
+    write_run(tmp_path / "a", {"dev": scores}, config={"evaluation": {"metric": "f1"}}, task="opinion")
+    ((row,),) = tables(report([tmp_path / "a"]).markdown)
+    assert (row["dev f1"], row["dev triplet f1"]) == ("0.6250", "0.3750")
+
+
 def test_the_metric_that_chose_is_the_one_that_is_shown(tmp_path):
     run = write_run(tmp_path / "a", {"dev": scored(0.7, macro_f1=0.6)}, config={"evaluation": {"metric": "macro_f1"}})
     ((row,),) = tables(report([run]).markdown)

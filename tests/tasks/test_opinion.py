@@ -181,13 +181,32 @@ def test_of_what_nobody_has_annotated_shifted_spans_teach_nothing(tmp_path):
 def test_what_is_shifted_is_a_function_of_seed_epoch_and_row():
     task = read_task("opinion", FIXTURE, "model.shifted_spans=0.5")
 
-    def aspects(epoch: int, start: int = 0) -> list:
-        return [batch.gold.aspects.numpy().tolist() for batch in task.batches_of(epoch, start)]
+    def found(epoch: int) -> dict[int, Row]:
+        return {place: task._row(place, epoch) for place in range(len(task._rows))}
 
-    whole = aspects(1)
-    assert aspects(1) == whole
-    assert aspects(1, 1) == whole[1:]
-    assert aspects(2) != whole
+    def spans(epoch: int) -> list:
+        return [(row.aspects, row.opinions) for row in found(epoch).values()]
+
+    assert spans(1) == spans(1)
+    assert spans(1) != spans(2)
+    (batch,) = read_task("opinion", FIXTURE, "model.shifted_spans=0.5", "training.batch_size=12").batches_of(1, 0)
+    for place, own in zip(batch.rows, batch.gold.aspects.numpy().tolist(), strict=True):
+        expected = [[start + 1, end + 1] for start, end in found(1)[place].aspects]
+        assert own[: len(expected)] == expected
+
+
+def test_the_loss_counts_the_tokens_that_have_a_tag_and_weighs_pairs():
+    task = read_task("opinion", FIXTURE, "training.batch_size=12")
+    model = task.build_model()
+    model.eval()
+    (batch,) = task.batches_of(0, 0)
+    total, count = task.loss(model, batch)
+    texts = [json.loads(line)["text"] for line in FIXTURE.read_text(encoding="utf-8").splitlines()]
+    assert count == sum(len("".join(text.split())) for text in texts)
+    own = model.losses(batch.input_ids, batch.token_type_ids, batch.lengths, batch.gold)
+    heavy = read_task("opinion", FIXTURE, "training.batch_size=12", "model.pair_loss_weight=3")
+    assert float(heavy.loss(model, batch)[0] - total) == pytest.approx(2 * float(own.pairs.sum()), rel=1e-4)
+    assert float(own.pairs.sum()) > 1
 
 
 # ---- reading
@@ -316,10 +335,17 @@ def test_scores_by_hand():
     assert metrics["loss"] == 0.7
     assert (metrics["precision"], metrics["recall"]) == (0.5, 0.5)
     assert (metrics["aspect_f1"], metrics["opinion_f1"]) == (pytest.approx(2 / 3), pytest.approx(2 / 5))
-    # The review without annotated pairs is left out.
     assert (metrics["triplets"], metrics["triplet_precision"], metrics["triplet_f1"]) == (2, 0, 0)
     clean = scored().among([False, True]).metrics()
     assert (clean["f1"], clean["loss"]) == (0, 0.5)
+
+
+def test_reviews_without_annotated_pairs_say_nothing_of_triplets():
+    said = (Pair(None, BIG, "good"),)
+    examples = [OpinionExample(TEXT, (BIG,), pairs, "") for pairs in (said, None)]
+    finding = Finding(((BIG, 0.9),), ((said[0], 0.8),), {BIG: 0.9}, 1.0, 8)
+    metrics = Scored(examples, [finding, finding], Names(("aspect", "opinion"), ("bad", "good"))).metrics()
+    assert (metrics["triplet_precision"], metrics["triplet_recall"], metrics["triplets"]) == (1, 1, 1)
 
 
 def test_errors_have_a_kind_and_their_surprise():
