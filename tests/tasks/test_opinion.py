@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from itertools import pairwise
 
 import numpy as np
-import paddle
 import pytest
-from paddle import nn
 
 from paddle_tasks import tasks
 from paddle_tasks.data.opinions import OpinionExample
 from paddle_tasks.errors import ConfigError, DataError
-from paddle_tasks.models.base import Encoder
-from paddle_tasks.models.opinion import OpinionTagger
-from paddle_tasks.tasks._opinion_reading import Finding, Reader
-from paddle_tasks.tasks._opinion_rows import Framing, Names, Review, Row
+from paddle_tasks.tasks._opinion_reading import Finding
+from paddle_tasks.tasks._opinion_rows import Names, Row
 from paddle_tasks.tasks._opinion_scores import Scored, marked
 from paddle_tasks.text.spans import Pair, Span, encode
 from paddle_tasks.workflows.evaluate import evaluate
@@ -207,100 +202,6 @@ def test_the_loss_counts_the_tokens_that_have_a_tag_and_weighs_pairs():
     heavy = read_task("opinion", FIXTURE, "training.batch_size=12", "model.pair_loss_weight=3")
     assert float(heavy.loss(model, batch)[0] - total) == pytest.approx(2 * float(own.pairs.sum()), rel=1e-4)
     assert float(own.pairs.sum()) > 1
-
-
-# ---- reading
-
-
-class PerToken(Encoder):
-    """An encoder whose states depend on their own token alone, so that windows change nothing."""
-
-    def __init__(self) -> None:
-        super().__init__(width=8)
-        self.embedding = nn.Embedding(40, 8)
-
-    def forward(self, input_ids, token_type_ids, lengths):
-        states = self.embedding(input_ids)
-        return states, states[:, 0]
-
-    def describe(self):
-        return {}
-
-
-def reader(room: int, overlap: int, at_once: int = 64) -> Reader:
-    names = Names(("aspect", "opinion"), ("bad", "good"))
-    return Reader(names, Framing(1, 2, 0), room, overlap, at_once, pair_weight=1.0)
-
-
-def reviews() -> list[Review]:
-    generator = np.random.default_rng(3)
-    found = []
-    for n_tokens in (23, 1, 40, 7, 0):
-        ids = generator.integers(3, 40, size=n_tokens).astype(np.int32)
-        offsets = np.array([[at, at + 1] for at in range(n_tokens)], np.int32).reshape(-1, 2)
-        spans = (Span(2, 4, "aspect"), Span(5, 6, "opinion")) if n_tokens > 6 else ()
-        places = [((span.start, span.end),) if spans else () for span in spans] or [(), ()]
-        pairs = np.zeros((1 + len(places[0]), len(places[1])), np.int64)
-        pairs[1:, :] = 2
-        found.append(Review(Row(ids, encode(spans, offsets, ["aspect", "opinion"]), *places, pairs), offsets, spans))
-    return found
-
-
-@pytest.fixture(scope="module")
-def per_token() -> OpinionTagger:
-    paddle.seed(4)
-    model = OpinionTagger(PerToken(), n_labels=2, head="crf", dropout=0.0, n_polarities=2, pair_size=8)
-    model.crf.transitions.set_value(paddle.randn([5, 5]))
-    model.output.weight.set_value(3 * paddle.randn([8, 5]))
-    model.eval()
-    return model
-
-
-def check_alike(one: Finding, other: Finding) -> None:
-    for name in ("spans", "pairs"):
-        found, expected = getattr(one, name), getattr(other, name)
-        assert [what for what, _ in found] == [what for what, _ in expected]
-        assert [prob for _, prob in found] == pytest.approx([prob for _, prob in expected], abs=1e-5)
-    assert one.loss == pytest.approx(other.loss, rel=1e-5, abs=1e-5)
-    assert dict(one.gold_probs) == pytest.approx(dict(other.gold_probs), abs=1e-6)
-    assert one.n_tokens == other.n_tokens
-
-
-@pytest.mark.parametrize(("room", "overlap"), [(8, 3), (5, 0), (6, 5), (1, 0), (22, 1)])
-@pytest.mark.parametrize("at_once", [3, 64])
-def test_windows_give_what_the_whole_gives(per_token, room, overlap, at_once):
-    whole = reader(room=40, overlap=0).read(per_token, reviews())
-    assert sum(len(finding.spans) for finding in whole) > 8
-    assert sum(len(finding.pairs) for finding in whole) > 3
-    for finding, expected in zip(reader(room, overlap, at_once).read(per_token, reviews()), whole, strict=True):
-        check_alike(finding, expected)
-
-
-def test_reviews_are_read_alike_alone_and_together(per_token):
-    together = reader(room=40, overlap=0).read(per_token, reviews())
-    for review, expected in zip(reviews(), together, strict=True):
-        check_alike(reader(room=40, overlap=0).read(per_token, [review])[0], expected)
-
-
-def test_a_span_is_no_less_probable_than_its_triplets(per_token):
-    for finding in reader(room=40, overlap=0).read(per_token, reviews()):
-        probs = dict(finding.spans)
-        for pair, prob in finding.pairs:
-            assert 0 < prob <= probs[pair.opinion]
-            assert pair.aspect is None or prob <= probs[pair.aspect]
-        assert all(
-            finding.gold_probs[span] == pytest.approx(probs[span]) for span in finding.gold_probs if span in probs
-        )
-
-
-@opinion
-def test_a_long_review_has_its_spans_once(predictor):
-    text = "房间干净，早餐很差。" * 60
-    spans = predictor(text)["spans"]
-    assert len(text) > 3 * predictor.task.config.training.max_length
-    assert len(spans) > 100
-    assert all(one["end"] <= other["start"] for one, other in pairwise(spans))
-    assert all(span["text"] == text[span["start"] : span["end"]] for span in spans)
 
 
 # ---- scores
