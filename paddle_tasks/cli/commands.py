@@ -346,6 +346,6 @@ def _print_run(run: Run) -> None:
 
 
 def _summary(metrics: dict[str, Any]) -> str:
-    from paddle_tasks.cli.progress import SHOWN
+    from paddle_tasks.metrics import SHOWN
 
     return "  ".join(f"{name} {metrics[name]:.4f}" for name in SHOWN if name in metrics)

@@ -12,23 +12,13 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from paddle_tasks.metrics import SHOWN
 from paddle_tasks.training.loop import StepReport
 from paddle_tasks.training.session import CheckpointReport, EvaluationReport
 
 if TYPE_CHECKING:
     from paddle_tasks.workflows.train import Observer
 
-SHOWN = (
-    "accuracy",
-    "accuracy_deduplicated",
-    "word_accuracy",
-    "next_sentence_accuracy",
-    "macro_f1",
-    "f1",
-    "triplet_f1",
-    "loss",
-)
-"""The metrics that people see of a split, where it has them."""
 
 _SECONDS_BETWEEN_LINES = 10.0
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from paddle_tasks import config as configuration
 from paddle_tasks.files import write_json, write_text
+from paddle_tasks.metrics import SHOWN
 from paddle_tasks.models.pretrained import ASSETS, BUILTIN
 
 STAGES, CARD = "stages.json", "README.md"
@@ -16,16 +17,6 @@ NOTES = "card.yaml"
 """In a run folder: what its maker adds to the card, as texts by heading (Licences, Limits)."""
 
 RESULT = "result.json"
-_SCORES = (
-    "accuracy",
-    "accuracy_deduplicated",
-    "word_accuracy",
-    "next_sentence_accuracy",
-    "macro_f1",
-    "f1",
-    "triplet_f1",
-    "loss",
-)
 
 Record = Mapping[str, Any]
 
@@ -84,7 +75,7 @@ def _curve(run: Path) -> Iterator[Record]:
     for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines():
         record = json.loads(line)
         split, _, name = record["tag"].partition("/")
-        if split == "dev" and name in _SCORES:
+        if split == "dev" and name in SHOWN:
             points.setdefault(record["step"], {})[name] = record["value"]
     for step, scores in sorted(points.items()):
         yield {"step": step, **scores}
@@ -157,14 +148,14 @@ def _scores(stage: Record) -> Iterator[str]:
     splits = [split for split in ("dev", "test") if split in stage]
     if not splits:  # it was stopped
         return
-    names = [name for name in _SCORES if any(name in stage[split] for split in splits)]
+    names = [name for name in SHOWN if any(name in stage[split] for split in splits)]
     yield from ("", "| | " + " | ".join(names) + " |", "|---|" + "---|" * len(names))
     for split in splits:
         yield f"| {split} | " + " | ".join(_number(stage[split].get(name)) for name in names) + " |"
 
 
 def _curve_table(curve: Sequence[Record]) -> Iterator[str]:
-    names = [name for name in _SCORES if any(name in point for point in curve)]
+    names = [name for name in SHOWN if any(name in point for point in curve)]
     yield from ("", "| step | " + " | ".join(f"dev {name}" for name in names) + " |", "|---|" + "---|" * len(names))
     for point in curve:
         yield f"| {point['step']:,} | " + " | ".join(_number(point.get(name)) for name in names) + " |"
