@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 EXIT_FAILURE = 1
 EXIT_USER_ERROR = 2
@@ -42,6 +42,15 @@ def main() -> None:
     except usage_error as error:
         error.show()
         code = EXIT_USER_ERROR
+    _leave(code)
+
+
+def _leave(code: int) -> NoReturn:
+    if int(os.environ.get("PADDLE_TRAINERS_NUM") or 1) > 1:
+        # One of several processes: what gloo takes down on the way out may abort when another has left before it.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
     sys.exit(code)
 
 

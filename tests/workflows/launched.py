@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -84,6 +85,7 @@ class Stage:
     def main(self, *arguments: str) -> Seen:
         """Run the command line, and return its exit code and streams."""
         self.patch.setattr(sys, "argv", ["paddle-tasks", *arguments])
+        self.patch.setattr(os, "_exit", sys.exit)  # there is more to play
         out, err = io.StringIO(), io.StringIO()
         code = 0
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):

@@ -46,6 +46,11 @@ def _ended(child: subprocess.Popen[str]) -> tuple[int, str, str]:
     return child.returncode, out, err
 
 
+def said(folder: Path) -> str:
+    """Return what all processes have written."""
+    return "".join(path.read_text(encoding="utf-8") for path in sorted((folder / "log").glob("workerlog.*")))
+
+
 @pytest.fixture(scope="module")
 def plain_config(small_config, tmp_path_factory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("config")
@@ -59,8 +64,7 @@ def stage(plain_config, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("stage")
     (folder / "config.json").write_text(json.dumps(plain_config), encoding="utf-8")
     outcome = launch(folder, "play", str(folder / "config.json"), str(folder))
-    log = "".join(path.read_text(encoding="utf-8") for path in sorted((folder / "log").glob("workerlog.*")))
-    assert outcome.code == 0, f"{outcome.stderr}\n{log}"
+    assert outcome.code == 0, f"{outcome.stderr}\n{said(folder)}"
     return folder
 
 
@@ -217,12 +221,12 @@ def test_the_command_line_stops_and_goes_on_under_the_launcher(stage, plain_conf
     config = {**plain_config, "run_dir": str(tmp_path / "run"), "model": {**plain_config["model"], "dropout": 0.3}}
     (tmp_path / "config.yaml").write_text(dump(load_config(config)), encoding="utf-8")
     outcome = launch(tmp_path, "cli", "5", "train", "config.yaml", "--quiet")
-    assert outcome.code == 75
+    assert outcome.code == 75, said(tmp_path)
     assert latest_state(tmp_path / "run")["progress"]["step"] == 6
     logs = [(tmp_path / f"log/workerlog.{rank}").read_text(encoding="utf-8") for rank in (0, 1)]
     assert [log.count("paddle-tasks: stopped by") for log in logs] == [1, 0]
     outcome = launch(tmp_path, "cli", "0", "train", "config.yaml", "--quiet")
-    assert outcome.code == 0
+    assert outcome.code == 0, said(tmp_path)
     assert differing(snapshot(tmp_path / "run"), snapshot(stage / "whole")) == set()
     logs = [(tmp_path / f"log/workerlog.{rank}").read_text(encoding="utf-8") for rank in (0, 1)]
     assert [log.count("accuracy") for log in logs] == [2, 0]
