@@ -18,6 +18,9 @@ SUFFIXES = (".png", ".svg")
 
 _COLOURS = {"positive": "#2ea043", "neutral": "#a8b1ba", "negative": "#da3633"}
 _OTHER = "#4c78a8"
+_WIDTH, _BELOW, _BAR, _ABOVE = 8, 0.6, 0.36, 0.4
+"""Inches: of the chart, of what stands below the bars, of a bar with its gap, of the legend above."""
+
 _KNOWN = ("Noto Sans CJK SC", "Source Han Sans SC", "WenQuanYi Micro Hei", "Microsoft YaHei", "PingFang SC", "SimHei")
 """Fonts that are tried first, of the many that may have the characters."""
 
@@ -49,7 +52,7 @@ def draw(summary: Summary, path: Path) -> bool:
         settings["font.family"] = font
     content = io.BytesIO()
     with mpl.rc_context(settings), _quiet():
-        figure = Figure(figsize=(8, 1.2 + 0.36 * len(aspects)))
+        figure = Figure(figsize=(_WIDTH, _BELOW + _BAR * len(aspects) + _ABOVE))
         _bars(figure, aspects, labels, summary.polarities)
         figure.savefig(content, format=path.suffix[1:], dpi=150, metadata={"Date": None} if is_svg else None)
     path.write_bytes(content.getvalue())
@@ -63,7 +66,8 @@ def _name(aspect: AspectSummary) -> str:
 
 
 def _bars(figure: Any, aspects: Sequence[AspectSummary], labels: Sequence[str], polarities: Sequence[str]) -> None:
-    axes = figure.add_axes((_margin(labels), 0.12, 0.96 - _margin(labels), 0.8))
+    height = figure.get_figheight()
+    axes = figure.add_axes((_margin(labels), _BELOW / height, 0.96 - _margin(labels), _BAR * len(aspects) / height))
     places = range(len(aspects))
     left = [0] * len(aspects)
     for polarity in polarities:
@@ -71,7 +75,8 @@ def _bars(figure: Any, aspects: Sequence[AspectSummary], labels: Sequence[str], 
         axes.barh(places, counts, left=left, color=_COLOURS.get(polarity, _OTHER), label=polarity)
         left = [before + count for before, count in zip(left, counts, strict=True)]
     if polarities:
-        axes.legend(loc="lower right", frameon=False)
+        # Above the bars, where it hides none however few they are.
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(polarities), frameon=False)
     else:
         axes.barh(places, [aspect.mentions for aspect in aspects], color=_OTHER)
     axes.set_yticks(places, labels, parse_math=False)  # a name may hold dollar signs
