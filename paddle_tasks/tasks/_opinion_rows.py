@@ -67,36 +67,9 @@ class Row:
         """Return what the row is trained in: parts of at most ``room`` tokens, cut between spans where that can be."""
         return [self.part(start, end) for start, end in whole_span_windows(self.tags, room)]
 
-    def with_shifted(self, share: float, generator: np.random.Generator) -> Row:
-        """Return the row with hard negatives for the pairs: copies of spans with an end moved by a token.
-
-        Args:
-            share: the part of the spans that have such a copy.
-            generator: draws which, and how.
-        """
-        aspects, opinions = (
-            (*spans, *_shifted(spans, len(self), share, generator)) for spans in (self.aspects, self.opinions)
-        )
-        others = IGNORED if (self.pairs == IGNORED).any() else NO_PAIR
-        pairs = np.full((1 + len(aspects), len(opinions)), others, dtype=np.int64)
-        pairs[: self.pairs.shape[0], : self.pairs.shape[1]] = self.pairs
-        return Row(self.ids, self.tags, aspects, opinions, pairs)
-
 
 def _inside(spans: Sequence[Range], start: int, end: int) -> list[int]:
     return [place for place, span in enumerate(spans) if start <= span[0] and span[1] <= end]
-
-
-def _shifted(spans: Sequence[Range], n_tokens: int, share: float, generator: np.random.Generator) -> list[Range]:
-    found: dict[Range, None] = {}
-    draws = generator.random(len(spans)), generator.integers(2, size=len(spans)), generator.integers(2, size=len(spans))
-    for span, chance, side, move in zip(spans, *(draw.tolist() for draw in draws), strict=True):
-        moved = list(span)
-        moved[side] += 2 * move - 1
-        is_span = 0 <= moved[0] < moved[1] <= n_tokens
-        if chance < share and is_span and (moved[0], moved[1]) not in spans:
-            found[moved[0], moved[1]] = None
-    return list(found)
 
 
 @dataclass(frozen=True, eq=False)

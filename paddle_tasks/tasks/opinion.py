@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-import numpy as np
 import paddle
 from paddle import nn
 from paddlenlp.datasets import MapDataset
@@ -36,7 +35,7 @@ from paddle_tasks.tasks._vocabulary import learn_tokenizer
 from paddle_tasks.text.tokenizer import Tokenizer
 from paddle_tasks.training.protocol import Evaluation
 from paddle_tasks.training.ranks import Ranks
-from paddle_tasks.training.settings import EvaluationSection, Fraction, LossSection, RunSection
+from paddle_tasks.training.settings import EvaluationSection, LossSection, RunSection
 
 _N_SPECIAL = 2  # [CLS] and [SEP]
 
@@ -57,16 +56,13 @@ class OpinionModel(EncoderSection):
     """The ``model`` section: an encoder, what tags its states, and what pairs the spans.
 
     ``head`` is ``linear``, ``crf`` or ``bilstm_crf``. ``pairs`` learns aspect, opinion and polarity together where
-    the data has them, with a head of ``pair_size`` units whose loss is multiplied with ``pair_loss_weight``; beside the
-    annotated spans it learns to leave alone copies of them with an end moved by a token, of so large a part of the
-    spans as ``shifted_spans`` says.
+    the data has them, with a head of ``pair_size`` units whose loss is multiplied with ``pair_loss_weight``.
     """
 
     head: TagHead = "crf"
     pairs: bool = True
     pair_size: PositiveInt = 128
     pair_loss_weight: Annotated[float, Field(gt=0.0)] = 1.0
-    shifted_spans: Fraction = 0.0
 
 
 class OpinionEvaluation(EvaluationSection):
@@ -219,14 +215,7 @@ class Task:
         self._sampler.set_epoch(epoch)
         for places in self._sampler.batches()[start:]:
             own = self.ranks.share(places)
-            yield collate([self._row(place, epoch) for place in own], own, self._framing)
-
-    def _row(self, place: int, epoch: int) -> Row:
-        """Return a train row as it is learnt in an epoch."""
-        share = self.config.model.shifted_spans
-        if not share or not self.names.polarities:
-            return self._rows[place]
-        return self._rows[place].with_shifted(share, np.random.default_rng([self.config.seed, epoch, place]))
+            yield collate([self._rows[place] for place in own], own, self._framing)
 
     # ---- model, loss and scores
 

@@ -144,52 +144,6 @@ def test_parts_are_cut_between_spans():
     assert len(row().parts(6)) == 1
 
 
-def test_shifted_spans_are_pairs_of_nothing():
-    whole, plain = row().with_shifted(1.0, np.random.default_rng(1)), row()
-    assert whole.aspects[:2] == plain.aspects
-    assert whole.opinions[:2] == plain.opinions
-    assert len(whole.aspects) + len(whole.opinions) > 4
-    for spans, before in ((whole.aspects, plain.aspects), (whole.opinions, plain.opinions)):
-        for start, end in spans[len(before) :]:
-            assert 0 <= start < end <= 6
-            assert min(abs(start - first) + abs(end - last) for first, last in before) == 1
-    assert whole.pairs[:3, :2].tolist() == plain.pairs.tolist()
-    assert not whole.pairs[3:].any()
-    assert not whole.pairs[:, 2:].any()
-    untouched = plain.with_shifted(0.0, np.random.default_rng(1))
-    assert (untouched.aspects, untouched.opinions) == (plain.aspects, plain.opinions)
-
-
-def test_of_what_nobody_has_annotated_shifted_spans_teach_nothing(tmp_path):
-    spans = [{"start": 0, "end": 1, "label": "aspect"}, {"start": 2, "end": 3, "label": "opinion"}]
-    pairs = [{"aspect": 0, "opinion": 1, "polarity": "positive"}]
-    path = lines(
-        tmp_path / "a.jsonl", {"text": "甲乙丙丁", "spans": spans, "pairs": pairs}, {"text": "甲乙丙戊", "spans": spans}
-    )
-    task = read_task("opinion", path, "model.shifted_spans=1", "training.batch_size=2")
-    (batch,) = task.batches_of(0, 0)
-    classes = dict(zip(batch.rows, batch.gold.pairs.numpy(), strict=True))
-    assert (classes[1] == -1).all()
-    assert classes[0][1, 0] == 1
-
-
-def test_what_is_shifted_is_a_function_of_seed_epoch_and_row():
-    task = read_task("opinion", FIXTURE, "model.shifted_spans=0.5")
-
-    def found(epoch: int) -> dict[int, Row]:
-        return {place: task._row(place, epoch) for place in range(len(task._rows))}
-
-    def spans(epoch: int) -> list:
-        return [(row.aspects, row.opinions) for row in found(epoch).values()]
-
-    assert spans(1) == spans(1)
-    assert spans(1) != spans(2)
-    (batch,) = read_task("opinion", FIXTURE, "model.shifted_spans=0.5", "training.batch_size=12").batches_of(1, 0)
-    for place, own in zip(batch.rows, batch.gold.aspects.numpy().tolist(), strict=True):
-        expected = [[start + 1, end + 1] for start, end in found(1)[place].aspects]
-        assert own[: len(expected)] == expected
-
-
 def test_the_loss_counts_the_tokens_that_have_a_tag_and_weighs_pairs():
     task = read_task("opinion", FIXTURE, "training.batch_size=12")
     model = task.build_model()
