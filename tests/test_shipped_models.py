@@ -11,6 +11,7 @@ import paddle
 import pytest
 from safetensors.numpy import load_file
 
+from paddle_tasks.data.catalogue import SAMPLES
 from paddle_tasks.data.documents import CorpusSection, Document, read_documents
 from paddle_tasks.inference.predictor import pipeline
 from paddle_tasks.models.masked_lm import load_masked_lm
@@ -104,3 +105,34 @@ def test_few_tokens_are_unknown(folder: Path, name: str):
     packed = tokenizer.encode_packed(lines, max_length=4000)
     n_tokens = packed.lengths.sum() - 2 * len(lines)
     assert (packed.input_ids == tokenizer.unk_id).sum() / n_tokens <= 0.0005
+
+
+# ---- the sentiment model
+
+
+def test_the_sentiment_model_answers_by_name():
+    answer = pipeline("sentiment")("房间干净，就是早餐太差了")
+    assert answer["label"] == "negative"
+    assert sum(answer["probabilities"].values()) == pytest.approx(1.0)
+    assert [found["label"] for found in pipeline("sentiment")(["服务态度差到极点", "便宜又好用，会回购"])] == [
+        "negative",
+        "positive",
+    ]
+
+
+def test_it_knows_the_sample_reviews_that_it_has_not_seen():
+    rows = [line.split("\t") for line in (SAMPLES / "sentiment/test.tsv").read_text(encoding="utf-8").splitlines()[1:]]
+    answers = pipeline("sentiment")([text for _, _, text in rows])
+    right = [answer["label"] == label for answer, (label, _, _) in zip(answers, rows, strict=True)]
+    assert np.mean(right) > 0.82
+    assert len(rows) > 600
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason=f"no public data in {DATA}")
+def test_rounding_its_weights_has_not_moved_its_score():
+    stage = json.loads((ASSETS / "sentiment" / STAGES).read_text(encoding="utf-8"))[-1]
+    lines = (DATA / "sentiment/chnsenticorp/test.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    labels, texts = zip(*(line.split("\t", 1) for line in lines), strict=True)
+    found = [{"1": "positive", "0": "negative"}[label] for label in labels]
+    right = [answer["label"] == label for answer, label in zip(pipeline("sentiment")(list(texts)), found, strict=True)]
+    assert np.mean(right) == pytest.approx(stage["test"]["accuracy"], abs=1e-3)
