@@ -20,7 +20,8 @@ class ClassificationLoss:
     """The loss of a batch, summed over its rows.
 
     With y a row's label and p its probabilities, its loss is ``w[y] * sum_c q[c] * (1 - p[c])**gamma * -log p[c]``,
-    where q holds ``1 - e`` for y and ``e / classes`` for each class on top. As it comes that is the cross-entropy.
+    where q holds ``1 - e`` for y and ``e / classes`` for each class on top. As it comes that is the cross-entropy. With
+    the answer t of teachers, q is ``(1 - a) * q + a * t``.
 
     Attributes:
         label_smoothing: e, the share of a label that goes to all classes alike (Szegedy et al. 2016,
@@ -33,14 +34,19 @@ class ClassificationLoss:
             dropout, the mean of their losses, and alpha times the mean of the two Kullback-Leibler divergences
             between their answers. That is the authors' code; their formula adds the two losses up, so its alpha is
             twice this one.
+        teacher_weight: a, what teachers' answers count (Hinton et al. 2015, https://arxiv.org/abs/1503.02531, with a
+            temperature of 1); without answers it changes nothing.
     """
 
     label_smoothing: float = 0.0
     class_weights: Sequence[float] | None = None
     focal_gamma: float = 0.0
     r_drop: float = 0.0
+    teacher_weight: float = 0.5
 
-    def __call__(self, forward: Callable[..., Tensor], inputs: Sequence[Tensor], labels: Tensor) -> Tensor:
+    def __call__(
+        self, forward: Callable[..., Tensor], inputs: Sequence[Tensor], labels: Tensor, answers: Tensor | None = None
+    ) -> Tensor:
         """Return the summed loss of a model on a batch.
 
         R-Drop's two passes are one over the batch twice, whose two halves get dropout masks of their own.
@@ -49,26 +55,30 @@ class ClassificationLoss:
             forward: gives the logits <float>[batch, classes] of its inputs.
             inputs: tensors whose first axis is the batch.
             labels: <int64>[batch].
+            answers: the teachers' probabilities <float32>[batch, classes], if there are teachers.
 
         Returns:
             <float32>[].
         """
         if not self.r_drop:
-            return self.of_logits(forward(*inputs), labels)
+            return self.of_logits(forward(*inputs), labels, answers)
         logits = forward(*(paddle.concat([tensor, tensor]) for tensor in inputs)).astype("float32")
         first, second = paddle.chunk(logits, 2)
-        both = self.of_logits(logits, paddle.concat([labels, labels])) / 2
+        twice = None if answers is None else paddle.concat([answers, answers])
+        both = self.of_logits(logits, paddle.concat([labels, labels]), twice) / 2
         return both + self.r_drop * symmetric_divergence(first, second)
 
-    def of_logits(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Return the summed loss <float32>[] of logits <float>[batch, classes] and labels <int64>[batch]."""
+    def of_logits(self, logits: Tensor, labels: Tensor, answers: Tensor | None = None) -> Tensor:
+        """Return the summed loss <float32>[] of logits <float>[batch, classes]; the rest is as in a call."""
         logits = logits.astype("float32")
-        if self._is_plain:
+        if self._is_plain and answers is None:
             return functional.cross_entropy(logits, labels, reduction="sum")
         log_probs = functional.log_softmax(logits, axis=-1)
         targets = functional.one_hot(labels, logits.shape[-1])
         if self.label_smoothing:
             targets = functional.label_smooth(targets, epsilon=self.label_smoothing)
+        if answers is not None:
+            targets = (1 - self.teacher_weight) * targets + self.teacher_weight * answers
         terms = -targets * log_probs
         if self.focal_gamma:
             terms = terms * _unknown(log_probs) ** self.focal_gamma

@@ -43,6 +43,7 @@ from paddle_tasks.models.saving import load_encoder, load_state, save_pretrained
 from paddle_tasks.tasks import SETTINGS
 from paddle_tasks.tasks._frozen import TextVectors, vectors_are_fixed
 from paddle_tasks.tasks._loss import build_loss
+from paddle_tasks.tasks._teachers import Teachers
 from paddle_tasks.tasks._vocabulary import learn_tokenizer
 from paddle_tasks.text.packing import PackedIds
 from paddle_tasks.text.tokenizer import Tokenizer
@@ -97,6 +98,7 @@ class TextClassification:
         self._datasets: dict[str, MapDataset] = {}
         self.labels, self.label_names = (), {}
         self._loss = ClassificationLoss()
+        self._teachers = Teachers(config.training.loss.teachers)
         self._vectors = TextVectors()
         self.ranks = Ranks()
 
@@ -120,6 +122,7 @@ class TextClassification:
         else:
             self.tokenizer = Tokenizer.load(tokenizer_folder(source))
         self._train = self._encoded(train)
+        self._teachers.ask(self)
 
     def read_splits(self) -> None:
         """Read and check data and labels, which is all that a classifier without an encoder needs; write nothing."""
@@ -234,11 +237,12 @@ class TextClassification:
 
     def loss(self, model: nn.Layer, batch: Batch) -> tuple[paddle.Tensor, int]:
         """Return the summed loss <float32>[] of a batch, as `training.loss` asks for it, and its number of rows."""
+        answers = self._teachers.answers(batch.rows)
         if self._keeps_vectors(model):
             vectors = self._text_vectors(model, self._train)[list(batch.rows)]
-            return self._loss(model.classify, (vectors,), batch.labels), len(batch.rows)
+            return self._loss(model.classify, (vectors,), batch.labels, answers), len(batch.rows)
         inputs = (batch.input_ids, batch.token_type_ids, batch.lengths)
-        return self._loss(model, inputs, batch.labels), len(batch.rows)
+        return self._loss(model, inputs, batch.labels, answers), len(batch.rows)
 
     def _keeps_vectors(self, model: nn.Layer) -> bool:
         return self.config.training.cache_frozen and vectors_are_fixed(model)

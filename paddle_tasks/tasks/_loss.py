@@ -28,6 +28,7 @@ def build_loss(section: LossSection, labels: Sequence[str], train: Sequence[Labe
         class_weights=_class_weights(section, labels, train),
         focal_gamma=section.focal_gamma,
         r_drop=section.r_drop,
+        teacher_weight=section.teacher_weight,
     )
 
 

@@ -54,6 +54,28 @@ def test_it_is_the_sum_of_its_definition(options):
     assert summed(options) == pytest.approx(expected_rows(LOGITS, LABELS, **options).sum(), rel=1e-5)
 
 
+@each_option
+def test_answers_of_teachers_are_mixed_into_the_labels(options):
+    """Of rows whose teachers are sure, the loss is that of labels drawn with the teachers' weight."""
+    told = np.array([2, 0, 1, 1])
+    answers = paddle.to_tensor(np.eye(3, dtype=np.float32)[told])
+    inputs = paddle.to_tensor(LOGITS), paddle.to_tensor(LABELS), answers
+    found = float(ClassificationLoss(**options, teacher_weight=0.3).of_logits(*inputs))
+    plain, weights = {**options, "class_weights": None}, np.array(options.get("class_weights") or [1.0] * 3)[LABELS]
+    by_label = expected_rows(LOGITS, LABELS, **plain)
+    by_teacher = expected_rows(LOGITS, told, **{**plain, "label_smoothing": 0.0})
+    assert found == pytest.approx((weights * (0.7 * by_label + 0.3 * by_teacher)).sum(), rel=1e-5)
+
+
+def test_r_drop_hears_the_teachers_too():
+    answers = paddle.to_tensor(softmax(LOGITS[::-1]).astype(np.float32))
+    inputs, labels = (paddle.to_tensor(LOGITS),), paddle.to_tensor(LABELS)
+    without_noise = ClassificationLoss(r_drop=1.0)(lambda logits: logits, inputs, labels, answers)
+    assert float(without_noise) == pytest.approx(
+        float(ClassificationLoss().of_logits(*inputs, labels, answers)), rel=1e-5
+    )
+
+
 def test_every_option_does_something():
     values = [summed(options) for options in OPTIONS.values()]
     assert min(abs(a - b) for i, a in enumerate(values) for b in values[:i]) > 0.05
