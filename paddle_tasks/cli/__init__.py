@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
@@ -48,8 +49,9 @@ def main() -> None:
 def _leave(code: int) -> NoReturn:
     if int(os.environ.get("PADDLE_TRAINERS_NUM") or 1) > 1:
         # One of several processes: what gloo takes down on the way out may abort when another has left before it.
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):  # nobody is there to read it
+                stream.flush()
         os._exit(code)
     sys.exit(code)
 

@@ -204,8 +204,9 @@ def _splits(
 
 def _model(config: Mapping[str, Any], encoder: str | None = None) -> str:
     name = encoder or str((config.get("model") or {}).get("encoder", ""))
-    frozen = (config.get("training") or {}).get("freeze")
-    return f"{name}, frozen: {', '.join(frozen)}" if frozen else name
+    training = config.get("training") or {}
+    told = {"frozen": training.get("freeze"), "taught by": (training.get("loss") or {}).get("teachers")}
+    return name + "".join(f", {what}: {', '.join(values)}" for what, values in told.items() if values)
 
 
 def _metric(config: Mapping[str, Any], scored: Mapping[str, Mapping[str, Figure]]) -> str:

@@ -124,6 +124,11 @@ class TextClassification:
         self._train = self._encoded(train)
         self._teachers.ask(self)
 
+    @property
+    def taught_by(self) -> str:
+        """A digest of what the teachers say of the train rows; empty without teachers."""
+        return self._teachers.digest
+
     def read_splits(self) -> None:
         """Read and check data and labels, which is all that a classifier without an encoder needs; write nothing."""
         self.label_names = read_label_names(self.config.data.label_names)

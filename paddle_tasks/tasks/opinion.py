@@ -88,6 +88,7 @@ class Task:
     """
 
     FIELDS: ClassVar[tuple[str, ...]] = ("text",)
+    taught_by = ""
     METRICS: ClassVar[tuple[str, ...]] = (*SPAN_SCORES, *TRIPLET_SCORES, "loss")
     Config: ClassVar[type[OpinionConfig]] = OpinionConfig
 

@@ -88,6 +88,7 @@ class Task:
     """A masked language model over the documents of the configuration."""
 
     FIELDS: ClassVar[tuple[str, ...]] = ("text",)
+    taught_by = ""
     METRICS: ClassVar[tuple[str, ...]] = ("loss", "perplexity", "accuracy", "word_accuracy")
     Config: ClassVar[type[PretrainingConfig]] = PretrainingConfig
 

@@ -59,6 +59,10 @@ class Task(Protocol):
     splits: Mapping[SplitName, Split[Any]]
     ranks: Ranks
 
+    @property
+    def taught_by(self) -> str:
+        """A digest of what it learns from besides its splits; empty when there is nothing."""
+
     def read(self) -> None:
         """Read and check everything a run needs, and write nothing: data, labels, vocabulary, encoder's name.
 

@@ -58,7 +58,8 @@ class LossSection(Section):
     ``class_weights`` is ``balanced`` (rows / (labels * rows of the label)), a number for each label in the order of
     ``data.labels``, or numbers by label, where a label that is not named counts 1. ``focal_gamma`` and ``r_drop`` are
     off at 0; R-Drop computes every batch twice. ``teachers`` are folders of runs or models of the same task and labels;
-    their mean answer to each train row is mixed into its label with ``teacher_weight``: distillation.
+    their mean answer to each train row is mixed into its label with ``teacher_weight``: distillation. They must not
+    have learnt from rows of dev or test, which is only checked for folds of the same file.
     """
 
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0

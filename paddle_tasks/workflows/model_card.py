@@ -131,6 +131,7 @@ def _sources(sources: Any) -> Iterator[str]:
 
 def _settings(config: Mapping[str, Any]) -> Iterator[str]:
     optimizer, training = config["optimizer"], config["training"]
+    loss = training["loss"]
     said = {
         "learning rate": optimizer["learning_rate"],
         "schedule": optimizer["schedule"],
@@ -139,6 +140,8 @@ def _settings(config: Mapping[str, Any]) -> Iterator[str]:
         "rows a batch": training["batch_size"],
         "length": training["max_length"],
         **config["data"].get("masking", {}),
+        "teachers": ", ".join(loss.get("teachers", ())) or None,
+        "teacher weight": loss.get("teacher_weight") if loss.get("teachers") else None,
     }
     yield ""
     yield "Settings: " + ", ".join(f"{name} {value}" for name, value in said.items() if value is not None) + "."

@@ -76,7 +76,7 @@ def _bars(figure: Any, aspects: Sequence[AspectSummary], labels: Sequence[str], 
         left = [before + count for before, count in zip(left, counts, strict=True)]
     if polarities:
         # Above the bars, where it hides none however few they are.
-        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(polarities), frameon=False)
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=min(3, len(polarities)), frameon=False)
     else:
         axes.barh(places, [aspect.mentions for aspect in aspects], color=_OTHER)
     axes.set_yticks(places, labels, parse_math=False)  # a name may hold dollar signs

@@ -306,6 +306,11 @@ class _Training:
                     f"{self.folder.path}: data.{name} ({split.path}) has changed since this run began, so it cannot be "
                     "continued exactly; put the file back, or start anew with --fresh"
                 )
+        if checkpoint.state.get("taught_by", "") != self.task.taught_by:
+            raise CheckpointError(
+                f"{self.folder.path}: a model of training.loss.teachers has changed since this run began, so it cannot "
+                "be continued exactly; put the model back, or start anew with --fresh"
+            )
 
     def _session(self, tracker: Tracker) -> Session:
         config = self.config
@@ -322,7 +327,10 @@ class _Training:
             save_every=config.training.save_every_steps,
             log_every=config.logging.every_steps,
             patience=config.training.early_stopping_patience,
-            state={"data": {name: split.sha256 for name, split in self.task.splits.items()}},
+            state={
+                "data": {name: split.sha256 for name, split in self.task.splits.items()},
+                "taught_by": self.task.taught_by,
+            },
         )
 
     def _averaged(self) -> contextlib.AbstractContextManager[None]:

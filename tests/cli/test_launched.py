@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 
 import pytest
 import typer
 
+from paddle_tasks.cli import main
 from paddle_tasks.cli.launched import one_voice
 from paddle_tasks.errors import ConfigError, Interrupted, NonFiniteError
 from paddle_tasks.training.ranks import Ranks
 
 ENDS = [(ConfigError("wrong"), 2), (Interrupted("stopped"), 75), (NonFiniteError("nan"), 1)]
+
+
+class LeftAtOnceError(Exception):
+    """In the place of `os._exit`."""
 
 
 @pytest.fixture
@@ -59,3 +66,16 @@ def test_the_launcher_cannot_spoil_the_exit_code(as_rank, size, handler):
     as_rank(0, size)
     assert run().size == size
     assert signal.getsignal(signal.SIGTERM) is handler
+
+
+@pytest.mark.parametrize(("processes", "ended"), [("1", SystemExit), ("2", LeftAtOnceError)])
+def test_one_of_several_processes_leaves_without_taking_anything_down(monkeypatch, processes, ended):
+    def leave(code: int) -> None:
+        raise LeftAtOnceError(code)
+
+    monkeypatch.setenv("PADDLE_TRAINERS_NUM", processes)
+    monkeypatch.setattr(os, "_exit", leave)
+    monkeypatch.setattr(sys, "argv", ["paddle-tasks", "config", "nowhere.yaml"])
+    with pytest.raises(ended) as how:
+        main()
+    assert how.value.args == (2,)
