@@ -94,10 +94,11 @@ def _key(span: Any) -> tuple[int, int, str]:
 
 
 def _both(example: OpinionExample, finding: Finding) -> str:
-    found = marked(example.text, [span for span, _ in finding.spans])
-    said = "".join(f"\n  {_said(example.text, pair)} {prob:.2f}" for pair, prob in finding.pairs)
-    annotated = "".join(f"\n  {_said(example.text, pair)}" for pair in example.pairs or ())
-    return f"predicted: {found}{said}\nannotated: {marked(example.text, example.spans)}{annotated}"
+    # One line with separators of its own, since VisualDL shows every line break as a space.
+    found = [f"{_said(example.text, pair)} {prob:.2f}" for pair, prob in finding.pairs]
+    annotated = [_said(example.text, pair) for pair in example.pairs or ()]
+    predicted = " → ".join([marked(example.text, [span for span, _ in finding.spans]), *found])
+    return f"predicted: {predicted} ‖ annotated: {' → '.join([marked(example.text, example.spans), *annotated])}"
 
 
 def _said(text: str, pair: Pair) -> str:

@@ -220,13 +220,11 @@ def test_records_and_highlighted_texts():
     assert [span["text"] for span in first["predicted"]] == ["房间", "很大", "差"]
     assert [triplet["aspect"] and triplet["aspect"]["text"] for triplet in first["triplets"]] == ["房间", None]
     assert "gold_triplets" not in second
-    assert scored().highlighted()["review_1"].split("\n") == [
-        "predicted: 【房间｜aspect】【很大｜opinion】，服务【差｜opinion】",
-        "  房间 · 很大 · good 0.60",
-        "  – · 差 · bad 0.50",
-        "annotated: 【房间｜aspect】很【大｜opinion】，【服务｜aspect】【差｜opinion】",
-        "  房间 · 大 · good",
-        "  服务 · 差 · bad",
+    assert scored().highlighted()["review_1"].split(" ‖ ") == [
+        "predicted: 【房间｜aspect】【很大｜opinion】，服务【差｜opinion】"
+        " → 房间 · 很大 · good 0.60 → – · 差 · bad 0.50",
+        "annotated: 【房间｜aspect】很【大｜opinion】，【服务｜aspect】【差｜opinion】"
+        " → 房间 · 大 · good → 服务 · 差 · bad",
     ]
     assert marked("甲乙丙", [Span(1, 3, "b"), Span(0, 2, "a")]) == "【甲乙｜a】丙"
 
@@ -292,6 +290,6 @@ def test_visualdl_shows_f1_by_label_and_highlighted_reviews(tmp_path):
     texts = visualdl_texts(tmp_path / "run" / "vdl")
     assert set(texts) == {f"dev/review_{number}" for number in range(1, 6)}
     assert [step for step, _ in texts["dev/review_1"]] == [1, 2]
-    first = texts["dev/review_1"][0][1].split("\n")
-    assert first[0].startswith("predicted: ")
-    assert "annotated: 【房间｜aspect】【干净｜opinion】，【早餐｜aspect】很【差｜opinion】" in first
+    predicted, annotated = texts["dev/review_1"][0][1].split(" ‖ ")
+    assert predicted.startswith("predicted: ")
+    assert annotated.startswith("annotated: 【房间｜aspect】【干净｜opinion】，【早餐｜aspect】很【差｜opinion】 → ")
