@@ -6,7 +6,7 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,12 +96,24 @@ def _margin(labels: Sequence[str]) -> float:
 
 def _font(text: str) -> str | None:
     """Return an installed font with all characters of a text; None when there is none."""
-    from matplotlib import font_manager
-    from matplotlib.ft2font import FT2Font
+    from matplotlib.font_manager import findSystemFonts, fontManager
 
     needed = {ord(character) for character in text if not character.isspace()}
-    entries = sorted(font_manager.fontManager.ttflist, key=lambda entry: (entry.name not in _KNOWN, entry.name))
-    for entry in entries:
+    found = _first_with(needed, fontManager.ttflist)
+    if found is None:  # Matplotlib keeps its list of fonts; there may be new ones
+        listed = list(fontManager.ttflist)
+        for path in sorted({*findSystemFonts()} - {entry.fname for entry in listed}):
+            with contextlib.suppress(OSError, RuntimeError):
+                fontManager.addfont(path)
+        found = _first_with(needed, fontManager.ttflist[len(listed) :])
+    return found
+
+
+def _first_with(needed: set[int], entries: Iterable[Any]) -> str | None:
+    """Return the name of the best-known font with all those characters."""
+    from matplotlib.ft2font import FT2Font
+
+    for entry in sorted(entries, key=lambda entry: (entry.name not in _KNOWN, entry.name)):
         try:
             found = needed <= set(FT2Font(entry.fname).get_charmap())
         except (OSError, RuntimeError):  # it was uninstalled, or cannot be read

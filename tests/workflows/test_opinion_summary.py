@@ -6,6 +6,7 @@ import json
 import xml.etree.ElementTree as ET
 
 import pytest
+from matplotlib import font_manager
 from matplotlib.image import imread
 
 from paddle_tasks.data.opinion_readers import load_opinions
@@ -115,6 +116,16 @@ def test_the_last_resort_is_no_font():
     # Of Egyptian hieroglyphs and an unassigned character no usual font has both.
     assert opinion_chart._font("\U00013000\U000e1000") is None
     assert opinion_chart._font("abc")
+
+
+def test_a_font_that_was_installed_lately_is_found(monkeypatch):
+    path = font_manager.findfont("DejaVu Sans")
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", [])
+    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: ["/nowhere.ttf", path])
+    assert opinion_chart._font("abc") == "DejaVu Sans"
+    monkeypatch.setattr(font_manager, "findSystemFonts", list)
+    monkeypatch.setattr(font_manager.fontManager, "ttflist", [])
+    assert opinion_chart._font("abc") is None
 
 
 def test_the_first_bars_alone_are_drawn(tmp_path):
