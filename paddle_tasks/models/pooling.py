@@ -45,7 +45,7 @@ def pool(pooling: FixedPooling, states: Tensor, first: Tensor, lengths: Tensor) 
 
 
 def _mean(states: Tensor, lengths: Tensor) -> Tensor:
-    return _zeroed(states, lengths).sum(axis=1) / lengths.unsqueeze(1).astype("float32")
+    return zeroed(states, lengths).sum(axis=1) / lengths.unsqueeze(1).astype("float32")
 
 
 def _max(states: Tensor, lengths: Tensor) -> Tensor:
@@ -71,13 +71,13 @@ class AttentionPooling(nn.Layer):  # type: ignore[misc]
     def forward(self, states: Tensor, first: Tensor, lengths: Tensor) -> Tensor:
         """Return <float>[batch, width], of the type of ``states``; see `pool` for the arguments."""
         del first
-        wide = _zeroed(states.astype("float32"), lengths)
+        wide = zeroed(states.astype("float32"), lengths)
         pooled = paddle.bmm(self._weights(wide, lengths).unsqueeze(1), wide).squeeze(1)
         return pooled.astype(states.dtype)
 
     def weights(self, states: Tensor, lengths: Tensor) -> Tensor:
         """Return each position's weight <float32>[batch, length]: 1 together in each text, and 0 in the padding."""
-        return self._weights(_zeroed(states.astype("float32"), lengths), lengths)
+        return self._weights(zeroed(states.astype("float32"), lengths), lengths)
 
     def _weights(self, states: Tensor, lengths: Tensor) -> Tensor:
         scores = self.context(functional.tanh(self.projection(states))).squeeze(2).astype("float32")
@@ -87,7 +87,7 @@ class AttentionPooling(nn.Layer):  # type: ignore[misc]
         return paddle.where(real, weights, paddle.zeros_like(weights))
 
 
-def _zeroed(states: Tensor, lengths: Tensor) -> Tensor:
+def zeroed(states: Tensor, lengths: Tensor) -> Tensor:
     """Return the states with zeros in the padding. Chosen, not multiplied by 0 and 1: NaN x 0 is NaN."""
     real = real_positions(lengths, states.shape[1]).unsqueeze(2)
     return paddle.where(real, states, paddle.zeros_like(states))

@@ -5,33 +5,68 @@ from __future__ import annotations
 from typing import Literal
 
 import paddle
-from paddle import Tensor
+from paddle import Tensor, nn
+from paddle.nn import functional
 
+from paddle_tasks.errors import ConfigError
 from paddle_tasks.models.base import Encoder, real_positions
 from paddle_tasks.models.classifier import Output, TextClassifier
 from paddle_tasks.models.heads import CosineHead, Head
-from paddle_tasks.models.pooling import Pooling
+from paddle_tasks.models.pooling import Pooling, zeroed
 
-PairKind = Literal["cross", "bi"]
+PairKind = Literal["cross", "aligned", "bi"]
+
+
+class Alignment(nn.Layer):  # type: ignore[misc]
+    """Compares each token with what it finds in the other text.
+
+    A token attends to the other text by scaled dot products; the comparison of its state h with the mean m that it
+    finds there is relu(W [h; m; |h - m|; h * m] + b). Attending and comparing are Parikh et al.'s (2016,
+    https://arxiv.org/abs/1606.01933), the four ways to compare ESIM's (Chen et al. 2017,
+    https://arxiv.org/abs/1609.06038).
+    """
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.compare = nn.Linear(4 * width, width)
+
+    def forward(self, states: Tensor, token_type_ids: Tensor, lengths: Tensor) -> Tensor:
+        """Return the comparisons <float>[batch, length, width] of states of that shape; padding may hold anything."""
+        own = zeroed(states, lengths)  # 0 x NaN is NaN
+        met = paddle.bmm(self._weights(own, token_type_ids, lengths).astype(own.dtype), own)
+        return functional.relu(self.compare(self.dropout(paddle.concat([own, met, (own - met).abs(), own * met], -1))))
+
+    def _weights(self, states: Tensor, token_type_ids: Tensor, lengths: Tensor) -> Tensor:
+        """Return <float32>[batch, length, length], by rows: 1 together over the other text, 0 elsewhere."""
+        scores = paddle.bmm(states, states.transpose([0, 2, 1])).astype("float32") / states.shape[-1] ** 0.5
+        real = real_positions(lengths, states.shape[1]).unsqueeze(1)
+        other = real & (token_type_ids.unsqueeze(1) != token_type_ids.unsqueeze(2))
+        return functional.softmax(paddle.where(other, scores, paddle.full_like(scores, -1e9)), axis=-1)
 
 
 class PairClassifier(TextClassifier):
     """Tells whether two texts mean the same.
 
     ``cross`` reads them as one input with segment ids: [CLS] a [SEP] b [SEP] -> encoder -> pooling -> head, as BERT
-    does (Devlin et al. 2019, https://arxiv.org/abs/1810.04805, section 3). ``bi`` reads each by itself, with the same
-    encoder, and compares their vectors by their cosine alone (Reimers & Gurevych 2019,
-    https://arxiv.org/abs/1908.10084): a text's vector can be kept and compared with many others.
+    does (Devlin et al. 2019, https://arxiv.org/abs/1810.04805, section 3). ``aligned`` puts an
+    `Alignment` between encoder and pooling, since a small encoder that has read little is slow to find out what there
+    is to compare. ``bi`` reads each by itself, with the same encoder, and compares their vectors by their cosine alone
+    (Reimers & Gurevych 2019, https://arxiv.org/abs/1908.10084): a text's vector can be kept and compared with many.
     """
 
     def __init__(
         self, encoder: Encoder, *, kind: PairKind, pooling: Pooling, head: Head, output: Output, dropout: float
     ) -> None:
         output = "sigmoid" if kind == "bi" else output
+        if kind == "aligned" and pooling == "cls":
+            raise ConfigError("model.pooling: aligned tokens are pooled by mean, max or attention, not by cls")
         super().__init__(encoder, n_classes=2, pooling=pooling, head=head, output=output, dropout=dropout)
         self.kind = kind
         if kind == "bi":
             self.head = CosineHead()
+        if kind == "aligned":
+            self.align = Alignment(encoder.width, dropout)
 
     def text_vectors(self, input_ids: Tensor, token_type_ids: Tensor, lengths: Tensor) -> Tensor:
         """Return what the head sees of each pair: <float32>[batch, width], of ``bi`` [batch, 2 * width].
@@ -43,6 +78,9 @@ class PairClassifier(TextClassifier):
         """
         if self.kind == "cross":
             return super().text_vectors(input_ids, token_type_ids, lengths)
+        if self.kind == "aligned":
+            states, first = self.encoder(input_ids, token_type_ids, lengths)
+            return self.pool(self.align(states, token_type_ids, lengths), first, lengths)
         ids, own = parted(input_ids, token_type_ids, lengths)
         vectors = super().text_vectors(ids, paddle.zeros_like(ids), own)
         return paddle.concat(paddle.chunk(vectors, 2), axis=1)

@@ -14,9 +14,8 @@ from paddle_tasks.data.batches import Batch
 
 
 def vectors_are_fixed(model: nn.Layer) -> bool:
-    """Tell whether nothing that a text's vector depends on is trained: neither the encoder nor the pooling."""
-    parts = (model.encoder, model.pool)
-    return all(value.stop_gradient for part in parts if isinstance(part, nn.Layer) for value in part.parameters())
+    """Tell whether nothing that a text's vector depends on is trained: nothing but the head."""
+    return all(value.stop_gradient for name, value in model.named_parameters() if not name.startswith("head."))
 
 
 class TextVectors:

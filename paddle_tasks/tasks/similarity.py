@@ -36,9 +36,10 @@ def _threshold(value: Any, validate: Callable[[Any], Any]) -> Any:
 class PairSection(ClassifierSection):
     """The ``model`` section: how two texts are compared, and from which probability on they are similar.
 
-    ``kind`` is ``cross`` (read together, with segment ids) or ``bi`` (each by itself, compared by their cosine;
-    ``head`` and ``output`` are not looked at). ``threshold`` is that of the second label's probability: what scores
-    best on dev, by ``accuracy`` or ``f1``, or a number.
+    ``kind`` is ``cross`` (read together, with segment ids), ``aligned`` (so too, and each token is compared with what
+    it finds in the other text) or ``bi`` (each by itself, compared by their cosine; ``head`` and ``output`` are not
+    looked at). ``threshold`` is that of the second label's probability: what scores best on dev, by ``accuracy`` or
+    ``f1``, or a number.
     """
 
     kind: PairKind = "cross"
@@ -92,7 +93,7 @@ class Task(TextClassification):
         pairs = [parted(text) for text in texts]
         first, second = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
         code = partial(encoded, self.tokenizer, max_length=self.config.training.max_length)
-        return code(first, second) if self.config.model.kind == "cross" else side_by_side(code(first), code(second))
+        return code(first, second) if self.config.model.kind != "bi" else side_by_side(code(first), code(second))
 
     def _layer(self, encoder: Encoder) -> nn.Layer:
         return self.Model(encoder, kind=self.config.model.kind, **self._parts())

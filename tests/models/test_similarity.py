@@ -6,9 +6,10 @@ import numpy as np
 import paddle
 import pytest
 
+from paddle_tasks.errors import ConfigError
 from paddle_tasks.models.heads import CosineHead
 from paddle_tasks.models.sentiment import SentimentClassifier
-from paddle_tasks.models.similarity import PairClassifier, parted
+from paddle_tasks.models.similarity import Alignment, PairClassifier, parted
 
 from .conftest import PRETRAINED, batch, make_encoder
 
@@ -70,6 +71,41 @@ def test_the_order_of_a_pair_matters_only_when_it_is_read_together():
     together, apart = pairs(), pairs("bi")
     assert abs(together(ids, types, lengths) - together(turned, types, lengths)).max() > 1e-4
     np.testing.assert_allclose(apart(ids, types, lengths), apart(turned, types, lengths), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("padding", [0, float("nan")])
+def test_each_token_is_compared_with_what_it_finds_in_the_other_text(padding):
+    paddle.seed(3)
+    layer, width = Alignment(6, 0.0), 6
+    _, types, lengths = batch(LENGTHS)
+    states = paddle.randn([len(LENGTHS), max(LENGTHS), width])
+    for row, length in enumerate(LENGTHS):
+        states[row, length:] = padding
+    found = layer(states, types, lengths).numpy()
+    weight, bias = layer.compare.weight.numpy(), layer.compare.bias.numpy()
+    for row, (start, length) in enumerate(zip(halves(LENGTHS), LENGTHS, strict=True)):
+        own = states[row, :length].numpy().astype(np.float64)
+        for place in range(length):
+            others = own[start:] if place < start else own[:start]
+            chances = np.exp(others @ own[place] / np.sqrt(width))
+            met = chances @ others / chances.sum()
+            expected = np.concatenate([own[place], met, abs(own[place] - met), own[place] * met]) @ weight + bias
+            np.testing.assert_allclose(found[row, place], np.maximum(expected, 0), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["bert", "bilstm", "textcnn"])
+def test_what_is_aligned_is_pooled_and_learnt(name):
+    model, (ids, types, lengths) = pairs("aligned", name), batch(LENGTHS, padding=7)
+    logits = model(ids, types, lengths)
+    for row, length in enumerate(LENGTHS):
+        alone = model(ids[row : row + 1, :length], types[row : row + 1, :length], lengths[row : row + 1])
+        np.testing.assert_allclose(logits[row].numpy(), alone[0].numpy(), rtol=0, atol=1e-5)
+    assert abs(logits - model(ids, paddle.zeros_like(types), lengths)).max() > 1e-3
+    model.train()
+    model(ids, types, lengths)[:, 1].sum().backward()
+    assert float(abs(model.align.compare.weight.grad).max()) > 0
+    with pytest.raises(ConfigError, match="aligned tokens are pooled by mean, max or attention"):
+        pairs("aligned", name, "cls")
 
 
 def test_equal_texts_are_as_similar_as_can_be():

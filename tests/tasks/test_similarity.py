@@ -15,6 +15,7 @@ from paddle_tasks.data.splits import LabelledText, Split
 from paddle_tasks.errors import ConfigError, DataError
 from paddle_tasks.inference.predictor import load, options_of
 from paddle_tasks.tasks import SETTINGS
+from paddle_tasks.tasks._frozen import vectors_are_fixed
 from paddle_tasks.tasks.similarity import Task
 from paddle_tasks.workflows.evaluate import evaluate
 from paddle_tasks.workflows.train import load_config, train
@@ -133,8 +134,20 @@ def test_a_pair_is_asked_for_with_a_tab(run):
         load(run.folder)("怎么还款")
 
 
-def test_each_by_itself_learns_too(tmp_path):
-    changes = {"model.kind": "bi", "model.dropout": 0.0, "training.epochs": 40, "training.batch_size": 8}
+def test_a_frozen_encoder_leaves_the_alignment_to_learn():
+    task = read_task("similarity", FIXTURE, "model.kind=aligned")
+    model = task.build_model()
+    for parameter in model.encoder.parameters():
+        parameter.stop_gradient = True
+    assert not vectors_are_fixed(model)
+    for parameter in model.align.parameters():
+        parameter.stop_gradient = True
+    assert vectors_are_fixed(model)
+
+
+@pytest.mark.parametrize("kind", ["bi", "aligned"])
+def test_other_kinds_learn_too(tmp_path, kind):
+    changes = {"model.kind": kind, "model.dropout": 0.0, "training.epochs": 40, "training.batch_size": 8}
     found = train(quick_config("similarity"), run_dir=tmp_path / "bi", **{**sources(FIXTURE), **changes})
     assert found.result["dev"]["accuracy"] == 1
     assert load(found.folder)("怎么提前还款\t想早点把钱还上要怎么弄")["label"] == "1"
