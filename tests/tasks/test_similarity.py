@@ -14,13 +14,16 @@ import pytest
 from paddle_tasks.data.splits import LabelledText, Split
 from paddle_tasks.errors import ConfigError, DataError
 from paddle_tasks.inference.predictor import load, options_of
+from paddle_tasks.models.similarity import PairClassifier
 from paddle_tasks.tasks import SETTINGS
 from paddle_tasks.tasks._frozen import vectors_are_fixed
 from paddle_tasks.tasks.similarity import Task
+from paddle_tasks.training.optimizer import own_ratios
 from paddle_tasks.workflows.evaluate import evaluate
 from paddle_tasks.workflows.train import load_config, train
 
-from ..helpers import table
+from ..helpers import ROOT, table
+from ..models.conftest import make_encoder
 from .conftest import fixture_of, quick_config, read_task, sources
 
 FIXTURE = fixture_of("similarity")
@@ -151,3 +154,13 @@ def test_other_kinds_learn_too(tmp_path, kind):
     found = train(quick_config("similarity"), run_dir=tmp_path / "bi", **{**sources(FIXTURE), **changes})
     assert found.result["dev"]["accuracy"] == 1
     assert load(found.folder)("怎么提前还款\t想早点把钱还上要怎么弄")["label"] == "1"
+
+
+@pytest.mark.parametrize("kind", ["cross", "aligned", "bi"])
+def test_the_shipped_rates_are_of_what_starts_from_nothing_in_every_kind(kind):
+    config = load_config(ROOT / "configs" / "similarity.yaml", [f"model.kind={kind}"])
+    encoder = make_encoder("bert")
+    model = PairClassifier(encoder, kind=kind, pooling="mean", head="linear", output="softmax", dropout=0.1)
+    fresh = {name for name, _ in model.named_parameters() if not name.startswith("encoder.")}
+    assert set(own_ratios(model, config.optimizer)) == fresh
+    assert fresh
