@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import paddle
 from paddle import Tensor, nn
@@ -10,8 +10,9 @@ from paddle.nn import functional
 
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.models.base import Encoder, real_positions
-from paddle_tasks.models.classifier import Output, TextClassifier
-from paddle_tasks.models.heads import CosineHead, Head
+from paddle_tasks.models.classifier import TextClassifier
+from paddle_tasks.models.heads import CosineHead, two_class_logits
+from paddle_tasks.models.pair_ngrams import NgramEvidence
 from paddle_tasks.models.pooling import Pooling, zeroed
 
 PairKind = Literal["cross", "aligned", "bi"]
@@ -53,20 +54,33 @@ class PairClassifier(TextClassifier):
     `Alignment` between encoder and pooling, since a small encoder that has read little is slow to find out what there
     is to compare. ``bi`` reads each by itself, with the same encoder, and compares their vectors by their cosine alone
     (Reimers & Gurevych 2019, https://arxiv.org/abs/1908.10084): a text's vector can be kept and compared with many.
+
+    With ``ngrams`` an answer is the mean of the network's log-odds and those of an `NgramEvidence`. In training the
+    network answers alone, so that it does not leave to the n-grams what it could learn itself.
     """
 
     def __init__(
-        self, encoder: Encoder, *, kind: PairKind, pooling: Pooling, head: Head, output: Output, dropout: float
+        self, encoder: Encoder, *, kind: PairKind, ngrams: bool = False, pooling: Pooling, dropout: float, **parts: Any
     ) -> None:
-        output = "sigmoid" if kind == "bi" else output
+        """Build it; ``parts`` are the ``head`` and ``output`` of `TextClassifier`."""
+        if kind == "bi":
+            parts["output"] = "sigmoid"
         if kind == "aligned" and pooling == "cls":
             raise ConfigError("model.pooling: aligned tokens are pooled by mean, max or attention, not by cls")
-        super().__init__(encoder, n_classes=2, pooling=pooling, head=head, output=output, dropout=dropout)
+        super().__init__(encoder, n_classes=2, pooling=pooling, dropout=dropout, **parts)
         self.kind = kind
         if kind == "bi":
             self.head = CosineHead()
         if kind == "aligned":
             self.align = Alignment(encoder.width, dropout)
+        self.ngrams = NgramEvidence() if ngrams else None
+
+    def forward(self, input_ids: Tensor, token_type_ids: Tensor, lengths: Tensor) -> Tensor:
+        """Return the logits <float32>[batch, 2]; the arguments are those of `text_vectors`."""
+        logits = super().forward(input_ids, token_type_ids, lengths)
+        if self.ngrams is None or self.training:
+            return logits
+        return (logits + two_class_logits(self.ngrams(input_ids, token_type_ids, lengths))) / 2
 
     def text_vectors(self, input_ids: Tensor, token_type_ids: Tensor, lengths: Tensor) -> Tensor:
         """Return what the head sees of each pair: <float32>[batch, width], of ``bi`` [batch, 2 * width].

@@ -19,6 +19,7 @@ from paddle_tasks.metrics.threshold import Aim, best_threshold
 from paddle_tasks.models.encoder import Encoder
 from paddle_tasks.models.similarity import PairClassifier, PairKind
 from paddle_tasks.tasks._classification import Array, ClassificationConfig, ClassifierSection, TextClassification
+from paddle_tasks.tasks._pair_ngrams import fit
 from paddle_tasks.text.packing import PackedIds, side_by_side
 
 _HALF = 0.5
@@ -38,11 +39,13 @@ class PairSection(ClassifierSection):
 
     ``kind`` is ``cross`` (read together, with segment ids), ``aligned`` (so too, and each token is compared with what
     it finds in the other text) or ``bi`` (each by itself, compared by their cosine; ``head`` and ``output`` are not
-    looked at). ``threshold`` is that of the second label's probability: what scores best on dev, by ``accuracy`` or
-    ``f1``, or a number.
+    looked at). With ``ngrams`` a linear model of shared and differing n-grams is fitted to train first, and has half a
+    say. ``threshold`` is that of the second label's probability: what scores best on dev, by ``accuracy`` or ``f1``,
+    or a number.
     """
 
     kind: PairKind = "cross"
+    ngrams: bool = False
     threshold: Annotated[Aim | Annotated[float, Field(ge=0.0, le=1.0)], WrapValidator(_threshold)] = "accuracy"
 
 
@@ -95,8 +98,19 @@ class Task(TextClassification):
         code = partial(encoded, self.tokenizer, max_length=self.config.training.max_length)
         return code(first, second) if self.config.model.kind != "bi" else side_by_side(code(first), code(second))
 
+    def build_model(self) -> nn.Layer:
+        """See `TextClassification.build_model`; its n-grams are fitted to train."""
+        model = super().build_model()
+        if model.ngrams is not None:
+            fit(model.ngrams, self._by_length(self._train))
+        return model
+
     def _layer(self, encoder: Encoder) -> nn.Layer:
-        return self.Model(encoder, kind=self.config.model.kind, **self._parts())
+        section = self.config.model
+        return self.Model(encoder, kind=section.kind, ngrams=section.ngrams, **self._parts())
+
+    def _keeps_vectors(self, model: nn.Layer) -> bool:
+        return model.ngrams is None and super()._keeps_vectors(model)  # n-grams are not in a vector
 
     # ---- the decision
 

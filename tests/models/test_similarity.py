@@ -16,10 +16,10 @@ from .conftest import PRETRAINED, batch, make_encoder
 LENGTHS = (9, 5, 2, 7)
 
 
-def pairs(kind="cross", name="bert", pooling="mean") -> PairClassifier:
+def pairs(kind="cross", name="bert", pooling="mean", ngrams=False) -> PairClassifier:
     paddle.seed(6)
     common = {"pooling": pooling, "head": "linear", "output": "softmax", "dropout": 0.0}
-    model = PairClassifier(make_encoder(name), kind=kind, **common)
+    model = PairClassifier(make_encoder(name), kind=kind, ngrams=ngrams, **common)
     model.eval()
     return model
 
