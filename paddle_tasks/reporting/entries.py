@@ -203,8 +203,10 @@ def _splits(
 
 
 def _model(config: Mapping[str, Any], encoder: str | None = None) -> str:
-    name = encoder or str((config.get("model") or {}).get("encoder", ""))
-    training = config.get("training") or {}
+    section, training = config.get("model") or {}, config.get("training") or {}
+    name = encoder or str(section.get("encoder", ""))
+    if section.get("ngrams") and name == section.get("encoder"):
+        name += " and n-grams"
     told = {"frozen": training.get("freeze"), "taught by": (training.get("loss") or {}).get("teachers")}
     return name + "".join(f", {what}: {', '.join(values)}" for what, values in told.items() if values)
 

@@ -72,6 +72,15 @@ def test_what_is_frozen_belongs_to_the_model(tmp_path):
     assert found.model == "textcnn, frozen: encoder.*"
 
 
+def test_n_grams_belong_to_the_network_and_not_to_the_baseline(tmp_path):
+    section = {"encoder": "textcnn", "ngrams": True}
+    assert entry(write_run(tmp_path / "a", config={"model": section})).model == "textcnn and n-grams"
+    baseline = write_run(
+        tmp_path / "b", config={"model": section}, model={"encoder": "tfidf-char-svm", "parameters": 1}
+    )
+    assert entry(baseline).model == "tfidf-char-svm"
+
+
 def test_a_sweep_shows_the_point_that_dev_chose(tmp_path):
     found = entry(write_sweep(tmp_path / "s", {"0.1": [0.8, 0.84], "0.2": [0.9, 0.7]}))
     assert found.seeds == 2
