@@ -77,8 +77,6 @@ def test_n_grams_belong_to_the_network_and_not_to_the_baseline(tmp_path):
     assert entry(write_run(tmp_path / "a", config={"model": section})).model == "textcnn and n-grams"
     result = {"encoder": "tfidf-char-svm", "parameters": 1}
     baseline = write_run(tmp_path / "b", config={"model": section}, model=result)
-        tmp_path / "b", config={"model": section}, model={"encoder": "tfidf-char-svm", "parameters": 1}
-    )
     assert entry(baseline).model == "tfidf-char-svm"
 
 
