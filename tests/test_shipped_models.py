@@ -136,3 +136,31 @@ def test_rounding_its_weights_has_not_moved_its_score():
     found = [{"1": "positive", "0": "negative"}[label] for label in labels]
     right = [answer["label"] == label for answer, label in zip(pipeline("sentiment")(list(texts)), found, strict=True)]
     assert np.mean(right) == pytest.approx(stage["test"]["accuracy"], abs=1e-3)
+
+
+# ---- the news model
+
+
+def test_the_news_model_answers_by_name():
+    found = pipeline("news")(["高考报名今日开始 各地考生注意时间", "A股三大指数集体收涨 创业板指涨超2%"])
+    assert [answer["label"] for answer in found] == ["education", "stocks"]
+    assert [len(answer["probabilities"]) for answer in found] == [10, 10]
+
+
+def test_it_knows_the_sample_headlines_that_it_has_not_seen():
+    rows = [line.split("\t") for line in (SAMPLES / "news/test.tsv").read_text(encoding="utf-8").splitlines()[1:]]
+    answers = pipeline("news")([text for _, text in rows])
+    assert np.mean([answer["label"] == label for answer, (label, _) in zip(answers, rows, strict=True)]) > 0.7
+    assert len(rows) == 120
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason=f"no public data in {DATA}")
+def test_rounding_the_news_models_weights_has_not_moved_its_score():
+    stage = json.loads((ASSETS / "news" / STAGES).read_text(encoding="utf-8"))[-1]
+    folder = DATA / "news/thucnews_titles"
+    names = (folder / "class.txt").read_text(encoding="utf-8").split()
+    lines = (folder / "test.txt").read_text(encoding="utf-8").splitlines()
+    texts, numbers = zip(*(line.rsplit("\t", 1) for line in lines), strict=True)
+    answers = pipeline("news")(list(texts))
+    right = [answer["label"] == names[int(number)] for answer, number in zip(answers, numbers, strict=True)]
+    assert np.mean(right) == pytest.approx(stage["test"]["accuracy"], abs=5e-4)

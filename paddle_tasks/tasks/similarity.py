@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property, partial
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from paddle import nn
+from paddlenlp.datasets import MapDataset
 from pydantic import Field, ValidationError, WrapValidator
 from pydantic_core import PydanticCustomError
 
+from paddle_tasks.data.batches import Batch
 from paddle_tasks.data.rows import Row
+from paddle_tasks.data.section import DataSection
 from paddle_tasks.data.splits import LabelledText, Split, parse_labelled_pair, parted
 from paddle_tasks.data.token_cache import encoded
 from paddle_tasks.errors import ConfigError
@@ -49,9 +53,16 @@ class PairSection(ClassifierSection):
     threshold: Annotated[Aim | Annotated[float, Field(ge=0.0, le=1.0)], WrapValidator(_threshold)] = "accuracy"
 
 
+class PairDataSection(DataSection):
+    """The ``data`` section: with ``both_orders`` a pair's second text comes first in every other epoch."""
+
+    both_orders: bool = False
+
+
 class SimilarityConfig(ClassificationConfig):
     """The whole configuration of the task."""
 
+    data: PairDataSection
     model: PairSection
 
 
@@ -97,6 +108,22 @@ class Task(TextClassification):
         first, second = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
         code = partial(encoded, self.tokenizer, max_length=self.config.training.max_length)
         return code(first, second) if self.config.model.kind != "bi" else side_by_side(code(first), code(second))
+
+    def batches_of(self, epoch: int, start: int) -> Iterator[Batch]:
+        """See `TextClassification.batches_of`; with `data.both_orders` the texts change places in odd epochs."""
+        batches = super().batches_of(epoch, start)
+        if not (self.config.data.both_orders and epoch % 2):
+            yield from batches
+            return
+        for batch in batches:
+            (turned,) = self._collated(self._turned, [batch.rows]) if batch.rows else (batch,)
+            yield turned
+
+    @cached_property
+    def _turned(self) -> MapDataset:
+        """The train pairs with the second text first."""
+        examples = self.splits["train"].examples
+        return self.dataset([replace(one, text="\t".join(reversed(parted(one.text)))) for one in examples])
 
     def build_model(self) -> nn.Layer:
         """See `TextClassification.build_model`; its n-grams are fitted to train."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -164,3 +165,19 @@ def test_the_shipped_rates_are_of_what_starts_from_nothing_in_every_kind(kind):
     fresh = {name for name, _ in model.named_parameters() if not name.startswith("encoder.")}
     assert set(own_ratios(model, config.optimizer)) == fresh
     assert fresh
+
+
+def test_both_orders_take_turns():
+    task = read_task("similarity", FIXTURE, "data.both_orders=true")
+    plain = read_task("similarity", FIXTURE)
+    turned = [replace(one, text="\t".join(one.text.split("\t")[::-1])) for one in plain.splits["train"].examples]
+    expected = {0: plain._train, 1: plain.dataset(turned), 2: plain._train}
+    for epoch, dataset in expected.items():
+        batches = list(task.batches_of(epoch, 0))
+        assert [batch.rows for batch in batches] == [batch.rows for batch in plain.batches_of(epoch, 0)]
+        for batch in batches:
+            (wanted,) = plain._collated(dataset, [batch.rows])
+            assert batch.labels.tolist() == wanted.labels.tolist()
+            assert batch.input_ids.tolist() == wanted.input_ids.tolist()
+            assert batch.token_type_ids.tolist() == wanted.token_type_ids.tolist()
+    assert plain._train.new_data[0]["input_ids"].tolist() != plain.dataset(turned).new_data[0]["input_ids"].tolist()
