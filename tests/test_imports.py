@@ -32,7 +32,7 @@ HOMES = {
     "visualdl": {"training/tracking.py", "reporting"},
     "typer": {"cli"},
     "rich": {"cli"},
-    "sklearn": {"metrics", "workflows", "text/word_vectors.py"},
+    "sklearn": {"metrics", "workflows", "text/word_vectors.py", "tasks/_pair_ngrams.py"},
     "seqeval": {"metrics"},
 }
 WITHOUT_PADDLE = {"errors.py", "files.py", "runtime.py", "config.py", "text", "metrics", "doctor", "reporting", "cli"}
