@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from paddle_tasks.figures.canvas import COLOURS, line_of, names_of, new_figure, style, title_of
+from paddle_tasks.metrics import SHOWN
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,11 +32,11 @@ def learning_curves(records: Records, title: str = "", metrics: Sequence[str] = 
     Args:
         records: of metrics.jsonl, with ``step``, ``tag`` and ``value``.
         title: the run.
-        metrics: of dev, those that are shown; the first six that are no loss when none are named.
+        metrics: of dev, those that are shown; the usual headlines when none are named, and without these the first six.
     """
     known, title = points_of(records), title_of(title)
     of_dev = [tag.removeprefix(DEV) for tag in known if tag.startswith(DEV) and not tag.endswith("loss")]
-    shown = [name for name in metrics or of_dev if name in of_dev][:_MOST_METRICS]
+    shown = [name for name in metrics or SHOWN if name in of_dev] or of_dev[:_MOST_METRICS]
     rates = [tag for tag in known if tag.startswith(RATE)]
     with style(title, *known):
         panels = ["loss"] + ["dev metrics"] * bool(shown) + ["learning rate"] * bool(rates)
@@ -50,6 +51,8 @@ def learning_curves(records: Records, title: str = "", metrics: Sequence[str] = 
             axes["dev metrics"].plot(*known[DEV + name], marker="o", markersize=4, **line_of(order), label=name)
         for order, tag in enumerate(rates):
             axes["learning rate"].plot(*known[tag], **line_of(order), label=tag.removeprefix(RATE).lstrip("/"))
+        if rates:
+            axes["learning rate"].ticklabel_format(axis="y", style="sci", scilimits=(-2, 3))
         _legends(axes.values())
     return figure
 

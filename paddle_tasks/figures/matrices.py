@@ -82,7 +82,7 @@ def matrix(values: Array, rows: Sequence[str], columns: Sequence[str], title: st
         _name_sides(axes, names, across)
         if max(len(names), len(across)) <= MOST_NUMBERS:
             numbers = [[f"{value:.2g}" if np.isfinite(value) else "" for value in row] for row in values]
-            _write_cells(axes, numbers, np.abs(values) > 0.6 * largest)
+            _write_cells(axes, numbers, np.abs(values) > 0.55 * largest)
         axes.set_title(title)
         _colour_bar(figure, axes, image, "")
     return figure
@@ -124,10 +124,10 @@ def _name_sides(axes: Axes, rows: Sequence[str], columns: Sequence[str]) -> None
 
 
 def _write_cells(axes: Axes, texts: Sequence[Sequence[str]], is_dark: Array) -> None:
+    size = 8 if max(len(text) for line in texts for text in line) < 5 else 6.5
     for row, line in enumerate(texts):
         for column, text in enumerate(line):
             colour = "white" if is_dark[row, column] else "#30343b"
-            size = 8 if len(text) < 5 else 6.5
             axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=size)
 
 

@@ -24,6 +24,7 @@ def bars(
     deviations: Mapping[str, Values] | None = None,
     title: str = "",
     form: str = ".4f",
+    kind: str = "run",
 ) -> Figure:
     """Draw a bar with its number for each name in each series, such as dev and test.
 
@@ -33,8 +34,9 @@ def bars(
         deviations: of the values that are means, by the series' name.
         title: what is shown.
         form: of the numbers, as `format` takes it.
+        kind: what the names are of; a name that no font can show is replaced by the kind and its place.
     """
-    shown, title = names_of(names, "run"), title_of(title)
+    shown, title = names_of(names, kind), title_of(title)
     with style(title, *shown, *series):
         height = len(shown) * (len(series) * _BAR + _BETWEEN) + _AROUND
         figure = new_figure(_WIDTH + inches_of(shown, 9) + 0.6, height)

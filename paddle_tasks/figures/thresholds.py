@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from paddle_tasks.figures.canvas import INK, PALE, line_of, names_of, new_figure, style, title_of
+from paddle_tasks.figures.canvas import INK, PALE, inches_of, line_of, names_of, new_figure, style, title_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Curve = tuple[Array, Array, float]
-"""x and y of the points, x ascending, and the area under them."""
+"""x and y of the points, x ascending, and the area under them; what is between two points differs by kind."""
 
 MOST_CURVES = 10
 _GRID = np.linspace(0, 1, 501)
+_SQUARE = 4.8  # inches, with the names of its sides
 
 
 def pr_curves(gold: Array, probabilities: Array, labels: Sequence[str], title: str = "") -> Figure:
@@ -33,7 +34,7 @@ def pr_curves(gold: Array, probabilities: Array, labels: Sequence[str], title: s
         labels: in the order of the probabilities.
         title: what is shown.
     """
-    figure, axes = _curves(np.asarray(gold), np.asarray(probabilities), labels, ("AP", title, _pr))
+    figure, axes = _curves(np.asarray(gold), np.asarray(probabilities), labels, ("AP", title, _pr), steps="steps-pre")
     axes.set(xlabel="recall", ylabel="precision")
     return figure
 
@@ -68,6 +69,7 @@ def _curves(
     probabilities: Array,
     labels: Sequence[str],
     kind: tuple[str, str, Callable[[Array, Array], Curve]],
+    steps: str = "default",
 ) -> tuple[Figure, Axes]:
     """Return a figure with the curves of one kind: the name of its area, the title, and what computes a curve."""
     area, title, curve = kind
@@ -78,23 +80,34 @@ def _curves(
     known = [place for place in np.argsort(-rows, kind="stable") if 0 < rows[place] < len(gold)]
     curves = {int(place): curve(is_gold[:, place], probabilities[:, place]) for place in known}
     with style(title, *names):
-        figure = new_figure(7.2, 4.8)
-        axes = figure.subplots()
         shown = sorted(list(curves)[:MOST_CURVES])
+        listed = [*(names[place] for place in shown), "micro average"]
+        figure = new_figure(_SQUARE + 1.4 + inches_of(listed, 8), _SQUARE)
+        axes = figure.subplots()
         for order, place in enumerate(shown):
             x, y, size = curves[place]
-            axes.plot(x, y, **line_of(order), linewidth=1.4, label=f"{names[place]}  {area} {size:.4f}")
+            axes.plot(
+                x, y, **line_of(order), drawstyle=steps, linewidth=1.4, label=f"{names[place]}  {area} {size:.4f}"
+            )
         if curves:
-            _means(axes, list(curves.values()), curve(is_gold.ravel(), probabilities.ravel()), area)
+            _means(axes, list(curves.values()), curve(is_gold.ravel(), probabilities.ravel()), area, steps)
         _finish(figure, axes, title, f"{len(shown)} of {len(names)} classes" if len(shown) < len(names) else "")
     return figure, axes
 
 
-def _means(axes: Axes, curves: Sequence[Curve], micro: Curve, area: str) -> None:
-    mean = np.mean([np.interp(_GRID, x, y) for x, y, _ in curves], axis=0)
+def _means(axes: Axes, curves: Sequence[Curve], micro: Curve, area: str, steps: str) -> None:
+    mean = np.mean([_at_grid(x, y, steps) for x, y, _ in curves], axis=0)
     size = np.mean([size for _, _, size in curves])
     axes.plot(_GRID, mean, color=INK, linestyle=":", linewidth=2.2, label=f"macro mean  {area} {size:.4f}")
-    axes.plot(micro[0], micro[1], color=INK, linewidth=2.2, label=f"micro average  {area} {micro[2]:.4f}")
+    axes.plot(
+        micro[0], micro[1], color=INK, drawstyle=steps, linewidth=2.2, label=f"micro average  {area} {micro[2]:.4f}"
+    )
+
+
+def _at_grid(x: Array, y: Array, steps: str) -> Array:
+    if steps == "default":
+        return np.asarray(np.interp(_GRID, x, y))
+    return np.asarray(y[np.searchsorted(x, _GRID)])  # the best precision at that recall
 
 
 def _finish(figure: Figure, axes: Axes, title: str, legend_title: str) -> None:
