@@ -90,7 +90,7 @@ def points_of(records: Records) -> dict[str, Points]:
     """Return the finite points of each tag, by step; of a step that is there twice the later record."""
     found: dict[str, dict[int, float]] = {}
     for record in records:
-        value = record["value"]
+        value = record.get("value")
         if isinstance(value, (int, float)) and np.isfinite(value):
             found.setdefault(record["tag"], {})[record["step"]] = value
     return {tag: _in_order(values) for tag, values in found.items()}

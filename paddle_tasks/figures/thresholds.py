@@ -82,7 +82,7 @@ def _curves(
     with style(title, *names):
         shown = sorted(list(curves)[:MOST_CURVES])
         listed = [*(names[place] for place in shown), "micro average"]
-        figure = new_figure(_SQUARE + 1.4 + inches_of(listed, 8), _SQUARE)
+        figure = new_figure(_SQUARE + 1.0 + inches_of(listed, 8), _SQUARE)
         axes = figure.subplots()
         for order, place in enumerate(shown):
             x, y, size = curves[place]

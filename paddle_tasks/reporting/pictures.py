@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Records = Sequence[Mapping[str, Any]]
 _PER_LABEL = ("precision", "recall", "f1")
 _DRAWN_LABELS = 40
+_LOSSES = ("loss", "perplexity")
 
 
 @dataclass(frozen=True)
@@ -149,16 +150,22 @@ def _comparison(
         ((metric, _),) = Counter(entry.metric for entry in entries).most_common(1)
         yield "comparison-curves", figures.comparison(curves, metric)
     scored = [(name, entry) for name, entry in zip(names, entries, strict=True) if entry.splits]
-    if scored:
-        one = len({entry.metric for _, entry in scored}) == 1
-        shown = [name if one else f"{name} ({entry.metric})" for name, entry in scored]
-        means, deviations = (
-            {split: [_score(entry, split, part) for _, entry in scored] for split in SPLITS}
-            for part in ("mean", "deviation")
-        )
-        there = {split: values for split, values in means.items() if any(value is not None for value in values)}
-        title = scored[0][1].metric if one else "score by which each run was chosen"
-        yield "comparison-scores", figures.bars(shown, there, deviations=deviations, title=title)
+    # A loss has no place on the axis of scores between 0 and 1.
+    for what, are_losses in (("scores", False), ("losses", True)):
+        if kept := [one for one in scored if (one[1].metric in _LOSSES) == are_losses]:
+            yield f"comparison-{what}", _side_by_side(kept)
+
+
+def _side_by_side(scored: Sequence[tuple[str, Entry]]) -> Figure:
+    one = len({entry.metric for _, entry in scored}) == 1
+    shown = [name if one else f"{name} ({entry.metric})" for name, entry in scored]
+    means, deviations = (
+        {split: [_score(entry, split, part) for _, entry in scored] for split in SPLITS}
+        for part in ("mean", "deviation")
+    )
+    there = {split: values for split, values in means.items() if any(value is not None for value in values)}
+    title = scored[0][1].metric if one else "score by which each run was chosen"
+    return figures.bars(shown, there, deviations=deviations, title=title)
 
 
 def _score(entry: Entry, split: str, part: str) -> float | None:

@@ -56,6 +56,13 @@ def test_opinions_have_scores_by_label_and_kinds_of_errors(tmp_path):
     assert notes == (f"{run}: has no metrics.jsonl with records, so there are no learning curves of it",)
 
 
+def test_losses_stand_apart_from_scores(tmp_path):
+    usual = write_run(tmp_path / "a")
+    other = write_run(tmp_path / "b", {"dev": scored(0.1)}, config={"evaluation": {"metric": "loss"}})
+    names, _ = written(tmp_path / "png", usual, other)
+    assert names == {"comparison-scores", "comparison-losses"}
+
+
 def test_an_unfinished_run_gives_its_curves_and_names_do_not_collide(tmp_path):
     runs = [write_run(tmp_path / place / "same") for place in ("one", "two")]
     for run in runs:
