@@ -18,6 +18,9 @@ from paddle_tasks.cli.predict import OUTPUTS, check_files, check_options, given,
 from paddle_tasks.training.stopping import resumable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from paddle_tasks.reporting.entries import Entry
     from paddle_tasks.workflows.train import Run
 
 app = typer.Typer(
@@ -222,7 +225,8 @@ def report(
         list[Path], typer.Argument(metavar="RUN...", help="Folders of runs or sweeps, or a folder of these.")
     ],
     markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table there too.")] = None,
-    quiet: Quiet = False,  # noqa: ARG001
+    png: Annotated[Path | None, typer.Option(metavar="DIR", help="Write figures of the runs into that folder.")] = None,
+    quiet: Quiet = False,
 ) -> None:
     """Print the results table of runs and sweeps as Markdown, beside published scores."""
     from paddle_tasks.files import write_text
@@ -232,10 +236,24 @@ def report(
         raise typer.BadParameter(f"--markdown {markdown}: is a folder, expected a file")
     if markdown and not markdown.parent.is_dir():
         raise typer.BadParameter(f"--markdown {markdown}: no such folder {markdown.parent}")
+    if png and png.exists() and not png.is_dir():
+        raise typer.BadParameter(f"--png {png}: is a file, expected a folder")
     made = make_report(runs)
     _print(made.markdown.rstrip())
     if markdown:
         write_text(markdown, made.markdown)
+    if png:
+        _write_pictures(made.entries, png, quiet=quiet)
+
+
+def _write_pictures(entries: Sequence[Entry], folder: Path, *, quiet: bool) -> None:
+    from paddle_tasks.reporting.pictures import write_pictures
+
+    pictures = write_pictures(entries, folder)
+    for note in pictures.notes:
+        typer.echo(f"note: {note}", err=True)
+    if not quiet:
+        typer.echo("\n".join(f"wrote {path}" for path in pictures.files), err=True)
 
 
 @app.command()

@@ -119,6 +119,19 @@ def test_names_are_listed(cli, monkeypatch, what, names):
     assert set(names) <= {line.strip() for line in everything.splitlines()}
 
 
+# ---- report
+
+
+def test_the_report_writes_pictures_and_says_so(cli, run, tmp_path):
+    outcome = cli("report", run, "--png", tmp_path / "new" / "png")
+    assert outcome.code == 0
+    written = {path.name for path in (tmp_path / "new" / "png").iterdir()}
+    assert {"run-curves.png", "run-dev-confusion.png", "run-test-calibration.png"} <= written
+    assert {line.rpartition("/")[2] for line in outcome.stderr.splitlines()} == written
+    (tmp_path / "file").touch()
+    assert "is a file, expected a folder" in cli.fails("report", run, "--png", tmp_path / "file")
+
+
 # ---- evaluate
 
 

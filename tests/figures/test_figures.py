@@ -1,0 +1,151 @@
+"""What figures say is what scikit-learn computes; no name covers another; equal input makes equal files."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from paddle_tasks import figures
+from paddle_tasks.figures import fonts
+from paddle_tasks.figures.learning import points_of, smoothed
+
+LABELS = ("a", "b", "c")
+RNG = np.random.default_rng(7)
+GOLD = RNG.integers(0, 3, 60)
+PROBS = (lambda raw: raw / raw.sum(axis=1, keepdims=True))(RNG.random((60, 3)) + np.eye(3)[GOLD] * 0.4)
+
+
+def legend(figure) -> list[str]:
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def overlaps(labels) -> int:
+    """Return how many neighbours among tick labels cover each other once they are drawn."""
+    boxes = [label.get_window_extent() for label in labels if label.get_text() and label.get_visible()]
+    return sum(first.overlaps(second) for first, second in itertools.pairwise(boxes))
+
+
+@pytest.fixture
+def no_font(monkeypatch):
+    monkeypatch.setattr(fonts, "find_font", lambda _text: None)
+    fonts.families.cache_clear()
+    yield
+    fonts.families.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("draw", "area", "oracle"),
+    [(figures.pr_curves, "AP", average_precision_score), (figures.roc_curves, "AUC", roc_auc_score)],
+)
+def test_areas_are_those_of_scikit_learn(draw, area, oracle):
+    is_gold = np.eye(3, dtype=int)[GOLD]
+    each = [oracle(is_gold[:, place], PROBS[:, place]) for place in range(3)]
+    assert legend(draw(GOLD, PROBS, LABELS)) == [
+        *(f"{name}  {area} {size:.4f}" for name, size in zip(LABELS, each, strict=True)),
+        f"macro mean  {area} {oracle(is_gold, PROBS, average='macro'):.4f}",
+        f"micro average  {area} {oracle(is_gold, PROBS, average='micro'):.4f}",
+    ]
+
+
+def test_a_class_without_rows_has_no_curve_and_ten_are_drawn_of_many():
+    assert [line.split()[0] for line in legend(figures.pr_curves(GOLD % 2, PROBS, LABELS))] == [
+        "a",
+        "b",
+        "macro",
+        "micro",
+    ]
+    gold = np.repeat(np.arange(12), np.arange(1, 13))
+    shown = legend(figures.roc_curves(gold, np.eye(12)[gold], [f"l{n}" for n in range(12)]))
+    assert [line.split()[0] for line in shown] == [*(f"l{n}" for n in range(2, 12)), "macro", "micro"]
+    figures.to_image(figures.roc_curves(np.zeros(3, int), np.ones((3, 2)), ["a", "b"]))
+
+
+@pytest.mark.parametrize("n_labels", [2, 20, 21, 40, 41, 119])
+@pytest.mark.parametrize("name", ["{}", "a rather long label {}", "类别的名称{}"])
+def test_no_name_covers_another(n_labels, name):
+    labels = [name.format(number) for number in range(n_labels)]
+    figure = figures.confusion_matrix(np.ones((n_labels, n_labels), dtype=int), labels, "$title")
+    pixels = figures.to_image(figure, dpi=60)
+    assert (pixels.dtype, pixels.ndim, pixels.shape[2]) == (np.uint8, 3, 3)
+    for axes in figure.axes:
+        axis_labels = [axes.get_xticklabels(), axes.get_yticklabels()]
+        assert [overlaps(ones) for ones in axis_labels] == [0, 0]
+
+
+def test_the_matrix_shows_rows_as_shares():
+    figure = figures.confusion_matrix(np.array([[3, 1], [0, 0]]), ["x", "y"])
+    assert figure.axes[0].images[0].get_array().tolist() == [[0.75, 0.25], [0, 0]]
+    assert [text.get_text() for text in figure.axes[0].texts] == ["3", "1", "", ""]
+    signed = figures.matrix(np.array([[-np.inf, 2.0], [-1.0, 0.5]]), ["x", "y"], ["x", "y"])
+    assert [text.get_text() for text in signed.axes[0].texts] == ["", "2", "-1", "0.5"]
+    assert signed.axes[0].images[0].get_clim() == (-2, 2)
+
+
+def test_the_most_confused_stand_beside_many_labels():
+    counts = np.eye(50, dtype=int) * 9
+    counts[4, 7], counts[7, 4] = 3, 5
+    beside = figures.confusion_matrix(counts, [f"l{n}" for n in range(50)]).axes[1]
+    assert [text.get_text() for text in beside.get_yticklabels()] == ["l7 → l4", "l4 → l7"]
+
+
+def test_the_calibration_error_stands_in_the_title():
+    figure = figures.calibration_curve(np.array([0.55, 0.6, 0.95, 0.95]), np.array([1, 0, 1, 1], dtype=bool), "t")
+    # (2 * |0.5 - 0.575| + 2 * |1 - 0.95|) / 4
+    assert figure.axes[0].get_title() == "t  ECE 0.0625"
+
+
+def records(tag: str, *values: float) -> list[dict]:
+    return [{"step": 10 * step, "tag": tag, "value": value} for step, value in enumerate(values, 1)]
+
+
+def test_learning_curves_have_the_panels_that_there_are():
+    full = [*records("train/loss", 3, 2, float("nan")), *records("dev/accuracy", 0.5), *records("dev/loss", 1.0)]
+    full += records("train/learning_rate", 0.1)
+    panels = [axes.get_title() for axes in figures.learning_curves(full, "run").axes]
+    assert panels == ["loss", "dev metrics", "learning rate"]
+    assert [axes.get_title() for axes in figures.learning_curves([]).axes] == ["loss"]
+    assert points_of(full)["train/loss"][1].tolist() == [3, 2]
+    both = figures.comparison({"one": full, "two": records("train/loss", 5, 4)})
+    assert [len(axes.lines) for axes in both.axes] == [2, 1, 1]
+    assert legend(both) == ["one", "two"]
+
+
+def test_the_moving_mean_of_a_constant_is_the_constant():
+    assert smoothed(np.full(120, 3.0)) == pytest.approx(np.full(120, 3.0))
+    assert smoothed(np.arange(100.0))[50] == pytest.approx(50)
+
+
+def test_bars_have_numbers_and_deviations():
+    figure = figures.bars(["one", "two"], {"dev": [0.5, None], "test": [0.25, 0.75]}, deviations={"dev": [0.1, None]})
+    assert [text.get_text() for text in figure.axes[0].texts] == ["0.5000 ± 0.1000", "", "0.2500", "0.7500"]
+
+
+def test_equal_input_makes_equal_files_and_settings_stay(tmp_path):
+    before = dict(mpl.rcParams)
+    for name in ("a", "b"):
+        figures.to_png(figures.roc_curves(GOLD, PROBS, LABELS, "t"), tmp_path / f"{name}.png")
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    assert dict(mpl.rcParams) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.png"]
+
+
+def test_names_that_no_font_has_are_numbered_and_this_is_said(no_font):
+    with pytest.warns(figures.MissingGlyphs, match="some classes are shown by their numbers from 0"):
+        figure = figures.confusion_matrix(np.eye(3, dtype=int), ["sport", "体育", "财经"], "体育 run")
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["sport", "class 1", "class 2"]
+    assert figure.axes[0].get_title() == " run"
+
+
+def test_names_that_a_font_has_stay(monkeypatch):
+    monkeypatch.setattr(fonts, "find_font", lambda _text: "DejaVu Sans")
+    fonts.families.cache_clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", figures.MissingGlyphs)
+        figure = figures.bars(["体育\n新闻", "$x$"], {"dev": [1.0, 0.5]})
+    fonts.families.cache_clear()
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["体育 新闻", "$x$"]
