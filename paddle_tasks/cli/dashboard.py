@@ -56,8 +56,8 @@ def _tell(board: Dashboard, *, quiet: bool) -> None:
 
     for line in (line for report in board.reports for line in report.lines()):
         sys.stderr.write(f"{line}\n")
-    for graph in board.bad_graphs:
-        sys.stderr.write(f"{graph}: is damaged, so the model graph is not shown\n")
+    for path, reason in board.unreadable.items():
+        sys.stderr.write(f"{path}: is not shown: {reason}\n")
     sys.stdout.write(f"{board.address}\n" if quiet else f"{board.n_runs} runs at {board.address}   (Ctrl-C ends it)\n")
     studio = ai_studio_address(board.port)
     if studio and not quiet:
@@ -67,8 +67,9 @@ def _tell(board: Dashboard, *, quiet: bool) -> None:
 
 @contextlib.contextmanager
 def _stopped_by_signals() -> Iterator[None]:
-    """Let SIGTERM and the end of the terminal end the block as Ctrl-C does."""
-    before = {number: signal.signal(number, stop_at_once) for number in (signal.SIGTERM, signal.SIGHUP)}
+    """Let SIGTERM and the end of the terminal end the block as Ctrl-C does, those aside that `nohup` has ignored."""
+    numbers = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, stop_at_once) for number in numbers}
     try:
         yield
     finally:

@@ -14,6 +14,7 @@ import time
 import webbrowser
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from paddle_tasks import runtime
@@ -71,14 +72,14 @@ class Dashboard:
     Attributes:
         address: what to open in a browser.
         reports: what was found in the logs that were damaged.
-        bad_graphs: the model graphs that cannot be read, and are not shown.
+        unreadable: files that are not shown, and why.
     """
 
     address: str
     port: int
     n_runs: int
     reports: list[LogReport]
-    bad_graphs: list[Path]
+    unreadable: dict[Path, str]
     _server: _Server = field(repr=False)
     _logdir: Path = field(repr=False)
 
@@ -88,9 +89,13 @@ class Dashboard:
         Raises:
             SetupError: the server has ended.
         """
+        pause = _SECONDS_BETWEEN_LOOKS
         while True:
-            time.sleep(_SECONDS_BETWEEN_LOOKS)
+            time.sleep(pause)
+            begin = time.monotonic()
             self.look()
+            # Long logs take long to read: training beside needs the processor more.
+            pause = max(_SECONDS_BETWEEN_LOOKS, 10 * (time.monotonic() - begin))
 
     def look(self) -> None:
         """Show what is new in the runs; the server is started anew when one has gone or begun anew.
@@ -99,11 +104,7 @@ class Dashboard:
             SetupError: the server has ended.
         """
         self._server.check()
-        try:
-            grown = self._server.copy.update()
-        except FileNotFoundError:  # a run that was moved aside just now
-            return
-        if not grown:
+        if not self._server.copy.update():
             self._server.stop()
             self._server.copy = _fresh_copy(self._logdir, self._server.folder)
             self._server.start()
@@ -127,7 +128,7 @@ def open_dashboard(logdir: Path, place: Place = Place()) -> Iterator[Dashboard]:
         server = _Server(folder / "runs", Place(place.host, port, place.path.rstrip("/")), folder / "output.txt", copy)
         try:
             server.start()
-            yield Dashboard(server.address, port, copy.n_runs, reports, copy.bad_graphs, server, logdir)
+            yield Dashboard(server.address, port, copy.n_runs, reports, copy.unreadable, server, logdir)
         finally:
             server.stop()
 
@@ -187,11 +188,19 @@ def free_port(host: str, asked: int | None) -> int:
 
 
 def _next_free(host: str, first: int) -> int:
-    for port in (*range(first, LAST_PORT + 1), *range(FIRST_PORT, first)):
-        with contextlib.suppress(OSError):
-            _try_port(host, port)
-            return port
-    raise UserError(f"--host {host}: no port is free from {first}")
+    ports = chain(range(first, LAST_PORT + 1), range(FIRST_PORT, first))
+    found = next((port for port in ports if _is_free(host, port)), None)
+    if found is None:
+        raise UserError(f"--host {host}: no port is free from {FIRST_PORT}")
+    return found
+
+
+def _is_free(host: str, port: int) -> bool:
+    try:
+        _try_port(host, port)
+    except OSError:
+        return False
+    return True
 
 
 def _try_port(host: str, port: int) -> None:
@@ -282,7 +291,8 @@ class _Server:
 
 def has_browser() -> bool:
     """Tell whether a browser with windows can be opened here."""
-    if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+    told = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
+    if sys.platform.startswith("linux") and not told:
         return False
     try:
         webbrowser.get()

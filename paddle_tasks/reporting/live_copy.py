@@ -108,7 +108,7 @@ class LiveCopy:
     def __init__(self, logdir: Path, folder: Path) -> None:
         self._logdir, self._folder = logdir, folder
         self._copied: dict[str, _Copied] = {}
-        self.bad_graphs: list[Path] = []
+        self.unreadable: dict[Path, str] = {}
 
     def update(self) -> bool:
         """Copy what is new; False when a run has gone or begun anew, so that the copies have to be made anew too."""
@@ -120,8 +120,11 @@ class LiveCopy:
             copied = self._copied.setdefault(name, _Copied(source))
             copied.source = source
             if (stamp := source.stamp()) != copied.stamp:
-                self._grow(name, copied)
                 copied.stamp = stamp
+                try:
+                    self._grow(name, copied)
+                except OSError as error:
+                    self.unreadable[source.log or source.folder] = str(error)
         return True
 
     @property
@@ -142,8 +145,8 @@ class LiveCopy:
     def _copy_graph(self, graph: Path, target: Path) -> None:
         """Copy a graph that can be shown; the server would have a page for one that cannot, and nothing on it."""
         data = graph.read_bytes()
-        if not _is_graph(data):
-            self.bad_graphs = [*(path for path in self.bad_graphs if path != graph), graph]
+        if fault := _fault_of_graph(data):
+            self.unreadable[graph] = f"the model graph cannot be read ({fault})"
             return
         with whole_file(target) as temporary:
             temporary.write_bytes(data)
@@ -171,8 +174,12 @@ def _unseen(entries: Iterable[Entry], counts: dict[tuple[str, str], int]) -> Ite
             yield entry
 
 
-def _is_graph(data: bytes) -> bool:
+def _fault_of_graph(data: bytes) -> str | None:
+    """Return what keeps VisualDL from showing a graph, by letting it."""
+    from visualdl.component.graph import Model
+
     try:
-        return isinstance(json.loads(data), dict)
-    except (ValueError, RecursionError):
-        return False
+        Model(json.loads(data)).make_graph()
+    except Exception as error:  # whatever its code meets in data that is not as it expects
+        return f"{type(error).__name__}: {error}"
+    return None

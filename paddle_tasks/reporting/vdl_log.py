@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from paddle_tasks.errors import SetupError
 
@@ -23,8 +23,7 @@ _HEADER = struct.Struct("<Q")
 _SEAM, _SEAM_AT = b"\0\0\0\0\n", 4
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One whole record.
 
     Attributes:
@@ -116,7 +115,7 @@ def meta(display_name: str, time: int) -> Entry:
 
 def _build(**fields: Any) -> Entry:
     record = _record_type()(values=[_record_type().Value(**fields)])
-    return _entry(record.SerializeToString())
+    return _told(record.values[0], record.SerializeToString())
 
 
 @cache
@@ -130,19 +129,53 @@ def _record_type() -> Any:
 
 def _pieces(data: bytes) -> Iterator[tuple[int, int, Entry | Damage]]:
     """Yield what a log consists of, from its first byte to its last: start, end, and a record or damage."""
-    start = 0
+    start, last = 0, None
     while start < len(data):
         try:
             entry, end = _frame(data, start)
         except _NotWholeError as error:
+            if last and (across := _frame_across(data, last[0], start)):
+                last, start = None, across[0]
+                yield across[1].start, start, across[1]
+                continue
+            if last:
+                yield last
+            last = None
             mended = _with_another_length(data, start)
             end = mended[1] if mended else _next_frame(data, start + 1)
             yield start, end, Damage(start, _HEADER.size if mended else end - start, str(error))
             if mended:
                 yield start, end, mended[0]
         else:
-            yield start, end, entry
+            if last:
+                yield last
+            last = start, end, entry
         start = end
+    if last:
+        yield last
+
+
+def _frame_across(data: bytes, first: int, start: int) -> tuple[int, Damage] | None:
+    """Return where records begin in the one before damage, when they go on behind it.
+
+    Then that one lacks bytes, and took those of its neighbours for its own: of numbers or pixels any will do.
+    """
+    found = _next_frame(data, first + 1)
+    while found < start:
+        if _end_of_row(data, found, start) > start:
+            return found, Damage(first, found - first, "a record that lacks some of its bytes")
+        found = _next_frame(data, found + 1)
+    return None
+
+
+def _end_of_row(data: bytes, found: int, limit: int) -> int:
+    """Return where the whole records end that follow one another, as far as they begin before the limit."""
+    while found < limit:
+        try:
+            found = _frame(data, found)[1]
+        except _NotWholeError:
+            break
+    return found
 
 
 def _frame(data: bytes, start: int) -> tuple[Entry, int]:
@@ -200,19 +233,25 @@ def _next_frame(data: bytes, start: int) -> int:
 
 
 def _entry(payload: bytes) -> Entry:
-    record_type = _record_type()
     try:
-        record = record_type.FromString(payload)
+        record = _record_type().FromString(payload)
+    except SetupError:
+        raise
     except Exception as error:  # protobuf's DecodeError, a class of its own in each of its implementations
         raise _NotWholeError("a record that cannot be parsed") from error
     if len(record.values) != 1:
         raise _NotWholeError(f"a record with {len(record.values)} values, expected one")
-    value = record.values[0]
+    entry = _told(record.values[0], payload)
+    if not entry.tag:
+        raise _NotWholeError("a record without a tag")
+    record.DiscardUnknownFields()  # which would be written again as they came
+    if record.SerializeToString() != payload:
+        raise _NotWholeError("a record with more than VisualDL writes")
+    return entry
+
+
+def _told(value: Any, payload: bytes) -> Entry:
     kind = value.WhichOneof("one_value")
     if kind is None:
         raise _NotWholeError("a record with a value of no known kind")
-    if not value.tag:
-        raise _NotWholeError("a record without a tag")
-    if record.SerializeToString() != payload:
-        raise _NotWholeError("a record with more than VisualDL writes")
     return Entry(payload, kind, value.tag, value.id, value.timestamp, value.value if kind == SCALAR else math.nan)
