@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -55,8 +56,8 @@ class Place:
         Raises:
             UserError: it cannot.
         """
-        if not self.path.startswith("/") or not self.path.strip("/") or set(self.path) & set("<>?# "):
-            raise UserError(f"--path {self.path}: expected a path such as /app, which starts with / and is not / alone")
+        if not re.fullmatch(r"(/[A-Za-z0-9._~%+-]+)+/?", self.path):
+            raise UserError(f"--path {self.path}: expected a path such as /app or /user/1/app, as in an address")
         if self.port is not None and not 1 <= self.port <= LAST_PORT:
             raise UserError(f"--port {self.port}: expected a number from 1 to {LAST_PORT}")
         try:

@@ -16,6 +16,22 @@ from paddle_tasks.files import write_json
 
 LOG = "vdlrecords.1700000000.log"
 N_STEPS = 12
+
+
+def _node(name: str, kind: str, children: list[str], parent: str) -> dict:
+    empty = dict.fromkeys(("input_nodes", "output_nodes", "edge_input_nodes", "edge_output_nodes"), [])
+    variables = {"input_vars": {}, "output_vars": {}, "attrs": {}}
+    place = {"children_node": children, "parent_node": parent, "is_leaf_node": not children}
+    return {"name": name, "show_name": name, "type": kind, **empty, **variables, **place}
+
+
+GRAPH = {
+    "version": "1.0.0",
+    "nodes": [_node("/", "Model", ["/a"], ""), _node("/a", "Linear", [], "/")],
+    "vars": [],
+    "edges": [],
+}
+"""A model graph of one layer, as VisualDL has it."""
 START = 1_700_000_000.0
 
 
