@@ -11,7 +11,7 @@ import math
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -232,6 +232,7 @@ def _next_frame(data: bytes, start: int) -> int:
     return len(data)
 
 
+@lru_cache(2**18)  # a log that grows is read again and again
 def _entry(payload: bytes) -> Entry:
     try:
         record = _record_type().FromString(payload)

@@ -7,8 +7,8 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from paddle_tasks.reporting.vdl_log import META, SCALAR, Entry, scalar, tag_key
 
@@ -38,7 +38,7 @@ def read_truth(path: Path) -> Truth:
     bad: list[int] = []
     for number, line in enumerate(lines, 1):
         try:
-            point = _point(json.loads(line))
+            point = _point(line)
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             bad.append(number)
         else:
@@ -46,7 +46,9 @@ def read_truth(path: Path) -> Truth:
     return Truth(tuple(scalars), tuple(bad))
 
 
-def _point(record: dict[str, Any]) -> Entry | None:
+@lru_cache(2**18)  # a file that grows is read again and again
+def _point(line: bytes) -> Entry | None:
+    record = json.loads(line)
     step, tag, value, seconds = (record[name] for name in ("step", "tag", "value", "time"))
     return scalar(step, tag, value, seconds) if math.isfinite(value) else None
 

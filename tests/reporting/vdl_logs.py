@@ -19,7 +19,7 @@ N_STEPS = 12
 
 
 def _node(name: str, kind: str, children: list[str], parent: str) -> dict:
-    empty = dict.fromkeys(("input_nodes", "output_nodes", "edge_input_nodes", "edge_output_nodes"), [])
+    empty = {key: [] for key in ("input_nodes", "output_nodes", "edge_input_nodes", "edge_output_nodes")}
     variables = {"input_vars": {}, "output_vars": {}, "attrs": {}}
     place = {"children_node": children, "parent_node": parent, "is_leaf_node": not children}
     return {"name": name, "show_name": name, "type": kind, **empty, **variables, **place}
