@@ -97,6 +97,12 @@ def test_each_part_of_a_point_counts(tmp_path, change):
     assert shown(log) == expected(points())
 
 
+def test_a_tag_that_metrics_jsonl_does_not_have(tmp_path):
+    log = make_run(tmp_path / "run", WHOLE + encode([scalar(1, "train/extra", 1.0, 1_700_000_000.0)]))
+    assert repair_log(log).mended.n_rebuilt == 33
+    assert shown(log) == expected(points())
+
+
 def test_what_is_not_a_scalar_keeps_its_place(tmp_path):
     log = make_run(tmp_path / "run", WHOLE[:-5])
     repair_log(log)
