@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from paddle_tasks.cli import bench
+from paddle_tasks.cli.dashboard import dashboard
 from paddle_tasks.cli.options import Config, Device, Fresh, Overrides, Quiet, RunFolder
 from paddle_tasks.cli.predict import OUTPUTS, check_files, check_options, given, with_pipeline_options, write_answers
 from paddle_tasks.training.stopping import resumable
@@ -130,7 +131,7 @@ def train(
         return
     _print_run(run)
     if not quiet and merged.logging.visualdl:
-        _print(f"look  {_visualdl()} --logdir {run.folder.parent}   (then open the address that it prints)")
+        _print(f"look  {_own_command()} dashboard {run.folder.parent}   (then open the address that it prints)")
 
 
 @app.command()
@@ -256,6 +257,9 @@ def _write_pictures(entries: Sequence[Entry], folder: Path, *, quiet: bool) -> N
         typer.echo("\n".join(f"wrote {path}" for path in pictures.files), err=True)
 
 
+app.command()(dashboard)
+
+
 @app.command()
 @with_pipeline_options
 def predict(
@@ -348,11 +352,11 @@ def _start() -> None:
     runtime.import_paddle()
 
 
-def _visualdl() -> str:
+def _own_command() -> str:
     """Return the command as it can be typed here: with its path when its environment is not activated."""
-    beside_python = Path(sys.executable).parent / "visualdl"
-    if shutil.which("visualdl") or not beside_python.exists():
-        return "visualdl"
+    beside_python = Path(sys.executable).parent / "paddle-tasks"
+    if shutil.which("paddle-tasks") or not beside_python.exists():
+        return "paddle-tasks"
     return os.path.relpath(beside_python)
 
 

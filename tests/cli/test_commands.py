@@ -78,7 +78,7 @@ def test_training_speaks_on_stderr_and_gives_its_results_on_stdout(cli, settings
 
 def test_a_curve_is_offered_to_look_at(cli, settings):
     outcome = cli("train", QUICK, *settings, "run_dir=runs/new", "logging.visualdl=true")
-    assert "visualdl --logdir runs " in outcome.stdout.splitlines()[-1]
+    assert "paddle-tasks dashboard runs " in outcome.stdout.splitlines()[-1]
 
 
 # ---- config and list

@@ -1,0 +1,315 @@
+"""VisualDL's server on the logs of runs: they are mended first, and read from copies that follow the training."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import webbrowser
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+
+from paddle_tasks import runtime
+from paddle_tasks.errors import SetupError, UserError, did_you_mean
+from paddle_tasks.files import beside
+from paddle_tasks.reporting.live_copy import LiveCopy, sources
+from paddle_tasks.reporting.vdl_repair import LogReport, repair_logs
+
+FIRST_PORT, LAST_PORT = 8040, 65_535
+_SECONDS_TO_START, _SECONDS_TO_STOP, _SECONDS_BETWEEN_LOOKS = 90.0, 5.0, 2.0
+# The child ends with the pipe to its parent, however that one ended.
+_SERVER = """
+import os, threading
+threading.Thread(target=lambda: (os.read(0, 1), os._exit(0)), daemon=True).start()
+from visualdl.server.app import main
+main()
+"""
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""Hosts that mean all addresses of a machine, and the one by which the machine itself gets there."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the server answers.
+
+    Attributes:
+        port: None for the first free one from 8040.
+        path: the path of its address, for a proxy that hands on what lies below a path.
+    """
+
+    host: str = "127.0.0.1"
+    port: int | None = None
+    path: str = "/app"
+
+    def check(self) -> None:
+        """Make sure that VisualDL can be told so.
+
+        Raises:
+            UserError: it cannot.
+        """
+        if not re.fullmatch(r"(/[A-Za-z0-9._~%+-]+)+/?", self.path):
+            raise UserError(f"--path {self.path}: expected a path such as /app or /user/1/app, as in an address")
+        if self.port is not None and not 1 <= self.port <= LAST_PORT:
+            raise UserError(f"--port {self.port}: expected a number from 1 to {LAST_PORT}")
+        try:
+            socket.getaddrinfo(self.host, None)
+        except (OSError, UnicodeError) as error:
+            raise UserError(f"--host {self.host}: is no address of this machine; 0.0.0.0 means all of them") from error
+
+
+@dataclass
+class Dashboard:
+    """A server that runs.
+
+    Attributes:
+        address: what to open in a browser.
+        reports: what was found in the logs that were damaged.
+        unreadable: files that are not shown, and why.
+    """
+
+    address: str
+    port: int
+    n_runs: int
+    reports: list[LogReport]
+    unreadable: dict[Path, str]
+    _server: _Server = field(repr=False)
+    _logdir: Path = field(repr=False)
+
+    def follow(self) -> None:
+        """Show what is new in the runs, until the caller is interrupted.
+
+        Raises:
+            SetupError: the server has ended.
+        """
+        pause = _SECONDS_BETWEEN_LOOKS
+        while True:
+            time.sleep(pause)
+            begin = time.monotonic()
+            self.look()
+            # Long logs take long to read: training beside needs the processor more.
+            pause = max(_SECONDS_BETWEEN_LOOKS, 10 * (time.monotonic() - begin))
+
+    def look(self) -> None:
+        """Show what is new in the runs; the server is started anew when one has gone or begun anew.
+
+        Raises:
+            SetupError: the server has ended.
+        """
+        self._server.check()
+        if not self._server.copy.update():
+            self._server.stop()
+            self._server.copy = _fresh_copy(self._logdir, self._server.folder)
+            self._server.start()
+
+
+@contextlib.contextmanager
+def open_dashboard(logdir: Path, place: Place = Place()) -> Iterator[Dashboard]:
+    """Mend the logs in a folder and below, and run VisualDL's server on them until the block ends.
+
+    Raises:
+        UserError: there are no logs, or the place cannot be had.
+        SetupError: VisualDL cannot be imported, or does not start.
+    """
+    place.check()
+    check_logs(logdir)
+    port = free_port(place.host, place.port)
+    reports = repair_logs(source.log for source in sources(logdir).values() if source.log)
+    with tempfile.TemporaryDirectory(prefix="paddle-tasks-dashboard-") as name:
+        folder = Path(name).resolve()  # as VisualDL's reader of graphs names it
+        copy = _fresh_copy(logdir, folder / "runs")
+        server = _Server(folder / "runs", Place(place.host, port, place.path.rstrip("/")), folder / "output.txt", copy)
+        try:
+            server.start()
+            yield Dashboard(server.address, port, copy.n_runs, reports, copy.unreadable, server, logdir)
+        finally:
+            server.stop()
+
+
+def _fresh_copy(logdir: Path, folder: Path) -> LiveCopy:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    copy = LiveCopy(logdir, folder)
+    copy.update()
+    return copy
+
+
+def check_logs(logdir: Path) -> None:
+    """Make sure that there is something to show.
+
+    Raises:
+        UserError: there is not; the message names folders in which there is.
+    """
+    if logdir.is_dir() and sources(logdir):
+        return
+    if not logdir.exists():
+        what = f"no such folder{did_you_mean(str(logdir), beside(logdir, folders=True))}"
+    elif not logdir.is_dir():
+        what = "is a file, expected a folder of runs"
+    else:
+        what = "no VisualDL log (vdlrecords) and no metrics.jsonl in it or below"
+    raise UserError(f"{logdir}: {what}{_nearest_runs(logdir)}")
+
+
+def _nearest_runs(logdir: Path) -> str:
+    parent = logdir.parent
+    near = [Path("runs"), *map(Path, sorted(beside(logdir, folders=True))), *(parent / "runs", parent.parent / "runs")]
+    with_runs = [folder for folder in near if _holds_run(folder)]
+    return f"; there are runs in {with_runs[0]}" if with_runs else "; `paddle-tasks train` writes runs to runs/"
+
+
+def _holds_run(folder: Path) -> bool:
+    return any(next(folder.glob(f"{depth}metrics.jsonl"), None) for depth in ("", "*/", "*/*/"))
+
+
+def free_port(host: str, asked: int | None) -> int:
+    """Return the port that was asked for, or else the first free one from 8040.
+
+    Raises:
+        UserError: it is taken (the message has the nearest free one), or the host is none of this machine.
+    """
+    _try_port(host, 0)
+    if asked is None:
+        return _next_free(host, FIRST_PORT)
+    try:
+        _try_port(host, asked)
+    except PermissionError:
+        raise UserError(f"--port {asked}: may not be used; {_next_free(host, FIRST_PORT)} is free") from None
+    except OSError:
+        raise UserError(f"--port {asked}: is taken; {_next_free(host, asked + 1)} is free") from None
+    return asked
+
+
+def _next_free(host: str, first: int) -> int:
+    ports = chain(range(first, LAST_PORT + 1), range(FIRST_PORT, first))
+    found = next((port for port in ports if _is_free(host, port)), None)
+    if found is None:
+        raise UserError(f"--host {host}: no port is free from {FIRST_PORT}")
+    return found
+
+
+def _is_free(host: str, port: int) -> bool:
+    try:
+        _try_port(host, port)
+    except OSError:
+        return False
+    return True
+
+
+def _try_port(host: str, port: int) -> None:
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, protocol) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as VisualDL's server does
+        try:
+            probe.bind(address)
+            probe.listen()
+        except OSError as error:
+            if port == 0:
+                raise UserError(f"--host {host}: is no address of this machine ({error.strerror})") from error
+            raise
+
+
+class _Server:
+    """VisualDL's server in a process of its own."""
+
+    def __init__(self, folder: Path, place: Place, output: Path, copy: LiveCopy) -> None:
+        self.folder, self.copy = folder, copy
+        self._place, self._output = place, output
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        host = _EVERYWHERE.get(self._place.host, self._place.host)
+        return f"http://{f'[{host}]' if ':' in host else host}:{self._place.port}{self._place.path}/"
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        place = self._place
+        options = ["--logdir", str(self.folder), "--host", place.host, "--port", str(place.port)]
+        # Its own message to its makers would need a network.
+        options += ["--public-path", place.path, "--disable-telemetry", "--cache-timeout", "1"]
+        with self._output.open("wb") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _SERVER, *options],
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                env={**runtime.child_environment(), "NO_PROXY": "*", "no_proxy": "*"},
+                start_new_session=True,  # Ctrl-C comes to this process alone, which ends that one
+            )
+        limit = time.monotonic() + _SECONDS_TO_START
+        while not self._answers():
+            self.check()
+            if time.monotonic() > limit:
+                raise SetupError(f"VisualDL does not answer at {self.address}; run `paddle-tasks doctor`")
+            time.sleep(0.1)
+
+    def _answers(self) -> bool:
+        host, port = _EVERYWHERE.get(self._place.host, self._place.host), self._place.port
+        connection = http.client.HTTPConnection(host, port, timeout=5)
+        try:
+            connection.request("GET", "/alive")
+            return connection.getresponse().status == 204
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def check(self) -> None:
+        """Make sure that it runs.
+
+        Raises:
+            SetupError: it has ended; the message has its last line.
+        """
+        if self._process is None or self._process.poll() is None:
+            return
+        lines = self._output.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        said = lines[-1] if lines else f"exit code {self._process.returncode}"
+        raise SetupError(f"VisualDL's server has ended ({said}); run `paddle-tasks doctor`")
+
+    def stop(self) -> None:
+        """End it and wait until it is gone."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(_SECONDS_TO_STOP)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdin:
+            self._process.stdin.close()
+        self._process = None
+
+
+def has_browser() -> bool:
+    """Tell whether a browser with windows can be opened here."""
+    told = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
+    if sys.platform.startswith("linux") and not told:
+        return False
+    try:
+        webbrowser.get()
+    except webbrowser.Error:
+        return False
+    return True
+
+
+def show(address: str) -> bool:
+    """Open an address in a browser, and tell whether there is one."""
+    return has_browser() and webbrowser.open(address)
+
+
+def ai_studio_address(port: int) -> str | None:
+    """Return where AI Studio shows a port of this machine, or None on another one; it tells so by its environment."""
+    prefix = os.environ.get("STUDIO_MODEL_API_URL_PREFIX")
+    if prefix is None:
+        return None
+    return f"{prefix.rstrip('/')}{os.environ.get('JUPYTERHUB_SERVICE_PREFIX', '/')}gradio/{port}/"
