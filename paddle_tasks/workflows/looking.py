@@ -1,0 +1,54 @@
+"""What of a run is shown besides its figures, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from paddle import nn
+
+from paddle_tasks import config as configuration
+from paddle_tasks.training.panels import Panels, weight_histograms, worst
+from paddle_tasks.training.protocol import Evaluation
+from paddle_tasks.training.settings import RunSection
+from paddle_tasks.training.tracking import Tracker
+
+_NO_SETTINGS = ("run_dir", "logging.")  # they have no bearing on scores
+
+
+def introduce(tracker: Tracker, config: RunSection, splits: Iterable[str], model: nn.Layer) -> None:
+    """Show a run's settings, beside the scores of its splits, and its model."""
+    if tracker.shows("normal"):
+        metrics = dict.fromkeys((config.evaluation.metric, "loss"))  # once where they are the same
+        scores = [f"{name}/{metric}" for name in splits if name != "train" for metric in metrics]
+        tracker.introduce(settings_of(config), scores, model)
+
+
+def settings_of(config: RunSection) -> dict[str, Any]:
+    """Return what may have a bearing on scores, by dotted keys."""
+    values = configuration.flat(config.model_dump(mode="json"))
+    return {name: value for name, value in values if not name.startswith(_NO_SETTINGS)}
+
+
+def show_scored(tracker: Tracker, step: int, name: str, evaluation: Evaluation) -> None:
+    """Show what an evaluation gives to look at; the model has the weights that were scored."""
+    tracker.texts(step, _under(name, evaluation.texts))
+    if tracker.shows("normal"):
+        tracker.show(step, Panels(texts=worst(evaluation.wrong())).under(name))
+        tracker.show(step, evaluation.panels().under(name))
+
+
+def show_vectors(tracker: Tracker, step: int, name: str, evaluation: Evaluation) -> None:
+    """Show the vectors of a split, which are shown once: VisualDL looks at the first of a tag alone."""
+    if tracker.shows("normal"):
+        tracker.show(step, evaluation.vectors().under(name))
+
+
+def show_weights(tracker: Tracker, step: int, model: nn.Layer) -> None:
+    """Show what the weights are like."""
+    if tracker.shows("full"):
+        tracker.show(step, weight_histograms(model))
+
+
+def _under(name: str, texts: Mapping[str, str]) -> dict[str, str]:
+    return {f"{name}/{tag}": text for tag, text in texts.items()}
