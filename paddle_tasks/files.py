@@ -15,17 +15,22 @@ from typing import Any
 
 
 def write_text(path: Path, text: str) -> None:
+    """Write a file as `write_bytes` does, in UTF-8."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
     """Write a file through a temporary one beside it, synced to disk before it takes the name.
 
     What is there and is no plain file (a link, a pipe, /dev/stdout) is written to, not replaced.
     """
     if path.is_symlink() or (path.exists() and not path.is_file()):
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(content)
         return
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with temporary.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with temporary.open("wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

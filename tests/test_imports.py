@@ -16,6 +16,7 @@ PACKAGE = "paddle_tasks"
 STEPS = (
     {"errors"},
     {"files", "runtime", "text", "config", "metrics"},
+    {"figures"},
     {"data", "models"},
     {"generation"},
     {"training"},
@@ -32,10 +33,12 @@ HOMES = {
     "visualdl": {"training/tracking.py", "reporting"},
     "typer": {"cli"},
     "rich": {"cli"},
-    "sklearn": {"metrics", "workflows", "text/word_vectors.py"},
+    "sklearn": {"metrics", "figures", "workflows", "text/word_vectors.py"},
+    "matplotlib": {"figures", "workflows/opinion_chart.py"},
     "seqeval": {"metrics"},
 }
-WITHOUT_PADDLE = {"errors.py", "files.py", "runtime.py", "config.py", "text", "metrics", "doctor", "reporting", "cli"}
+WITHOUT_PADDLE = {"errors.py", "files.py", "runtime.py", "config.py"}
+WITHOUT_PADDLE |= {"text", "metrics", "figures", "doctor", "reporting", "cli"}
 MOST_LINES, MOST_STATEMENTS, MOST_PARAMETERS = 400, 40, 6
 
 
@@ -204,6 +207,9 @@ def test_every_part_has_a_step():
         ("training/loop.py", "from visualdl import LogWriter", strangers, ["visualdl"]),
         ("training/tracking.py", "from visualdl import LogWriter", strangers, []),
         ("metrics/x.py", "import paddle.nn", strangers, ["paddle"]),
+        ("figures/x.py", "from paddle_tasks.data import rows", wrong_way, ["data"]),
+        ("figures/x.py", "import matplotlib", strangers, []),
+        ("training/x.py", "from matplotlib.figure import Figure", strangers, ["matplotlib"]),
         ("data/x.py", "print(1)", voices, ["data/x.py:1"]),
         ("data/x.py", "import sys\nsys.exit(1)", voices, ["data/x.py:2"]),
         ("data/x.py", "sys.stderr.write('x')", voices, ["data/x.py:1"]),

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
-import logging
-import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from paddle_tasks.figures import fonts
 from paddle_tasks.workflows.opinion_summary import AspectSummary, Summary
 
 MOST_BARS = 15
@@ -20,9 +18,6 @@ _COLOURS = {"positive": "#2ea043", "neutral": "#a8b1ba", "negative": "#da3633"}
 _OTHER = "#4c78a8"
 _WIDTH, _BELOW, _BAR, _ABOVE = 8, 0.6, 0.36, 0.4
 """Inches: of the chart, of what stands below the bars, of a bar with its gap, of the legend above."""
-
-_KNOWN = ("Noto Sans CJK SC", "Source Han Sans SC", "WenQuanYi Micro Hei", "Microsoft YaHei", "PingFang SC", "SimHei")
-"""Fonts that are tried first, of the many that may have the characters."""
 
 
 def draw(summary: Summary, path: Path) -> bool:
@@ -43,7 +38,7 @@ def draw(summary: Summary, path: Path) -> bool:
     aspects = summary.aspects[:MOST_BARS]
     names = [_name(aspect) for aspect in aspects]
     is_svg = path.suffix == ".svg"
-    font = None if is_svg else _font("".join(names))
+    font = None if is_svg else fonts.find_font("".join(names))
     has_names = is_svg or font is not None
     labels = names if has_names else [str(number) for number in range(1, len(names) + 1)]
     # The salt and the missing date make equal files of equal summaries.
@@ -51,7 +46,7 @@ def draw(summary: Summary, path: Path) -> bool:
     if font:
         settings["font.family"] = font
     content = io.BytesIO()
-    with mpl.rc_context(settings), _quiet():
+    with mpl.rc_context(settings), fonts.quiet():
         figure = Figure(figsize=(_WIDTH, _BELOW + _BAR * len(aspects) + _ABOVE))
         _bars(figure, aspects, labels, summary.polarities)
         figure.savefig(content, format=path.suffix[1:], dpi=150, metadata={"Date": None} if is_svg else None)
@@ -92,47 +87,3 @@ def _margin(labels: Sequence[str]) -> float:
     """Return the part of the width that the longest label takes; a Chinese character is as wide as two letters."""
     widest = max(sum(1 if character.isascii() else 2 for character in label) for label in labels)
     return min(0.4, 0.04 + 0.0105 * widest)
-
-
-def _font(text: str) -> str | None:
-    """Return an installed font with all characters of a text; None when there is none."""
-    from matplotlib.font_manager import findSystemFonts, fontManager
-
-    needed = {ord(character) for character in text if not character.isspace()}
-    found = _first_with(needed, fontManager.ttflist)
-    if found is None:  # Matplotlib keeps its list of fonts; there may be new ones
-        listed = list(fontManager.ttflist)
-        for path in sorted({*findSystemFonts()} - {entry.fname for entry in listed}):
-            with contextlib.suppress(OSError, RuntimeError):
-                fontManager.addfont(path)
-        found = _first_with(needed, fontManager.ttflist[len(listed) :])
-    return found
-
-
-def _first_with(needed: set[int], entries: Iterable[Any]) -> str | None:
-    """Return the name of the best-known font with all those characters."""
-    from matplotlib.ft2font import FT2Font
-
-    for entry in sorted(entries, key=lambda entry: (entry.name not in _KNOWN, entry.name)):
-        try:
-            found = needed <= set(FT2Font(entry.fname).get_charmap())
-        except (OSError, RuntimeError):  # it was uninstalled, or cannot be read
-            continue
-        # Matplotlib's own last resort has a box for every character there is.
-        if found and entry.style == "normal" and "last resort" not in entry.name.lower():
-            return str(entry.name)
-    return None
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Matplotlib from warning of characters that it only has to measure."""
-    log = logging.getLogger("matplotlib.font_manager")
-    level = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Glyph .* missing from")
-            yield
-    finally:
-        log.setLevel(level)

@@ -112,7 +112,7 @@ def test_a_file_is_summed_up_as_a_table_and_a_chart(cli, run, tmp_path):
 
 
 def test_without_a_chinese_font_the_table_is_the_legend(cli, run, monkeypatch):
-    monkeypatch.setattr("paddle_tasks.workflows.opinion_chart._font", lambda _text: None)
+    monkeypatch.setattr("paddle_tasks.figures.fonts.find_font", lambda _text: None)
     outcome = cli("predict", run, TEXT, "--summary", "a.png")
     assert "No installed font has all characters" in outcome.stdout
 

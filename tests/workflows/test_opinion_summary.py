@@ -6,12 +6,12 @@ import json
 import xml.etree.ElementTree as ET
 
 import pytest
-from matplotlib import font_manager
 from matplotlib.image import imread
 
 from paddle_tasks.data.opinion_readers import load_opinions
 from paddle_tasks.data.opinions import OpinionLayout
 from paddle_tasks.errors import DataError
+from paddle_tasks.figures import fonts
 from paddle_tasks.text.spans import Pair, Span
 from paddle_tasks.workflows import opinion_chart
 from paddle_tasks.workflows.doccano import example_of, write_pre_annotated
@@ -103,29 +103,13 @@ def test_a_png_has_names_in_a_font_that_has_them(tmp_path):
 
 
 def test_a_png_without_a_font_has_numbers(tmp_path, monkeypatch):
-    monkeypatch.setattr(opinion_chart, "_font", lambda _text: None)
+    monkeypatch.setattr(fonts, "find_font", lambda _text: None)
     seen = []
     original = opinion_chart._bars
     monkeypatch.setattr(opinion_chart, "_bars", lambda *args: (seen.extend(args[2]), original(*args)))
     assert not draw(summarise(RECORDS), tmp_path / "a.png")
     assert seen == ["1", "2", "3"]
     assert imread(tmp_path / "a.png")[:, :, :3].min() < 0.9
-
-
-def test_the_last_resort_is_no_font():
-    # Of Egyptian hieroglyphs and an unassigned character no usual font has both.
-    assert opinion_chart._font("\U00013000\U000e1000") is None
-    assert opinion_chart._font("abc")
-
-
-def test_a_font_that_was_installed_lately_is_found(monkeypatch):
-    path = font_manager.findfont("DejaVu Sans")
-    monkeypatch.setattr(font_manager.fontManager, "ttflist", [])
-    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: ["/nowhere.ttf", path])
-    assert opinion_chart._font("abc") == "DejaVu Sans"
-    monkeypatch.setattr(font_manager, "findSystemFonts", list)
-    monkeypatch.setattr(font_manager.fontManager, "ttflist", [])
-    assert opinion_chart._font("abc") is None
 
 
 def test_the_first_bars_alone_are_drawn(tmp_path):

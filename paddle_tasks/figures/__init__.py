@@ -1,0 +1,27 @@
+"""Figures of runs, for files and for dashboards, each a `matplotlib.figure.Figure` that no window and no state knows.
+
+Matplotlib is imported when the first one is made. Texts that no installed font can show are replaced, with the warning
+`MissingGlyphs`.
+"""
+
+from paddle_tasks.figures.calibration import calibration_curve
+from paddle_tasks.figures.canvas import to_image, to_png
+from paddle_tasks.figures.fonts import MissingGlyphs
+from paddle_tasks.figures.learning import comparison, learning_curves
+from paddle_tasks.figures.matrices import confusion_matrix, matrix
+from paddle_tasks.figures.scores import bars
+from paddle_tasks.figures.thresholds import pr_curves, roc_curves
+
+__all__ = [
+    "MissingGlyphs",
+    "bars",
+    "calibration_curve",
+    "comparison",
+    "confusion_matrix",
+    "learning_curves",
+    "matrix",
+    "pr_curves",
+    "roc_curves",
+    "to_image",
+    "to_png",
+]

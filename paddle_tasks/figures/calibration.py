@@ -1,0 +1,51 @@
+"""The reliability diagram."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from paddle_tasks.figures.canvas import COLOURS, PALE, new_figure, style, title_of
+from paddle_tasks.metrics.calibration import calibration
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def calibration_curve(confidence: Array, is_right: Array, title: str = "") -> Figure:
+    """Draw the accuracy of the rows by their confidence, with how many rows these are below.
+
+    The title ends in the expected calibration error: over 10 equal bins of the confidence, the mean over the rows of
+    how far the bin's accuracy and mean confidence are apart (Guo et al., On Calibration of Modern Neural Networks,
+    ICML 2017, equation 3).
+
+    Args:
+        confidence: <float>[rows], the probability of the label that was predicted.
+        is_right: <bool>[rows], whether it is the gold one.
+        title: what is shown.
+    """
+    bins = calibration(confidence, is_right)
+    edges = np.linspace(0, 1, len(bins.rows) + 1)
+    middles, width = (edges[:-1] + edges[1:]) / 2, 0.94 / len(bins.rows)
+    has_rows = bins.rows > 0
+    title = title_of(title)
+    with style(title):
+        figure = new_figure(4.8, 5.4)
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+        upper.bar(middles[has_rows], bins.accuracy[has_rows], width, color=COLOURS[0], alpha=0.45, label="accuracy")
+        upper.plot([0, 1], [0, 1], color=PALE, linestyle="--", label="perfect calibration")
+        upper.plot(
+            bins.confidence[has_rows], bins.accuracy[has_rows], "o-", color=COLOURS[1], label="at the mean confidence"
+        )
+        upper.set(ylabel="accuracy", ylim=(0, 1.02), xlim=(0, 1))
+        upper.set_title(f"{title}  ECE {bins.expected_error:.4f}".strip())
+        upper.legend(loc="upper left", fontsize=8)
+        lower.bar(middles, bins.rows, width, color=PALE)
+        lower.set(xlabel="confidence in the predicted label", ylabel="rows")
+        lower.yaxis.get_major_locator().set_params(integer=True, nbins=3)
+        for axes in (upper, lower):
+            axes.grid(axis="y")
+    return figure
