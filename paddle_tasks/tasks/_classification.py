@@ -296,11 +296,9 @@ class TextClassification:
             metrics.update({f"{name}_deduplicated": clean[name] for name in ("accuracy", "macro_f1", "f1")})
         records = list(self._records(split.examples, probabilities, losses))
         lengths = [sum(map(len, self.texts_of(example))) for example in split.examples]
-        judged = Judged(self._shown_labels(), gold, self._decide(probabilities), probabilities, np.array(lengths))
+        names = [self.label_names.get(label, label) for label in self.labels]
+        judged = Judged(self.labels, names, gold, self._decide(probabilities), probabilities, np.array(lengths))
         return Evaluation(metrics, records, texts=samples(records), panels=judged.panels)
-
-    def _shown_labels(self) -> list[str]:
-        return [self.label_names.get(label, label) for label in self.labels]
 
     def _scores(self, gold: Array, probabilities: Array, losses: Array) -> dict[str, Any]:
         return self._counted(gold, self._decide(probabilities), losses)

@@ -22,7 +22,8 @@ class Judged:
     """Rows that one label was given to.
 
     Attributes:
-        labels: as they are shown, in the order of their indices.
+        labels: in the order of their indices.
+        names: what they are called in images.
         gold: the index of each row's label <int64>[rows].
         predicted: the index of the label it was given <int64>[rows].
         probabilities: <float>[rows, labels].
@@ -30,6 +31,7 @@ class Judged:
     """
 
     labels: Sequence[str]
+    names: Sequence[str]
     gold: Array
     predicted: Array
     probabilities: Array
@@ -48,7 +50,7 @@ class Judged:
     def _confusion(self) -> dict[str, Array]:
         counts = np.zeros((len(self.labels), len(self.labels)), dtype=np.int64)
         np.add.at(counts, (self.gold, self.predicted), 1)
-        return confusion(counts, self.labels)
+        return confusion(counts, self.names)
 
     def _curve(self, label: int) -> Curve:
         return Curve(self.gold == label, self.probabilities[:, label])

@@ -117,4 +117,5 @@ def _sample(tensor: Tensor) -> Array:
     if len(values) <= _MOST_WEIGHTS:
         return values
     # Places drawn from a generator of their own: equal distances could hit the same column again and again.
-    return values[np.random.default_rng(len(values)).integers(len(values), size=_MOST_WEIGHTS)]
+    places = np.random.default_rng(len(values)).integers(len(values), size=_MOST_WEIGHTS)
+    return np.asarray(values[places])

@@ -276,9 +276,7 @@ class _Training:
             return contextlib.nullcontext(Tracker({}))
         positions = dict(checkpoint.state["positions"]) if checkpoint else None
         logging = self.config.logging
-        return open_tracker(
-            self.folder.path, visualdl=logging.visualdl, detail=logging.detail, positions=positions
-        )
+        return open_tracker(self.folder.path, visualdl=logging.visualdl, detail=logging.detail, positions=positions)
 
     def _restore(self) -> Checkpoint | None:
         checkpoint = self.store.load_latest()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from paddle import Tensor, nn
@@ -29,7 +30,7 @@ def graph_of(model: nn.Layer) -> dict[str, Any]:
     nodes = [root, *ends, *nodes]
     _name_children(nodes)
     weights = [_weight(path, name, value) for path, layer in layers.items() for name, value in _own(layer)]
-    links = [_variable(_link(before), before, [after]) for before, after in zip(leaves[:-1], leaves[1:], strict=True)]
+    links = [_variable(_link(before), before, [after]) for before, after in pairwise(leaves)]
     return {"version": "1.0.0", "nodes": nodes, "vars": [*links, *weights], "edges": _edges(leaves)}
 
 
@@ -109,5 +110,4 @@ def _variable(name: str, source: str, targets: Sequence[str]) -> dict[str, Any]:
 
 
 def _edges(leaves: Sequence[str]) -> list[dict[str, Any]]:
-    pairs = zip(leaves[:-1], leaves[1:], strict=True)
-    return [{"from_node": one, "to_node": two, "vars": [_link(one)], "label": ""} for one, two in pairs]
+    return [{"from_node": one, "to_node": two, "vars": [_link(one)], "label": ""} for one, two in pairwise(leaves)]
