@@ -61,7 +61,7 @@ def histogram(values: Array, n_bins: int = N_BINS) -> tuple[Array, Array] | None
     """Return the counts <int64>[n_bins] of the finite values and the edges <float64>[n_bins + 1]; None without any."""
     finite = np.asarray(values, dtype=np.float64).ravel()
     finite = finite[np.isfinite(finite)]
-    if not len(finite) or not np.isfinite(finite.max() - finite.min()):
+    if not len(finite) or finite.max() / 2 - finite.min() / 2 > np.finfo(np.float64).max / 2:
         return None
     counts, edges = np.histogram(finite, bins=n_bins)
     return counts, edges

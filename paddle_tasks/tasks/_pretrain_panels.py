@@ -1,4 +1,4 @@
-"""What there is to look at of a masked language model: what it puts into gaps, how surprised it is, its word vectors."""
+"""What there is to look at of a masked language model: what it puts into gaps, and its word vectors."""
 
 from __future__ import annotations
 
@@ -55,12 +55,7 @@ def token_vectors(model: nn.Layer, records: Records, vocabulary: Sequence[str]) 
     tokens = [token for token, _ in hidden.most_common(MOST_VECTORS)]
     place = {token: number for number, token in enumerate(vocabulary)}
     values = weight.detach().astype("float32").numpy()[[place[token] for token in tokens]]
-    rows = [
-        [
-            token,
-            "mostly right" if 2 * right[token] > hidden[token] else "mostly wrong",
-            f"{right[token]}/{hidden[token]}",
-        ]
-        for token in tokens
-    ]
+    results = ["mostly right" if 2 * right[token] > hidden[token] else "mostly wrong" for token in tokens]
+    shares = [f"{right[token]}/{hidden[token]}" for token in tokens]
+    rows = list(zip(tokens, results, shares, strict=True))
     return Panels(vectors={"vectors": Vectors(values, ("label", "result", "named right"), rows)})

@@ -152,9 +152,14 @@ class Loop:
     look: Look | None = None
 
     @property
+    def steps_per_epoch(self) -> int:
+        """Optimiser steps of an epoch."""
+        return math.ceil(self.n_batches / self.accumulation_steps)
+
+    @property
     def total_steps(self) -> int:
         """Optimiser steps of the whole run."""
-        steps = self.epochs * math.ceil(self.n_batches / self.accumulation_steps)
+        steps = self.epochs * self.steps_per_epoch
         return min(steps, self.max_steps or steps)
 
     @property

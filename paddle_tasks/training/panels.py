@@ -85,7 +85,7 @@ def _told(record: Mapping[str, Any]) -> str:
     """Return a record in one line, since VisualDL shows every line break as a space."""
     sides = [f"{name}: {_plain(record.get(name))}" for name in ("kind", "gold", "predicted") if name in record]
     text = str(record.get("text", "")).replace("\n", " ")
-    return " ‖ ".join([*sides, f"loss: {record['loss']:.3f}", shortened(text, _MOST_CHARACTERS)])
+    return " ‖ ".join(filter(None, [*sides, f"loss: {record['loss']:.3f}", shortened(text, _MOST_CHARACTERS)]))
 
 
 def _plain(value: Any) -> str:

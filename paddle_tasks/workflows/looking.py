@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from paddle import nn
 
 from paddle_tasks import config as configuration
+from paddle_tasks.training.loop import Loop
 from paddle_tasks.training.panels import Panels, weight_histograms, worst
 from paddle_tasks.training.protocol import Evaluation
 from paddle_tasks.training.settings import RunSection
 from paddle_tasks.training.tracking import Tracker
 
+_MOST_TIMES = 10
 _NO_SETTINGS = ("run_dir", "logging.")  # they have no bearing on scores
 
 
@@ -25,15 +28,30 @@ def introduce(tracker: Tracker, config: RunSection, splits: Iterable[str], model
 
 
 def settings_of(config: RunSection) -> dict[str, Any]:
-    """Return what may have a bearing on scores, by dotted keys."""
+    """Return what is set and may have a bearing on scores, by dotted keys."""
+    # A key that is a number in one run and null in another would be neither for VisualDL, which may lack keys.
     values = configuration.flat(config.model_dump(mode="json"))
-    return {name: value for name, value in values if not name.startswith(_NO_SETTINGS)}
+    return {name: value for name, value in values if value is not None and not name.startswith(_NO_SETTINGS)}
 
 
-def show_scored(tracker: Tracker, step: int, name: str, evaluation: Evaluation) -> None:
-    """Show what an evaluation gives to look at; the model has the weights that were scored."""
+def is_due(loop: Loop, every_steps: int | None) -> bool:
+    """Tell whether panels are shown at an evaluation: ten times in a run at most, equally far apart, and at its end.
+
+    VisualDL keeps no more images of a tag.
+
+    Args:
+        loop: which stands where the evaluation is.
+        every_steps: how far evaluations are apart; None is an epoch.
+    """
+    steps = every_steps or loop.steps_per_epoch
+    place, last = math.ceil(loop.progress.step / steps), math.ceil(loop.total_steps / steps)
+    return place == last or place % math.ceil(last / _MOST_TIMES) == 0
+
+
+def show_scored(tracker: Tracker, step: int, name: str, evaluation: Evaluation, *, in_full: bool = True) -> None:
+    """Show what an evaluation gives to look at, or its texts alone; the model has the weights that were scored."""
     tracker.texts(step, _under(name, evaluation.texts))
-    if tracker.shows("normal"):
+    if in_full and tracker.shows("normal"):
         tracker.show(step, Panels(texts=worst(evaluation.wrong())).under(name))
         tracker.show(step, evaluation.panels().under(name))
 

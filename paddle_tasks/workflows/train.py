@@ -33,7 +33,7 @@ from paddle_tasks.training.session import Event, Session, scalars_of
 from paddle_tasks.training.settings import RunSection, TrainingSection
 from paddle_tasks.training.stopping import StopSignal
 from paddle_tasks.training.tracking import Tracker, open_tracker
-from paddle_tasks.workflows.looking import introduce, show_scored, show_vectors, show_weights
+from paddle_tasks.workflows.looking import introduce, is_due, show_scored, show_vectors, show_weights
 from paddle_tasks.workflows.run_folder import RunFolder
 
 Status = Literal["finished", "interrupted", "failed"]
@@ -343,7 +343,8 @@ class _Training:
     def _evaluate(self, tracker: Tracker, between: Callable[[], None]) -> Mapping[str, Any]:
         with self._averaged():
             evaluation = self._scored("dev", between)
-            show_scored(tracker, self.loop.progress.step, "dev", evaluation)
+            in_full = is_due(self.loop, self.config.evaluation.every_steps)
+            show_scored(tracker, self.loop.progress.step, "dev", evaluation, in_full=in_full)
             show_weights(tracker, self.loop.progress.step, self.model)
         return evaluation.metrics
 

@@ -59,7 +59,7 @@ class VisualDLWriter:
         What an earlier process of the same run has written stays.
         """
         if self.is_new:
-            self._writer._get_file_writer().add_record(hparams_record(self._folder.parent.name, settings, metrics))
+            self._writer._get_file_writer().add_record(hparams_record(settings, metrics))
         graphs = sorted(self._folder.glob("vdlgraph.*.log"))
         if self.is_new or not graphs:
             for old in graphs:

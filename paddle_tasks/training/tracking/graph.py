@@ -86,7 +86,7 @@ def _name_children(nodes: Sequence[dict[str, Any]]) -> None:
 
 
 def _link(path: str) -> str:
-    return f"{path}:out"
+    return "input" if path == _INPUT else f"{path[1:]}:out"
 
 
 def _weight(path: str, name: str, value: Tensor) -> dict[str, Any]:

@@ -76,17 +76,18 @@ def _embeddings(vectors: Vectors) -> Record.Embeddings:
     return Record.Embeddings(label_meta=list(vectors.columns), embeddings=points)
 
 
-def hparams_record(name: str, values: Mapping[str, Any], metrics: Sequence[str]) -> Record:
+def hparams_record(values: Mapping[str, Any], metrics: Sequence[str]) -> Record:
     """Return the record of a run's settings; what is neither a number nor a text is written as in a configuration.
 
+    The dots of their names become slashes: VisualDL's table looks for the values of ``a.b`` in a part named ``a``.
+
     Args:
-        name: what the run is called.
         values: the settings, by name.
         metrics: the tags of the scalars that are shown beside them.
     """
-    found = Record.HParam(name=name)
+    found = Record.HParam()
     for key, value in values.items():
-        found.hparamInfos.append(_hparam(key, value))
+        found.hparamInfos.append(_hparam(key.replace(".", "/"), value))
     for metric in metrics:
         found.metricInfos.append(Record.HParam.HparamInfo(name=tidy(metric), float_value=0))
     return _record(1, "hparam", hparam=found)
