@@ -11,7 +11,7 @@ from paddle import Tensor
 
 from paddle_tasks.training.panels import Array, Curve, Panels, Vectors, shortened
 
-MOST_VECTORS = 500
+MOST_VECTORS = 200  # each costs a forward pass, and the page draws them in the browser
 MOST_CURVES = 10
 _N_SAMPLES = 3
 _MOST_CHARACTERS = 60  # of a text beside its vector
@@ -74,7 +74,7 @@ def samples(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def shown_rows(n_rows: int) -> Array:
-    """Return the rows <int64>[at most 500] whose vectors are shown, from all parts of a split."""
+    """Return the rows <int64>[at most 200] whose vectors are shown, from all parts of a split."""
     return np.unique(np.linspace(0, n_rows - 1, min(n_rows, MOST_VECTORS)).round().astype(np.int64))
 
 
