@@ -48,6 +48,12 @@ def is_due(loop: Loop, every_steps: int | None) -> bool:
     return place == last or place % math.ceil(last / _MOST_TIMES) == 0
 
 
+def show_progress(tracker: Tracker, loop: Loop, evaluation: Evaluation, every_steps: int | None) -> None:
+    """Show what the dev split and the weights are like after a step; the arguments are those of `is_due`."""
+    show_scored(tracker, loop.progress.step, "dev", evaluation, in_full=is_due(loop, every_steps))
+    show_weights(tracker, loop.progress.step, loop.model)
+
+
 def show_scored(tracker: Tracker, step: int, name: str, evaluation: Evaluation, *, in_full: bool = True) -> None:
     """Show what an evaluation gives to look at, or its texts alone; the model has the weights that were scored."""
     tracker.texts(step, _under(name, evaluation.texts))

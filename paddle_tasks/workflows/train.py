@@ -33,7 +33,7 @@ from paddle_tasks.training.session import Event, Session, scalars_of
 from paddle_tasks.training.settings import RunSection, TrainingSection
 from paddle_tasks.training.stopping import StopSignal
 from paddle_tasks.training.tracking import Tracker, open_tracker
-from paddle_tasks.workflows.looking import introduce, is_due, show_scored, show_vectors, show_weights
+from paddle_tasks.workflows import looking
 from paddle_tasks.workflows.run_folder import RunFolder
 
 Status = Literal["finished", "interrupted", "failed"]
@@ -258,7 +258,7 @@ class _Training:
         status: Status = "failed"
         try:
             with self._tracker(checkpoint) as tracker, self.stop.listening():
-                introduce(tracker, self.config, self.task.splits, self.model)
+                looking.introduce(tracker, self.config, self.task.splits, self.model)
                 self._session(tracker).run()
                 self._score_best(tracker)
             status = "finished"
@@ -343,9 +343,7 @@ class _Training:
     def _evaluate(self, tracker: Tracker, between: Callable[[], None]) -> Mapping[str, Any]:
         with self._averaged():
             evaluation = self._scored("dev", between)
-            in_full = is_due(self.loop, self.config.evaluation.every_steps)
-            show_scored(tracker, self.loop.progress.step, "dev", evaluation, in_full=in_full)
-            show_weights(tracker, self.loop.progress.step, self.model)
+            looking.show_progress(tracker, self.loop, evaluation, self.config.evaluation.every_steps)
         return evaluation.metrics
 
     def _scored(self, name: SplitName, between: Callable[[], None]) -> Evaluation:
@@ -363,10 +361,10 @@ class _Training:
             if name != "train":
                 self.scores[name] = self._scored(name, self.stop.check_here)
         progress = self.loop.progress
-        show_vectors(tracker, progress.step, "dev", self.scores["dev"])
+        looking.show_vectors(tracker, progress.step, "dev", self.scores["dev"])
         if "test" in self.scores:
             tracker.scalars(progress.step, progress.current_epoch, scalars_of(self.scores["test"].metrics, "test"))
-            show_scored(tracker, progress.step, "test", self.scores["test"])
+            looking.show_scored(tracker, progress.step, "test", self.scores["test"])
         if self.ranks.writes:
             self.folder.write_predictions(self.scores)
 

@@ -12,6 +12,7 @@ from paddle_tasks.training.loop import Loop
 from paddle_tasks.training.session import Session
 from paddle_tasks.training.settings import DETAILS, RunSection
 from paddle_tasks.training.tracking import Tracker
+from paddle_tasks.workflows import looking
 from paddle_tasks.workflows import train as training
 from paddle_tasks.workflows.bench.report import Line, Report, Say, Spread, rounds
 from paddle_tasks.workflows.bench.stopwatch import Stopwatch
@@ -64,8 +65,8 @@ def _watching(watch: Stopwatch) -> Iterator[None]:
     with (
         watch.watching(_STEPS, Loop, "_step"),
         watch.watching("light", Tracker, "scalars", "texts"),
-        watch.watching("normal", training, "introduce", "show_scored", "show_vectors"),
-        watch.watching("full", training, "show_weights"),
+        watch.watching("normal", looking, "introduce", "show_scored", "show_vectors"),
+        watch.watching("full", looking, "show_weights"),
         watch.watching("full", Session, "_look"),
     ):
         yield

@@ -140,7 +140,7 @@ def test_a_full_batch_has_the_asked_size_and_the_real_tokens(config):
 
 def test_logging(config, tmp_path):
     before = {path.name for path in tmp_path.iterdir()}
-    report = bench_logging(load_config(config), repeats=2, device="cpu")
+    report = bench_logging(load_config(config), repeats=1, device="cpu")
     found = check(report, ["steps", "light", "normal", "full"])
     assert {path.name for path in tmp_path.iterdir()} == before
     seconds = [line["seconds"]["median"] for line in found["lines"][1:]]
@@ -149,10 +149,7 @@ def test_logging(config, tmp_path):
     assert shares[0] == 1
     assert shares[1:] == sorted(set(shares[1:]))
     for line, share in zip(found["lines"], shares, strict=True):
-        ratios = [
-            line["seconds"][one] / found["lines"][0]["seconds"][two] for one, two in (("low", "high"), ("high", "low"))
-        ]
-        assert ratios[0] <= share <= ratios[1]
+        assert share == pytest.approx(line["seconds"]["median"] / found["lines"][0]["seconds"]["median"])
 
 
 def test_training(config, tmp_path):
