@@ -18,7 +18,7 @@ from paddle_tasks.tasks._panels import MOST_CURVES, calibration, confusion, matr
 from paddle_tasks.text.spans import Span, tag_names
 from paddle_tasks.training.panels import Array, Curve, Panels, shortened
 
-NO_SPAN = "–"
+NO_SPAN = "(none)"
 _MOST_CHARACTERS = 60
 
 
