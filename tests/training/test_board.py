@@ -205,6 +205,20 @@ def test_resuming_neither_doubles_nor_loses_what_is_written_once(tmp_path, kept)
         assert graphs[0] == graphs[1]
 
 
+def test_the_graph_is_written_once(tmp_path):
+    for positions in (None, {"metrics": 0, "visualdl": 10}):
+        with open_tracker(tmp_path, visualdl=True, positions=positions) as tracker:
+            tracker.introduce({}, [], make_toy())
+        (file,) = (tmp_path / "vdl").glob("vdlgraph.*")
+        if positions is None:
+            file.write_text("of the first process")
+    assert file.read_text() == "of the first process"
+    with open_tracker(tmp_path, visualdl=True) as tracker:  # begun anew
+        tracker.introduce({}, [], make_toy())
+    (file,) = (tmp_path / "vdl").glob("vdlgraph.*")
+    assert json.loads(file.read_text())["nodes"]
+
+
 def test_a_log_that_is_gone_is_begun_anew(tmp_path):
     for positions in (None, {"metrics": 0, "visualdl": 10_000}):
         for file in (tmp_path / "vdl").glob("*"):
