@@ -30,7 +30,7 @@ _PUBLIC = len(STEPS) - 2
 ENTRIES = {"", "__main__"}  # the package itself, which names them all lazily, and `python -m`
 # The folders in which a library may be imported; a library that is not named may be imported anywhere.
 HOMES = {
-    "visualdl": {"training/tracking.py", "reporting"},
+    "visualdl": {"training/tracking", "reporting"},
     "typer": {"cli"},
     "rich": {"cli"},
     "sklearn": {"metrics", "figures", "workflows", "text/word_vectors.py", "tasks/_pair_ngrams.py"},
@@ -205,7 +205,7 @@ def test_every_part_has_a_step():
         ("cli/x.py", "from paddle_tasks import doctor, workflows, errors", wrong_way, []),
         ("text/x.py", "if TYPE_CHECKING:\n    from paddle_tasks.data import rows", wrong_way, []),
         ("training/loop.py", "from visualdl import LogWriter", strangers, ["visualdl"]),
-        ("training/tracking.py", "from visualdl import LogWriter", strangers, []),
+        ("training/tracking/board.py", "from visualdl import LogWriter", strangers, []),
         ("metrics/x.py", "import paddle.nn", strangers, ["paddle"]),
         ("figures/x.py", "from paddle_tasks.data import rows", wrong_way, ["data"]),
         ("figures/x.py", "import matplotlib", strangers, []),

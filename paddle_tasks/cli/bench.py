@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Measure this machine: training, tokenising, starting. Each takes --repeats, --json and --quiet.",
+    help="Measure this machine: training, logging, tokenising, starting. Each takes --repeats, --json and --quiet.",
 )
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
@@ -31,7 +31,7 @@ Compare = Annotated[
     ),
 ]
 _MOST_COLUMNS = 8
-_SHARES = ("matmul_share", "padding")
+_SHARES = ("matmul_share", "padding", "share")
 
 
 def _repeats(default: int) -> Any:
@@ -57,6 +57,24 @@ def bench_train(  # noqa: PLR0913, PLR0917 - a command has as many options as it
     limit = [f"training.max_steps={steps}"] if steps else []
     found = variants(config, overrides or [], compare or [], limit)
     _print(bench_training(found, repeats=repeats, device=device, say=_say(quiet)), as_json)
+
+
+@app.command("logging")
+def bench_logging(
+    config: Config,
+    overrides: Overrides = None,
+    device: Device = "auto",
+    repeats: int = _repeats(3),
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train runs that leave nothing behind: what each logging.detail costs of the time of the steps."""
+    _start()
+    from paddle_tasks.workflows.bench.logging import bench_logging as measure
+    from paddle_tasks.workflows.train import load_config
+
+    found = load_config(config, overrides or [])
+    _print(measure(found, repeats=repeats, device=device, say=_say(quiet)), as_json)
 
 
 @app.command("encoder")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -20,7 +21,6 @@ from paddle_tasks.data.checks import leaked_rows
 from paddle_tasks.data.label_names import by_label, read_label_names
 from paddle_tasks.data.packed import PackedFeatures
 from paddle_tasks.data.rows import Row
-from paddle_tasks.data.section import DataSection
 from paddle_tasks.data.splits import (
     LabelledText,
     Split,
@@ -33,44 +33,24 @@ from paddle_tasks.data.token_cache import encoded
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.files import write_json
 from paddle_tasks.metrics.classification import ClassificationMetrics
-from paddle_tasks.models.classifier import Output
-from paddle_tasks.models.encoder import SCRATCH, Encoder, EncoderSection, build_encoder
-from paddle_tasks.models.heads import Head
+from paddle_tasks.models.encoder import SCRATCH, Encoder, build_encoder
 from paddle_tasks.models.losses import ClassificationLoss
-from paddle_tasks.models.pooling import Pooling
 from paddle_tasks.models.pretrained import load_pretrained, resolve, tokenizer_folder
 from paddle_tasks.models.saving import load_encoder, load_state, save_pretrained
 from paddle_tasks.tasks import SETTINGS
+from paddle_tasks.tasks._classifier_section import ClassificationConfig
 from paddle_tasks.tasks._frozen import TextVectors, vectors_are_fixed
 from paddle_tasks.tasks._loss import build_loss
+from paddle_tasks.tasks._panels import Judged, samples, shown_rows, vectors_panel
 from paddle_tasks.tasks._teachers import Teachers
 from paddle_tasks.tasks._vocabulary import learn_tokenizer
 from paddle_tasks.text.packing import PackedIds
 from paddle_tasks.text.tokenizer import Tokenizer
+from paddle_tasks.training.panels import Panels
 from paddle_tasks.training.protocol import Evaluation
 from paddle_tasks.training.ranks import Ranks
-from paddle_tasks.training.settings import RunSection
 
 Array = np.ndarray[Any, np.dtype[Any]]
-
-
-class ClassifierSection(EncoderSection):
-    """The ``model`` section: an encoder, how its states become one vector, and the head over it.
-
-    ``head`` is ``linear`` (dropout and one map), ``mlp`` (256 units, ReLU, dropout, output), or ``course`` (a pooler,
-    which is the encoder's own where it has one, 200 units, ReLU, dropout, output).
-    """
-
-    pooling: Pooling = "cls"
-    head: Head = "linear"
-    output: Output = "softmax"
-
-
-class ClassificationConfig(RunSection):
-    """The whole configuration of a task that gives one label to one text."""
-
-    data: DataSection
-    model: ClassifierSection
 
 
 class TextClassification:
@@ -283,7 +263,21 @@ class TextClassification:
 
     def evaluate(self, model: nn.Layer, split: Split[LabelledText], between: Callable[[], None]) -> Evaluation:
         """Score a split as `score` does."""
-        return self.score(split, self.probabilities(model, self._encoded(split), between))
+        evaluation = self.score(split, self.probabilities(model, self._encoded(split), between))
+        return replace(evaluation, vectors=partial(self._shown_vectors, model, split, evaluation))
+
+    @paddle.no_grad()  # type: ignore[untyped-decorator]
+    def _shown_vectors(self, model: nn.Layer, split: Split[LabelledText], evaluation: Evaluation) -> Panels:
+        """Return the vectors of some of a split's texts, with what is predicted of them."""
+        model.eval()
+        dataset, size = self._encoded(split), self.config.evaluation.batch_size
+        chosen = shown_rows(len(split.examples))
+        lengths = _packed(dataset).lengths[chosen]
+        places = LengthGroupedBatchSampler(lengths, size, max_tokens=self._most_tokens(size, None)).batches()
+        batches = list(self._collated(dataset, [chosen[place].tolist() for place in places]))
+        vectors = [model.text_vectors(batch.input_ids, batch.token_type_ids, batch.lengths) for batch in batches]
+        rows = [row for batch in batches for row in batch.rows]
+        return vectors_panel(paddle.concat(vectors), [evaluation.predictions[row] for row in rows])
 
     def score(self, split: Split[LabelledText], probabilities: Array) -> Evaluation:
         """Score the probabilities <float>[rows, labels] of a split, from whatever classifier they are.
@@ -300,7 +294,11 @@ class TextClassification:
         if leaked.any() and not leaked.all():
             clean = self._scores(gold[~leaked], probabilities[~leaked], losses[~leaked])
             metrics.update({f"{name}_deduplicated": clean[name] for name in ("accuracy", "macro_f1", "f1")})
-        return Evaluation(metrics, list(self._records(split.examples, probabilities, losses)))
+        records = list(self._records(split.examples, probabilities, losses))
+        lengths = [sum(map(len, self.texts_of(example))) for example in split.examples]
+        names = [self.label_names.get(label, label) for label in self.labels]
+        judged = Judged(self.labels, names, gold, self._decide(probabilities), probabilities, np.array(lengths))
+        return Evaluation(metrics, records, texts=samples(records), panels=judged.panels)
 
     def _scores(self, gold: Array, probabilities: Array, losses: Array) -> dict[str, Any]:
         return self._counted(gold, self._decide(probabilities), losses)

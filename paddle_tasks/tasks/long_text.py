@@ -14,7 +14,8 @@ from paddle_tasks.errors import ConfigError
 from paddle_tasks.models.encoder import Encoder
 from paddle_tasks.models.heads import Head
 from paddle_tasks.models.long_text import LongTextClassifier, WindowPooling, Windows
-from paddle_tasks.tasks._classification import ClassificationConfig, ClassifierSection, TextClassification
+from paddle_tasks.tasks._classification import TextClassification
+from paddle_tasks.tasks._classifier_section import ClassificationConfig, ClassifierSection
 from paddle_tasks.text.packing import PackedIds
 from paddle_tasks.text.truncation import Method, Truncation, truncated
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -25,14 +25,18 @@ from paddle_tasks.errors import ConfigError
 from paddle_tasks.files import write_json
 from paddle_tasks.models.encoder import SCRATCH, Encoder, EncoderSection, build_encoder
 from paddle_tasks.models.opinion import OpinionTagger, TagHead
+from paddle_tasks.models.pooling import pool
 from paddle_tasks.models.pretrained import load_pretrained, resolve, tokenizer_folder
 from paddle_tasks.models.saving import load_encoder, load_state, save_pretrained
 from paddle_tasks.tasks import SETTINGS
+from paddle_tasks.tasks._opinion_panels import OpinionPanels, described_rows
 from paddle_tasks.tasks._opinion_reading import Finding, Reader
 from paddle_tasks.tasks._opinion_rows import Framing, Names, OpinionBatch, Review, Row, collate, reviews_of
 from paddle_tasks.tasks._opinion_scores import SPAN_SCORES, TRIPLET_SCORES, Scored, answer
+from paddle_tasks.tasks._panels import described, shown_rows
 from paddle_tasks.tasks._vocabulary import learn_tokenizer
 from paddle_tasks.text.tokenizer import Tokenizer
+from paddle_tasks.training.panels import Panels
 from paddle_tasks.training.protocol import Evaluation
 from paddle_tasks.training.ranks import Ranks
 from paddle_tasks.training.settings import EvaluationSection, LossSection, RunSection
@@ -263,7 +267,29 @@ class Task:
             clean = scored.among(~leaked).metrics()
             twins = [name for name in ("f1", "macro_f1", "triplet_f1") if name in clean]
             metrics.update({f"{name}_deduplicated": clean[name] for name in twins})
-        return Evaluation(metrics, list(scored.records()), list(scored.errors()), scored.highlighted())
+        return Evaluation(
+            metrics,
+            list(scored.records()),
+            list(scored.errors()),
+            scored.highlighted(),
+            OpinionPanels(split.examples, scored.findings, self.names, model).panels,
+            partial(self._shown_vectors, model, split, scored.findings),
+        )
+
+    @paddle.no_grad()  # type: ignore[untyped-decorator]
+    def _shown_vectors(self, model: nn.Layer, split: OpinionSplit, findings: Sequence[Finding]) -> Panels:
+        """Return the mean state of some reviews' tokens, the first window's, with what was found in them."""
+        model.eval()
+        chosen, size = shown_rows(len(split.examples)), self.config.evaluation.batch_size
+        reviews = [self._reviews(split)[row] for row in chosen]
+        vectors = []
+        for start in range(0, len(reviews), size):
+            padded, ends = self._framing.padded([review.row.ids[: self._room] for review in reviews[start:][:size]])
+            input_ids, lengths = paddle.to_tensor(padded), paddle.to_tensor(ends)
+            states = model.states(input_ids, paddle.zeros_like(input_ids), lengths)
+            vectors.append(pool("mean", states, states[:, 0], lengths))
+        examples, found = ([part[row] for row in chosen] for part in (split.examples, findings))
+        return described(paddle.concat(vectors), described_rows(examples, found))
 
     def _findings(self, model: nn.Layer, reviews: Sequence[Review], between: Callable[[], None]) -> list[Finding]:
         """Return what is found in each review; of several ranks each reads its own batches."""

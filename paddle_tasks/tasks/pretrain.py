@@ -46,6 +46,7 @@ from paddle_tasks.models.masked_lm import MaskedLanguageModel, load_masked_lm
 from paddle_tasks.models.pretrained import resolve, tokenizer_folder
 from paddle_tasks.models.saving import load_state, save_pretrained
 from paddle_tasks.tasks import SETTINGS
+from paddle_tasks.tasks._pretrain_panels import filled_panels, filled_samples, token_vectors
 from paddle_tasks.text.masking import Masking
 from paddle_tasks.text.tokenizer import Tokenizer
 from paddle_tasks.text.word_vectors import WordVectors, word_vectors
@@ -308,7 +309,14 @@ class Task:
         metrics = {**by_character.result(), "word_accuracy": by_word.result()["accuracy"]}
         if n_pairs:
             metrics["next_sentence_accuracy"] = float(right / n_pairs)
-        return Evaluation(metrics, by_character.records(self.tokenizer.vocabulary))
+        records = by_character.records(self.tokenizer.vocabulary)
+        return Evaluation(
+            metrics,
+            records,
+            texts=filled_samples(records),
+            panels=partial(filled_panels, records),
+            vectors=partial(token_vectors, model, records, self.tokenizer.vocabulary),
+        )
 
     def _named(self, model: nn.Layer, passages: Passages, between: Callable[[], None]) -> MaskedLMMetrics:
         metrics = MaskedLMMetrics()

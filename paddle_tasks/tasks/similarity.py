@@ -22,7 +22,8 @@ from paddle_tasks.errors import ConfigError
 from paddle_tasks.metrics.threshold import Aim, best_threshold
 from paddle_tasks.models.encoder import Encoder
 from paddle_tasks.models.similarity import PairClassifier, PairKind
-from paddle_tasks.tasks._classification import Array, ClassificationConfig, ClassifierSection, TextClassification
+from paddle_tasks.tasks._classification import Array, TextClassification
+from paddle_tasks.tasks._classifier_section import ClassificationConfig, ClassifierSection
 from paddle_tasks.tasks._pair_ngrams import fit
 from paddle_tasks.text.packing import PackedIds, side_by_side
 

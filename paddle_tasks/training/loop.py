@@ -46,6 +46,13 @@ Loss = Callable[[nn.Layer, Any], tuple[paddle.Tensor, int]]
 """Gives a batch's summed loss <float32>[] and the number of things it sums over."""
 
 
+class Look(Protocol):
+    """Looks at the gradients of a step that is done but for its count in `Progress`."""
+
+    def __call__(self, *, ends_epoch: bool) -> None:
+        """Look at them; ``ends_epoch`` tells whether the step is the last of its epoch."""
+
+
 @dataclass
 class Progress:
     """Where a run stands; all of it goes into a checkpoint, as JSON.
@@ -122,6 +129,7 @@ class Loop:
         average: takes in the weights after each step.
         ranks: the processes that share the rows of each batch.
         stop: tells the other ranks of a signal, or is told of one, with each step.
+        look: is called after each update, while the gradients that it took are still there.
     """
 
     model: nn.Layer
@@ -141,11 +149,17 @@ class Loop:
     average: WeightAverage | None = None
     ranks: Ranks = field(default_factory=Ranks)
     stop: StopSignal = field(default_factory=StopSignal)
+    look: Look | None = None
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimiser steps of an epoch."""
+        return math.ceil(self.n_batches / self.accumulation_steps)
 
     @property
     def total_steps(self) -> int:
         """Optimiser steps of the whole run."""
-        steps = self.epochs * math.ceil(self.n_batches / self.accumulation_steps)
+        steps = self.epochs * self.steps_per_epoch
         return min(steps, self.max_steps or steps)
 
     @property
@@ -173,6 +187,9 @@ class Loop:
         rate = learning_rate(self.settings, progress.step, self.total_steps)
         sums = self._accumulate(group)
         norm = self._update(rate, sums, group)
+        if self.look:
+            self.look(ends_epoch=ends_epoch)
+        self._clear()
         skipped = not math.isfinite(norm) or not math.isfinite(sums.loss)
         self._advance(len(group), sums, skipped=skipped, ends_epoch=ends_epoch)
         if self.average and not skipped:
@@ -254,7 +271,6 @@ class Loop:
             self._apply(rate)
         elif self.on_nonfinite == "stop":
             self._refuse(sums.mean_loss, norm, group)
-        self._clear()
         return norm
 
     def _clear(self) -> None:

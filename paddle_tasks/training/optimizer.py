@@ -103,6 +103,27 @@ def own_ratios(model: nn.Layer, settings: OptimizerSection) -> dict[str, float]:
     }
 
 
+def rate_groups(model: nn.Layer, settings: OptimizerSection) -> dict[str, float]:
+    """Return what the learning rate is multiplied with in each group that has a rate of its own; empty when none has.
+
+    The groups are the patterns of ``learning_rates``; of the rest with ``layer_decay``: ``embeddings``, the encoder's
+    layers from ``layer_1`` on, and ``head``; without it they are ``others``.
+    """
+    own = own_ratios(model, settings)
+    rest = {name: ratio for name, ratio in rate_ratios(model, settings.layer_decay).items() if name not in own}
+    ratios = sorted(set(rest.values()), reverse=True)
+    groups = {_group(name): ratio for name, ratio in rest.items()} if len(ratios) > 1 else {"others": 1.0}
+    chosen = {pattern: rate / settings.learning_rate for pattern, rate in settings.learning_rates.items()}
+    return {**groups, **chosen} if len(groups) + len(chosen) > 1 else {}
+
+
+def _group(name: str) -> str:
+    layer = _LAYER.search(name)
+    if layer:
+        return f"layer_{int(layer[1]) + 1}"
+    return "embeddings" if _EMBEDDING.search(name) else "head"
+
+
 def build_optimizer(model: nn.Layer, settings: OptimizerSection) -> paddle.optimizer.AdamW:
     """Return AdamW over the parameters that are not frozen; the learning rate is set before each step."""
     decayed = decays(model)

@@ -14,6 +14,7 @@ from paddle_tasks.data.batches import Batch
 from paddle_tasks.data.catalogue import SplitName
 from paddle_tasks.data.rows import Row
 from paddle_tasks.data.splits import Split
+from paddle_tasks.training.panels import Panels, nothing
 from paddle_tasks.training.ranks import Ranks
 from paddle_tasks.training.settings import RunSection
 
@@ -28,12 +29,17 @@ class Evaluation:
         errors: one record for each error, with its ``loss`` and perhaps its ``kind``; None when the errors are the
             predictions of which ``predicted`` is not ``gold``.
         texts: what VisualDL shows, by tag.
+        panels: makes what else there is to look at, by tag; to be called where it is shown, while the model still has
+            the weights that were scored.
+        vectors: makes sentence vectors of the split, by tag, in the same way.
     """
 
     metrics: Mapping[str, Any]
     predictions: Sequence[Mapping[str, Any]]
     errors: Sequence[Mapping[str, Any]] | None = None
     texts: Mapping[str, str] = field(default_factory=dict)
+    panels: Callable[[], Panels] = nothing
+    vectors: Callable[[], Panels] = nothing
 
     def wrong(self) -> Sequence[Mapping[str, Any]]:
         """Return what stands in errors.jsonl."""

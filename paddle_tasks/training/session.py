@@ -12,6 +12,7 @@ from paddle_tasks.errors import Interrupted
 from paddle_tasks.training.checkpoint import CheckpointStore, optimizer_state
 from paddle_tasks.training.loop import Loop, StepReport
 from paddle_tasks.training.memory import peak_memory_mb
+from paddle_tasks.training.panels import gradient_histograms
 from paddle_tasks.training.tracking import Tracker
 
 LOWER_IS_BETTER = frozenset({"loss", "perplexity"})
@@ -62,6 +63,7 @@ class Session:
         evaluate: scores the dev split; given a function to call between batches, which may raise `Interrupted`.
         write_model: writes the model as it is now into a new folder.
         keep_best: takes the checkpoint folder of a new best model.
+        rates: by which the learning rate is multiplied for each group of parameters; empty when there is one rate.
         state: what every checkpoint carries besides the progress.
     """
 
@@ -78,6 +80,7 @@ class Session:
     log_every: int
     patience: int | None
     state: Mapping[str, Any] = field(default_factory=dict)
+    rates: Mapping[str, float] = field(default_factory=dict)
     _saved: tuple[int, int] = (0, 0)
     _rate: tuple[int, float] = (0, 0.0)
     _n_parts: int = 1
@@ -91,6 +94,8 @@ class Session:
         """
         self._saved, self._n_parts = self._place(), self.loop.progress.n_parts
         self._mend_best()
+        if self.tracker.shows("full"):
+            self.loop.look = self._look
         self._evaluate_when_due()  # which a signal may have cut short the last time
         for report in self.loop.steps():
             self._note_memory(report)
@@ -118,9 +123,17 @@ class Session:
         progress = self.loop.progress
         if progress.step in (0, progress.evaluated_step):
             return False
-        if progress.step == self.loop.total_steps:
+        return self._ends_in_evaluation(progress.step, ends_epoch=progress.batch == 0)
+
+    def _ends_in_evaluation(self, step: int, *, ends_epoch: bool) -> bool:
+        if step == self.loop.total_steps:
             return True
-        return progress.step % self.evaluate_every == 0 if self.evaluate_every else progress.batch == 0
+        return step % self.evaluate_every == 0 if self.evaluate_every else ends_epoch
+
+    def _look(self, *, ends_epoch: bool) -> None:
+        step = self.loop.progress.step + 1
+        if self._ends_in_evaluation(step, ends_epoch=ends_epoch):
+            self.tracker.show(step, gradient_histograms(self.loop.model))
 
     def _evaluate_when_due(self) -> None:
         if not self._evaluation_is_due():
@@ -182,6 +195,7 @@ class Session:
         if progress.window_count:
             values["train/loss"] = progress.window_loss / progress.window_count
         values["train/learning_rate"] = report.learning_rate
+        values |= {f"train/learning_rate/{group}": report.learning_rate * rate for group, rate in self.rates.items()}
         if math.isfinite(report.gradient_norm):
             values["train/gradient_norm"] = report.gradient_norm
         values["system/tokens_per_second"] = self._rate[0] / self._rate[1]
@@ -191,8 +205,9 @@ class Session:
 
 
 def scalars_of(metrics: Mapping[str, Any], split: str) -> dict[str, float]:
-    """Return a split's plain numbers as ``split/metric`` tags, those of single labels left out."""
-    return {f"{split}/{name}": float(value) for name, value in metrics.items() if isinstance(value, (int, float))}
+    """Return a split's plain numbers as ``split/metric`` tags, of single labels F1 as ``split/f1/label``."""
+    plain = {f"{split}/{name}": float(value) for name, value in metrics.items() if isinstance(value, (int, float))}
+    return plain | {f"{split}/f1/{name}": float(of["f1"]) for name, of in metrics.get("per_label", {}).items()}
 
 
 def _plain(value: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError, WrapValidator
 from pydantic_core import PydanticCustomError
@@ -112,11 +112,23 @@ class EvaluationSection(Section):
     batch_size: PositiveInt = 64
 
 
+Detail = Literal["light", "normal", "full"]
+DETAILS: tuple[Detail, ...] = get_args(Detail)  # each with what those before it have
+
+
 class LoggingSection(Section):
-    """What is written while training."""
+    """What is written while training, and how much of it there is to look at in VisualDL.
+
+    ``detail`` is ``light`` (scalars and texts), ``normal`` (besides: confusion matrix, curves of precision and recall
+    and ROC curves of the ten most frequent labels, calibration, histograms of confidence and length, the worst errors,
+    CRF transitions, sentence vectors, hyper-parameters and the model's graph) or ``full`` (besides: histograms of the
+    weights and gradients of every parameter at each evaluation). The scalars are the same at each of them, and so is
+    what is learnt.
+    """
 
     every_steps: PositiveInt = 10
     visualdl: bool = True
+    detail: Detail = "normal"
 
 
 class AnyRunSection(Section):

@@ -243,6 +243,8 @@ def _written(scored: _Scored, config: BaselineConfig, folder: RunFolder) -> Mapp
         with open_tracker(folder.path, visualdl=config.logging.visualdl) as tracker:
             for name, evaluation in scored.evaluations.items():
                 tracker.scalars(1, 1, scalars_of(evaluation.metrics, name))
+                if tracker.shows("normal"):
+                    tracker.show(1, evaluation.panels().under(name))
         folder.write_predictions(scored.evaluations)
         folder.write_result(scored.result)
     return scored.result

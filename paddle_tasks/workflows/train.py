@@ -25,7 +25,7 @@ from paddle_tasks.training.averaging import WeightAverage
 from paddle_tasks.training.checkpoint import Checkpoint, CheckpointStore, load_optimizer_state
 from paddle_tasks.training.loop import Loop, Progress
 from paddle_tasks.training.memory import peak_memory_mb
-from paddle_tasks.training.optimizer import build_optimizer, freeze
+from paddle_tasks.training.optimizer import build_optimizer, freeze, rate_groups
 from paddle_tasks.training.precision import Precision
 from paddle_tasks.training.protocol import Evaluation, Task
 from paddle_tasks.training.ranks import Ranks
@@ -33,6 +33,7 @@ from paddle_tasks.training.session import Event, Session, scalars_of
 from paddle_tasks.training.settings import RunSection, TrainingSection
 from paddle_tasks.training.stopping import StopSignal
 from paddle_tasks.training.tracking import Tracker, open_tracker
+from paddle_tasks.workflows import looking
 from paddle_tasks.workflows.run_folder import RunFolder
 
 Status = Literal["finished", "interrupted", "failed"]
@@ -257,6 +258,7 @@ class _Training:
         status: Status = "failed"
         try:
             with self._tracker(checkpoint) as tracker, self.stop.listening():
+                looking.introduce(tracker, self.config, self.task.splits, self.model)
                 self._session(tracker).run()
                 self._score_best(tracker)
             status = "finished"
@@ -273,7 +275,8 @@ class _Training:
         if not self.ranks.writes:
             return contextlib.nullcontext(Tracker({}))
         positions = dict(checkpoint.state["positions"]) if checkpoint else None
-        return open_tracker(self.folder.path, visualdl=self.config.logging.visualdl, positions=positions)
+        logging = self.config.logging
+        return open_tracker(self.folder.path, visualdl=logging.visualdl, detail=logging.detail, positions=positions)
 
     def _restore(self) -> Checkpoint | None:
         checkpoint = self.store.load_latest()
@@ -331,6 +334,7 @@ class _Training:
                 "data": {name: split.sha256 for name, split in self.task.splits.items()},
                 "taught_by": self.task.taught_by,
             },
+            rates=rate_groups(self.model, config.optimizer),
         )
 
     def _averaged(self) -> contextlib.AbstractContextManager[None]:
@@ -339,7 +343,7 @@ class _Training:
     def _evaluate(self, tracker: Tracker, between: Callable[[], None]) -> Mapping[str, Any]:
         with self._averaged():
             evaluation = self._scored("dev", between)
-        tracker.texts(self.loop.progress.step, {f"dev/{tag}": text for tag, text in evaluation.texts.items()})
+            looking.show_progress(tracker, self.loop, evaluation, self.config.evaluation.every_steps)
         return evaluation.metrics
 
     def _scored(self, name: SplitName, between: Callable[[], None]) -> Evaluation:
@@ -357,8 +361,10 @@ class _Training:
             if name != "train":
                 self.scores[name] = self._scored(name, self.stop.check_here)
         progress = self.loop.progress
+        looking.show_vectors(tracker, progress.step, "dev", self.scores["dev"])
         if "test" in self.scores:
             tracker.scalars(progress.step, progress.current_epoch, scalars_of(self.scores["test"].metrics, "test"))
+            looking.show_scored(tracker, progress.step, "test", self.scores["test"])
         if self.ranks.writes:
             self.folder.write_predictions(self.scores)
 

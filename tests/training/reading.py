@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from visualdl import LogReader
@@ -10,6 +11,8 @@ from visualdl import LogReader
 from paddle_tasks.training.tracking import read_metrics
 
 Point = tuple[int, float]
+CONTENT = {"hyper_parameters": "hparam"}
+"""Where VisualDL keeps a kind of record under another name."""
 
 
 def visualdl_points(folder: Path) -> dict[str, list[Point]]:
@@ -26,6 +29,20 @@ def visualdl_texts(folder: Path) -> dict[str, list[tuple[int, str]]]:
     reader = LogReader(file_path=str(file))
     tags = reader.get_tags().get("text", [])
     return {tag: [(found.id, found.text.encoded_text_string) for found in reader.get_data("text", tag)] for tag in tags}
+
+
+def visualdl_panels(folder: Path) -> dict[str, dict[str, list[tuple[int, Any]]]]:
+    """Return (step, content) of every record by kind and tag, scalars and VisualDL's own heads of a file left out."""
+    (file,) = folder.glob("vdlrecords.*.log")
+    reader = LogReader(file_path=str(file))
+    return {
+        kind: {
+            tag: [(found.id, getattr(found, CONTENT.get(kind, kind))) for found in reader.get_data(kind, tag)]
+            for tag in tags
+        }
+        for kind, tags in reader.get_tags().items()
+        if kind not in {"scalar", "meta_data"}
+    }
 
 
 def metrics_points(file: Path) -> dict[str, list[Point]]:

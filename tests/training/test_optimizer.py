@@ -21,6 +21,7 @@ from paddle_tasks.training.optimizer import (
     decays,
     freeze,
     learning_rate,
+    rate_groups,
     rate_ratios,
     scale_gradients,
 )
@@ -203,6 +204,19 @@ def test_a_step_moves_each_layer_by_its_share(kind):
             rate = 0.125 * 0.5 ** exponent(name)
             expected = before[name] * (1 - rate * decay * (name in names)) - rate
             np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6, err_msg=name)
+
+
+def test_groups_by_hand():
+    layers = {"head": 1.0, "layer_3": 0.5, "layer_2": 0.25, "layer_1": 0.125, "embeddings": 0.0625}
+    bert, own = LAYERED["bert"](), {"head.*": 0.3, "*.layers.0.*": 0.2}
+    assert rate_groups(bert, OptimizerSection(learning_rate=0.1)) == {}
+    assert rate_groups(bert, OptimizerSection(learning_rate=0.1, layer_decay=0.5)) == layers
+    chosen = {"head.*": pytest.approx(3), "*.layers.0.*": pytest.approx(2)}
+    some = rate_groups(bert, OptimizerSection(learning_rate=0.1, learning_rates=own))
+    assert some == {"others": 1.0, **chosen}
+    both = rate_groups(bert, OptimizerSection(learning_rate=0.1, layer_decay=0.5, learning_rates=own))
+    # The pooler stands above the layers as the head does.
+    assert both == {**{name: layers[name] for name in ("head", "layer_3", "layer_2", "embeddings")}, **chosen}
 
 
 def test_without_layer_decay_all_move_alike():

@@ -185,7 +185,7 @@ def test_the_tags_of_the_contract_in_their_order(tmp_path):
     rig = Rig(tmp_path).run()
     step = ["train/loss", "train/learning_rate", "train/gradient_norm"]
     system = ["system/tokens_per_second", "system/memory_mb"]
-    assert [tag for number, _, tag, _ in rig.values if number == 3] == [*step, *system, "dev/accuracy"]
+    assert [tag for number, _, tag, _ in rig.values if number == 3] == [*step, *system, "dev/accuracy", "dev/f1/a"]
     assert [tag for number, _, tag, _ in rig.values if number == 4] == [*step, *system]
 
 
@@ -305,7 +305,16 @@ class TestStopSignal:
 
 
 def test_only_plain_numbers_become_scalars():
-    assert scalars_of({"f1": 0.5, "rows": 3, "per_label": {"a": 1}}, "dev") == {"dev/f1": 0.5, "dev/rows": 3.0}
+    assert scalars_of({"f1": 0.5, "rows": 3, "errors": {"a": 1}}, "dev") == {"dev/f1": 0.5, "dev/rows": 3.0}
+
+
+def test_of_single_labels_f1_becomes_a_scalar():
+    per_label = {"a": {"f1": 0.25, "rows": 3}, "b/c": {"f1": 1, "rows": 1}}
+    assert scalars_of({"f1": 0.5, "per_label": per_label}, "test") == {
+        "test/f1": 0.5,
+        "test/f1/a": 0.25,
+        "test/f1/b/c": 1.0,
+    }
 
 
 def test_peak_memory_is_in_megabytes_and_never_falls():

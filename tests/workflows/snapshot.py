@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 from paddle_tasks import tasks
 from paddle_tasks.training.tracking import read_metrics
 from paddle_tasks.workflows.train import load_config, starting_model
-from tests.training.reading import visualdl_points
+from tests.training.reading import visualdl_panels, visualdl_points
 
 MEASURED = ("seconds", "tokens_per_second", "peak_memory_mb")
 
@@ -41,6 +41,14 @@ def progress(run: Path) -> dict[str, Any]:
     return latest_state(run)["progress"]
 
 
+def panels(folder: Path) -> dict[str, dict[str, list[tuple[int, bytes]]]]:
+    """Return what VisualDL shows besides scalars, by kind and tag, down to the bytes."""
+    return {
+        kind: {tag: [(step, part.SerializeToString()) for step, part in found] for tag, found in tags.items()}
+        for kind, tags in visualdl_panels(folder).items()
+    }
+
+
 def snapshot(run: Path) -> dict[str, Any]:
     """Return the parts that two identical runs have in common, by name."""
     checkpoints = run / "checkpoints"
@@ -51,6 +59,8 @@ def snapshot(run: Path) -> dict[str, Any]:
         "metrics": metrics(run),
         "curves": {tag: points for tag, points in curves.items() if not tag.startswith("system/")},
         "system points": {tag: [step for step, _ in curves[tag]] for tag in curves if tag.startswith("system/")},
+        "panels": panels(run / "vdl"),
+        "graph": [file.read_text() for file in (run / "vdl").glob("vdlgraph.*.log")],
         "weights": arrays(latest / "model/model.safetensors"),
         "optimizer": arrays(latest / "optimizer.safetensors"),
         "best weights": arrays(run / "model/model.safetensors"),

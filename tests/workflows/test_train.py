@@ -147,7 +147,7 @@ def test_errors_come_worst_first(finished):
 
 
 def test_the_tags_are_those_of_the_contract(finished):
-    scores = ("accuracy", "macro_f1", "precision", "recall", "f1", "loss")
+    scores = ("accuracy", "macro_f1", "precision", "recall", "f1", "loss", "f1/negative", "f1/positive")
     expected = {"train/loss", "train/learning_rate", "train/gradient_norm"}
     expected |= {"system/tokens_per_second", "system/memory_mb"}
     expected |= {f"{split}/{score}" for split in ("dev", "test") for score in scores}

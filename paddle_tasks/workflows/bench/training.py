@@ -95,7 +95,7 @@ def _run(variant: Variant, device: str) -> _Measured:
     watch, losses = Stopwatch(), _Losses(variant.alter)
     with tempfile.TemporaryDirectory(prefix="paddle-tasks-bench-") as folder:
         config = variant.config.model_copy(update={"run_dir": str(Path(folder) / "run")})
-        with _watching(watch, losses, tasks.find(config.task)), _cache_in(Path(folder) / "cache"):
+        with _watching(watch, losses, tasks.find(config.task)), cache_in(Path(folder) / "cache"):
             run = []
             wall = seconds_of(lambda: run.append(_train(config, device)))
     products = Products(losses.model, losses.mean_tokens)
@@ -104,7 +104,7 @@ def _run(variant: Variant, device: str) -> _Measured:
     return _Measured(run[0].result["train"], wall, watch.seconds, losses.flops, rates)
 
 
-def _cache_in(folder: Path) -> contextlib.AbstractContextManager[Any]:
+def cache_in(folder: Path) -> contextlib.AbstractContextManager[Any]:
     """Let nothing be found that an earlier run has kept."""
     return mock.patch.dict(os.environ, {array_cache.FOLDER: str(folder)})
 

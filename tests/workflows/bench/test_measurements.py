@@ -19,6 +19,7 @@ from paddle_tasks.training.checkpoint import CheckpointStore
 from paddle_tasks.workflows import train
 from paddle_tasks.workflows.bench import starting, tokenizing
 from paddle_tasks.workflows.bench.encoder import WARMUP, bench_encoder, full_batch
+from paddle_tasks.workflows.bench.logging import bench_logging
 from paddle_tasks.workflows.bench.report import Report
 from paddle_tasks.workflows.bench.training import PHASES, bench_training
 from paddle_tasks.workflows.bench.variants import BASE, SWITCHES, Variant, variants
@@ -135,6 +136,20 @@ def test_a_full_batch_has_the_asked_size_and_the_real_tokens(config):
 
 
 # ---- training
+
+
+def test_logging(config, tmp_path):
+    before = {path.name for path in tmp_path.iterdir()}
+    report = bench_logging(load_config(config), repeats=1, device="cpu")
+    found = check(report, ["steps", "light", "normal", "full"])
+    assert {path.name for path in tmp_path.iterdir()} == before
+    seconds = [line["seconds"]["median"] for line in found["lines"][1:]]
+    assert seconds == sorted(set(seconds)), "each has what those before it have, and more"
+    shares = [line["figures"]["share"] for line in found["lines"]]
+    assert shares[0] == 1
+    assert shares[1:] == sorted(set(shares[1:]))
+    for line, share in zip(found["lines"], shares, strict=True):
+        assert share == pytest.approx(line["seconds"]["median"] / found["lines"][0]["seconds"]["median"])
 
 
 def test_training(config, tmp_path):

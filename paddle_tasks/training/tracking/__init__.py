@@ -7,14 +7,18 @@ length: the curves go on without doubled or missing points.
 from __future__ import annotations
 
 import contextlib
-import io
 import json
-import math
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
+
+from paddle import nn
+
+from paddle_tasks.training.panels import Panels
+from paddle_tasks.training.settings import DETAILS, Detail
+from paddle_tasks.training.tracking.files import cut
 
 
 class Writer(Protocol):
@@ -37,7 +41,7 @@ class MetricsWriter:
     """Writes ``{"step", "epoch", "tag", "value", "time"}`` lines."""
 
     def __init__(self, path: Path, position: int = 0) -> None:
-        _cut(path, position)
+        cut(path, position)
         self._file = path.open("a", encoding="utf-8", newline="\n")
 
     def scalar(self, step: int, epoch: int, tag: str, value: float) -> None:
@@ -59,52 +63,29 @@ class MetricsWriter:
         self._file.close()
 
 
-class VisualDLWriter:
-    """Writes VisualDL records, always to the same file of a run: the server shows one file for each folder."""
+class Board(Writer, Protocol):
+    """A writer that shows more than figures."""
 
-    def __init__(self, folder: Path, position: int = 0) -> None:
-        from visualdl import LogWriter
+    def show(self, step: int, panels: Panels) -> None:
+        """Write panels."""
 
-        existing = sorted(folder.glob("vdlrecords.*.log"))
-        name = existing[-1].name if existing else f"vdlrecords.{int(time.time())}.log"
-        self._path = folder / name
-        _cut(self._path, position)
-        folder.mkdir(parents=True, exist_ok=True)
-        # VisualDL 2.5.3 swaps its two queue settings: max_queue is the seconds between flushes.
-        with contextlib.redirect_stdout(io.StringIO()):
-            self._writer = LogWriter(logdir=str(folder), file_name=name, max_queue=1, flush_secs=1000)
-
-    def scalar(self, step: int, epoch: int, tag: str, value: float) -> None:  # noqa: ARG002
-        """Write one point; values that are not finite would break the page and are left to metrics.jsonl."""
-        if math.isfinite(value):
-            self._writer.add_scalar(tag=tag.replace("%", "percent"), value=value, step=step)
-
-    def text(self, step: int, tag: str, text: str) -> None:
-        """Write one text."""
-        self._writer.add_text(tag=tag.replace("%", "percent"), text_string=text, step=step)
-
-    def position(self) -> int:
-        """Return the length of the file in bytes once the queue has been written."""
-        self._writer._get_file_writer().flush()
-        return self._path.stat().st_size
-
-    def close(self) -> None:
-        """Write what is queued and stop VisualDL's thread."""
-        self._writer.close()
-
-
-def _cut(path: Path, position: int) -> None:
-    if path.exists():
-        os.truncate(path, min(position, path.stat().st_size))  # a longer one would be filled with zeros
+    def introduce(self, settings: Mapping[str, Any], metrics: Sequence[str], model: nn.Layer) -> None:
+        """Write what holds for the whole run, unless an earlier process of it has."""
 
 
 class Tracker:
-    """Hands every figure to all writers, and notes their positions for a checkpoint."""
+    """Hands every figure to all writers, panels to the board, and notes positions for a checkpoint.
 
-    def __init__(self, writers: dict[str, Writer]) -> None:
-        self._writers = writers
+    Args:
+        writers: take scalars and texts, by name.
+        board: that of the writers which takes panels too.
+        detail: how much the board is shown.
+    """
 
-    def scalars(self, step: int, epoch: int, values: dict[str, float]) -> None:
+    def __init__(self, writers: Mapping[str, Writer], board: Board | None = None, detail: Detail = "normal") -> None:
+        self._writers, self._board, self._detail = writers, board, detail
+
+    def scalars(self, step: int, epoch: int, values: Mapping[str, float]) -> None:
         """Write tags in order."""
         for tag, value in values.items():
             for writer in self._writers.values():
@@ -115,6 +96,20 @@ class Tracker:
         for tag, text in texts.items():
             for writer in self._writers.values():
                 writer.text(step, tag, text)
+
+    def shows(self, detail: Detail) -> bool:
+        """Tell whether panels of a detail are looked at, and so worth making."""
+        return self._board is not None and DETAILS.index(detail) <= DETAILS.index(self._detail)
+
+    def show(self, step: int, panels: Panels) -> None:
+        """Write panels, where there is a board."""
+        if self._board:
+            self._board.show(step, panels)
+
+    def introduce(self, settings: Mapping[str, Any], metrics: Sequence[str], model: nn.Layer) -> None:
+        """Show a run's settings beside its scores, by their tags, and the model's graph, at normal detail and above."""
+        if self._board and self.shows("normal"):
+            self._board.introduce(settings, metrics, model)
 
     def positions(self) -> dict[str, int]:
         """Return each writer's position by name."""
@@ -127,13 +122,18 @@ class Tracker:
 
 
 @contextlib.contextmanager
-def open_tracker(folder: Path, *, visualdl: bool, positions: dict[str, int] | None = None) -> Iterator[Tracker]:
+def open_tracker(
+    folder: Path, *, visualdl: bool, detail: Detail = "normal", positions: Mapping[str, int] | None = None
+) -> Iterator[Tracker]:
     """Open the writers of a run folder, cut back to the positions of a checkpoint (to nothing without one)."""
     at = positions or {}
     writers: dict[str, Writer] = {"metrics": MetricsWriter(folder / "metrics.jsonl", at.get("metrics", 0))}
+    board: Board | None = None
     if visualdl:
-        writers["visualdl"] = VisualDLWriter(folder / "vdl", at.get("visualdl", 0))
-    tracker = Tracker(writers)
+        from paddle_tasks.training.tracking.board import VisualDLWriter
+
+        writers["visualdl"] = board = VisualDLWriter(folder / "vdl", at.get("visualdl", 0))
+    tracker = Tracker(writers, board, detail)
     try:
         yield tracker
     finally:

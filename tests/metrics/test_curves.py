@@ -1,0 +1,75 @@
+"""Counts over thresholds against scikit-learn, and over bins against numpy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import auc, confusion_matrix, roc_auc_score
+
+from paddle_tasks.metrics.curves import histogram, threshold_counts, thresholds
+
+RANDOM = np.random.default_rng(3)
+
+
+def case(n_rows=200):
+    truth = RANDOM.random(n_rows) < 0.3
+    # Some scores stand right on a threshold, and some at the ends.
+    scores = np.clip(RANDOM.normal(0.4 + 0.2 * truth, 0.3), 0, 1)
+    return truth, np.where(RANDOM.random(n_rows) < 0.3, RANDOM.choice(thresholds(), n_rows), scores)
+
+
+def test_counts_are_those_of_scikit_learn_at_each_threshold():
+    truth, scores = case()
+    counts = threshold_counts(truth, scores)
+    assert len(thresholds()) == 127
+    assert (thresholds()[0], thresholds()[-1]) == (0, 1)
+    for place, limit in enumerate(thresholds()):
+        (tn, fp), (fn, tp) = confusion_matrix(truth, scores >= limit, labels=[False, True])
+        parts = (counts.true_positives, counts.false_positives, counts.true_negatives, counts.false_negatives)
+        assert [part[place] for part in parts] == [tp, fp, tn, fn]
+
+
+def test_the_area_under_the_roc_curve_is_that_of_scikit_learn():
+    truth = RANDOM.random(300) < 0.4
+    scores = RANDOM.choice(thresholds()[:-1], 300)  # the last one takes no row, so the curve ends in (0, 0)
+    counts = threshold_counts(truth, scores)
+    area = auc(counts.false_positive_rate, counts.recall)
+    assert area == pytest.approx(roc_auc_score(truth, scores), abs=1e-12)
+
+
+def test_shares_of_nothing():
+    none = threshold_counts(np.zeros(4, dtype=bool), np.full(4, 0.5))
+    assert (none.recall == 0).all()
+    assert none.precision[0] == 0
+    assert none.precision[-1] == 1  # where no row is taken
+    everything = threshold_counts(np.ones(4, dtype=bool), np.full(4, 0.5))
+    assert (everything.false_positive_rate == 0).all()
+    assert everything.precision[0] == everything.recall[0] == 1
+
+
+def test_rows_without_a_score_are_left_out():
+    truth, scores = case(50)
+    doubtful = threshold_counts(np.append(truth, [True, False]), np.append(scores, [np.nan, np.nan]))
+    known = threshold_counts(truth, scores)
+    assert all((vars(doubtful)[name] == part).all() for name, part in vars(known).items())
+
+
+@pytest.mark.parametrize("bad", [[np.nan], [np.inf, -np.inf], []])
+def test_a_histogram_is_numpys_of_the_finite_values(bad):
+    values = RANDOM.normal(size=(10, 7)).astype(np.float32)
+    counts, edges = histogram(np.append(values, bad))
+    expected = np.histogram(values.astype(np.float64), bins=30)
+    assert (counts == expected[0]).all()
+    assert (edges == expected[1]).all()
+    assert counts.sum() == 70
+
+
+@pytest.mark.parametrize("values", [[], [np.nan], [np.inf, np.nan], [-1.7e308, 1.7e308]])
+def test_no_histogram_of_nothing(values):
+    assert histogram(np.array(values)) is None
+
+
+def test_a_histogram_of_one_value():
+    counts, edges = histogram(np.full(5, 2.0))
+    assert counts.sum() == 5
+    assert edges[0] < 2 < edges[-1]
