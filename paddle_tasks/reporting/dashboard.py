@@ -233,7 +233,8 @@ class _Server:
     def start(self) -> None:
         """Start it and wait until it answers."""
         place = self._place
-        options = ["--logdir", str(self.folder), "--host", place.host, "--port", str(place.port)]
+        # Relative: with an absolute one VisualDL mistakes an embedding's metadata for its vectors, and that page hangs.
+        options = ["--logdir", self.folder.name, "--host", place.host, "--port", str(place.port)]
         # Its own message to its makers would need a network.
         options += ["--public-path", place.path, "--disable-telemetry", "--cache-timeout", "1"]
         with self._output.open("wb") as output:
@@ -242,6 +243,7 @@ class _Server:
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,
+                cwd=self.folder.parent,
                 env={**runtime.child_environment(), "NO_PROXY": "*", "no_proxy": "*"},
                 start_new_session=True,  # Ctrl-C comes to this process alone, which ends that one
             )
