@@ -205,7 +205,7 @@ def _splits(
 def _model(config: Mapping[str, Any], encoder: str | None = None) -> str:
     section, training = config.get("model") or {}, config.get("training") or {}
     name = encoder or str(section.get("encoder", ""))
-    if section.get("ngrams") and name == section.get("encoder"):
+    if section.get("ngrams") is True:  # a baseline has their lengths there
         name += " and n-grams"
     told = {"frozen": training.get("freeze"), "taught by": (training.get("loss") or {}).get("teachers")}
     return name + "".join(f", {what}: {', '.join(values)}" for what, values in told.items() if values)

@@ -75,8 +75,8 @@ def test_what_is_frozen_belongs_to_the_model(tmp_path):
 def test_n_grams_belong_to_the_network_and_not_to_the_baseline(tmp_path):
     section = {"encoder": "textcnn", "ngrams": True}
     assert entry(write_run(tmp_path / "a", config={"model": section})).model == "textcnn and n-grams"
-    result = {"encoder": "tfidf-char-svm", "parameters": 1}
-    baseline = write_run(tmp_path / "b", config={"model": section}, model=result)
+    section = {"encoder": "tfidf-char-svm", "ngrams": [1, 3]}
+    baseline = write_run(tmp_path / "b", config={"model": section}, encoder="tfidf-char-svm")
     assert entry(baseline).model == "tfidf-char-svm"
 
 
