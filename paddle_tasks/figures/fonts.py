@@ -6,7 +6,7 @@ import contextlib
 import logging
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 _KNOWN = ("Noto Sans CJK SC", "Source Han Sans SC", "WenQuanYi Micro Hei", "Microsoft YaHei", "PingFang SC", "SimHei")
@@ -45,7 +45,7 @@ def _first_with(needed: set[int], entries: Iterable[Any]) -> str | None:
     return None
 
 
-@lru_cache(maxsize=64)
+@cache
 def _characters(path: str) -> frozenset[int]:
     """Return the code points that a font file has; none when it was uninstalled or cannot be read."""
     from matplotlib.ft2font import FT2Font
@@ -56,7 +56,7 @@ def _characters(path: str) -> frozenset[int]:
         return frozenset()
 
 
-@lru_cache(maxsize=256)
+@cache
 def families(text: str) -> tuple[str, ...] | None:
     """Return the fonts, the first one first, that together have all characters of a text; None without such fonts."""
     rest = "".join(sorted(set(text) - _basic()))
@@ -66,7 +66,7 @@ def families(text: str) -> tuple[str, ...] | None:
     return (BASE, font) if font else None
 
 
-@lru_cache(maxsize=1)
+@cache
 def _basic() -> frozenset[str]:
     from matplotlib.font_manager import findfont
 

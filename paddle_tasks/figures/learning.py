@@ -90,9 +90,9 @@ def points_of(records: Records) -> dict[str, Points]:
     """Return the finite points of each tag, by step; of a step that is there twice the later record."""
     found: dict[str, dict[int, float]] = {}
     for record in records:
-        value = record.get("value")
-        if isinstance(value, (int, float)) and np.isfinite(value):
-            found.setdefault(record["tag"], {})[record["step"]] = value
+        value, tag, step = (record.get(name) for name in ("value", "tag", "step"))
+        if isinstance(value, (int, float)) and np.isfinite(value) and isinstance(tag, str) and isinstance(step, int):
+            found.setdefault(tag, {})[step] = value
     return {tag: _in_order(values) for tag, values in found.items()}
 
 

@@ -12,12 +12,15 @@ import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain, count
 from pathlib import Path
 
 from paddle_tasks.files import whole_file
 from paddle_tasks.reporting.vdl_log import META, Entry, encode, meta, read_log, salvage, tag_key
 from paddle_tasks.reporting.vdl_repair import mend, metrics_beside, run_of, shown_log
 from paddle_tasks.reporting.vdl_scalars import read_truth
+
+_WITHOUT_LOGS = ("checkpoints", "model", "predictions")  # of a run; training removes some of them
 
 COPY_NAME, GRAPH_NAME = "vdlrecords.log", "vdlgraph.log"
 
@@ -63,7 +66,8 @@ def sources(logdir: Path) -> dict[str, Source]:
         shown = folder if run in found else run
         below = shown != logdir and logdir in shown.parents
         name = shown.relative_to(logdir).as_posix() if below else shown.resolve().name or "run"
-        named[name if name not in named else f"{name} (2)"] = source
+        others = (f"{name} ({number})" for number in count(2))
+        named[next(filter(lambda one: one not in named, chain([name], others)))] = source
     return named
 
 
@@ -75,7 +79,8 @@ def _walk(logdir: Path) -> Iterator[Source]:
             folders.clear()
             continue
         seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        own = _WITHOUT_LOGS if "metrics.jsonl" in files else ()
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in own)
         folder = Path(place)
         log, graph = shown_log(folder), _shown_graph(folder)
         if log or graph:

@@ -7,6 +7,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ Records = Sequence[Mapping[str, Any]]
 _PER_LABEL = ("precision", "recall", "f1")
 _DRAWN_LABELS = 40
 _LOSSES = ("loss", "perplexity")
+_COMPARISON = "comparison"
 
 
 @dataclass(frozen=True)
@@ -70,12 +72,11 @@ def _figures(entries: Sequence[Entry], notes: list[str]) -> Iterator[tuple[str, 
 
 def _names(entries: Sequence[Entry]) -> list[str]:
     """Return the name of each folder, with a number from the second of a name on."""
-    seen: Counter[str] = Counter()
-    names = []
+    names: list[str] = []
     for entry in entries:
         name = Path(entry.name).resolve().name
-        seen[name] += 1
-        names.append(name if seen[name] == 1 else f"{name}-{seen[name]}")
+        others = (f"{name}-{number}" for number in count(2))
+        names.append(next(one for one in chain([name], others) if one not in (*names, _COMPARISON)))
     return names
 
 
@@ -148,12 +149,12 @@ def _comparison(
 ) -> Iterator[tuple[str, Figure]]:
     if len(curves) > 1:
         ((metric, _),) = Counter(entry.metric for entry in entries).most_common(1)
-        yield "comparison-curves", figures.comparison(curves, metric)
+        yield f"{_COMPARISON}-curves", figures.comparison(curves, metric)
     scored = [(name, entry) for name, entry in zip(names, entries, strict=True) if entry.splits]
     # A loss has no place on the axis of scores between 0 and 1.
     for what, are_losses in (("scores", False), ("losses", True)):
         if kept := [one for one in scored if (one[1].metric in _LOSSES) == are_losses]:
-            yield f"comparison-{what}", _side_by_side(kept)
+            yield f"{_COMPARISON}-{what}", _side_by_side(kept)
 
 
 def _side_by_side(scored: Sequence[tuple[str, Entry]]) -> Figure:

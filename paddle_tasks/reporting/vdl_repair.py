@@ -99,7 +99,10 @@ def run_of(log: Path) -> Path:
 
 def shown_log(folder: Path) -> Path | None:
     """Return the log of a folder that VisualDL shows, which is the one whose name comes last."""
-    found = [path for path in folder.iterdir() if MARK in path.name and path.is_file()]
+    try:
+        found = [path for path in folder.iterdir() if MARK in path.name and path.is_file()]
+    except OSError:  # training removes checkpoints
+        return None
     return max((path for path in found if not path.name.startswith(".")), default=None)
 
 

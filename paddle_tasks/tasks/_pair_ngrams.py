@@ -11,9 +11,12 @@ from scipy.sparse import csr_matrix, vstack
 from sklearn.linear_model import LogisticRegression
 
 from paddle_tasks.data.batches import Batch
+from paddle_tasks.errors import ConfigError
 from paddle_tasks.models.pair_ngrams import N_BUCKETS, NgramEvidence
 
 _INVERSE_PENALTY = 3.0  # by 4-fold cross-validation on AFQMC's train file: loss 0.5757 with 1, 0.5714 with 2, 0.5708
+
+_MOST_VALUES = 100_000_000  # a gigabyte, and as much again for the fit
 
 
 def fit(evidence: NgramEvidence, batches: Iterable[Batch]) -> None:
@@ -22,8 +25,20 @@ def fit(evidence: NgramEvidence, batches: Iterable[Batch]) -> None:
     Args:
         evidence: changed in place.
         batches: with the labels 0 and 1; where all have the same one there is nothing to learn, and nothing changes.
+
+    Raises:
+        ConfigError: there are too many features to hold in memory.
     """
-    features, labels = zip(*((_matrix(evidence, batch), batch.labels.numpy()) for batch in batches), strict=True)
+    features, labels, n_values = [], [], 0
+    for batch in batches:
+        features.append(_matrix(evidence, batch))
+        labels.append(batch.labels.numpy())
+        n_values += features[-1].nnz
+        if n_values > _MOST_VALUES:
+            raise ConfigError(
+                f"model.ngrams: the train pairs have more than {_MOST_VALUES:,} n-grams and pairs of n-grams, whose "
+                "number grows with the product of both texts' lengths; expected a smaller training.max_length, or false"
+            )
     gold = np.concatenate(labels)
     if len(np.unique(gold)) < 2:
         return

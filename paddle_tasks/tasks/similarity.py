@@ -138,7 +138,8 @@ class Task(TextClassification):
         return self.Model(encoder, kind=section.kind, ngrams=section.ngrams, **self._parts())
 
     def _keeps_vectors(self, model: nn.Layer) -> bool:
-        return model.ngrams is None and super()._keeps_vectors(model)  # n-grams are not in a vector
+        # Neither n-grams nor the other order are in the vectors that are kept.
+        return model.ngrams is None and not self.config.data.both_orders and super()._keeps_vectors(model)
 
     # ---- the decision
 

@@ -112,7 +112,11 @@ def rate_groups(model: nn.Layer, settings: OptimizerSection) -> dict[str, float]
     own = own_ratios(model, settings)
     rest = {name: ratio for name, ratio in rate_ratios(model, settings.layer_decay).items() if name not in own}
     ratios = sorted(set(rest.values()), reverse=True)
-    groups = {_group(name): ratio for name, ratio in rest.items()} if len(ratios) > 1 else {"others": 1.0}
+    groups = (
+        {_group(name): ratio for name, ratio in rest.items()}
+        if len(ratios) > 1
+        else dict.fromkeys(["others"] * bool(rest), 1.0)
+    )
     chosen = {pattern: rate / settings.learning_rate for pattern, rate in settings.learning_rates.items()}
     return {**groups, **chosen} if len(groups) + len(chosen) > 1 else {}
 

@@ -21,7 +21,7 @@ from paddle_tasks.tasks._classification import TextClassification
 from paddle_tasks.training.memory import peak_memory_mb
 from paddle_tasks.training.protocol import Evaluation
 from paddle_tasks.training.session import scalars_of
-from paddle_tasks.training.settings import AnyRunSection
+from paddle_tasks.training.settings import AnyRunSection, Detail
 from paddle_tasks.training.tracking import open_tracker
 from paddle_tasks.workflows.run_folder import RunFolder
 from paddle_tasks.workflows.tfidf import Classifier, Features, Texts, TfidfSection, with_defaults
@@ -61,9 +61,10 @@ class Options:
 
 
 class LoggingSection(Section):
-    """What is written besides metrics.jsonl."""
+    """What is written besides metrics.jsonl, as in a training run's configuration."""
 
     visualdl: bool = True
+    detail: Detail = "normal"
 
 
 class BaselineConfig(AnyRunSection):
@@ -119,7 +120,12 @@ def _from_training(tree: Mapping[str, Any], where: str, *, keeps_folder: bool) -
     config = validated(tree, where)
     shared = {name: tree[name] for name in ("task", "seed", "data") if name in tree}
     folder = config.run_dir if keeps_folder else f"{config.run_dir.rstrip('/')}-baseline"
-    return {**shared, "run_dir": folder, "model": {}, "logging": {"visualdl": config.logging.visualdl}}
+    return {
+        **shared,
+        "run_dir": folder,
+        "model": {},
+        "logging": config.logging.model_dump(include={"visualdl", "detail"}),
+    }
 
 
 def baseline(
@@ -240,7 +246,7 @@ def _written(scored: _Scored, config: BaselineConfig, folder: RunFolder) -> Mapp
         folder.check_same(config)
     folder.create(config)
     with folder.locked():
-        with open_tracker(folder.path, visualdl=config.logging.visualdl) as tracker:
+        with open_tracker(folder.path, visualdl=config.logging.visualdl, detail=config.logging.detail) as tracker:
             for name, evaluation in scored.evaluations.items():
                 tracker.scalars(1, 1, scalars_of(evaluation.metrics, name))
                 if tracker.shows("normal"):

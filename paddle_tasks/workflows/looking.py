@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 from paddle import nn
@@ -17,6 +18,21 @@ from paddle_tasks.training.tracking import Tracker
 
 _MOST_TIMES = 10
 _NO_SETTINGS = ("run_dir", "logging.")  # they have no bearing on scores
+
+
+def safely(
+    show: Callable[..., None], prepared: Callable[[], AbstractContextManager[Any]], tell: Callable[[str], None]
+) -> Callable[..., None]:
+    """Return what shows in the context that is ``prepared`` and tells what goes wrong: pictures end no training."""
+
+    def shown(*what: Any) -> None:
+        try:
+            with prepared():
+                show(*what)
+        except Exception as error:
+            tell(f"VisualDL's log lacks something ({show.__name__}): {type(error).__name__}: {error}")
+
+    return shown
 
 
 def introduce(tracker: Tracker, config: RunSection, splits: Iterable[str], model: nn.Layer) -> None:

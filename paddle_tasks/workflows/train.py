@@ -137,7 +137,7 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
 def run_training(config: RunSection, *, device: str, fresh: bool, observe: Observer) -> Run:
     """Do what `train` does with a validated configuration."""
     ranks = Ranks.from_environment()
-    observe = observe if ranks.writes else _ignore
+    observe = observe if ranks.writes else lambda _event: None  # rank 0 alone speaks
     folder = RunFolder(Path(config.run_dir))
     with ranks.together():  # so that no rank writes before all have looked
         result = None if fresh else folder.finished(config)
@@ -156,10 +156,6 @@ def run_training(config: RunSection, *, device: str, fresh: bool, observe: Obser
     ranks.take_over(model.parameters())
     with _opened(folder, config, ranks, fresh=fresh, observe=observe):
         return _Training(config, task, model, optimizer, folder, observe).run()
-
-
-def _ignore(_event: Event | Note) -> None:
-    """Tell nobody: rank 0 alone speaks."""
 
 
 def _read_task(config: RunSection, ranks: Ranks) -> Task:
@@ -258,7 +254,7 @@ class _Training:
         status: Status = "failed"
         try:
             with self._tracker(checkpoint) as tracker, self.stop.listening():
-                looking.introduce(tracker, self.config, self.task.splits, self.model)
+                self._look(looking.introduce, tracker, self.config, self.task.splits, self.model)
                 self._session(tracker).run()
                 self._score_best(tracker)
             status = "finished"
@@ -343,8 +339,13 @@ class _Training:
     def _evaluate(self, tracker: Tracker, between: Callable[[], None]) -> Mapping[str, Any]:
         with self._averaged():
             evaluation = self._scored("dev", between)
-            looking.show_progress(tracker, self.loop, evaluation, self.config.evaluation.every_steps)
+            self._look(looking.show_progress, tracker, self.loop, evaluation, self.config.evaluation.every_steps)
         return evaluation.metrics
+
+    def _look(self, show: Callable[..., None], *what: Any) -> None:
+        """Have rank 0 show something; the others tell it meanwhile that they are alive."""
+        safely = looking.safely(show, self.loop.precision.autocast_scores, lambda text: self.observe(Note(text)))
+        self.ranks.in_turn(partial(safely, *what))
 
     def _scored(self, name: SplitName, between: Callable[[], None]) -> Evaluation:
         with self.loop.precision.autocast_scores():
@@ -361,10 +362,10 @@ class _Training:
             if name != "train":
                 self.scores[name] = self._scored(name, self.stop.check_here)
         progress = self.loop.progress
-        looking.show_vectors(tracker, progress.step, "dev", self.scores["dev"])
+        self._look(looking.show_vectors, tracker, progress.step, "dev", self.scores["dev"])
         if "test" in self.scores:
             tracker.scalars(progress.step, progress.current_epoch, scalars_of(self.scores["test"].metrics, "test"))
-            looking.show_scored(tracker, progress.step, "test", self.scores["test"])
+            self._look(looking.show_scored, tracker, progress.step, "test", self.scores["test"])
         if self.ranks.writes:
             self.folder.write_predictions(self.scores)
 

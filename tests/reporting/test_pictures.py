@@ -72,6 +72,15 @@ def test_an_unfinished_run_gives_its_curves_and_names_do_not_collide(tmp_path):
     assert names == {"same-curves", "same-2-curves", "comparison-curves"}
 
 
+def test_no_picture_takes_the_place_of_another(tmp_path):
+    runs = [write_run(tmp_path / place) for place in ("x/a", "y/a", "z/a-2", "comparison")]
+    for run in runs:
+        lines(run / "metrics.jsonl", [{"tag": 5}, {"value": 1.0}, *loss(3, 2, 1)])
+    names, _ = written(tmp_path / "png", *runs)
+    curves = {"a-curves", "a-2-curves", "a-2-2-curves", "comparison-2-curves", "comparison-curves"}
+    assert {name for name in names if name.endswith("-curves")} == curves
+
+
 @pytest.fixture
 def no_font(monkeypatch):
     monkeypatch.setattr(fonts, "find_font", lambda _text: None)

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from paddle_tasks.errors import ConfigError
 from paddle_tasks.inference.predictor import load
 from paddle_tasks.models.pair_ngrams import NgramEvidence
+from paddle_tasks.tasks import _pair_ngrams
 from paddle_tasks.tasks._pair_ngrams import fit
 from paddle_tasks.workflows.train import train
 
@@ -73,6 +75,12 @@ def test_one_label_alone_teaches_nothing(task):
     rows = (row for batch in task._by_length(task._train) for row in batch.split(100))
     fit(evidence, [row for row in rows if not row.labels[0]])
     assert not evidence.weight.numpy().any()
+
+
+def test_more_than_memory_holds_is_refused(task, monkeypatch):
+    monkeypatch.setattr(_pair_ngrams, "_MOST_VALUES", 50)
+    with pytest.raises(ConfigError, match=r"model\.ngrams: the train pairs have more than 50 n-grams"):
+        task.build_model()
 
 
 def test_it_goes_with_the_model_and_is_heard_with_a_frozen_encoder(tmp_path):

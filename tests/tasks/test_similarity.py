@@ -181,3 +181,14 @@ def test_both_orders_take_turns():
             assert batch.input_ids.tolist() == wanted.input_ids.tolist()
             assert batch.token_type_ids.tolist() == wanted.token_type_ids.tolist()
     assert plain._train.new_data[0]["input_ids"].tolist() != plain.dataset(turned).new_data[0]["input_ids"].tolist()
+
+
+def test_the_other_order_is_seen_with_a_frozen_encoder_too():
+    task = read_task("similarity", FIXTURE, "data.both_orders=true", "training.freeze=[encoder.*]")
+    model = task.build_model()
+    for parameter in model.encoder.parameters():
+        parameter.stop_gradient = True
+    assert vectors_are_fixed(model)
+    model.eval()
+    plain, turned = (sum(float(task.loss(model, one)[0]) for one in task.batches_of(epoch, 0)) for epoch in (0, 1))
+    assert abs(plain - turned) > 1e-3

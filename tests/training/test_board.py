@@ -181,6 +181,22 @@ def test_layers_are_joined_in_their_order_at_every_depth(tmp_path):
         assert [before.get(inputs[name], inputs[name]) for name in order] == ["input", *order[:-1]]
 
 
+class Twice(nn.Layer):
+    """Has a layer whose only part stands elsewhere too."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(3, 2)
+        self.all = nn.Sequential(self.head)
+
+
+def test_a_part_that_stands_twice_is_drawn_once(tmp_path):
+    with open_tracker(tmp_path, visualdl=True) as tracker:
+        tracker.introduce({}, [], Twice())
+    _, _, graph = opened(tmp_path / "vdl")
+    assert "/head" in {node["name"] for node in graph["nodes"]}
+
+
 # ---- resuming
 
 

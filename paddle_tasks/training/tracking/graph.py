@@ -23,7 +23,9 @@ def graph_of(model: nn.Layer) -> dict[str, Any]:
     """Return a model's layers, their settings and the shapes of their weights, as a graph file holds them."""
     layers = {f"/{name.replace('.', '/')}": layer for name, layer in model.named_sublayers() if name}
     layers = layers or {f"/{type(model).__name__}": model}
-    leaves = [_INPUT, *(path for path, layer in layers.items() if not list(layer.children())), _OUTPUT]
+    # By path: parts that stand elsewhere too are named there alone.
+    inner = {path for path in layers if any(other.startswith(f"{path}/") for other in layers)}
+    leaves = [_INPUT, *(path for path in layers if path not in inner), _OUTPUT]
     nodes = [_layer_node(path, layer, leaves) for path, layer in layers.items()]
     ends = [_end(_INPUT, "feed", {}, {"X": [_link(_INPUT)]}), _end(_OUTPUT, "fetch", {"X": [_link(leaves[-2])]}, {})]
     root = _node(ROOT, type(model).__name__, is_leaf=False)
