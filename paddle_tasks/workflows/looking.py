@@ -20,15 +20,12 @@ _MOST_TIMES = 10
 _NO_SETTINGS = ("run_dir", "logging.")  # they have no bearing on scores
 
 
-def safely(
-    show: Callable[..., None], prepared: Callable[[], AbstractContextManager[Any]], tell: Callable[[str], None]
-) -> Callable[..., None]:
-    """Return what shows in the context that is ``prepared`` and tells what goes wrong: pictures end no training."""
+def safely(show: Callable[..., None], tell: Callable[[str], None]) -> Callable[..., None]:
+    """Return what shows and tells what goes wrong: pictures end no training."""
 
     def shown(*what: Any) -> None:
         try:
-            with prepared():
-                show(*what)
+            show(*what)
         except Exception as error:
             tell(f"VisualDL's log lacks something ({show.__name__}): {type(error).__name__}: {error}")
 
@@ -78,10 +75,13 @@ def show_scored(tracker: Tracker, step: int, name: str, evaluation: Evaluation, 
         tracker.show(step, evaluation.panels().under(name))
 
 
-def show_vectors(tracker: Tracker, step: int, name: str, evaluation: Evaluation) -> None:
-    """Show the vectors of a split, which are shown once: VisualDL looks at the first of a tag alone."""
+def show_vectors(
+    tracker: Tracker, step: int, name: str, evaluation: Evaluation, autocast: Callable[[], AbstractContextManager[Any]]
+) -> None:
+    """Show the vectors of a split, computed under ``autocast``; VisualDL looks at the first of a tag alone."""
     if tracker.shows("normal"):
-        tracker.show(step, evaluation.vectors().under(name))
+        with autocast():
+            tracker.show(step, evaluation.vectors().under(name))
 
 
 def show_weights(tracker: Tracker, step: int, model: nn.Layer) -> None:

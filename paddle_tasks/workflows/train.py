@@ -344,8 +344,7 @@ class _Training:
 
     def _look(self, show: Callable[..., None], *what: Any) -> None:
         """Have rank 0 show something; the others tell it meanwhile that they are alive."""
-        safely = looking.safely(show, self.loop.precision.autocast_scores, lambda text: self.observe(Note(text)))
-        self.ranks.in_turn(partial(safely, *what))
+        self.ranks.in_turn(partial(looking.safely(show, lambda text: self.observe(Note(text))), *what))
 
     def _scored(self, name: SplitName, between: Callable[[], None]) -> Evaluation:
         with self.loop.precision.autocast_scores():
@@ -362,7 +361,8 @@ class _Training:
             if name != "train":
                 self.scores[name] = self._scored(name, self.stop.check_here)
         progress = self.loop.progress
-        self._look(looking.show_vectors, tracker, progress.step, "dev", self.scores["dev"])
+        autocast = self.loop.precision.autocast_scores
+        self._look(looking.show_vectors, tracker, progress.step, "dev", self.scores["dev"], autocast)
         if "test" in self.scores:
             tracker.scalars(progress.step, progress.current_epoch, scalars_of(self.scores["test"].metrics, "test"))
             self._look(looking.show_scored, tracker, progress.step, "test", self.scores["test"])

@@ -44,8 +44,8 @@ def servers(folder):
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
-            words = path.read_bytes().split(b"\0")
-            if any(word.startswith(os.fsencode(folder)) for word in words) and b"--logdir" in words:
+            place = (path.parent / "cwd").readlink()
+            if place.is_relative_to(folder) and b"--logdir" in path.read_bytes().split(b"\0"):
                 found.append(int(path.parent.name))
     return found
 

@@ -39,7 +39,10 @@ def settings(small_config, tmp_path) -> Make:
         model = {"encoder": encoder, "n_layers": 1, "n_heads": 2, "dropout": dropout}
         model["pooling"] = training.pop("pooling", "max")
         given = {"epochs": EPOCHS, "freeze": list(FROZEN), **training}
-        return small_config(tmp_path / name, model=model, training=given, evaluation={"metric": "loss"})
+        looking = {"detail": "light"}  # to show dev's vectors they are computed once more
+        return small_config(
+            tmp_path / name, model=model, training=given, evaluation={"metric": "loss"}, logging=looking
+        )
 
     return make
 

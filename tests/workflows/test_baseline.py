@@ -215,6 +215,8 @@ def test_metrics_jsonl_and_visualdl_have_one_point_of_each_score(done):
     result = json.loads((done / "result.json").read_text(encoding="utf-8"))
     records = read_metrics(done / "metrics.jsonl")
     expected = {f"{split}/{name}": result[split][name] for split in ("dev", "test") for name in SCORES}
+    for split in ("dev", "test"):
+        expected |= {f"{split}/f1/{label}": one["f1"] for label, one in result[split]["per_label"].items()}
     assert {record["tag"]: record["value"] for record in records} == expected
     assert len(records) == len(expected)
     assert visualdl_points(done / "vdl") == metrics_points(done / "metrics.jsonl")

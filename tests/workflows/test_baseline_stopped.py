@@ -55,5 +55,5 @@ def test_stopped_while_it_writes_it_is_done_anew(small_config, tmp_path, monkeyp
     assert not (tmp_path / "run-baseline/result.json").exists()
     go_on()
     folder = baseline(config).folder
-    assert len(read_metrics(folder / "metrics.jsonl")) == 2 * len(SCORES)
+    assert len(read_metrics(folder / "metrics.jsonl")) == 2 * (len(SCORES) + 2)  # and F1 by label
     assert visualdl_points(folder / "vdl") == metrics_points(folder / "metrics.jsonl")

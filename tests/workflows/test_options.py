@@ -37,7 +37,8 @@ def settings(small_config, tmp_path) -> Make:
 
     def make(name: str, encoder: str = "bert", **sections: dict[str, Any]) -> dict[str, Any]:
         model = {"encoder": encoder, "n_layers": 2, "n_heads": 2, "pooling": "mean", **sections.pop("model", {})}
-        return small_config(tmp_path / name, model=model, **sections)
+        # The settings are panels too, and to make others scores a little more.
+        return small_config(tmp_path / name, model=model, logging={"detail": "light"}, **sections)
 
     return make
 
