@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 import paddle_tasks  # noqa: F401
+from paddle_tasks.figures import fonts
 
 # A loaded machine must not fail a test: no deadline for a single example.
 settings.register_profile("patient", deadline=None)
@@ -51,3 +52,12 @@ def small_config() -> Callable[..., dict[str, Any]]:
         return {**config, **{name: {**config[name], **values} for name, values in sections.items()}}
 
     return make
+
+
+@pytest.fixture
+def no_font(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let no installed font have any characters."""
+    monkeypatch.setattr(fonts, "find_font", lambda _text: None)
+    fonts.families.cache_clear()
+    yield
+    fonts.families.cache_clear()

@@ -30,14 +30,6 @@ def overlaps(labels) -> int:
     return sum(first.overlaps(second) for first, second in itertools.pairwise(boxes))
 
 
-@pytest.fixture
-def no_font(monkeypatch):
-    monkeypatch.setattr(fonts, "find_font", lambda _text: None)
-    fonts.families.cache_clear()
-    yield
-    fonts.families.cache_clear()
-
-
 @pytest.mark.parametrize(
     ("draw", "area", "oracle"),
     [(figures.pr_curves, "AP", average_precision_score), (figures.roc_curves, "AUC", roc_auc_score)],

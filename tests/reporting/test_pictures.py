@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 
-import pytest
 from matplotlib.image import imread
 
-from paddle_tasks.figures import fonts
 from paddle_tasks.reporting.pictures import write_pictures
 from paddle_tasks.reporting.report import report
 
@@ -79,14 +77,6 @@ def test_no_picture_takes_the_place_of_another(tmp_path):
     names, _ = written(tmp_path / "png", *runs)
     curves = {"a-curves", "a-2-curves", "a-2-2-curves", "comparison-2-curves", "comparison-curves"}
     assert {name for name in names if name.endswith("-curves")} == curves
-
-
-@pytest.fixture
-def no_font(monkeypatch):
-    monkeypatch.setattr(fonts, "find_font", lambda _text: None)
-    fonts.families.cache_clear()
-    yield
-    fonts.families.cache_clear()
 
 
 def test_missing_characters_are_said_once(tmp_path, no_font):
