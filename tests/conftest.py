@@ -47,7 +47,7 @@ def small_config() -> Callable[..., dict[str, Any]]:
             "optimizer": {"learning_rate": 0.02},
             "training": {"epochs": 2, "batch_size": 4, "max_length": 16},
             "evaluation": {"batch_size": 4},
-            "logging": {"every_steps": 1},
+            "logging": {"every_steps": 1, "detail": "light"},  # pictures take longer than the training
         }
         return {**config, **{name: {**config[name], **values} for name, values in sections.items()}}
 

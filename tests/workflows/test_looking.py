@@ -113,7 +113,7 @@ def test_without_visualdl_no_panel_is_made(small_config, tmp_path, monkeypatch):
     plain = train(small_config(tmp_path / "a", logging={"visualdl": False, "detail": "full"}))
     train(small_config(tmp_path / "b", logging={"detail": "light"}))
     notes = []
-    run = train(small_config(tmp_path / "c"), observe=notes.append)
+    run = train(small_config(tmp_path / "c", logging={"detail": "normal"}), observe=notes.append)
     told = [note.text for note in notes if "nobody looks at it" in getattr(note, "text", "")]
     assert told
     assert told[0].startswith("VisualDL's log lacks something (show_progress): AssertionError")

@@ -175,6 +175,7 @@ def settings_in_folders(small_config):
             optimizer={"learning_rate": 0.1, "schedule": "constant"},
             training={**TRAINING, **training},
             evaluation={"metric": "loss"},
+            logging={"detail": "normal"},
         )
         return {**config, "seed": 7}  # with which the best model is not the last
 
