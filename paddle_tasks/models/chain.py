@@ -11,6 +11,7 @@ times as fast over a long last axis as over the few tags.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -235,6 +236,44 @@ class Paths:
         else:
             log += end[tags[-1]]
         return min(1.0, float(np.exp(log - self.log_partition[row])))  # rounding may go beyond
+
+    def spans(self, least: float) -> list[list[tuple[TokenSpan, float]]]:
+        """Return each row's spans whose probability is at least so much, from left to right; they may overlap.
+
+        Args:
+            least: more than 0.
+        """
+        found: list[list[tuple[TokenSpan, float]]] = [[] for _ in range(self.real.shape[1])]
+        for label in range(len(self.chain.start) // 2):
+            for length, probs in enumerate(self._chances_of(label, least), start=1):
+                for start, row in np.argwhere(probs >= least).tolist():
+                    found[row].append((TokenSpan(start, start + length, label), float(probs[start, row])))
+        return [sorted(spans) for spans in found]
+
+    def _chances_of(self, label: int, least: float) -> Iterator[Array]:
+        """Yield for lengths of 1, 2, … the chance <float64>[starts, batch] of a span, while one may reach the least."""
+        _, transitions, _ = self.chain._legal
+        inside = 2 * label + 2
+        before = inside - 1
+        left = {tag: self._left(tag, inside) for tag in (before, inside)}
+        begun = self.ahead[:, before] - self.log_partition  # all paths that begin a span here and are still in it
+        for first in range(len(self.real)):
+            last = slice(first, None)
+            yield _chances(begun + left[before][last], self.real[last])
+            longer = begun[:-1] + transitions[before, inside] + self.scores[first + 1 :, inside]
+            onward = longer + self.behind[first + 1 :, inside] - self.scores[first + 1 :, inside]
+            if _chances(onward, self.real[first + 1 :]).max(initial=0.0) < least:
+                return
+            begun, before = longer, inside
+
+    def _left(self, tag: int, inside: int) -> Array:
+        """Return log-sums over what may stand behind a span's last tag <float64>[length, batch]: all but ``inside``."""
+        _, transitions, end = self.chain._legal
+        others = np.delete(np.arange(len(end)), inside)
+        onward = transitions[tag, others, None, None] + self.behind[1:, others].transpose(1, 0, 2)
+        left = np.full(self.real.shape, end[tag])
+        left[:-1] = np.where(self.real[1:], _log_sum(onward), end[tag])
+        return left
 
 
 def _inside(emissions: Array, lengths: Array) -> tuple[Array, Array]:

@@ -12,7 +12,7 @@ from paddle import Tensor, nn
 from paddle.nn import functional
 
 from paddle_tasks.models.base import Encoder, real_positions
-from paddle_tasks.models.chain import OUTSIDE, Array, Chain, TokenSpan, spans_of
+from paddle_tasks.models.chain import OUTSIDE, Array, Chain, Paths, TokenSpan, spans_of
 from paddle_tasks.models.crf import CRF, numbers
 from paddle_tasks.models.recurrent import half
 from paddle_tasks.models.span_pairs import SpanPairs
@@ -67,7 +67,7 @@ class Extraction:
     """What was found in one row.
 
     Attributes:
-        spans: from left to right.
+        spans: from left to right; of those of the best path none overlap.
         probs: of each span, the probability that it stands there exactly so.
         pairs: <float32>[1 + n_aspects, n_opinions, 1 + n_polarities], the probabilities of each pair's classes, of the
             aspects and opinions among the spans; the first aspect is the implicit one. Without polarities the last
@@ -84,13 +84,19 @@ class Extraction:
 
     def triplets(self) -> list[Triplet]:
         """Return the pairs for which a polarity is more probable than none, opinion by opinion."""
-        if not self.pairs.size:
-            return []
-        aspects, best = [None, *self.of(ASPECT)], self.pairs.argmax(axis=2)
+        return self._paired(self.pairs.argmax(axis=2) != NO_PAIR) if self.pairs.size else []
+
+    def possible_triplets(self) -> list[Triplet]:
+        """Return every pair with its most probable polarity, opinion by opinion."""
+        return self._paired(np.ones(self.pairs.shape[:2], dtype=bool)) if self.pairs.size else []
+
+    def _paired(self, is_taken: Array) -> list[Triplet]:
+        aspects, polarities = [None, *self.of(ASPECT)], self.pairs[:, :, 1 + NO_PAIR :]
+        best, probs = polarities.argmax(axis=2), polarities.max(axis=2)
         return [
-            Triplet(aspects[row], opinion, int(best[row, column]) - 1, float(self.pairs[row, column].max()))
+            Triplet(aspects[row], opinion, int(best[row, column]), float(probs[row, column]))
             for column, opinion in enumerate(self.of(OPINION))
-            for row in np.flatnonzero(best[:, column] != NO_PAIR)
+            for row in np.flatnonzero(is_taken[:, column])
         ]
 
 
@@ -192,20 +198,25 @@ class OpinionTagger(nn.Layer):  # type: ignore[misc]
         return found
 
     @paddle.no_grad()  # type: ignore[untyped-decorator]
-    def extract_from(self, states: Tensor, emissions: Tensor, lengths: Tensor) -> list[Extraction]:
+    def extract_from(
+        self, states: Tensor, emissions: Tensor, lengths: Tensor, least: float | None = None
+    ) -> list[Extraction]:
         """Return what is found in rows whose states and emissions are known, as those of a text in several windows.
 
         Args:
             states: <float>[batch, length, width]; finite in the padding.
             emissions: <float32>[batch, length, 2 * n_labels + 1], those of [CLS] and [SEP] included.
             lengths: <int64>[batch].
+            least: take all spans whose probability is at least so much, which may overlap; None takes those of the
+                best path, however probable they are.
         """
         scores, ends, chain = numbers(emissions), lengths.numpy(), self.chain()
         paths = chain.paths(scores, ends)
-        found = [spans_of(tags) for tags in chain.decode(scores, ends)]
-        probs = [[paths.span_prob(row, span) for span in spans] for row, spans in enumerate(found)]
-        pairs = self._pair_probs(states, found)
-        return [Extraction(tuple(s), tuple(p), q) for s, p, q in zip(found, probs, pairs, strict=True)]
+        found = _of_best_path(chain.decode(scores, ends), paths) if least is None else paths.spans(least)
+        spans = [[span for span, _ in row] for row in found]
+        probs = [[prob for _, prob in row] for row in found]
+        pairs = self._pair_probs(states, spans)
+        return [Extraction(tuple(s), tuple(p), q) for s, p, q in zip(spans, probs, pairs, strict=True)]
 
     def _pair_probs(self, states: Tensor, found: Sequence[Sequence[TokenSpan]]) -> list[Array]:
         labelled = [[[span for span in spans if span.label == label] for spans in found] for label in (ASPECT, OPINION)]
@@ -215,6 +226,10 @@ class OpinionTagger(nn.Layer):  # type: ignore[misc]
         aspects, opinions = (paddle.to_tensor(padded_spans(spans)) for spans in labelled)
         probs = functional.softmax(self.pairs(states, aspects, opinions), axis=3).numpy()
         return [row[:n_aspects, :n_opinions] for row, (n_aspects, n_opinions) in zip(probs, sizes, strict=True)]
+
+
+def _of_best_path(tags: Array, paths: Paths) -> list[list[tuple[TokenSpan, float]]]:
+    return [[(span, paths.span_prob(row, span)) for span in spans_of(own)] for row, own in enumerate(tags)]
 
 
 def padded_spans(rows: Sequence[Sequence[Sequence[int]]]) -> Array:

@@ -52,6 +52,8 @@ class Reader:
         overlap: tokens that a window shares with the one before it.
         at_once: most windows that the model is given at once.
         pair_weight: what the loss of the pairs is multiplied with.
+        least: the probability from which on a span is found, and every pair with it; None finds the spans of the best
+            path, and the pairs that more probably belong together than not.
     """
 
     names: Names
@@ -60,18 +62,19 @@ class Reader:
     overlap: int
     at_once: int
     pair_weight: float
+    least: float | None = None
 
     @paddle.no_grad()  # type: ignore[untyped-decorator]
     def read(self, model: OpinionTagger, reviews: Sequence[Review]) -> list[Finding]:
         """Return what the model finds in reviews, whose text may be longer than its windows."""
         read = self._whole(model, reviews)
         losses = self._losses(model, read, reviews)
-        found = model.extract_from(read.states, read.emissions, read.lengths)
+        found = model.extract_from(read.states, read.emissions, read.lengths, self.least)
         paths = model.chain().paths(numbers(read.emissions), read.lengths.numpy())
         return [
             Finding(
-                spans=tuple(_spans(extraction, review.offsets, self.names)),
-                pairs=tuple(_pairs(extraction, review.offsets, self.names)),
+                spans=tuple(self._spans(extraction, review.offsets)),
+                pairs=tuple(self._pairs(extraction, review.offsets)),
                 gold_probs={
                     span: paths.span_prob(place, token_span) for span, token_span in _token_spans(review, self.names)
                 },
@@ -88,6 +91,21 @@ class Reader:
             losses = losses + self.pair_weight * model.pair_losses(read.states, gold)
         found: list[float] = losses.numpy().tolist()
         return found
+
+    # ---- from tokens to characters
+
+    def _spans(self, extraction: Extraction, offsets: Offsets) -> Iterator[tuple[Span, float]]:
+        for span, prob in zip(extraction.spans, extraction.probs, strict=True):
+            yield _characters(span, offsets, self.names), prob
+
+    def _pairs(self, extraction: Extraction, offsets: Offsets) -> Iterator[tuple[Pair, float]]:
+        probs: dict[TokenSpan | None, float] = {None: 1.0, **dict(zip(extraction.spans, extraction.probs, strict=True))}
+        for found in extraction.triplets() if self.least is None else extraction.possible_triplets():
+            sides = _sides(found, offsets, self.names)
+            yield (
+                Pair(*sides, self.names.polarities[found.polarity]),
+                (probs[found.aspect] * probs[found.opinion] * found.prob),
+            )
 
     # ---- windows
 
@@ -159,25 +177,6 @@ def _token_spans(review: Review, names: Names) -> Iterator[tuple[Span, TokenSpan
         start, end = token_range(span.start, span.end, review.offsets)
         if start < end and span.label in names.labels:
             yield span, TokenSpan(start + 1, end + 1, names.labels.index(span.label))
-
-
-def _spans(extraction: Extraction, offsets: Offsets, names: Names) -> Iterator[tuple[Span, float]]:
-    end = 0
-    for token_span, prob in zip(extraction.spans, extraction.probs, strict=True):
-        span = _characters(token_span, offsets, names)
-        if span.start >= end:  # several tokens may stand for one character
-            yield span, prob
-            end = span.end
-
-
-def _pairs(extraction: Extraction, offsets: Offsets, names: Names) -> Iterator[tuple[Pair, float]]:
-    kept = {span for span, _ in _spans(extraction, offsets, names)}
-    probs: dict[TokenSpan | None, float] = {None: 1.0, **dict(zip(extraction.spans, extraction.probs, strict=True))}
-    for triplet in extraction.triplets():
-        aspect, opinion = _sides(triplet, offsets, names)
-        if opinion in kept and (aspect is None or aspect in kept):
-            prob = probs[triplet.aspect] * probs[triplet.opinion] * triplet.prob
-            yield Pair(aspect, opinion, names.polarities[triplet.polarity]), prob
 
 
 def _sides(triplet: TokenTriplet, offsets: Offsets, names: Names) -> tuple[Span | None, Span]:

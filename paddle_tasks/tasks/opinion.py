@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import paddle
 from paddle import nn
@@ -29,6 +29,7 @@ from paddle_tasks.models.pooling import pool
 from paddle_tasks.models.pretrained import load_pretrained, resolve, tokenizer_folder
 from paddle_tasks.models.saving import load_encoder, load_state, save_pretrained
 from paddle_tasks.tasks import SETTINGS
+from paddle_tasks.tasks._opinion_choice import ALL, LEAST, Choice, best_choice
 from paddle_tasks.tasks._opinion_panels import OpinionPanels, described_rows
 from paddle_tasks.tasks._opinion_reading import Finding, Reader
 from paddle_tasks.tasks._opinion_rows import Framing, Names, OpinionBatch, Review, Row, collate, reviews_of
@@ -59,11 +60,15 @@ class OpinionData(OpinionDataSection):
 class OpinionModel(EncoderSection):
     """The ``model`` section: an encoder, what tags its states, and what pairs the spans.
 
-    ``head`` is ``linear``, ``crf`` or ``bilstm_crf``. ``pairs`` learns aspect, opinion and polarity together where
-    the data has them, with a head of ``pair_size`` units whose loss is multiplied with ``pair_loss_weight``.
+    ``head`` is ``linear``, ``crf`` or ``bilstm_crf``. ``decoding`` is ``marginals`` (all spans from that probability
+    on that gives dev the best F1; likewise triplets) or ``viterbi`` (the spans of the best path). With ``overlaps``
+    the former also finds spans that overlap. ``pairs`` learns aspect, opinion and polarity together where the data has
+    them, with a head of ``pair_size`` units whose loss is multiplied with ``pair_loss_weight``.
     """
 
     head: TagHead = "crf"
+    decoding: Literal["marginals", "viterbi"] = "marginals"
+    overlaps: bool = False
     pairs: bool = True
     pair_size: PositiveInt = 128
     pair_loss_weight: Annotated[float, Field(gt=0.0)] = 1.0
@@ -89,6 +94,7 @@ class Task:
     Attributes:
         tokenizer: turns texts into tokens.
         names: the labels in the order of the tags, and the polarities; without these no pairs are learnt.
+        choice: what is taken of that which a review may have.
     """
 
     FIELDS: ClassVar[tuple[str, ...]] = ("text",)
@@ -104,7 +110,13 @@ class Task:
         self.splits: dict[SplitName, OpinionSplit] = {}
         self.names = Names()
         self.ranks = Ranks()
+        self.choice = Choice(overlaps=config.model.overlaps) if self._sums_paths else ALL
+        self._chooses = False  # a model that was loaded keeps its choice
         self._datasets: dict[str, MapDataset] = {}
+
+    @property
+    def _sums_paths(self) -> bool:
+        return self.config.model.decoding == "marginals"
 
     # ---- data
 
@@ -120,6 +132,7 @@ class Task:
             if data.has(name) and name not in self.splits:
                 self.load_split(name)
         self._check_metric()
+        self._chooses = self._sums_paths
         if source is None:
             self.tokenizer = learn_tokenizer(data.vocabulary, train.examples)
         else:
@@ -257,10 +270,14 @@ class Task:
     def evaluate(self, model: nn.Layer, split: OpinionSplit, between: Callable[[], None]) -> Evaluation:
         """Score what is found in a split, each span and each triplet as a whole.
 
-        Where the split shares texts with train, F1 has a twin over the other rows.
+        Where the split shares texts with train, F1 has a twin over the other rows. In training dev chooses from which
+        probability on something is found.
         """
-        scored = Scored(split.examples, self._findings(model, self._reviews(split), between), self.names)
-        metrics = scored.metrics()
+        possible = self._findings(model, self._reviews(split), between)
+        if self._chooses and split.name == "dev":
+            self.choice = best_choice(split.examples, possible, overlaps=self.config.model.overlaps)
+        scored = Scored(split.examples, [self.choice.of(finding) for finding in possible], self.names)
+        metrics = {**scored.metrics(), **self._thresholds()}
         known = self.splits["train"].examples if "train" in self.splits and split.name != "train" else []
         leaked = leaked_rows(known, split.examples)
         if leaked.any() and not leaked.all():
@@ -275,6 +292,12 @@ class Task:
             OpinionPanels(split.examples, scored.findings, self.names, model).panels,
             partial(self._shown_vectors, model, split, scored.findings),
         )
+
+    def _thresholds(self) -> dict[str, float]:
+        if not self._sums_paths:
+            return {}
+        of_pairs = {"triplet_threshold": self.choice.triplets} if self.names.polarities else {}
+        return {"threshold": self.choice.spans, **of_pairs}
 
     @paddle.no_grad()  # type: ignore[untyped-decorator]
     def _shown_vectors(self, model: nn.Layer, split: OpinionSplit, findings: Sequence[Finding]) -> Panels:
@@ -313,6 +336,7 @@ class Task:
             overlap=self.config.data.window_overlap,
             at_once=self.config.evaluation.batch_size,
             pair_weight=self.config.model.pair_loss_weight,
+            least=LEAST if self._sums_paths else None,
         )
 
     def predict(self, model: nn.Layer, texts: Sequence[str]) -> list[dict[str, Any]]:
@@ -324,17 +348,18 @@ class Task:
         if not texts:
             return []
         reviews = self._encoded([OpinionExample(text, (), None, "") for text in texts])
-        findings = self._findings(model, reviews, lambda: None)
+        findings = map(self.choice.of, self._findings(model, reviews, lambda: None))
         return [answer(text, finding, self.names) for text, finding in zip(texts, findings, strict=True)]
 
     # ---- the model folder
 
     def save_model(self, model: nn.Layer, folder: Path) -> None:
-        """Write weights, tokenizer, labels, polarities and settings."""
+        """Write weights, tokenizer, labels, polarities, thresholds and settings."""
         save_pretrained(model, folder)
         self.tokenizer.save(folder)
         names = {name: list(values) for name, values in vars(self.names).items()}
-        write_json(folder / SETTINGS, {**names, "config": self.config.model_dump(mode="json")})
+        settings = {"choice": vars(self.choice), "config": self.config.model_dump(mode="json")}
+        write_json(folder / SETTINGS, {**names, **settings})
 
     def load_weights(self, model: nn.Layer, folder: Path) -> None:
         """Put saved weights back."""
@@ -346,6 +371,7 @@ class Task:
         settings = _settings(folder)
         task = cls(configuration.validate(settings["config"], cls.Config, str(folder / SETTINGS)))
         task.names = Names(tuple(settings["labels"]), tuple(settings["polarities"]))
+        task.choice = Choice(**settings["choice"])
         task.tokenizer = Tokenizer.load(folder)
         model = task._over(load_encoder(folder))
         load_state(model, folder)

@@ -36,6 +36,17 @@ def test_by_hand():
     assert best_threshold(gold & False, chances, "accuracy") == pytest.approx(0.95), "nothing is"
 
 
+def test_positive_rows_that_no_threshold_finds_are_missed_by_all():
+    gold, chances = np.array([True, False, True, False]), np.array([0.9, 0.8, 0.7, 0.2])
+    assert best_threshold(gold, chances, "f1") == 0.5
+    assert best_threshold(gold[:2], chances[:2], "f1", n_missed=1) == pytest.approx(0.85)
+    few = np.append(gold, [True] * 9)
+    for threshold in np.linspace(0.01, 1, 34):  # as if they had no probability at all
+        found = np.append(chances >= threshold, [False] * 9)
+        best = np.append(chances >= best_threshold(gold, chances, "f1", n_missed=9), [False] * 9)
+        assert SCORES["f1"](few, found) <= SCORES["f1"](few, best) + 1e-12
+
+
 def test_what_is_right_at_one_half_stays_there():
     gold = np.array([False, True])
     assert best_threshold(gold, np.array([0.45, 0.9]), "accuracy") == 0.5

@@ -185,17 +185,42 @@ def test_spans_are_seqevals(seed, length):
     assert len(get_entities(names)) == len(expected)
 
 
+def chances(chain: Chain, emissions: np.ndarray, length: int) -> dict[TokenSpan, float]:
+    """Return the probability of every span of a row by enumeration."""
+    paths = legal_paths(length)
+    logs = scores(chain, emissions[:length], paths)
+    having: dict[TokenSpan, float] = {}
+    for path, prob in zip(paths, np.exp(logs - np.logaddexp.reduce(logs)), strict=True):
+        for span in spans_of(path):
+            having[span] = having.get(span, 0.0) + prob
+    return having
+
+
 def test_the_chance_of_a_span_is_that_of_all_paths_that_have_it():
     chain, emissions = make(7)
     found = chain.paths(emissions, LENGTHS)
     for row, length in enumerate(LENGTHS):
-        paths = legal_paths(length)
-        of_paths = scores(chain, emissions[row, :length], paths)
-        probs = np.exp(of_paths - found.log_partition[row])
-        having: dict[TokenSpan, float] = {}
-        for path, prob in zip(paths, probs, strict=True):
-            for span in spans_of(path):
-                having[span] = having.get(span, 0.0) + prob
+        having = chances(chain, emissions[row], length)
         assert len(having) == length * (length + 1)  # two labels
         for span, prob in having.items():
             assert found.span_prob(row, span) == pytest.approx(prob, rel=1e-9), (row, span)
+
+
+@pytest.mark.parametrize("least", [1e-9, 0.02, 0.1, 0.3, 0.9])
+@pytest.mark.parametrize("seed", range(5))
+def test_all_spans_of_at_least_a_chance_are_found(least, seed):
+    chain, emissions = make(seed)
+    for row, found in enumerate(chain.paths(emissions, LENGTHS).spans(least)):
+        having = chances(chain, emissions[row], LENGTHS[row])
+        expected = {span: prob for span, prob in having.items() if prob >= least}
+        assert [span for span, _ in found] == sorted(expected)
+        assert dict(found) == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_long_span_is_found_though_parts_of_it_are_improbable():
+    """Its length alone must not end the search: no shorter span with that start has a chance."""
+    emissions = np.zeros((2, 30, 5))
+    emissions[0, np.arange(30), [1, *[2] * 19, *[0] * 10]] = 50.0
+    (long, short) = Chain.without_scores(2).paths(emissions, np.array([30, 1])).spans(0.5)
+    assert [span for span, _ in long] == [(0, 20, 0)]
+    assert not short

@@ -158,6 +158,20 @@ def test_without_a_crf_spans_are_decoded_by_the_rules_too():
 
 
 @pytest.mark.parametrize("head", HEADS)
+def test_all_probable_spans_are_found_and_those_of_the_best_path_are_among_them(head):
+    model, (ids, types, lengths) = make(head), batch(LENGTHS)
+    states = model.states(ids, types, lengths)
+    emissions = model.emissions(states, lengths)
+    best, all_of_them = (model.extract_from(states, emissions, lengths, least) for least in (None, 1e-12))
+    for one, more, few in zip(best, all_of_them, model.extract_from(states, emissions, lengths, 0.05), strict=True):
+        probs = dict(zip(more.spans, more.probs, strict=True))
+        assert dict(zip(one.spans, one.probs, strict=True)) == pytest.approx({span: probs[span] for span in one.spans})
+        assert set(few.spans) == {span for span, prob in probs.items() if prob >= 0.05}
+        assert more.pairs.shape == (1 + len(more.of(0)), len(more.of(1)), 4)
+    assert sum(len(more.spans) for more in all_of_them) == 2 * sum(n * (n + 1) // 2 for n in (7, 4, 1))
+
+
+@pytest.mark.parametrize("head", HEADS)
 def test_it_learns_eight_rows(head):
     """Spans, pairs and polarities; the CRF at a rate of its own."""
     numbers = np.random.default_rng(1)
@@ -196,6 +210,11 @@ def test_triplets_by_hand():
     found = Extraction(spans, (1.0, 1.0, 1.0), pairs).triplets()
     assert [(one.aspect, one.opinion, one.polarity) for one in found] == [(None, spans[0], 0), (spans[1], spans[2], 0)]
     assert [one.prob for one in found] == pytest.approx([0.7, 0.6])
+    possible = Extraction(spans, (1.0, 1.0, 1.0), pairs).possible_triplets()
+    assert [one.prob for one in possible] == pytest.approx([0.7, 0.2, 0.1, 0.6])
+    assert [(one.aspect, one.opinion) for one in possible] == [
+        (None, spans[0]), (spans[1], spans[0]), (None, spans[2]), (spans[1], spans[2])
+    ]  # fmt: skip
     assert not Extraction(spans, (1.0, 1.0, 1.0), np.zeros((2, 2, 0), np.float32)).triplets()
 
 

@@ -33,9 +33,9 @@ class PerToken(Encoder):
         return {}
 
 
-def reader(room: int, overlap: int, at_once: int = 64) -> Reader:
+def reader(room: int, overlap: int, at_once: int = 64, least: float | None = None) -> Reader:
     names = Names(("aspect", "opinion"), ("bad", "good"))
-    return Reader(names, Framing(1, 2, 0), room, overlap, at_once, pair_weight=1.0)
+    return Reader(names, Framing(1, 2, 0), room, overlap, at_once, pair_weight=1.0, least=least)
 
 
 def reviews() -> list[Review]:
@@ -73,12 +73,12 @@ def check_alike(one: Finding, other: Finding) -> None:
 
 
 @pytest.mark.parametrize(("room", "overlap"), [(8, 3), (5, 0), (6, 5), (1, 0), (22, 1)])
-@pytest.mark.parametrize("at_once", [3, 64])
-def test_windows_give_what_the_whole_gives(per_token, room, overlap, at_once):
-    whole = reader(room=40, overlap=0).read(per_token, reviews())
+@pytest.mark.parametrize(("at_once", "least"), [(3, None), (64, None), (64, 0.2)])
+def test_windows_give_what_the_whole_gives(per_token, room, overlap, at_once, least):
+    whole = reader(room=40, overlap=0, least=least).read(per_token, reviews())
     assert sum(len(finding.spans) for finding in whole) > 8
     assert sum(len(finding.pairs) for finding in whole) > 3
-    for finding, expected in zip(reader(room, overlap, at_once).read(per_token, reviews()), whole, strict=True):
+    for finding, expected in zip(reader(room, overlap, at_once, least).read(per_token, reviews()), whole, strict=True):
         check_alike(finding, expected)
 
 
@@ -88,8 +88,9 @@ def test_reviews_are_read_alike_alone_and_together(per_token):
         check_alike(reader(room=40, overlap=0).read(per_token, [review])[0], expected)
 
 
-def test_a_span_is_no_less_probable_than_its_triplets(per_token):
-    for finding in reader(room=40, overlap=0).read(per_token, reviews()):
+@pytest.mark.parametrize("least", [None, 0.1])
+def test_a_span_is_no_less_probable_than_its_triplets(per_token, least):
+    for finding in reader(room=40, overlap=0, least=least).read(per_token, reviews()):
         probs = dict(finding.spans)
         for pair, prob in finding.pairs:
             assert 0 < prob <= probs[pair.opinion]

@@ -1,0 +1,90 @@
+"""What is taken of the spans and triplets that a review may have: by hand, and against all other thresholds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from paddle_tasks.data.opinions import OpinionExample
+from paddle_tasks.tasks._opinion_choice import ALL, Choice, best_choice
+from paddle_tasks.tasks._opinion_reading import Finding
+from paddle_tasks.tasks._opinion_rows import Names
+from paddle_tasks.tasks._opinion_scores import Scored
+from paddle_tasks.text.spans import Pair, Span
+
+NAMES = Names(("aspect", "opinion"), ("bad", "good"))
+ROOM, TIDY, VERY_TIDY = Span(0, 2, "aspect"), Span(3, 5, "opinion"), Span(2, 5, "opinion")
+
+
+def finding(spans: dict[Span, float], pairs: dict[Pair, float] | None = None) -> Finding:
+    return Finding(tuple(spans.items()), tuple((pairs or {}).items()), {}, 1.0, 5)
+
+
+def spans_of(found: Finding) -> list[Span]:
+    return [span for span, _ in found.spans]
+
+
+def test_by_hand():
+    pairs = {Pair(ROOM, TIDY, "good"): 0.3, Pair(ROOM, VERY_TIDY, "good"): 0.2, Pair(None, TIDY, "bad"): 0.1}
+    possible = finding({VERY_TIDY: 0.4, ROOM: 0.9, TIDY: 0.45}, pairs)
+    assert spans_of(Choice(spans=0.3, triplets=0.2).of(possible)) == [ROOM, TIDY]
+    assert [pair for pair, _ in Choice(spans=0.3, triplets=0.2).of(possible).pairs] == [Pair(ROOM, TIDY, "good")]
+    both = Choice(spans=0.3, triplets=0.2, overlaps=True).of(possible)
+    assert spans_of(both) == [ROOM, VERY_TIDY, TIDY]
+    assert [prob for _, prob in both.pairs] == [0.3, 0.2]
+    assert spans_of(Choice(spans=0.45).of(possible)) == [ROOM, TIDY], "the threshold itself is enough"
+    assert not Choice(spans=0.95).of(possible).pairs, "whose spans are not taken"
+
+
+def test_a_span_that_is_not_taken_gives_its_place_to_none_that_is_less_probable():
+    """Else a threshold would decide between spans, and more of them be found at a higher one."""
+    possible = finding({Span(0, 4, "aspect"): 0.5, Span(3, 5, "aspect"): 0.4, Span(4, 6, "aspect"): 0.3})
+    assert spans_of(Choice(spans=0.1).of(possible)) == [Span(0, 4, "aspect"), Span(4, 6, "aspect")]
+
+
+def test_spans_of_the_best_path_are_all_taken_but_one_character_has_one():
+    twice = Finding(((ROOM, 0.01), (Span(3, 4, "aspect"), 0.2), (Span(3, 4, "opinion"), 0.1)), (), {}, 1.0, 5)
+    assert spans_of(ALL.of(twice)) == [ROOM, Span(3, 4, "aspect")]
+
+
+def reviews(seed: int) -> tuple[list[OpinionExample], list[Finding]]:
+    """Return reviews with spans and pairs at random, annotated more often the more probable they are."""
+    generator = np.random.default_rng(seed)
+    examples, findings = [], []
+    for _ in range(12):
+        places = [(start, start + size) for start in range(0, 9, 2) for size in (1, 2, 3)]
+        spans = {Span(*place, generator.choice(NAMES.labels)): generator.uniform(0.1, 0.9) for place in places}
+        sides = [[span for span in spans if span.label == label] for label in NAMES.labels]
+        pairs = {Pair(a, o, "good"): spans[o] * generator.uniform(0, 1) for a in [None, *sides[0]] for o in sides[1]}
+        gold = (Span(11, 12, "aspect"), *(span for span, prob in spans.items() if generator.uniform() < prob))
+        paired = tuple(pair for pair, prob in pairs.items() if generator.uniform() < prob)
+        examples.append(OpinionExample("字" * 12, gold, paired, ""))
+        findings.append(finding(spans, pairs))
+    return examples, findings
+
+
+@pytest.mark.parametrize("overlaps", [True, False])
+@pytest.mark.parametrize("seed", range(4))
+def test_no_other_threshold_scores_better(seed, overlaps):
+    examples, possible = reviews(seed)
+
+    def score(choice: Choice, name: str) -> float:
+        return Scored(examples, [choice.of(one) for one in possible], NAMES).metrics()[name]
+
+    best = best_choice(examples, possible, overlaps=overlaps)
+    assert best.overlaps == overlaps
+    others = np.linspace(0, 1, 101)
+    assert score(best, "f1") >= max(score(replace(best, spans=other), "f1") for other in others) - 1e-9
+    rest = [score(replace(best, triplets=other), "triplet_f1") for other in others]
+    assert score(best, "triplet_f1") >= max(rest) - 1e-9
+    assert score(best, "f1") > score(Choice(overlaps=overlaps), "f1") or best.spans == 0.5
+
+
+def test_without_anything_to_choose_from_it_stays_at_one_half():
+    examples = [OpinionExample("房间很干净", (ROOM,), None, "")]
+    assert best_choice(examples, [finding({})], overlaps=False) == Choice(0.5, 0.25)
+    assert best_choice(examples, [finding({ROOM: 0.7}, {Pair(None, ROOM, "bad"): 0.1})], overlaps=True) == Choice(
+        0.5, 0.25, overlaps=True
+    )
