@@ -41,7 +41,7 @@ from paddle_tasks.tasks import SETTINGS
 from paddle_tasks.tasks._classifier_section import ClassificationConfig
 from paddle_tasks.tasks._frozen import TextVectors, vectors_are_fixed
 from paddle_tasks.tasks._loss import build_loss
-from paddle_tasks.tasks._panels import Judged, samples, shown_rows, vectors_panel
+from paddle_tasks.tasks._panels import Judged, readable_row, samples, shown_rows, text_panels
 from paddle_tasks.tasks._teachers import Teachers
 from paddle_tasks.tasks._vocabulary import learn_tokenizer
 from paddle_tasks.text.packing import PackedIds
@@ -268,16 +268,15 @@ class TextClassification:
 
     @paddle.no_grad()  # type: ignore[untyped-decorator]
     def _shown_vectors(self, model: nn.Layer, split: Split[LabelledText], evaluation: Evaluation) -> Panels:
-        """Return the vectors of some of a split's texts, with what is predicted of them."""
+        """Return the vectors of some of a split's texts, with what is predicted of them, and one text's attention."""
         model.eval()
         dataset, size = self._encoded(split), self.config.evaluation.batch_size
         chosen = shown_rows(len(split.examples))
         lengths = _packed(dataset).lengths[chosen]
         places = LengthGroupedBatchSampler(lengths, size, max_tokens=self._most_tokens(size, None)).batches()
         batches = list(self._collated(dataset, [chosen[place].tolist() for place in places]))
-        vectors = [model.text_vectors(batch.input_ids, batch.token_type_ids, batch.lengths) for batch in batches]
-        rows = [row for batch in batches for row in batch.rows]
-        return vectors_panel(paddle.concat(vectors), [evaluation.predictions[row] for row in rows])
+        (readable,) = self._collated(dataset, [[int(chosen[readable_row(lengths)])]])
+        return text_panels(model, batches, readable, evaluation.predictions, self.tokenizer.vocabulary)
 
     def score(self, split: Split[LabelledText], probabilities: Array) -> Evaluation:
         """Score the probabilities <float>[rows, labels] of a split, from whatever classifier they are.

@@ -39,7 +39,7 @@ class Choice:
         """Return what is taken of what may stand in a review."""
         spans = {span: prob for span, prob in self.apart(finding.spans) if prob >= self.spans}
         pairs = {pair: prob for pair, prob in _among(spans, finding.pairs) if prob >= self.triplets}
-        return replace(finding, spans=tuple(spans.items()), pairs=tuple(pairs.items()))
+        return replace(finding, spans=tuple(spans.items()), pairs=tuple(pairs.items()), possible=finding.spans)
 
     def apart(self, spans: Found) -> Found:
         """Return spans without those that overlap a more probable one; where they may, all of them."""

@@ -34,7 +34,7 @@ class OpinionPanels:
     def panels(self) -> Panels:
         """Return confusion and calibration of spans, curves of the most frequent labels, histograms, transitions.
 
-        The curves are over the spans that are annotated or found, each with its probability.
+        The curves are over the spans that are annotated or possible, each with its probability.
         """
         confidence = np.array([prob for _, prob, is_found, _ in self._spans if is_found])
         is_right = np.array([is_gold for _, _, is_found, is_gold in self._spans if is_found], dtype=bool)
@@ -59,7 +59,11 @@ class OpinionPanels:
         return [label for label, _ in counts.most_common(MOST_CURVES)]
 
     def _curve(self, label: str) -> Curve:
-        own = [(is_gold, prob) for span, prob, _, is_gold in self._spans if span.label == label]
+        rows = [
+            (set(example.spans), {**_annotated(example, finding), **dict(finding.possible)})
+            for example, finding in self._rows()
+        ]
+        own = [(span in gold, prob) for gold, probs in rows for span, prob in probs.items() if span.label == label]
         truth, scores = zip(*own, strict=True)
         return Curve(np.array(truth, dtype=bool), np.array(scores))
 
@@ -106,8 +110,13 @@ def _summary(spans: Sequence[Span], polarities: Sequence[str]) -> str:
 def _judged(example: OpinionExample, finding: Finding) -> Iterator[tuple[Span, float, bool, bool]]:
     gold, found = set(example.spans), dict(finding.spans)
     yield from ((span, prob, True, span in gold) for span, prob in found.items())
-    missed = [span for span in example.spans if span not in found]
-    yield from ((span, finding.gold_probs.get(span, 0.0), False, True) for span in missed)
+    missed = {span: prob for span, prob in _annotated(example, finding).items() if span not in found}
+    yield from ((span, prob, False, True) for span, prob in missed.items())
+
+
+def _annotated(example: OpinionExample, finding: Finding) -> dict[Span, float]:
+    """Return the annotated spans with their probabilities, 0 for those that no tags can say."""
+    return {span: finding.gold_probs.get(span, 0.0) for span in example.spans}
 
 
 def _matched(example: OpinionExample, finding: Finding) -> Iterator[tuple[str, str]]:

@@ -32,6 +32,7 @@ class Finding:
         gold_probs: the probability of each annotated span.
         loss: in nats, of all its tags and pairs as they are annotated.
         n_tokens: how many it has.
+        possible: the spans of which these were taken; where there was no choice, these.
     """
 
     spans: tuple[tuple[Span, float], ...]
@@ -39,6 +40,7 @@ class Finding:
     gold_probs: Mapping[SpanLike, float]
     loss: float
     n_tokens: int
+    possible: tuple[tuple[Span, float], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from paddle import Tensor
+import paddle
+from paddle import Tensor, nn
 
+from paddle_tasks.data.batches import Batch
+from paddle_tasks.models.attention_map import attention_map
 from paddle_tasks.training.panels import Array, Curve, Panels, Vectors, shortened
 
 MOST_VECTORS = 200  # each costs a forward pass, and the page draws them in the browser
 MOST_CURVES = 10
 _N_SAMPLES = 3
 _MOST_CHARACTERS = 60  # of a text beside its vector
+_MOST_TOKENS = 24  # of a text whose attention is shown
 
 
 @dataclass(frozen=True)
@@ -78,10 +82,32 @@ def shown_rows(n_rows: int) -> Array:
     return np.unique(np.linspace(0, n_rows - 1, min(n_rows, MOST_VECTORS)).round().astype(np.int64))
 
 
-def vectors_panel(vectors: Tensor, records: Iterable[Mapping[str, Any]]) -> Panels:
-    """Return vectors <float>[rows, width] beside what predictions/SPLIT.jsonl says of their rows."""
-    rows = [_known(record, record["gold"], record["predicted"]) for record in records]
-    return described(vectors, rows)
+def text_panels(
+    model: nn.Layer,
+    batches: Iterable[Batch],
+    readable: Batch,
+    records: Sequence[Mapping[str, Any]],
+    vocabulary: Sequence[str],
+) -> Panels:
+    """Return the vectors of texts beside what predictions/SPLIT.jsonl says of their rows, and the attention in one.
+
+    Args:
+        model: a classifier, evaluating.
+        batches: of the texts.
+        readable: of that one, in whose image each token has its name.
+        records: of all rows.
+        vocabulary: the names of the tokens.
+    """
+    read = list(batches)
+    vectors = [model.text_vectors(*_inputs(batch)) for batch in read]
+    rows = [records[row] for batch in read for row in batch.rows]
+    known = [_known(record, record["gold"], record["predicted"]) for record in rows]
+    shown = attention(model.encoder, lambda: model.text_vectors(*_inputs(readable)), vocabulary)
+    return replace(described(paddle.concat(vectors), known), images=shown)
+
+
+def _inputs(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    return batch.input_ids, batch.token_type_ids, batch.lengths
 
 
 def described(vectors: Tensor, rows: Sequence[Sequence[str]]) -> Panels:
@@ -92,6 +118,12 @@ def described(vectors: Tensor, rows: Sequence[Sequence[str]]) -> Panels:
 
 def _known(record: Mapping[str, Any], gold: str, predicted: str) -> list[str]:
     return [gold, "right" if gold == predicted else "wrong", predicted, shortened(record["text"], _MOST_CHARACTERS)]
+
+
+def readable_row(lengths: Array) -> int:
+    """Return the first of some rows that is short enough for an image with its tokens, or else the shortest."""
+    short = np.flatnonzero(lengths <= _MOST_TOKENS)
+    return int(short[0]) if len(short) else int(lengths.argmin())
 
 
 # ---- images: matplotlib takes its time to load, so only where they are drawn
@@ -118,3 +150,18 @@ def matrix(tag: str, values: Array, names: Sequence[str]) -> dict[str, Array]:
     from paddle_tasks import figures
 
     return {tag: figures.to_image(figures.matrix(values, names, names))}
+
+
+def attention(encoder: nn.Layer, read: Callable[[], Any], vocabulary: Sequence[str]) -> dict[str, Array]:
+    """Return the image of what each token of a text looks at, the mean over the heads, by its tag.
+
+    Args:
+        encoder: whose last layer it is; one without such layers has no image.
+        read: has it read the text.
+        vocabulary: the names of the tokens.
+    """
+    found = attention_map(encoder, read)
+    if found is None:
+        return {}
+    names = [vocabulary[token] for token in found.input_ids[:_MOST_TOKENS].tolist()]
+    return matrix("attention", found.weights.mean(axis=0)[: len(names), : len(names)], names)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
+import numpy as np
 import paddle
 from paddle import nn
 from paddlenlp.datasets import MapDataset
@@ -34,7 +36,7 @@ from paddle_tasks.tasks._opinion_panels import OpinionPanels, described_rows
 from paddle_tasks.tasks._opinion_reading import Finding, Reader
 from paddle_tasks.tasks._opinion_rows import Framing, Names, OpinionBatch, Review, Row, collate, reviews_of
 from paddle_tasks.tasks._opinion_scores import SPAN_SCORES, TRIPLET_SCORES, Scored, answer
-from paddle_tasks.tasks._panels import described, shown_rows
+from paddle_tasks.tasks._panels import attention, described, readable_row, shown_rows
 from paddle_tasks.tasks._vocabulary import learn_tokenizer
 from paddle_tasks.text.tokenizer import Tokenizer
 from paddle_tasks.training.panels import Panels
@@ -301,18 +303,22 @@ class Task:
 
     @paddle.no_grad()  # type: ignore[untyped-decorator]
     def _shown_vectors(self, model: nn.Layer, split: OpinionSplit, findings: Sequence[Finding]) -> Panels:
-        """Return the mean state of some reviews' tokens, the first window's, with what was found in them."""
+        """Return the mean state of some reviews' tokens, the first window's, and the attention in one of them."""
         model.eval()
         chosen, size = shown_rows(len(split.examples)), self.config.evaluation.batch_size
         reviews = [self._reviews(split)[row] for row in chosen]
-        vectors = []
-        for start in range(0, len(reviews), size):
-            padded, ends = self._framing.padded([review.row.ids[: self._room] for review in reviews[start:][:size]])
-            input_ids, lengths = paddle.to_tensor(padded), paddle.to_tensor(ends)
-            states = model.states(input_ids, paddle.zeros_like(input_ids), lengths)
-            vectors.append(pool("mean", states, states[:, 0], lengths))
+        read = [self._first_states(model, reviews[start:][:size]) for start in range(0, len(reviews), size)]
+        vectors = [pool("mean", states, states[:, 0], lengths) for states, lengths in read]
         examples, found = ([part[row] for row in chosen] for part in (split.examples, findings))
-        return described(paddle.concat(vectors), described_rows(examples, found))
+        short = reviews[readable_row(np.array([len(review.row) for review in reviews]))]
+        shown = attention(model.encoder, lambda: self._first_states(model, [short]), self.tokenizer.vocabulary)
+        return replace(described(paddle.concat(vectors), described_rows(examples, found)), images=shown)
+
+    def _first_states(self, model: nn.Layer, reviews: Sequence[Review]) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """Return the states <float>[reviews, length, width] of the first window of each, and the lengths."""
+        padded, ends = self._framing.padded([review.row.ids[: self._room] for review in reviews])
+        input_ids, lengths = paddle.to_tensor(padded), paddle.to_tensor(ends)
+        return model.states(input_ids, paddle.zeros_like(input_ids), lengths), lengths
 
     def _findings(self, model: nn.Layer, reviews: Sequence[Review], between: Callable[[], None]) -> list[Finding]:
         """Return what is found in each review; of several ranks each reads its own batches."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import paddle
@@ -46,11 +47,13 @@ from paddle_tasks.models.masked_lm import MaskedLanguageModel, load_masked_lm
 from paddle_tasks.models.pretrained import resolve, tokenizer_folder
 from paddle_tasks.models.saving import load_state, save_pretrained
 from paddle_tasks.tasks import SETTINGS
+from paddle_tasks.tasks._panels import attention
 from paddle_tasks.tasks._pretrain_panels import filled_panels, filled_samples, token_vectors
 from paddle_tasks.text.masking import Masking
 from paddle_tasks.text.tokenizer import Tokenizer
 from paddle_tasks.text.word_vectors import WordVectors, word_vectors
 from paddle_tasks.text.wordpieces import count_words, learn_word_pieces
+from paddle_tasks.training.panels import Panels
 from paddle_tasks.training.protocol import Evaluation
 from paddle_tasks.training.ranks import Ranks
 from paddle_tasks.training.settings import LossSection, RunSection
@@ -315,8 +318,16 @@ class Task:
             records,
             texts=filled_samples(records),
             panels=partial(filled_panels, records),
-            vectors=partial(token_vectors, model, records, self.tokenizer.vocabulary),
+            vectors=partial(self._shown_vectors, model, split, records),
         )
+
+    @paddle.no_grad()  # type: ignore[untyped-decorator]
+    def _shown_vectors(self, model: nn.Layer, split: Documents, records: Sequence[Mapping[str, Any]]) -> Panels:
+        """Return the vectors of the words that were hidden most often, and the attention in the first row."""
+        model.eval()
+        batch = next(iter(self._scored(self._passages(split), lambda: None)))
+        shown = attention(model.encoder, lambda: model(*batch.inputs), self.tokenizer.vocabulary)
+        return replace(token_vectors(model, records, self.tokenizer.vocabulary), images=shown)
 
     def _named(self, model: nn.Layer, passages: Passages, between: Callable[[], None]) -> MaskedLMMetrics:
         metrics = MaskedLMMetrics()

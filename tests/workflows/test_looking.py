@@ -68,8 +68,10 @@ def test_a_quick_run_fills_every_panel(tmp_path, task):
 @pytest.mark.parametrize("task", ["similarity", "long_text", "pretrain"])
 def test_other_trainers_fill_theirs(tmp_path, task):
     run = quick(task, tmp_path)
-    curves = {"image", "pr_curve", "roc_curve"} if task == "pretrain" else set()
-    assert set(shown(run)) == KINDS - curves
+    curves = {"pr_curve", "roc_curve"} if task == "pretrain" else set()
+    panels = shown(run)
+    assert set(panels) == KINDS - curves
+    assert ("dev/attention" in panels["image"]) == (task != "long_text"), "whose encoder is no Transformer"
     assert visualdl_points(run / "vdl") == metrics_points(run / "metrics.jsonl")
 
 
@@ -109,7 +111,7 @@ def test_without_visualdl_no_panel_is_made(small_config, tmp_path, monkeypatch):
         raise AssertionError("nobody looks at it")
 
     monkeypatch.setattr(_panels.Judged, "panels", refuse)
-    monkeypatch.setattr(_panels, "vectors_panel", refuse)
+    monkeypatch.setattr(_panels, "described", refuse)
     plain = train(small_config(tmp_path / "a", logging={"visualdl": False, "detail": "full"}))
     train(small_config(tmp_path / "b", logging={"detail": "light"}))
     notes = []
