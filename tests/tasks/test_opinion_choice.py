@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from paddle_tasks.data.opinions import OpinionExample
 from paddle_tasks.tasks._opinion_choice import ALL, Choice, best_choice
+from paddle_tasks.tasks._opinion_panels import OpinionPanels
 from paddle_tasks.tasks._opinion_reading import Finding
 from paddle_tasks.tasks._opinion_rows import Names
 from paddle_tasks.tasks._opinion_scores import Scored
 from paddle_tasks.text.spans import Pair, Span
 
+from .conftest import fixture_of, read_task
+
+FIXTURE = fixture_of("opinion")
 NAMES = Names(("aspect", "opinion"), ("bad", "good"))
 ROOM, TIDY, VERY_TIDY = Span(0, 2, "aspect"), Span(3, 5, "opinion"), Span(2, 5, "opinion")
 
@@ -36,6 +41,8 @@ def test_by_hand():
     assert [prob for _, prob in both.pairs] == [0.3, 0.2]
     assert spans_of(Choice(spans=0.45).of(possible)) == [ROOM, TIDY], "the threshold itself is enough"
     assert not Choice(spans=0.95).of(possible).pairs, "whose spans are not taken"
+    unsure = finding({ROOM: 0.2, TIDY: 0.9}, {Pair(ROOM, TIDY, "good"): 0.5, Pair(None, TIDY, "good"): 0.4})
+    assert [pair for pair, _ in Choice(spans=0.3).of(unsure).pairs] == [Pair(None, TIDY, "good")]
 
 
 def test_a_span_that_is_not_taken_gives_its_place_to_none_that_is_less_probable():
@@ -80,6 +87,38 @@ def test_no_other_threshold_scores_better(seed, overlaps):
     rest = [score(replace(best, triplets=other), "triplet_f1") for other in others]
     assert score(best, "triplet_f1") >= max(rest) - 1e-9
     assert score(best, "f1") > score(Choice(overlaps=overlaps), "f1") or best.spans == 0.5
+
+
+def test_dev_alone_chooses_and_a_loaded_model_keeps_it(tmp_path, monkeypatch):
+    task = read_task("opinion", FIXTURE)
+    model = task.build_model()
+    monkeypatch.setattr("paddle_tasks.tasks.opinion.best_choice", lambda *_, overlaps: Choice(0.3, 0.2, overlaps))
+    assert task.evaluate(model, task.load_split("test", str(FIXTURE)), lambda: None).metrics["threshold"] == 0.5
+    dev = task.evaluate(model, task.splits["dev"], lambda: None).metrics
+    assert (dev["threshold"], dev["triplet_threshold"], task.choice) == (0.3, 0.2, Choice(0.3, 0.2))
+    task.save_model(model, tmp_path)
+    loaded, again = type(task).load(tmp_path)
+    assert loaded.choice == task.choice
+    monkeypatch.setattr("paddle_tasks.tasks.opinion.best_choice", None)
+    metrics = loaded.evaluate(again, task.splits["dev"], lambda: None).metrics
+    assert {name: metrics[name] for name in task.METRICS} == pytest.approx({name: dev[name] for name in task.METRICS})
+
+
+def test_curves_are_over_all_that_is_possible_or_annotated():
+    example = OpinionExample("房间很干净", (ROOM, Span(4, 5, "aspect")), None, "")
+    found = Choice(spans=0.5).of(finding({ROOM: 0.9, Span(2, 3, "aspect"): 0.2, TIDY: 0.3}))
+    curves = OpinionPanels([example], [found], NAMES, SimpleNamespace()).panels().curves
+    assert set(curves) == {"aspect"}
+    assert sorted(zip(curves["aspect"].scores, curves["aspect"].is_positive, strict=True)) == [
+        (0.0, True), (0.2, False), (0.9, True)
+    ]  # fmt: skip
+
+
+def test_the_best_path_has_no_thresholds():
+    task = read_task("opinion", FIXTURE, "model.decoding=viterbi")
+    metrics = task.evaluate(task.build_model(), task.splits["dev"], lambda: None).metrics
+    assert task.choice == ALL
+    assert not [name for name in metrics if "threshold" in name]
 
 
 def test_without_anything_to_choose_from_it_stays_at_one_half():

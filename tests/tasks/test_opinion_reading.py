@@ -18,6 +18,9 @@ from paddle_tasks.text.spans import Span, encode
 opinion = pytest.mark.parametrize("name", ["opinion"], indirect=True)
 
 
+NAMES = Names(("aspect", "opinion"), ("bad", "good"))
+
+
 class PerToken(Encoder):
     """An encoder whose states depend on their own token alone, so that windows change nothing."""
 
@@ -34,8 +37,7 @@ class PerToken(Encoder):
 
 
 def reader(room: int, overlap: int, at_once: int = 64, least: float | None = None) -> Reader:
-    names = Names(("aspect", "opinion"), ("bad", "good"))
-    return Reader(names, Framing(1, 2, 0), room, overlap, at_once, pair_weight=1.0, least=least)
+    return Reader(NAMES, Framing(1, 2, 0), room, overlap, at_once, pair_weight=1.0, least=least)
 
 
 def reviews() -> list[Review]:
@@ -98,6 +100,13 @@ def test_a_span_is_no_less_probable_than_its_triplets(per_token, least):
         assert all(
             finding.gold_probs[span] == pytest.approx(probs[span]) for span in finding.gold_probs if span in probs
         )
+
+
+def test_every_pair_of_possible_spans_is_possible(per_token):
+    for finding in reader(room=40, overlap=0, least=0.1).read(per_token, reviews()):
+        n_aspects, n_opinions = (sum(span.label == label for span, _ in finding.spans) for label in NAMES.labels)
+        assert len(finding.pairs) == (1 + n_aspects) * n_opinions
+        assert all(prob >= 0.1 for _, prob in finding.spans)
 
 
 @opinion
