@@ -117,6 +117,7 @@ def to_image(figure: Figure, dpi: int = 100) -> Array:
     canvas: Any = FigureCanvasAgg(figure)
     with style(), quiet():
         figure.set_dpi(dpi)
+        _lay_out(figure)
         canvas.draw()
         pixels = np.asarray(canvas.buffer_rgba())[..., :3].copy()
         figure.set_dpi(before)
@@ -133,5 +134,16 @@ def to_png(figure: Figure, path: Path, dpi: int = 150) -> None:
     """
     content = io.BytesIO()
     with style(), quiet():
+        _lay_out(figure)
         figure.savefig(content, format="png", dpi=dpi, metadata={"Software": None})
     write_bytes(path, content.getvalue())
+
+
+def _lay_out(figure: Figure) -> None:
+    """Find out what room each part needs; drawing does that again, when the parts have their sizes.
+
+    Once is not enough where a part's sides have a ratio: the name of its axis is cut off.
+    """
+    engine = figure.get_layout_engine()
+    assert engine is not None  # `new_figure` gives one
+    engine.execute(figure)

@@ -81,7 +81,7 @@ def matrix(values: Array, rows: Sequence[str], columns: Sequence[str], title: st
         image = axes.imshow(np.where(np.isfinite(values), values, np.nan), interpolation="nearest", **hues)
         _name_sides(axes, names, across)
         if max(len(names), len(across)) <= MOST_NUMBERS:
-            numbers = [[f"{value:.2g}" if np.isfinite(value) else "" for value in row] for row in values]
+            numbers = [[f"{value:.2f}" if np.isfinite(value) else "" for value in row] for row in values]
             _write_cells(axes, numbers, np.abs(values) > 0.55 * largest)
         axes.set_title(title)
         _colour_bar(figure, axes, image, "")

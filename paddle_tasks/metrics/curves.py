@@ -47,7 +47,7 @@ def threshold_counts(is_positive: Array, scores: Array, n_thresholds: int = N_TH
 
     Args:
         is_positive: <bool>[rows].
-        scores: <float>[rows] from 0 to 1; rows with NaN are left out.
+        scores: <float>[rows] from 0 to 1, or less for what no threshold reaches; rows with NaN are left out.
         n_thresholds: those of `thresholds`.
     """
     is_known = ~np.isnan(scores)

@@ -16,7 +16,7 @@ from paddle_tasks.tasks._opinion_reading import Finding
 from paddle_tasks.tasks._opinion_rows import Names
 from paddle_tasks.tasks._panels import MOST_CURVES, calibration, confusion, matrix
 from paddle_tasks.text.spans import Span, tag_names
-from paddle_tasks.training.panels import Array, Curve, Panels, shortened
+from paddle_tasks.training.panels import NEVER, Array, Curve, Panels, shortened
 
 NO_SPAN = "(none)"
 _MOST_CHARACTERS = 60
@@ -34,7 +34,7 @@ class OpinionPanels:
     def panels(self) -> Panels:
         """Return confusion and calibration of spans, curves of the most frequent labels, histograms, transitions.
 
-        The curves are over the spans that are annotated or possible, each with its probability.
+        The curves are over the spans that may stand there, each with its probability, and those that are missed.
         """
         confidence = np.array([prob for _, prob, is_found, _ in self._spans if is_found])
         is_right = np.array([is_gold for _, _, is_found, is_gold in self._spans if is_found], dtype=bool)
@@ -59,11 +59,9 @@ class OpinionPanels:
         return [label for label, _ in counts.most_common(MOST_CURVES)]
 
     def _curve(self, label: str) -> Curve:
-        rows = [
-            (set(example.spans), {**_annotated(example, finding), **dict(finding.possible)})
-            for example, finding in self._rows()
-        ]
-        own = [(span in gold, prob) for gold, probs in rows for span, prob in probs.items() if span.label == label]
+        rows = [(example.spans, dict(finding.possible)) for example, finding in self._rows()]
+        scored = [(gold, {**dict.fromkeys(gold, NEVER), **probs}) for gold, probs in rows]
+        own = [(span in gold, prob) for gold, probs in scored for span, prob in probs.items() if span.label == label]
         truth, scores = zip(*own, strict=True)
         return Curve(np.array(truth, dtype=bool), np.array(scores))
 
@@ -110,13 +108,8 @@ def _summary(spans: Sequence[Span], polarities: Sequence[str]) -> str:
 def _judged(example: OpinionExample, finding: Finding) -> Iterator[tuple[Span, float, bool, bool]]:
     gold, found = set(example.spans), dict(finding.spans)
     yield from ((span, prob, True, span in gold) for span, prob in found.items())
-    missed = {span: prob for span, prob in _annotated(example, finding).items() if span not in found}
-    yield from ((span, prob, False, True) for span, prob in missed.items())
-
-
-def _annotated(example: OpinionExample, finding: Finding) -> dict[Span, float]:
-    """Return the annotated spans with their probabilities, 0 for those that no tags can say."""
-    return {span: finding.gold_probs.get(span, 0.0) for span in example.spans}
+    missed = [span for span in example.spans if span not in found]
+    yield from ((span, finding.gold_probs.get(span, 0.0), False, True) for span in missed)
 
 
 def _matched(example: OpinionExample, finding: Finding) -> Iterator[tuple[str, str]]:

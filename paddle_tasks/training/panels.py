@@ -15,13 +15,16 @@ _MOST_CHARACTERS = 400
 _MOST_WEIGHTS = 20_000  # of a parameter: a sample of that size has the shape of the whole
 
 
+NEVER = -1.0
+
+
 @dataclass(frozen=True)
 class Curve:
     """Yes or no, and how sure a model is of yes: what precision, recall and the false positive rate follow from.
 
     Attributes:
         is_positive: <bool>[rows].
-        scores: <float>[rows] from 0 to 1.
+        scores: <float>[rows] from 0 to 1, or `NEVER` for what is positive and would not be found at any threshold.
     """
 
     is_positive: Array

@@ -67,6 +67,16 @@ def test_no_name_covers_another(n_labels, name):
     for axes in figure.axes:
         axis_labels = [axes.get_xticklabels(), axes.get_yticklabels()]
         assert [overlaps(ones) for ones in axis_labels] == [0, 0]
+    drawn, whole, two_pixels = figure.get_tightbbox(), figure.get_size_inches(), 2 / 60
+    assert drawn.min.min() > -two_pixels, "nothing is cut off"
+    assert (drawn.max < whole + two_pixels).all()
+
+
+@pytest.mark.parametrize("labels", [("aspect", "opinion", "(none)"), ("a", "b")])
+def test_the_names_of_the_sides_are_not_cut_off(labels):
+    pixels = figures.to_image(figures.confusion_matrix(np.ones((len(labels), len(labels)), dtype=int), labels))
+    assert (pixels[:, :2] > 250).all(), "something stands at the left edge"
+    assert (pixels[-2:] > 250).all()
 
 
 def test_the_matrix_shows_rows_as_shares():
@@ -74,7 +84,7 @@ def test_the_matrix_shows_rows_as_shares():
     assert figure.axes[0].images[0].get_array().tolist() == [[0.75, 0.25], [0, 0]]
     assert [text.get_text() for text in figure.axes[0].texts] == ["3", "1", "", ""]
     signed = figures.matrix(np.array([[-np.inf, 2.0], [-1.0, 0.5]]), ["x", "y"], ["x", "y"])
-    assert [text.get_text() for text in signed.axes[0].texts] == ["", "2", "-1", "0.5"]
+    assert [text.get_text() for text in signed.axes[0].texts] == ["", "2.00", "-1.00", "0.50"]
     assert signed.axes[0].images[0].get_clim() == (-2, 2)
 
 

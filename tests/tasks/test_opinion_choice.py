@@ -110,7 +110,7 @@ def test_curves_are_over_all_that_is_possible_or_annotated():
     curves = OpinionPanels([example], [found], NAMES, SimpleNamespace()).panels().curves
     assert set(curves) == {"aspect"}
     assert sorted(zip(curves["aspect"].scores, curves["aspect"].is_positive, strict=True)) == [
-        (0.0, True), (0.2, False), (0.9, True)
+        (-1.0, True), (0.2, False), (0.9, True)
     ]  # fmt: skip
 
 

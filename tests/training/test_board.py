@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from paddle import nn
 from PIL import Image
+from scipy.spatial.distance import pdist
 from sklearn.metrics import confusion_matrix
 from visualdl.component.graph.netron_graph import Model
 from visualdl.reader.graph_reader import GraphReader
@@ -89,6 +90,16 @@ def test_vectors_have_heads_and_one_line_for_each_point(tmp_path):
     assert list(found.label_meta) == ["label", "text"]
     assert [list(point.label) for point in found.embeddings] == [["a", "一 二 三"], ["b", "四"]]
     assert (np.array([point.vectors for point in found.embeddings], dtype=np.float32) == values).all()
+
+
+@pytest.mark.parametrize("width", [200, 201, 768])
+def test_vectors_wider_than_the_page_can_draw_keep_their_distances(tmp_path, width):
+    values = RANDOM.normal(size=(150, width)).astype(np.float32) + 3
+    vectors = Vectors(values, ("label",), [["a"]] * 150)
+    ((_, found),) = shown(tmp_path, (1, Panels(vectors={"dev/v": vectors})))[0]["embeddings"]["dev/v"]
+    points = np.array([point.vectors for point in found.embeddings])
+    assert points.shape[1] <= 200
+    np.testing.assert_allclose(pdist(points), pdist(values), rtol=1e-4)
 
 
 def test_percent_signs_and_long_texts(tmp_path):

@@ -12,12 +12,15 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from PIL import Image
 from visualdl.proto.record_pb2 import Record
 
 from paddle_tasks import config
 from paddle_tasks.metrics.curves import histogram, threshold_counts
 from paddle_tasks.training.panels import Array, Curve, Panels, Vectors
+
+_MOST_DIMENSIONS = 200
 
 
 def tidy(tag: str) -> str:
@@ -71,9 +74,20 @@ def _within(tag: str, folder: str) -> str:
 def _embeddings(vectors: Vectors) -> Record.Embeddings:
     points = [
         Record.Embedding(label=[" ".join(text.split()) for text in row], vectors=values.tolist())
-        for row, values in zip(vectors.rows, vectors.values, strict=True)
+        for row, values in zip(vectors.rows, _narrow(vectors.values), strict=True)
     ]
     return Record.Embeddings(label_meta=list(vectors.columns), embeddings=points)
+
+
+def _narrow(values: Array) -> Array:
+    """Return points <float>[points, width] in at most 200 dimensions: the page draws two points of any that have more.
+
+    They are turned, which keeps the distances between up to 200 points, and of more all that principal components can.
+    """
+    if values.shape[1] <= _MOST_DIMENSIONS:
+        return values
+    left, sizes, _ = np.linalg.svd(values - values.mean(axis=0), full_matrices=False)
+    return np.asarray((left * sizes)[:, :_MOST_DIMENSIONS])
 
 
 def hparams_record(values: Mapping[str, Any], metrics: Sequence[str]) -> Record:
