@@ -53,6 +53,8 @@ def show_spans(records: Sequence[Mapping[str, Any]], console: Console | None = N
 def _with_spans(record: Mapping[str, Any], styles: Mapping[str, Style]) -> Text:
     text, line, place = record["input"], Text(), 0
     for span in record["spans"]:
+        if span["start"] < place:
+            continue  # it overlaps the one that was marked before
         line.append(visible(text[place : span["start"]]))
         term, label = visible(text[span["start"] : span["end"]]), visible(span["label"])
         line.append(*((term, styles[span["label"]]) if styles else (f"【{term}｜{label}】",)))

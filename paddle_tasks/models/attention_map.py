@@ -63,5 +63,5 @@ def _weights(layer: nn.TransformerEncoderLayer, states: Tensor) -> Array:
         for project in (attend.q_proj, attend.k_proj)
     )
     scores = paddle.bmm(queries, keys.transpose([0, 2, 1])) / math.sqrt(attend.head_dim)
-    found: Array = functional.softmax(scores, axis=2).numpy()
+    found: Array = functional.softmax(scores, axis=2).astype("float32").numpy()
     return found

@@ -21,7 +21,9 @@ TagHead = Literal["linear", "crf", "bilstm_crf"]
 ASPECT, OPINION = 0, 1  # the labels' numbers
 NO_PAIR = 0  # the class of pairs that do not belong together; polarities follow
 IGNORED = -1  # stands for the class of a pair with a padded span
+Found = tuple[TokenSpan, float]
 _NEVER = -1e4  # as an emission; its exponential is 0
+_LEAST_SPANS = 8
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,15 @@ class Extraction:
         """Return the pairs for which a polarity is more probable than none, opinion by opinion."""
         return self._paired(self.pairs.argmax(axis=2) != NO_PAIR) if self.pairs.size else []
 
-    def possible_triplets(self) -> list[Triplet]:
-        """Return every pair with its most probable polarity, opinion by opinion."""
-        return self._paired(np.ones(self.pairs.shape[:2], dtype=bool)) if self.pairs.size else []
+    def possible_triplets(self, least: float) -> list[Triplet]:
+        """Return the pairs that with their spans and most probable polarity are right with at least a probability."""
+        if not self.pairs.size:
+            return []
+        aspects, opinions = (
+            [prob for span, prob in zip(self.spans, self.probs, strict=True) if span.label == label]
+            for label in (ASPECT, OPINION)
+        )
+        return self._paired(np.outer([1.0, *aspects], opinions) * self.pairs[:, :, 1 + NO_PAIR :].max(axis=2) >= least)
 
     def _paired(self, is_taken: Array) -> list[Triplet]:
         aspects, polarities = [None, *self.of(ASPECT)], self.pairs[:, :, 1 + NO_PAIR :]
@@ -199,7 +207,13 @@ class OpinionTagger(nn.Layer):  # type: ignore[misc]
 
     @paddle.no_grad()  # type: ignore[untyped-decorator]
     def extract_from(
-        self, states: Tensor, emissions: Tensor, lengths: Tensor, least: float | None = None
+        self,
+        states: Tensor,
+        emissions: Tensor,
+        lengths: Tensor,
+        *,
+        least: float | None = None,
+        overlaps: bool = False,
     ) -> list[Extraction]:
         """Return what is found in rows whose states and emissions are known, as those of a text in several windows.
 
@@ -207,12 +221,18 @@ class OpinionTagger(nn.Layer):  # type: ignore[misc]
             states: <float>[batch, length, width]; finite in the padding.
             emissions: <float32>[batch, length, 2 * n_labels + 1], those of [CLS] and [SEP] included.
             lengths: <int64>[batch].
-            least: take all spans whose probability is at least so much, which may overlap; None takes those of the
-                best path, however probable they are.
+            least: take the spans whose probability is at least so much; None takes those of the best path, however
+                probable they are.
+            overlaps: take spans that overlap a more probable one, too.
         """
         scores, ends, chain = numbers(emissions), lengths.numpy(), self.chain()
         paths = chain.paths(scores, ends)
-        found = _of_best_path(chain.decode(scores, ends), paths) if least is None else paths.spans(least)
+        if least is None:
+            found = _of_best_path(chain.decode(scores, ends), paths)
+        else:
+            found = [
+                most_probable(*row, overlaps=overlaps) for row in zip(paths.spans(least), ends.tolist(), strict=True)
+            ]
         spans = [[span for span, _ in row] for row in found]
         probs = [[prob for _, prob in row] for row in found]
         pairs = self._pair_probs(states, spans)
@@ -228,8 +248,27 @@ class OpinionTagger(nn.Layer):  # type: ignore[misc]
         return [row[:n_aspects, :n_opinions] for row, (n_aspects, n_opinions) in zip(probs, sizes, strict=True)]
 
 
-def _of_best_path(tags: Array, paths: Paths) -> list[list[tuple[TokenSpan, float]]]:
+def _of_best_path(tags: Array, paths: Paths) -> list[list[Found]]:
     return [[(span, paths.span_prob(row, span)) for span in spans_of(own)] for row, own in enumerate(tags)]
+
+
+def most_probable(spans: Sequence[Found], n_tokens: int, *, overlaps: bool) -> list[Found]:
+    """Return spans with their probabilities, from left to right, but for those that overlap a more probable one.
+
+    There are no more than half as many as tokens, or than eight: a model that has learnt nothing yet holds any token
+    for a span, and each of them would be paired with each.
+
+    Args:
+        spans: of one row.
+        n_tokens: of that row.
+        overlaps: take spans that overlap, too.
+    """
+    taken, is_free = list[Found](), np.ones(n_tokens, dtype=bool)
+    for span, prob in sorted(spans, key=lambda found: -found[1]):
+        if overlaps or is_free[span.start : span.end].all():
+            is_free[span.start : span.end] = False
+            taken.append((span, prob))
+    return sorted(taken[: max(_LEAST_SPANS, n_tokens // 2)])
 
 
 def padded_spans(rows: Sequence[Sequence[Sequence[int]]]) -> Array:

@@ -11,10 +11,9 @@ import numpy as np
 from paddle_tasks.data.opinions import OpinionExample
 from paddle_tasks.metrics.threshold import best_threshold
 from paddle_tasks.tasks._opinion_reading import Finding
-from paddle_tasks.text.spans import Pair, Span
 
 Found = Sequence[tuple[Any, float]]
-LEAST = 0.1  # spans that are less probable are not looked at
+LEAST, LEAST_OF_TRIPLETS = 0.1, 0.01  # what is less probable is not looked at
 
 
 @dataclass(frozen=True)
@@ -28,61 +27,54 @@ class Choice:
     Attributes:
         spans: the least probability of a span.
         triplets: that of a triplet, all of whose parts must be right.
-        overlaps: whether spans may overlap, as annotated ones do; else the most probable one is taken.
     """
 
     spans: float = 0.5
     triplets: float = 0.25
-    overlaps: bool = False
 
     def of(self, finding: Finding) -> Finding:
         """Return what is taken of what may stand in a review."""
-        spans = {span: prob for span, prob in self.apart(finding.spans) if prob >= self.spans}
-        pairs = {pair: prob for pair, prob in _among(spans, finding.pairs) if prob >= self.triplets}
-        return replace(finding, spans=tuple(spans.items()), pairs=tuple(pairs.items()), possible=finding.spans)
+        spans = tuple(found for found in finding.spans if found[1] >= self.spans)
+        taken = {None, *(span for span, _ in spans)}
+        pairs = tuple(
+            (pair, prob)
+            for pair, prob in finding.pairs
+            if prob >= self.triplets and pair.aspect in taken and pair.opinion in taken
+        )
+        return replace(finding, spans=spans, pairs=pairs, possible=finding.spans)
 
-    def apart(self, spans: Found) -> Found:
-        """Return spans without those that overlap a more probable one; where they may, all of them."""
-        taken: dict[Span, float] = {}
-        for span, prob in sorted(spans, key=lambda found: -found[1]):
-            if span not in taken and (self.overlaps or not any(_overlap(span, other) for other in taken)):
-                taken[span] = prob
-        return sorted(taken.items())
+    @property
+    def least(self) -> tuple[float, float]:
+        """The probabilities below which nothing is taken."""
+        return self.spans, self.triplets
 
 
-ALL = Choice(0.0, 0.0)  # what the best path has, of which no two overlap but where two tokens are of one character
+WIDEST = Choice(LEAST, LEAST_OF_TRIPLETS)  # what there is to choose from
+ALL = Choice(0.0, 0.0)  # what the best path has
 
 
-def best_choice(examples: Sequence[OpinionExample], findings: Sequence[Finding], *, overlaps: bool) -> Choice:
+def best_choice(examples: Sequence[OpinionExample], findings: Sequence[Finding]) -> Choice:
     """Return the thresholds that give the best F1 of spans and, among these spans, of triplets.
 
     Args:
         examples: reviews with what is annotated.
         findings: what may stand in each of them.
-        overlaps: see `Choice`.
     """
-    choice = Choice(overlaps=overlaps)
-    apart = [choice.apart(finding.spans) for finding in findings]
-    choice = replace(choice, spans=_best([example.spans for example in examples], apart, choice.spans))
-    paired = [(example.pairs, finding) for example, finding in zip(examples, findings, strict=True) if example.pairs]
-    possible = [replace(choice, triplets=0.0).of(finding).pairs for _, finding in paired]
-    return replace(choice, triplets=_best([pairs or () for pairs, _ in paired], possible, choice.triplets))
+    gold, found = [example.spans for example in examples], [finding.spans for finding in findings]
+    choice = replace(WIDEST, spans=_best(gold, found, Choice.spans, LEAST))
+    known = [place for place, example in enumerate(examples) if example.pairs is not None]  # of others nobody knows
+    pairs, possible = (
+        [examples[place].pairs or () for place in known],
+        [choice.of(findings[place]).pairs for place in known],
+    )
+    return replace(choice, triplets=_best(pairs, possible, Choice.triplets, LEAST_OF_TRIPLETS))
 
 
-def _best(gold: Sequence[Iterable[Hashable]], found: Sequence[Found], otherwise: float) -> float:
-    """Return the best threshold for what was found in each review, or another number where there is nothing."""
+def _best(gold: Sequence[Iterable[Hashable]], found: Sequence[Found], otherwise: float, least: float) -> float:
+    """Return the best threshold for what was found in each review, or another number where nothing was."""
     scored = [(one in right, prob) for right, own in zip(map(set, gold), found, strict=True) for one, prob in own]
     if not scored:
         return otherwise
     is_right, probs = map(np.array, zip(*scored, strict=True))
-    return best_threshold(is_right, probs, "f1", n_missed=sum(map(len, map(set, gold))) - int(is_right.sum()))
-
-
-def _among(spans: Iterable[Span], pairs: Sequence[tuple[Pair, float]]) -> list[tuple[Pair, float]]:
-    """Return the pairs whose spans are taken."""
-    taken = {None, *spans}
-    return [found for found in pairs if found[0].aspect in taken and found[0].opinion in taken]
-
-
-def _overlap(one: Span, other: Span) -> bool:
-    return one.start < other.end and other.start < one.end
+    n_missed = sum(map(len, map(set, gold))) - int(is_right.sum())
+    return max(least, best_threshold(is_right, probs, "f1", n_missed))

@@ -32,7 +32,7 @@ class Finding:
         gold_probs: the probability of each annotated span.
         loss: in nats, of all its tags and pairs as they are annotated.
         n_tokens: how many it has.
-        possible: the spans of which these were taken; where there was no choice, these.
+        possible: the spans of which these were taken, once that is done.
     """
 
     spans: tuple[tuple[Span, float], ...]
@@ -54,8 +54,9 @@ class Reader:
         overlap: tokens that a window shares with the one before it.
         at_once: most windows that the model is given at once.
         pair_weight: what the loss of the pairs is multiplied with.
-        least: the probability from which on a span is found, and every pair with it; None finds the spans of the best
-            path, and the pairs that more probably belong together than not.
+        least: the probabilities from which on a span and a triplet are found; None finds the spans of the best path,
+            and the pairs that more probably belong together than not.
+        overlaps: find spans that overlap, too.
     """
 
     names: Names
@@ -64,14 +65,16 @@ class Reader:
     overlap: int
     at_once: int
     pair_weight: float
-    least: float | None = None
+    least: tuple[float, float] | None = None
+    overlaps: bool = False
 
     @paddle.no_grad()  # type: ignore[untyped-decorator]
     def read(self, model: OpinionTagger, reviews: Sequence[Review]) -> list[Finding]:
         """Return what the model finds in reviews, whose text may be longer than its windows."""
         read = self._whole(model, reviews)
         losses = self._losses(model, read, reviews)
-        found = model.extract_from(read.states, read.emissions, read.lengths, self.least)
+        least = self.least and self.least[0]
+        found = model.extract_from(read.states, read.emissions, read.lengths, least=least, overlaps=self.overlaps)
         paths = model.chain().paths(numbers(read.emissions), read.lengths.numpy())
         return [
             Finding(
@@ -97,17 +100,19 @@ class Reader:
     # ---- from tokens to characters
 
     def _spans(self, extraction: Extraction, offsets: Offsets) -> Iterator[tuple[Span, float]]:
-        for span, prob in zip(extraction.spans, extraction.probs, strict=True):
-            yield _characters(span, offsets, self.names), prob
+        end = 0
+        for token_span, prob in zip(extraction.spans, extraction.probs, strict=True):
+            span = _characters(token_span, offsets, self.names)
+            if self.overlaps or span.start >= end:  # several tokens may stand for one character
+                yield span, prob
+                end = span.end
 
     def _pairs(self, extraction: Extraction, offsets: Offsets) -> Iterator[tuple[Pair, float]]:
         probs: dict[TokenSpan | None, float] = {None: 1.0, **dict(zip(extraction.spans, extraction.probs, strict=True))}
-        for found in extraction.triplets() if self.least is None else extraction.possible_triplets():
+        for found in extraction.triplets() if self.least is None else extraction.possible_triplets(self.least[1]):
             sides = _sides(found, offsets, self.names)
-            yield (
-                Pair(*sides, self.names.polarities[found.polarity]),
-                (probs[found.aspect] * probs[found.opinion] * found.prob),
-            )
+            prob = probs[found.aspect] * probs[found.opinion] * found.prob
+            yield Pair(*sides, self.names.polarities[found.polarity]), prob
 
     # ---- windows
 

@@ -31,7 +31,7 @@ from paddle_tasks.models.pooling import pool
 from paddle_tasks.models.pretrained import load_pretrained, resolve, tokenizer_folder
 from paddle_tasks.models.saving import load_encoder, load_state, save_pretrained
 from paddle_tasks.tasks import SETTINGS
-from paddle_tasks.tasks._opinion_choice import ALL, LEAST, Choice, best_choice
+from paddle_tasks.tasks._opinion_choice import ALL, WIDEST, Choice, best_choice
 from paddle_tasks.tasks._opinion_panels import OpinionPanels, described_rows
 from paddle_tasks.tasks._opinion_reading import Finding, Reader
 from paddle_tasks.tasks._opinion_rows import Framing, Names, OpinionBatch, Review, Row, collate, reviews_of
@@ -62,10 +62,11 @@ class OpinionData(OpinionDataSection):
 class OpinionModel(EncoderSection):
     """The ``model`` section: an encoder, what tags its states, and what pairs the spans.
 
-    ``head`` is ``linear``, ``crf`` or ``bilstm_crf``. ``decoding`` is ``marginals`` (all spans from that probability
-    on that gives dev the best F1; likewise triplets) or ``viterbi`` (the spans of the best path). With ``overlaps``
-    the former also finds spans that overlap. ``pairs`` learns aspect, opinion and polarity together where the data has
-    them, with a head of ``pair_size`` units whose loss is multiplied with ``pair_loss_weight``.
+    ``head`` is ``linear``, ``crf`` or ``bilstm_crf``. ``decoding`` is ``marginals`` (spans from that probability on, at
+    least 0.1, that gives dev the best F1, and so triplets; 0.5 and 0.25 before dev is scored) or ``viterbi`` (those of
+    the best path). With ``overlaps`` the former finds spans that overlap, too. ``pairs`` learns aspect, opinion and
+    polarity together where the data has them, with a head of ``pair_size`` units whose loss is multiplied with
+    ``pair_loss_weight``.
     """
 
     head: TagHead = "crf"
@@ -112,7 +113,7 @@ class Task:
         self.splits: dict[SplitName, OpinionSplit] = {}
         self.names = Names()
         self.ranks = Ranks()
-        self.choice = Choice(overlaps=config.model.overlaps) if self._sums_paths else ALL
+        self.choice = Choice() if self._sums_paths else ALL
         self._chooses = False  # a model that was loaded keeps its choice
         self._datasets: dict[str, MapDataset] = {}
 
@@ -145,6 +146,8 @@ class Task:
         training, data = self.config.training, self.config.data
         if training.loss != LossSection():
             raise ConfigError("training.loss: is for classifiers; tags and pairs have losses of their own")
+        if self.config.model.overlaps and not self._sums_paths:
+            raise ConfigError("model.overlaps: the best path has none, so model.decoding=viterbi finds none")
         if self._room < 1:
             raise ConfigError(f"training.max_length: {training.max_length} leaves no room beside [CLS] and [SEP]")
         if data.window_overlap >= self._room:
@@ -275,9 +278,9 @@ class Task:
         Where the split shares texts with train, F1 has a twin over the other rows. In training dev chooses from which
         probability on something is found.
         """
-        possible = self._findings(model, self._reviews(split), between)
+        possible = self._findings(model, self._reviews(split), between, WIDEST)
         if self._chooses and split.name == "dev":
-            self.choice = best_choice(split.examples, possible, overlaps=self.config.model.overlaps)
+            self.choice = best_choice(split.examples, possible)
         scored = Scored(split.examples, [self.choice.of(finding) for finding in possible], self.names)
         metrics = {**scored.metrics(), **self._thresholds()}
         known = self.splits["train"].examples if "train" in self.splits and split.name != "train" else []
@@ -310,7 +313,7 @@ class Task:
         read = [self._first_states(model, reviews[start:][:size]) for start in range(0, len(reviews), size)]
         vectors = [pool("mean", states, states[:, 0], lengths) for states, lengths in read]
         examples, found = ([part[row] for row in chosen] for part in (split.examples, findings))
-        short = reviews[readable_row(np.array([len(review.row) for review in reviews]))]
+        short = reviews[readable_row(np.array([len(review.row) + _N_SPECIAL for review in reviews]))]
         shown = attention(model.encoder, lambda: self._first_states(model, [short]), self.tokenizer.vocabulary)
         return replace(described(paddle.concat(vectors), described_rows(examples, found)), images=shown)
 
@@ -320,10 +323,12 @@ class Task:
         input_ids, lengths = paddle.to_tensor(padded), paddle.to_tensor(ends)
         return model.states(input_ids, paddle.zeros_like(input_ids), lengths), lengths
 
-    def _findings(self, model: nn.Layer, reviews: Sequence[Review], between: Callable[[], None]) -> list[Finding]:
+    def _findings(
+        self, model: nn.Layer, reviews: Sequence[Review], between: Callable[[], None], choice: Choice
+    ) -> list[Finding]:
         """Return what is found in each review; of several ranks each reads its own batches."""
         model.eval()
-        reader, size = self._reader(), self.config.evaluation.batch_size
+        reader, size = self._reader(choice), self.config.evaluation.batch_size
         lengths = [len(review.row) + _N_SPECIAL for review in reviews]
         batches = LengthGroupedBatchSampler(lengths, size, max_tokens=size * self.config.training.max_length).batches()
         own: dict[int, Finding] = {}
@@ -334,7 +339,7 @@ class Task:
         whole = {place: finding for found in self.ranks.objects(own) for place, finding in found.items()}
         return [whole[place] for place in range(len(reviews))]
 
-    def _reader(self) -> Reader:
+    def _reader(self, choice: Choice) -> Reader:
         return Reader(
             names=self.names,
             framing=self._framing,
@@ -342,7 +347,8 @@ class Task:
             overlap=self.config.data.window_overlap,
             at_once=self.config.evaluation.batch_size,
             pair_weight=self.config.model.pair_loss_weight,
-            least=LEAST if self._sums_paths else None,
+            least=choice.least if self._sums_paths else None,
+            overlaps=self.config.model.overlaps,
         )
 
     def predict(self, model: nn.Layer, texts: Sequence[str]) -> list[dict[str, Any]]:
@@ -354,7 +360,7 @@ class Task:
         if not texts:
             return []
         reviews = self._encoded([OpinionExample(text, (), None, "") for text in texts])
-        findings = map(self.choice.of, self._findings(model, reviews, lambda: None))
+        findings = map(self.choice.of, self._findings(model, reviews, lambda: None, self.choice))
         return [answer(text, finding, self.names) for text, finding in zip(texts, findings, strict=True)]
 
     # ---- the model folder
@@ -368,8 +374,9 @@ class Task:
         write_json(folder / SETTINGS, {**names, **settings})
 
     def load_weights(self, model: nn.Layer, folder: Path) -> None:
-        """Put saved weights back."""
+        """Put saved weights and thresholds back."""
         load_state(model, folder)
+        self.choice = _choice(_settings(folder))
 
     @classmethod
     def load(cls, folder: Path) -> tuple[Task, nn.Layer]:
@@ -377,7 +384,7 @@ class Task:
         settings = _settings(folder)
         task = cls(configuration.validate(settings["config"], cls.Config, str(folder / SETTINGS)))
         task.names = Names(tuple(settings["labels"]), tuple(settings["polarities"]))
-        task.choice = Choice(**settings["choice"])
+        task.choice = _choice(settings)
         task.tokenizer = Tokenizer.load(folder)
         model = task._over(load_encoder(folder))
         load_state(model, folder)
@@ -387,3 +394,7 @@ class Task:
 def _settings(folder: Path) -> Mapping[str, Any]:
     found: Mapping[str, Any] = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
     return found
+
+
+def _choice(settings: Mapping[str, Any]) -> Choice:
+    return Choice(**settings.get("choice", {}))  # what was saved before dev chose has none

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from paddle_tasks.models.opinion import (
     Extraction,
     OpinionGold,
     OpinionTagger,
+    most_probable,
     padded_pairs,
     padded_spans,
 )
@@ -162,13 +163,17 @@ def test_all_probable_spans_are_found_and_those_of_the_best_path_are_among_them(
     model, (ids, types, lengths) = make(head), batch(LENGTHS)
     states = model.states(ids, types, lengths)
     emissions = model.emissions(states, lengths)
-    best, all_of_them = (model.extract_from(states, emissions, lengths, least) for least in (None, 1e-12))
-    for one, more, few in zip(best, all_of_them, model.extract_from(states, emissions, lengths, 0.05), strict=True):
-        probs = dict(zip(more.spans, more.probs, strict=True))
+    best = model.extract_from(states, emissions, lengths)
+    every = model.chain().paths(emissions.numpy(), lengths.numpy()).spans(1e-12)
+    probable = model.extract_from(states, emissions, lengths, least=0.05, overlaps=True)
+    for one, probs, more in zip(best, map(dict, every), probable, strict=True):
         assert dict(zip(one.spans, one.probs, strict=True)) == pytest.approx({span: probs[span] for span in one.spans})
-        assert set(few.spans) == {span for span, prob in probs.items() if prob >= 0.05}
+        expected = sorted((prob, span) for span, prob in probs.items() if prob >= 0.05)[-8:]
+        assert set(more.spans) == {span for _, span in expected}
         assert more.pairs.shape == (1 + len(more.of(0)), len(more.of(1)), 4)
-    assert sum(len(more.spans) for more in all_of_them) == 2 * sum(n * (n + 1) // 2 for n in (7, 4, 1))
+    apart = model.extract_from(states, emissions, lengths, least=0.05)
+    assert all(a.end <= b.start for one in apart for a, b in pairwise(one.spans))
+    assert sum(len(one.spans) for one in apart) < sum(len(more.spans) for more in probable)
 
 
 @pytest.mark.parametrize("head", HEADS)
@@ -210,12 +215,31 @@ def test_triplets_by_hand():
     found = Extraction(spans, (1.0, 1.0, 1.0), pairs).triplets()
     assert [(one.aspect, one.opinion, one.polarity) for one in found] == [(None, spans[0], 0), (spans[1], spans[2], 0)]
     assert [one.prob for one in found] == pytest.approx([0.7, 0.6])
-    possible = Extraction(spans, (1.0, 1.0, 1.0), pairs).possible_triplets()
+    possible = Extraction(spans, (1.0, 1.0, 1.0), pairs).possible_triplets(0.0)
     assert [one.prob for one in possible] == pytest.approx([0.7, 0.2, 0.1, 0.6])
     assert [(one.aspect, one.opinion) for one in possible] == [
         (None, spans[0]), (spans[1], spans[0]), (None, spans[2]), (spans[1], spans[2])
     ]  # fmt: skip
-    assert not Extraction(spans, (1.0, 1.0, 1.0), np.zeros((2, 2, 0), np.float32)).triplets()
+    unsure = Extraction(spans, (0.5, 0.9, 1.0), pairs)
+    assert [one.prob for one in unsure.possible_triplets(0.34)] == pytest.approx([0.7, 0.6]), "0.35, and 0.54"
+    assert [one.prob for one in unsure.possible_triplets(0.36)] == pytest.approx([0.6])
+    nothing = Extraction(spans, (1.0, 1.0, 1.0), np.zeros((2, 2, 0), np.float32))
+    assert not nothing.triplets()
+    assert not nothing.possible_triplets(0.0)
+
+
+def test_of_spans_that_overlap_the_most_probable_are_taken():
+    spans = {TokenSpan(1, 5, 0): 0.5, TokenSpan(4, 6, 1): 0.4, TokenSpan(5, 7, 0): 0.3, TokenSpan(7, 8, 1): 0.2}
+    found = most_probable(list(spans.items()), 9, overlaps=False)
+    assert found == [((1, 5, 0), 0.5), ((5, 7, 0), 0.3), ((7, 8, 1), 0.2)], "(4, 6) takes no place from (5, 7)"
+    assert most_probable(list(spans.items()), 9, overlaps=True) == sorted(spans.items())
+
+
+@pytest.mark.parametrize(("n_tokens", "most"), [(3, 8), (40, 20)])
+def test_there_are_not_many_more_spans_than_a_text_may_hold(n_tokens, most):
+    spans = [(TokenSpan(at % n_tokens, at % n_tokens + 1, at % 2), at / 100) for at in range(1, 100)]
+    found = most_probable(spans, n_tokens, overlaps=True)
+    assert found == sorted(sorted(spans, key=lambda one: one[1])[-most:])
 
 
 def test_labels_without_polarities_have_no_head_for_pairs():

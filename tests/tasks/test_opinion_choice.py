@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from paddle_tasks.data.opinions import OpinionExample
-from paddle_tasks.tasks._opinion_choice import ALL, Choice, best_choice
+from paddle_tasks.tasks._opinion_choice import ALL, LEAST, LEAST_OF_TRIPLETS, WIDEST, Choice, best_choice
 from paddle_tasks.tasks._opinion_panels import OpinionPanels
 from paddle_tasks.tasks._opinion_reading import Finding
 from paddle_tasks.tasks._opinion_rows import Names
@@ -32,28 +32,20 @@ def spans_of(found: Finding) -> list[Span]:
 
 
 def test_by_hand():
-    pairs = {Pair(ROOM, TIDY, "good"): 0.3, Pair(ROOM, VERY_TIDY, "good"): 0.2, Pair(None, TIDY, "bad"): 0.1}
-    possible = finding({VERY_TIDY: 0.4, ROOM: 0.9, TIDY: 0.45}, pairs)
-    assert spans_of(Choice(spans=0.3, triplets=0.2).of(possible)) == [ROOM, TIDY]
-    assert [pair for pair, _ in Choice(spans=0.3, triplets=0.2).of(possible).pairs] == [Pair(ROOM, TIDY, "good")]
-    both = Choice(spans=0.3, triplets=0.2, overlaps=True).of(possible)
-    assert spans_of(both) == [ROOM, VERY_TIDY, TIDY]
-    assert [prob for _, prob in both.pairs] == [0.3, 0.2]
-    assert spans_of(Choice(spans=0.45).of(possible)) == [ROOM, TIDY], "the threshold itself is enough"
+    pairs = {Pair(ROOM, TIDY, "good"): 0.3, Pair(ROOM, VERY_TIDY, "good"): 0.25, Pair(None, TIDY, "bad"): 0.1}
+    possible = finding({ROOM: 0.9, VERY_TIDY: 0.4, TIDY: 0.45}, pairs)
+    every = Choice(spans=0.4, triplets=0.25).of(possible)
+    assert spans_of(every) == [ROOM, VERY_TIDY, TIDY], "the threshold itself is enough"
+    assert [prob for _, prob in every.pairs] == [0.3, 0.25]
+    assert every.possible == possible.spans
+    assert spans_of(Choice(spans=0.45).of(possible)) == [ROOM, TIDY]
+    assert [pair for pair, _ in Choice(spans=0.45, triplets=0.1).of(possible).pairs] == [
+        Pair(ROOM, TIDY, "good"),
+        Pair(None, TIDY, "bad"),
+    ]
     assert not Choice(spans=0.95).of(possible).pairs, "whose spans are not taken"
     unsure = finding({ROOM: 0.2, TIDY: 0.9}, {Pair(ROOM, TIDY, "good"): 0.5, Pair(None, TIDY, "good"): 0.4})
     assert [pair for pair, _ in Choice(spans=0.3).of(unsure).pairs] == [Pair(None, TIDY, "good")]
-
-
-def test_a_span_that_is_not_taken_gives_its_place_to_none_that_is_less_probable():
-    """Else a threshold would decide between spans, and more of them be found at a higher one."""
-    possible = finding({Span(0, 4, "aspect"): 0.5, Span(3, 5, "aspect"): 0.4, Span(4, 6, "aspect"): 0.3})
-    assert spans_of(Choice(spans=0.1).of(possible)) == [Span(0, 4, "aspect"), Span(4, 6, "aspect")]
-
-
-def test_spans_of_the_best_path_are_all_taken_but_one_character_has_one():
-    twice = Finding(((ROOM, 0.01), (Span(3, 4, "aspect"), 0.2), (Span(3, 4, "opinion"), 0.1)), (), {}, 1.0, 5)
-    assert spans_of(ALL.of(twice)) == [ROOM, Span(3, 4, "aspect")]
 
 
 def reviews(seed: int) -> tuple[list[OpinionExample], list[Finding]]:
@@ -67,38 +59,41 @@ def reviews(seed: int) -> tuple[list[OpinionExample], list[Finding]]:
         pairs = {Pair(a, o, "good"): spans[o] * generator.uniform(0, 1) for a in [None, *sides[0]] for o in sides[1]}
         gold = (Span(11, 12, "aspect"), *(span for span, prob in spans.items() if generator.uniform() < prob))
         paired = tuple(pair for pair, prob in pairs.items() if generator.uniform() < prob)
-        examples.append(OpinionExample("字" * 12, gold, paired, ""))
+        kept = {"annotated": paired, "none": (), "unknown": None}[generator.choice(["annotated", "none", "unknown"])]
+        examples.append(OpinionExample("字" * 12, gold, kept, ""))
         findings.append(finding(spans, pairs))
     return examples, findings
 
 
-@pytest.mark.parametrize("overlaps", [True, False])
-@pytest.mark.parametrize("seed", range(4))
-def test_no_other_threshold_scores_better(seed, overlaps):
+@pytest.mark.parametrize("seed", range(8))
+def test_no_other_threshold_scores_better(seed):
     examples, possible = reviews(seed)
 
     def score(choice: Choice, name: str) -> float:
         return Scored(examples, [choice.of(one) for one in possible], NAMES).metrics()[name]
 
-    best = best_choice(examples, possible, overlaps=overlaps)
-    assert best.overlaps == overlaps
-    others = np.linspace(0, 1, 101)
+    best = best_choice(examples, possible)
+    others = np.linspace(LEAST, 1, 91)
     assert score(best, "f1") >= max(score(replace(best, spans=other), "f1") for other in others) - 1e-9
+    others = np.linspace(LEAST_OF_TRIPLETS, 1, 100)
     rest = [score(replace(best, triplets=other), "triplet_f1") for other in others]
     assert score(best, "triplet_f1") >= max(rest) - 1e-9
-    assert score(best, "f1") > score(Choice(overlaps=overlaps), "f1") or best.spans == 0.5
+    assert score(best, "f1") > score(Choice(), "f1") or best.spans == 0.5
 
 
 def test_dev_alone_chooses_and_a_loaded_model_keeps_it(tmp_path, monkeypatch):
     task = read_task("opinion", FIXTURE)
     model = task.build_model()
-    monkeypatch.setattr("paddle_tasks.tasks.opinion.best_choice", lambda *_, overlaps: Choice(0.3, 0.2, overlaps))
+    monkeypatch.setattr("paddle_tasks.tasks.opinion.best_choice", lambda *_: Choice(0.3, 0.2))
     assert task.evaluate(model, task.load_split("test", str(FIXTURE)), lambda: None).metrics["threshold"] == 0.5
     dev = task.evaluate(model, task.splits["dev"], lambda: None).metrics
     assert (dev["threshold"], dev["triplet_threshold"], task.choice) == (0.3, 0.2, Choice(0.3, 0.2))
     task.save_model(model, tmp_path)
     loaded, again = type(task).load(tmp_path)
     assert loaded.choice == task.choice
+    task.choice = Choice()
+    task.load_weights(model, tmp_path)
+    assert task.choice == loaded.choice, "as a run that is resumed would have gone on"
     monkeypatch.setattr("paddle_tasks.tasks.opinion.best_choice", None)
     metrics = loaded.evaluate(again, task.splits["dev"], lambda: None).metrics
     assert {name: metrics[name] for name in task.METRICS} == pytest.approx({name: dev[name] for name in task.METRICS})
@@ -123,7 +118,11 @@ def test_the_best_path_has_no_thresholds():
 
 def test_without_anything_to_choose_from_it_stays_at_one_half():
     examples = [OpinionExample("房间很干净", (ROOM,), None, "")]
-    assert best_choice(examples, [finding({})], overlaps=False) == Choice(0.5, 0.25)
-    assert best_choice(examples, [finding({ROOM: 0.7}, {Pair(None, ROOM, "bad"): 0.1})], overlaps=True) == Choice(
-        0.5, 0.25, overlaps=True
-    )
+    assert best_choice(examples, [finding({})]) == Choice(0.5, 0.25)
+    assert best_choice(examples, [finding({ROOM: 0.7}, {Pair(None, ROOM, "bad"): 0.1})]) == Choice(0.5, 0.25)
+
+
+def test_what_never_helps_is_not_looked_at():
+    """Though dev would take it: below these there is nothing to choose from."""
+    example = OpinionExample("房间很干净", (ROOM,), (Pair(None, ROOM, "bad"),), "")
+    assert best_choice([example], [finding({ROOM: 0.11}, {Pair(None, ROOM, "bad"): 0.011})]) == WIDEST
