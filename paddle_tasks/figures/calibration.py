@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Array = np.ndarray[Any, np.dtype[Any]]
+_SIDES = {"left": 0.14, "right": 0.97, "bottom": 0.1, "top": 0.94, "hspace": 0.1}
 
 
 def calibration_curve(confidence: Array, is_right: Array, title: str = "") -> Figure:
@@ -34,7 +35,8 @@ def calibration_curve(confidence: Array, is_right: Array, title: str = "") -> Fi
     title = title_of(title)
     with style(title):
         figure = new_figure(4.8, 5.4)
-        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+        figure.set_layout_engine("none")  # no name here is of any length, and to ask for their room takes longer
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1], gridspec_kw=_SIDES)
         upper.bar(middles[has_rows], bins.accuracy[has_rows], width, color=COLOURS[0], alpha=0.45, label="accuracy")
         upper.plot([0, 1], [0, 1], color=PALE, linestyle="--", label="perfect calibration")
         upper.plot(

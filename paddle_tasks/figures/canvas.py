@@ -140,10 +140,10 @@ def to_png(figure: Figure, path: Path, dpi: int = 150) -> None:
 
 
 def _lay_out(figure: Figure) -> None:
-    """Find out what room each part needs; drawing does that again, when the parts have their sizes.
+    """Find out what room each part needs, where a part's sides have a ratio: the name of its axis is cut off else.
 
-    Once is not enough where a part's sides have a ratio: the name of its axis is cut off.
+    Drawing does the same, and has to do it twice there, as the part has another size when it is done.
     """
     engine = figure.get_layout_engine()
-    assert engine is not None  # `new_figure` gives one
-    engine.execute(figure)
+    if engine is not None and any(axes.get_aspect() != "auto" for axes in figure.axes):
+        engine.execute(figure)

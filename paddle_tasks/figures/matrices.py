@@ -55,7 +55,9 @@ def confusion_matrix(counts: Array, labels: Sequence[str], title: str = "") -> F
     return figure
 
 
-def matrix(values: Array, rows: Sequence[str], columns: Sequence[str], title: str = "") -> Figure:
+def matrix(
+    values: Array, rows: Sequence[str], columns: Sequence[str], title: str = "", *, numbers: bool = True
+) -> Figure:
     """Draw a heat map: scores below and above 0 in two hues, others in one; what is not finite is grey.
 
     Args:
@@ -63,6 +65,7 @@ def matrix(values: Array, rows: Sequence[str], columns: Sequence[str], title: st
         rows: their names; of attention the tokens that look.
         columns: their names; of attention the tokens that are looked at.
         title: what is shown.
+        numbers: write each value into its cell, where there are up to 20 rows and columns.
     """
     values = np.asarray(values, dtype=np.float64)
     finite = values[np.isfinite(values)]
@@ -80,9 +83,9 @@ def matrix(values: Array, rows: Sequence[str], columns: Sequence[str], title: st
         )
         image = axes.imshow(np.where(np.isfinite(values), values, np.nan), interpolation="nearest", **hues)
         _name_sides(axes, names, across)
-        if max(len(names), len(across)) <= MOST_NUMBERS:
-            numbers = [[f"{value:.2f}" if np.isfinite(value) else "" for value in row] for row in values]
-            _write_cells(axes, numbers, np.abs(values) > 0.55 * largest)
+        if numbers and max(len(names), len(across)) <= MOST_NUMBERS:
+            texts = [[f"{value:.2f}" if np.isfinite(value) else "" for value in row] for row in values]
+            _write_cells(axes, texts, np.abs(values) > 0.55 * largest)
         axes.set_title(title)
         _colour_bar(figure, axes, image, "")
     return figure
@@ -128,7 +131,8 @@ def _write_cells(axes: Axes, texts: Sequence[Sequence[str]], is_dark: Array) -> 
     for row, line in enumerate(texts):
         for column, text in enumerate(line):
             colour = "white" if is_dark[row, column] else "#30343b"
-            axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=size)
+            # They lie within the matrix, and to ask each for its room takes longer than all the rest.
+            axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=size, in_layout=False)
 
 
 def _colour_bar(figure: Figure, axes: Axes, image: Any, label: str) -> None:

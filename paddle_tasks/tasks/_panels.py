@@ -14,7 +14,7 @@ from paddle_tasks.data.batches import Batch
 from paddle_tasks.models.attention_map import attention_map
 from paddle_tasks.training.panels import Array, Curve, Panels, Vectors, shortened
 
-MOST_VECTORS = 200  # each costs a forward pass, and the page draws them in the browser
+MOST_VECTORS = 100  # each costs a forward pass, and the page draws them in the browser
 MOST_CURVES = 10
 _N_SAMPLES = 3
 _MOST_CHARACTERS = 60  # of a text beside its vector
@@ -78,7 +78,7 @@ def samples(records: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def shown_rows(n_rows: int) -> Array:
-    """Return the rows <int64>[at most 200] whose vectors are shown, from all parts of a split."""
+    """Return the rows <int64>[at most 100] whose vectors are shown, from all parts of a split."""
     return np.unique(np.linspace(0, n_rows - 1, min(n_rows, MOST_VECTORS)).round().astype(np.int64))
 
 
@@ -145,11 +145,11 @@ def calibration(confidence: Array, is_right: Array) -> dict[str, Array]:
     return {"calibration": figures.to_image(figures.calibration_curve(confidence, is_right))}
 
 
-def matrix(tag: str, values: Array, names: Sequence[str]) -> dict[str, Array]:
-    """Return the image of values <float>[names, names] by its tag."""
+def matrix(tag: str, values: Array, names: Sequence[str], *, numbers: bool = True) -> dict[str, Array]:
+    """Return the image of values <float>[names, names] by its tag, with the numbers in its cells."""
     from paddle_tasks import figures
 
-    return {tag: figures.to_image(figures.matrix(values, names, names))}
+    return {tag: figures.to_image(figures.matrix(values, names, names, numbers=numbers))}
 
 
 def attention(encoder: nn.Layer, read: Callable[[], Any], vocabulary: Sequence[str]) -> dict[str, Array]:
@@ -164,4 +164,4 @@ def attention(encoder: nn.Layer, read: Callable[[], Any], vocabulary: Sequence[s
     if found is None:
         return {}
     names = [vocabulary[token] for token in found.input_ids[:_MOST_TOKENS].tolist()]
-    return matrix("attention", found.weights.mean(axis=0)[: len(names), : len(names)], names)
+    return matrix("attention", found.weights.mean(axis=0)[: len(names), : len(names)], names, numbers=False)
