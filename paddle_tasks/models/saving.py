@@ -50,11 +50,12 @@ def load_state(layer: nn.Layer, folder: Path) -> None:
     path = folder / WEIGHTS
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file; a run writes it with its first evaluation")
-    own = {stored: name for name, stored in file_names(layer).items()}
-    found = {own.get(stored, stored): Stored(stored, array) for stored, array in tensors.read(path).items()}
-    expected = {name: value.shape for name, value in layer.state_dict().items()}
-    check_fit(found, expected, path, extra_allowed=isinstance(layer, Encoder))
-    layer.set_state_dict({name: _as(value, found[name].array) for name, value in layer.state_dict().items()})
+    names, state = file_names(layer), layer.state_dict()
+    own = {stored: name for name, stored in names.items()}
+    read = {own.get(stored, stored): Stored(stored, array) for stored, array in tensors.read(path).items()}
+    found = {name: stored for name, stored in read.items() if name in names or name not in state}
+    check_fit(found, {name: state[name].shape for name in names}, path, extra_allowed=isinstance(layer, Encoder))
+    layer.set_state_dict({name: _as(state[name], found[name].array) for name in names})
 
 
 def _as(own: Tensor, array: np.ndarray[Any, Any]) -> Tensor | np.ndarray[Any, Any]:
@@ -94,11 +95,17 @@ def encoder_of(layer: nn.Layer) -> Encoder:
 
 
 def file_names(layer: nn.Layer) -> dict[str, str]:
-    """Return, for each tensor of a Layer, its name in a file of `save_pretrained`."""
+    """Return, for each tensor of a Layer, its name in a file of `save_pretrained`.
+
+    A tensor that has several names has its first one alone: Paddle's recurrent Layers name each weight twice, as their
+    own and as that of a cell.
+    """
     encoder = encoder_of(layer)
     root = "" if encoder is layer else "encoder."
     if isinstance(encoder, PretrainedEncoder):
         old, new = f"{root}model.", encoder.prefix
     else:
         old, new = root, "encoder."
-    return {name: new + name.removeprefix(old) if name.startswith(old) else name for name in layer.state_dict()}
+    firsts = {id(tensor): name for name, tensor in reversed(layer.state_dict().items())}
+    names = [name for name, tensor in layer.state_dict().items() if firsts[id(tensor)] == name]
+    return {name: new + name.removeprefix(old) if name.startswith(old) else name for name in names}

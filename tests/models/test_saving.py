@@ -82,7 +82,7 @@ def test_names_in_the_file(tmp_path):
         heads = {"head.hidden.weight", "head.hidden.bias", "head.output.weight", "head.output.bias"}
         assert heads <= names
         assert all(name.startswith(encoders) for name in names - heads)
-        assert len(names) == len(model.state_dict())
+        assert len(names) == len({id(tensor) for tensor in model.state_dict().values()}), "each tensor once"
 
 
 def test_configurations_in_the_folder(tmp_path):
@@ -170,3 +170,15 @@ def test_half_precision_is_saved_as_float32_and_comes_back(tmp_path, name, dtype
     load_state(wide, tmp_path)
     for parameter, expected in zip(wide.parameters(), model.parameters(), strict=True):
         np.testing.assert_array_equal(parameter.numpy(), expected.astype("float32").numpy())
+
+
+def test_a_file_with_both_names_of_a_tensor_is_read(tmp_path):
+    """As they were written before each was written once."""
+    encoder = make_encoder("bilstm")
+    save_pretrained(encoder, tmp_path)
+    doubled = {f"encoder.{name}": tensor.numpy() for name, tensor in encoder.state_dict().items()}
+    assert len(doubled) > len(load_file(tmp_path / "model.safetensors"))
+    save_file(doubled, tmp_path / "model.safetensors")
+    other = load_encoder(tmp_path)
+    for name, tensor in other.state_dict().items():
+        assert np.array_equal(tensor.numpy(), encoder.state_dict()[name].numpy())
