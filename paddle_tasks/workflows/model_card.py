@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from paddle_tasks import config as configuration
+from paddle_tasks.data.catalogue import SAMPLES
 from paddle_tasks.files import write_json, write_text
 from paddle_tasks.metrics import SHOWN
 from paddle_tasks.models.pretrained import ASSETS, BUILTIN
@@ -63,10 +64,17 @@ def _record(run: Path) -> Record:
     return {
         "run": run.name,
         **{name: result[name] for name in kept if name in result},
+        "data": {split: _placed(facts) for split, facts in result["data"].items()},
         "environment": {name: result["environment"][name] for name in ("versions", "device", "threads", "processes")},
         "config": _config(run),
         "curve": list(_curve(run)),
     }
+
+
+def _placed(facts: Record) -> Record:
+    """Return what is known of a split; samples that ship stand where they are on no other machine."""
+    path = Path(str(facts.get("path", "")))
+    return {**facts, "path": BUILTIN + path.relative_to(SAMPLES).as_posix()} if path.is_relative_to(SAMPLES) else facts
 
 
 def _curve(run: Path) -> Iterator[Record]:

@@ -8,6 +8,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from paddle_tasks import load
+from paddle_tasks.data.catalogue import SAMPLES
 from paddle_tasks.errors import CheckpointError
 from paddle_tasks.models.saving import WEIGHTS
 from paddle_tasks.workflows.export import export_float16
@@ -43,6 +44,17 @@ def test_the_card_tells_the_figures_of_the_run(finished, exported):
     (stage,) = json.loads((exported / STAGES).read_text())
     assert stage["test"] == result["test"]
     assert [point["step"] for point in stage["curve"]][-1] == result["train"]["optimizer_steps"]
+
+
+def test_the_card_names_samples_that_ship_by_their_name(finished, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    result = json.loads((run / "result.json").read_text())
+    result["data"]["train"]["path"] = str(SAMPLES / "opinion" / "train.jsonl")
+    (run / "result.json").write_text(json.dumps(result))
+    (stage,) = json.loads((export_float16(run, tmp_path / "new") / STAGES).read_text())
+    assert stage["data"]["train"]["path"] == "builtin/opinion/train.jsonl"
+    assert stage["data"]["dev"] == result["data"]["dev"]
 
 
 def test_nothing_is_overwritten(finished, exported):
