@@ -14,8 +14,10 @@ from safetensors.numpy import load_file
 from paddle_tasks.data.catalogue import SAMPLES
 from paddle_tasks.data.documents import CorpusSection, Document, read_documents
 from paddle_tasks.inference.predictor import pipeline
+from paddle_tasks.metrics.spans import SpanMetrics
 from paddle_tasks.models.masked_lm import load_masked_lm
 from paddle_tasks.models.pretrained import ASSETS
+from paddle_tasks.text.spans import Span
 from paddle_tasks.text.tokenizer import Tokenizer
 from paddle_tasks.workflows.model_card import CARD, STAGES
 
@@ -164,3 +166,29 @@ def test_rounding_the_news_models_weights_has_not_moved_its_score():
     answers = pipeline("news")(list(texts))
     right = [answer["label"] == names[int(number)] for answer, number in zip(answers, numbers, strict=True)]
     assert np.mean(right) == pytest.approx(stage["test"]["accuracy"], abs=5e-4)
+
+
+# ---- the opinion model
+
+
+def test_the_opinion_model_answers_by_name():
+    found = pipeline("opinion")(["房间干净，就是早餐太差了", "手机屏幕很清晰，电池不耐用"])
+    said = [[(one["aspect"]["text"], one["opinion"]["text"], one["polarity"]) for one in f["triplets"]] for f in found]
+    assert said == [
+        [("房间", "干净", "positive"), ("早餐", "太差", "negative")],
+        [("手机屏幕", "清晰", "positive"), ("电池", "不耐用", "negative")],
+    ]
+
+
+def test_rounding_the_opinion_models_weights_has_not_moved_its_score():
+    stage = json.loads((ASSETS / "opinion" / STAGES).read_text(encoding="utf-8"))[-1]
+    rows = [json.loads(line) for line in (SAMPLES / "opinion/test.jsonl").read_text(encoding="utf-8").splitlines()]
+    metrics = SpanMetrics(["aspect", "opinion"])
+    answers = pipeline("opinion")([row["text"] for row in rows])
+    metrics.update([spans_of(row) for row in rows], [spans_of(answer) for answer in answers])
+    assert metrics.result()["f1"] == pytest.approx(stage["test"]["f1"], abs=5e-3)
+    assert stage["test"]["f1"] > 0.85
+
+
+def spans_of(record) -> list[Span]:
+    return [Span(span["start"], span["end"], span["label"]) for span in record["spans"]]
