@@ -37,8 +37,9 @@ current-python:
 demo: $(INSTALLED)
 	$(RUN) -m paddle_tasks train configs/sentiment.yaml run_dir=runs/demo
 
+# One thread each: what tests compute is too small for two to be any faster.
 test: $(INSTALLED)
-	$(RUN) -m pytest
+	PADDLE_TASKS_THREADS=1 $(RUN) -m pytest --numprocesses 2 --dist loadfile
 
 lint: $(INSTALLED)
 	$(RUN) -m ruff check .

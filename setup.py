@@ -41,7 +41,15 @@ setup(
     extras_require={
         "cpu": ["paddlepaddle==3.3.1"],
         "onnx": ["onnxruntime>=1.17"],
-        "dev": ["pytest>=8", "hypothesis>=6", "ruff>=0.8", "mypy>=1.13", "types-PyYAML", "pre-commit>=4"],
+        "dev": [
+            "pytest>=8",
+            "pytest-xdist>=3",
+            "hypothesis>=6",
+            "ruff>=0.8",
+            "mypy>=1.13",
+            "types-PyYAML",
+            "pre-commit>=4",
+        ],
     },
     entry_points={"console_scripts": ["paddle-tasks = paddle_tasks.cli:main"]},
 )

@@ -1,4 +1,4 @@
-"""Shared by all tests. `paddle_tasks` is imported before Paddle here, so tests run with the threads that users get."""
+"""Shared by all tests. `paddle_tasks` is imported before Paddle here, so that it sets threads as it does for users."""
 
 from __future__ import annotations
 

@@ -38,6 +38,12 @@ def taken():
 # ---- without a server
 
 
+@pytest.fixture(autouse=True)
+def _ports_of_its_own(monkeypatch):
+    """Dashboards of other tests may start at the same moment."""
+    monkeypatch.setattr(dashboard, "FIRST_PORT", 8240)
+
+
 def test_ports(taken):
     assert free_port(HOST, None) >= 8040
     with pytest.raises(UserError, match=rf"^--port {taken}: is taken; (\d+) is free$") as error:
