@@ -63,10 +63,8 @@ def best_choice(examples: Sequence[OpinionExample], findings: Sequence[Finding])
     gold, found = [example.spans for example in examples], [finding.spans for finding in findings]
     choice = replace(WIDEST, spans=_best(gold, found, Choice.spans, LEAST))
     known = [place for place, example in enumerate(examples) if example.pairs is not None]  # of others nobody knows
-    pairs, possible = (
-        [examples[place].pairs or () for place in known],
-        [choice.of(findings[place]).pairs for place in known],
-    )
+    pairs = [examples[place].pairs or () for place in known]
+    possible = [choice.of(findings[place]).pairs for place in known]
     return replace(choice, triplets=_best(pairs, possible, Choice.triplets, LEAST_OF_TRIPLETS))
 
 

@@ -397,4 +397,4 @@ def _settings(folder: Path) -> Mapping[str, Any]:
 
 
 def _choice(settings: Mapping[str, Any]) -> Choice:
-    return Choice(**settings.get("choice", {}))  # what was saved before dev chose has none
+    return Choice(**settings.get("choice", {}))  # folders from before there was a choice have none
