@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,12 @@ def _cache_of_its_own(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PADDLE_TASKS_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _proxies_of_its_own():
+    """Let urllib ask for proxies again in each test: the first call of a process decides for all later ones."""
+    urllib.request.install_opener(None)
 
 
 @pytest.fixture(scope="session")
