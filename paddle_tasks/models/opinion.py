@@ -211,9 +211,7 @@ class OpinionTagger(nn.Layer):  # type: ignore[misc]
         states: Tensor,
         emissions: Tensor,
         lengths: Tensor,
-        *,
         least: float | None = None,
-        overlaps: bool = False,
     ) -> list[Extraction]:
         """Return what is found in rows whose states and emissions are known, as those of a text in several windows.
 
@@ -221,18 +219,15 @@ class OpinionTagger(nn.Layer):  # type: ignore[misc]
             states: <float>[batch, length, width]; finite in the padding.
             emissions: <float32>[batch, length, 2 * n_labels + 1], those of [CLS] and [SEP] included.
             lengths: <int64>[batch].
-            least: take the spans whose probability is at least so much; None takes those of the best path, however
-                probable they are.
-            overlaps: take spans that overlap a more probable one, too.
+            least: take the spans whose probability is at least so much, also such that overlap; None takes those of
+                the best path, however probable they are.
         """
         scores, ends, chain = numbers(emissions), lengths.numpy(), self.chain()
         paths = chain.paths(scores, ends)
         if least is None:
             found = _of_best_path(chain.decode(scores, ends), paths)
         else:
-            found = [
-                most_probable(*row, overlaps=overlaps) for row in zip(paths.spans(least), ends.tolist(), strict=True)
-            ]
+            found = list(map(most_probable, paths.spans(least), ends.tolist()))
         spans = [[span for span, _ in row] for row in found]
         probs = [[prob for _, prob in row] for row in found]
         pairs = self._pair_probs(states, spans)
@@ -252,23 +247,14 @@ def _of_best_path(tags: Array, paths: Paths) -> list[list[Found]]:
     return [[(span, paths.span_prob(row, span)) for span in spans_of(own)] for row, own in enumerate(tags)]
 
 
-def most_probable(spans: Sequence[Found], n_tokens: int, *, overlaps: bool) -> list[Found]:
-    """Return spans with their probabilities, from left to right, but for those that overlap a more probable one.
+def most_probable(spans: Sequence[Found], n_tokens: int) -> list[Found]:
+    """Return the most probable spans of a row with their probabilities, from left to right.
 
     There are no more than half as many as tokens, or than eight: a model that has learnt nothing yet holds any token
     for a span, and each of them would be paired with each.
-
-    Args:
-        spans: of one row.
-        n_tokens: of that row.
-        overlaps: take spans that overlap, too.
     """
-    taken, is_free = list[Found](), np.ones(n_tokens, dtype=bool)
-    for span, prob in sorted(spans, key=lambda found: -found[1]):
-        if overlaps or is_free[span.start : span.end].all():
-            is_free[span.start : span.end] = False
-            taken.append((span, prob))
-    return sorted(taken[: max(_LEAST_SPANS, n_tokens // 2)])
+    ordered = sorted(spans, key=lambda found: -found[1])
+    return sorted(ordered[: max(_LEAST_SPANS, n_tokens // 2)])
 
 
 def padded_spans(rows: Sequence[Sequence[Sequence[int]]]) -> Array:

@@ -51,11 +51,12 @@ def load_state(layer: nn.Layer, folder: Path) -> None:
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file; a run writes it with its first evaluation")
     names, state = file_names(layer), layer.state_dict()
+    firsts = _first_names(state)
     own = {stored: name for name, stored in names.items()}
     read = {own.get(stored, stored): Stored(stored, array) for stored, array in tensors.read(path).items()}
     found = {name: stored for name, stored in read.items() if name in names or name not in state}
     check_fit(found, {name: state[name].shape for name in names}, path, extra_allowed=isinstance(layer, Encoder))
-    layer.set_state_dict({name: _as(state[name], found[name].array) for name in names})
+    layer.set_state_dict({name: _as(tensor, found[firsts[name]].array) for name, tensor in state.items()})
 
 
 def _as(own: Tensor, array: np.ndarray[Any, Any]) -> Tensor | np.ndarray[Any, Any]:
@@ -106,6 +107,11 @@ def file_names(layer: nn.Layer) -> dict[str, str]:
         old, new = f"{root}model.", encoder.prefix
     else:
         old, new = root, "encoder."
-    firsts = {id(tensor): name for name, tensor in reversed(layer.state_dict().items())}
-    names = [name for name, tensor in layer.state_dict().items() if firsts[id(tensor)] == name]
+    names = dict.fromkeys(_first_names(layer.state_dict()).values())
     return {name: new + name.removeprefix(old) if name.startswith(old) else name for name in names}
+
+
+def _first_names(state: Mapping[str, Tensor]) -> dict[str, str]:
+    """Return, for each name of a tensor, the first one that it has."""
+    firsts: dict[int, str] = {}
+    return {name: firsts.setdefault(id(tensor), name) for name, tensor in state.items()}

@@ -11,6 +11,7 @@ import numpy as np
 from paddle_tasks.data.opinions import OpinionExample
 from paddle_tasks.metrics.threshold import best_threshold
 from paddle_tasks.tasks._opinion_reading import Finding
+from paddle_tasks.text.spans import Span
 
 Found = Sequence[tuple[Any, float]]
 LEAST, LEAST_OF_TRIPLETS = 0.1, 0.01  # what is less probable is not looked at
@@ -27,14 +28,17 @@ class Choice:
     Attributes:
         spans: the least probability of a span.
         triplets: that of a triplet, all of whose parts must be right.
+        overlaps: take spans that overlap a more probable one, too.
     """
 
     spans: float = 0.5
     triplets: float = 0.25
+    overlaps: bool = False
 
     def of(self, finding: Finding) -> Finding:
         """Return what is taken of what may stand in a review."""
-        spans = tuple(found for found in finding.spans if found[1] >= self.spans)
+        probable = [found for found in finding.spans if found[1] >= self.spans]
+        spans = tuple(probable if self.overlaps else _apart(probable))
         taken = {None, *(span for span, _ in spans)}
         pairs = tuple(
             (pair, prob)
@@ -53,19 +57,46 @@ WIDEST = Choice(LEAST, LEAST_OF_TRIPLETS)  # what there is to choose from
 ALL = Choice(0.0, 0.0)  # what the best path has
 
 
-def best_choice(examples: Sequence[OpinionExample], findings: Sequence[Finding]) -> Choice:
-    """Return the thresholds that give the best F1 of spans and, among these spans, of triplets.
+def _apart(spans: Sequence[tuple[Span, float]]) -> list[tuple[Span, float]]:
+    """Return spans, from left to right, but for those that overlap a more probable one."""
+    is_free = np.ones(max([0, *(span.end for span, _ in spans)]), dtype=bool)
+    taken = []
+    for span, prob in sorted(spans, key=lambda found: -found[1]):
+        if is_free[span.start : span.end].all():
+            is_free[span.start : span.end] = False
+            taken.append((span, prob))
+    return sorted(taken)
+
+
+def best_choice(
+    examples: Sequence[OpinionExample], findings: Sequence[Finding], *, overlaps: bool | None = None
+) -> Choice:
+    """Return what gives the best F1 of spans and, among these spans, of triplets.
 
     Args:
         examples: reviews with what is annotated.
         findings: what may stand in each of them.
+        overlaps: whether spans that overlap are taken; None takes them where that gives a better F1.
     """
-    gold, found = [example.spans for example in examples], [finding.spans for finding in findings]
-    choice = replace(WIDEST, spans=_best(gold, found, Choice.spans, LEAST))
+    gold = [set(example.spans) for example in examples]
+    ways = [False, True] if overlaps is None else [overlaps]
+    choices = [_best_spans(gold, findings, way) for way in ways]
+    choice = max(choices, key=lambda one: _span_f1(gold, findings, one))  # of equals the first: plain spans
     known = [place for place, example in enumerate(examples) if example.pairs is not None]  # of others nobody knows
     pairs = [examples[place].pairs or () for place in known]
     possible = [choice.of(findings[place]).pairs for place in known]
     return replace(choice, triplets=_best(pairs, possible, Choice.triplets, LEAST_OF_TRIPLETS))
+
+
+def _best_spans(gold: Sequence[set[Span]], findings: Sequence[Finding], overlaps: bool) -> Choice:
+    widest = replace(WIDEST, overlaps=overlaps)
+    return replace(widest, spans=_best(gold, [widest.of(found).spans for found in findings], Choice.spans, LEAST))
+
+
+def _span_f1(gold: Sequence[set[Span]], findings: Sequence[Finding], choice: Choice) -> float:
+    found = [{span for span, _ in choice.of(finding).spans} for finding in findings]
+    n_right = sum(len(right & own) for right, own in zip(gold, found, strict=True))
+    return 2 * n_right / max(1, sum(map(len, gold)) + sum(map(len, found)))
 
 
 def _best(gold: Sequence[Iterable[Hashable]], found: Sequence[Found], otherwise: float, least: float) -> float:

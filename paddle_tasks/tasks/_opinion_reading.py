@@ -56,7 +56,6 @@ class Reader:
         pair_weight: what the loss of the pairs is multiplied with.
         least: the probabilities from which on a span and a triplet are found; None finds the spans of the best path,
             and the pairs that more probably belong together than not.
-        overlaps: find spans that overlap, too.
     """
 
     names: Names
@@ -66,7 +65,6 @@ class Reader:
     at_once: int
     pair_weight: float
     least: tuple[float, float] | None = None
-    overlaps: bool = False
 
     @paddle.no_grad()  # type: ignore[untyped-decorator]
     def read(self, model: OpinionTagger, reviews: Sequence[Review]) -> list[Finding]:
@@ -74,11 +72,11 @@ class Reader:
         read = self._whole(model, reviews)
         losses = self._losses(model, read, reviews)
         least = self.least and self.least[0]
-        found = model.extract_from(read.states, read.emissions, read.lengths, least=least, overlaps=self.overlaps)
+        found = model.extract_from(read.states, read.emissions, read.lengths, least)
         paths = model.chain().paths(numbers(read.emissions), read.lengths.numpy())
         return [
             Finding(
-                spans=tuple(self._spans(extraction, review.offsets)),
+                spans=tuple(self._spans(extraction, review.offsets).items()),
                 pairs=tuple(self._pairs(extraction, review.offsets)),
                 gold_probs={
                     span: paths.span_prob(place, token_span) for span, token_span in _token_spans(review, self.names)
@@ -99,13 +97,12 @@ class Reader:
 
     # ---- from tokens to characters
 
-    def _spans(self, extraction: Extraction, offsets: Offsets) -> Iterator[tuple[Span, float]]:
-        end = 0
+    def _spans(self, extraction: Extraction, offsets: Offsets) -> dict[Span, float]:
+        found: dict[Span, float] = {}
         for token_span, prob in zip(extraction.spans, extraction.probs, strict=True):
             span = _characters(token_span, offsets, self.names)
-            if self.overlaps or span.start >= end:  # several tokens may stand for one character
-                yield span, prob
-                end = span.end
+            found[span] = max(prob, found.get(span, 0.0))  # several tokens may stand for one character
+        return found
 
     def _pairs(self, extraction: Extraction, offsets: Offsets) -> Iterator[tuple[Pair, float]]:
         probs: dict[TokenSpan | None, float] = {None: 1.0, **dict(zip(extraction.spans, extraction.probs, strict=True))}

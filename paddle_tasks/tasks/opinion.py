@@ -64,14 +64,14 @@ class OpinionModel(EncoderSection):
 
     ``head`` is ``linear``, ``crf`` or ``bilstm_crf``. ``decoding`` is ``marginals`` (spans from that probability on, at
     least 0.1, that gives dev the best F1, and so triplets; 0.5 and 0.25 before dev is scored) or ``viterbi`` (those of
-    the best path). With ``overlaps`` the former finds spans that overlap, too. ``pairs`` learns aspect, opinion and
-    polarity together where the data has them, with a head of ``pair_size`` units whose loss is multiplied with
-    ``pair_loss_weight``.
+    the best path). With ``overlaps`` the former takes spans that overlap, too; null does so where it gives dev a better
+    F1. ``pairs`` learns aspect, opinion and polarity together where the data has them, with a head of ``pair_size``
+    units whose loss is multiplied with ``pair_loss_weight``.
     """
 
     head: TagHead = "crf"
     decoding: Literal["marginals", "viterbi"] = "marginals"
-    overlaps: bool = False
+    overlaps: bool | None = None
     pairs: bool = True
     pair_size: PositiveInt = 128
     pair_loss_weight: Annotated[float, Field(gt=0.0)] = 1.0
@@ -113,7 +113,7 @@ class Task:
         self.splits: dict[SplitName, OpinionSplit] = {}
         self.names = Names()
         self.ranks = Ranks()
-        self.choice = Choice() if self._sums_paths else ALL
+        self.choice = Choice(overlaps=bool(config.model.overlaps)) if self._sums_paths else ALL
         self._chooses = False  # a model that was loaded keeps its choice
         self._datasets: dict[str, MapDataset] = {}
 
@@ -280,7 +280,7 @@ class Task:
         """
         possible = self._findings(model, self._reviews(split), between, WIDEST)
         if self._chooses and split.name == "dev":
-            self.choice = best_choice(split.examples, possible)
+            self.choice = best_choice(split.examples, possible, overlaps=self.config.model.overlaps)
         scored = Scored(split.examples, [self.choice.of(finding) for finding in possible], self.names)
         metrics = {**scored.metrics(), **self._thresholds()}
         known = self.splits["train"].examples if "train" in self.splits and split.name != "train" else []
@@ -348,7 +348,6 @@ class Task:
             at_once=self.config.evaluation.batch_size,
             pair_weight=self.config.model.pair_loss_weight,
             least=choice.least if self._sums_paths else None,
-            overlaps=self.config.model.overlaps,
         )
 
     def predict(self, model: nn.Layer, texts: Sequence[str]) -> list[dict[str, Any]]:

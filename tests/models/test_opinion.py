@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise, product
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -165,15 +165,12 @@ def test_all_probable_spans_are_found_and_those_of_the_best_path_are_among_them(
     emissions = model.emissions(states, lengths)
     best = model.extract_from(states, emissions, lengths)
     every = model.chain().paths(emissions.numpy(), lengths.numpy()).spans(1e-12)
-    probable = model.extract_from(states, emissions, lengths, least=0.05, overlaps=True)
+    probable = model.extract_from(states, emissions, lengths, least=0.05)
     for one, probs, more in zip(best, map(dict, every), probable, strict=True):
         assert dict(zip(one.spans, one.probs, strict=True)) == pytest.approx({span: probs[span] for span in one.spans})
         expected = sorted((prob, span) for span, prob in probs.items() if prob >= 0.05)[-8:]
         assert set(more.spans) == {span for _, span in expected}
         assert more.pairs.shape == (1 + len(more.of(0)), len(more.of(1)), 4)
-    apart = model.extract_from(states, emissions, lengths, least=0.05)
-    assert all(a.end <= b.start for one in apart for a, b in pairwise(one.spans))
-    assert sum(len(one.spans) for one in apart) < sum(len(more.spans) for more in probable)
 
 
 @pytest.mark.parametrize("head", HEADS)
@@ -228,17 +225,10 @@ def test_triplets_by_hand():
     assert not nothing.possible_triplets(0.0)
 
 
-def test_of_spans_that_overlap_the_most_probable_are_taken():
-    spans = {TokenSpan(1, 5, 0): 0.5, TokenSpan(4, 6, 1): 0.4, TokenSpan(5, 7, 0): 0.3, TokenSpan(7, 8, 1): 0.2}
-    found = most_probable(list(spans.items()), 9, overlaps=False)
-    assert found == [((1, 5, 0), 0.5), ((5, 7, 0), 0.3), ((7, 8, 1), 0.2)], "(4, 6) takes no place from (5, 7)"
-    assert most_probable(list(spans.items()), 9, overlaps=True) == sorted(spans.items())
-
-
 @pytest.mark.parametrize(("n_tokens", "most"), [(3, 8), (40, 20)])
 def test_there_are_not_many_more_spans_than_a_text_may_hold(n_tokens, most):
     spans = [(TokenSpan(at % n_tokens, at % n_tokens + 1, at % 2), at / 100) for at in range(1, 100)]
-    found = most_probable(spans, n_tokens, overlaps=True)
+    found = most_probable(spans, n_tokens)
     assert found == sorted(sorted(spans, key=lambda one: one[1])[-most:])
 
 

@@ -34,7 +34,7 @@ def spans_of(found: Finding) -> list[Span]:
 def test_by_hand():
     pairs = {Pair(ROOM, TIDY, "good"): 0.3, Pair(ROOM, VERY_TIDY, "good"): 0.25, Pair(None, TIDY, "bad"): 0.1}
     possible = finding({ROOM: 0.9, VERY_TIDY: 0.4, TIDY: 0.45}, pairs)
-    every = Choice(spans=0.4, triplets=0.25).of(possible)
+    every = Choice(spans=0.4, triplets=0.25, overlaps=True).of(possible)
     assert spans_of(every) == [ROOM, VERY_TIDY, TIDY], "the threshold itself is enough"
     assert [prob for _, prob in every.pairs] == [0.3, 0.25]
     assert every.possible == possible.spans
@@ -46,6 +46,20 @@ def test_by_hand():
     assert not Choice(spans=0.95).of(possible).pairs, "whose spans are not taken"
     unsure = finding({ROOM: 0.2, TIDY: 0.9}, {Pair(ROOM, TIDY, "good"): 0.5, Pair(None, TIDY, "good"): 0.4})
     assert [pair for pair, _ in Choice(spans=0.3).of(unsure).pairs] == [Pair(None, TIDY, "good")]
+
+
+def test_of_spans_that_overlap_the_most_probable_are_taken():
+    spans = {
+        Span(1, 5, "aspect"): 0.5,
+        Span(4, 6, "opinion"): 0.4,
+        Span(5, 7, "aspect"): 0.3,
+        Span(7, 8, "opinion"): 0.2,
+    }
+    pairs = {Pair(Span(1, 5, "aspect"), one, "good"): 0.3 for one in spans if one.label == "opinion"}
+    found = Choice(spans=0.2, overlaps=False).of(finding(spans, pairs))
+    assert [(span.start, span.end) for span in spans_of(found)] == [(1, 5), (5, 7), (7, 8)], "(4, 6) displaces nothing"
+    assert [pair.opinion for pair, _ in found.pairs] == [Span(7, 8, "opinion")]
+    assert Choice(spans=0.2, overlaps=True).of(finding(spans, pairs)).spans == tuple(spans.items())
 
 
 def reviews(seed: int) -> tuple[list[OpinionExample], list[Finding]]:
@@ -73,18 +87,21 @@ def test_no_other_threshold_scores_better(seed):
         return Scored(examples, [choice.of(one) for one in possible], NAMES).metrics()[name]
 
     best = best_choice(examples, possible)
-    others = np.linspace(LEAST, 1, 91)
-    assert score(best, "f1") >= max(score(replace(best, spans=other), "f1") for other in others) - 1e-9
+    others = [replace(best, spans=other, overlaps=way) for other in np.linspace(LEAST, 1, 91) for way in (False, True)]
+    assert score(best, "f1") >= max(score(other, "f1") for other in others) - 1e-9
     others = np.linspace(LEAST_OF_TRIPLETS, 1, 100)
     rest = [score(replace(best, triplets=other), "triplet_f1") for other in others]
     assert score(best, "triplet_f1") >= max(rest) - 1e-9
     assert score(best, "f1") > score(Choice(), "f1") or best.spans == 0.5
+    plain, overlapping = (best_choice(examples, possible, overlaps=way) for way in (False, True))
+    assert (plain.overlaps, overlapping.overlaps) == (False, True)
+    assert best == (overlapping if score(overlapping, "f1") > score(plain, "f1") else plain)
 
 
 def test_dev_alone_chooses_and_a_loaded_model_keeps_it(tmp_path, monkeypatch):
     task = read_task("opinion", FIXTURE)
     model = task.build_model()
-    monkeypatch.setattr("paddle_tasks.tasks.opinion.best_choice", lambda *_: Choice(0.3, 0.2))
+    monkeypatch.setattr("paddle_tasks.tasks.opinion.best_choice", lambda *_, **__: Choice(0.3, 0.2))
     assert task.evaluate(model, task.load_split("test", str(FIXTURE)), lambda: None).metrics["threshold"] == 0.5
     dev = task.evaluate(model, task.splits["dev"], lambda: None).metrics
     assert (dev["threshold"], dev["triplet_threshold"], task.choice) == (0.3, 0.2, Choice(0.3, 0.2))

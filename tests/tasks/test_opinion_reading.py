@@ -36,7 +36,7 @@ class PerToken(Encoder):
         return {}
 
 
-def reader(room: int, overlap: int, at_once: int = 64, least: float | None = None, *, overlaps: bool = False) -> Reader:
+def reader(room: int, overlap: int, at_once: int = 64, least: float | None = None) -> Reader:
     return Reader(
         NAMES,
         Framing(1, 2, 0),
@@ -45,7 +45,6 @@ def reader(room: int, overlap: int, at_once: int = 64, least: float | None = Non
         at_once,
         pair_weight=1.0,
         least=least and (least, 0.0),
-        overlaps=overlaps,
     )
 
 
@@ -119,20 +118,10 @@ def test_a_span_is_no_less_probable_than_its_triplets(per_token, least):
 
 
 def test_every_pair_of_possible_spans_is_possible(per_token):
-    for finding in reader(room=40, overlap=0, least=0.1, overlaps=True).read(per_token, reviews()):
+    for finding in reader(room=40, overlap=0, least=0.1).read(per_token, reviews()):
         n_aspects, n_opinions = (sum(span.label == label for span, _ in finding.spans) for label in NAMES.labels)
         assert len(finding.pairs) == (1 + n_aspects) * n_opinions
         assert all(prob >= 0.1 for _, prob in finding.spans)
-
-
-def test_spans_overlap_where_they_may(per_token):
-    together, apart = (
-        reader(room=40, overlap=0, least=0.05, overlaps=overlaps).read(per_token, reviews())
-        for overlaps in (True, False)
-    )
-    n_overlapping = [sum(a.overlaps(b) for (a, _), (b, _) in pairwise(one.spans)) for one in (*together, *apart)]
-    assert sum(n_overlapping[: len(together)]) > 3
-    assert not any(n_overlapping[len(together) :])
 
 
 def test_a_model_that_knows_nothing_is_read_in_time():
@@ -140,7 +129,7 @@ def test_a_model_that_knows_nothing_is_read_in_time():
     paddle.seed(0)
     model = OpinionTagger(PerToken(), n_labels=2, head="crf", dropout=0.0, n_polarities=2, pair_size=8)
     model.output.weight.set_value(0 * model.output.weight)
-    (found,) = reader(room=999, overlap=0, least=0.1, overlaps=True).read(model, [flat_review(400)])
+    (found,) = reader(room=999, overlap=0, least=0.1).read(model, [flat_review(400)])
     assert 100 < len(found.spans) <= 201
 
 
