@@ -26,12 +26,17 @@ from paddle_tasks.reporting.vdl_repair import LogReport, repair_logs
 
 FIRST_PORT, LAST_PORT = 8040, 65_535
 _SECONDS_TO_START, _SECONDS_TO_STOP, _SECONDS_BETWEEN_LOOKS = 90.0, 5.0, 2.0
-# The child ends with the pipe to its parent, however that one ended.
+# The child ends with the pipe to its parent, however that one ended. It is handed a socket that listens already, since
+# VisualDL's own start would let another program take the port after it was found free.
 _SERVER = """
-import os, threading
+import os, sys, threading
 threading.Thread(target=lambda: (os.read(0, 1), os._exit(0)), daemon=True).start()
-from visualdl.server.app import main
-main()
+listener = int(sys.argv.pop(1))
+from visualdl.server.app import create_app
+from visualdl.server.args import ParseArgs, parse_args
+from werkzeug.serving import make_server
+args = ParseArgs(**parse_args())
+make_server(args.host, args.port, create_app(args), fd=listener).serve_forever()
 """
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """Hosts that mean all addresses of a machine, and the one by which the machine itself gets there."""
@@ -121,15 +126,17 @@ def open_dashboard(logdir: Path, place: Place = Place()) -> Iterator[Dashboard]:
     """
     place.check()
     check_logs(logdir)
-    port = free_port(place.host, place.port)
-    reports = repair_logs(source.log for source in sources(logdir).values() if source.log)
-    with tempfile.TemporaryDirectory(prefix="paddle-tasks-dashboard-") as name:
+    with (
+        listen(place.host, place.port) as listener,
+        tempfile.TemporaryDirectory(prefix="paddle-tasks-dashboard-") as name,
+    ):
+        reports = repair_logs(source.log for source in sources(logdir).values() if source.log)
         folder = Path(name).resolve()  # as VisualDL's reader of graphs names it
         copy = _fresh_copy(logdir, folder / "runs")
-        server = _Server(folder / "runs", Place(place.host, port, place.path.rstrip("/")), folder / "output.txt", copy)
+        server = _Server(folder / "runs", place, listener, folder / "output.txt", copy)
         try:
             server.start()
-            yield Dashboard(server.address, port, copy.n_runs, reports, copy.unreadable, server, logdir)
+            yield Dashboard(server.address, server.port, copy.n_runs, reports, copy.unreadable, server, logdir)
         finally:
             server.stop()
 
@@ -170,76 +177,74 @@ def _holds_run(folder: Path) -> bool:
     return any(next(folder.glob(f"{depth}metrics.jsonl"), None) for depth in ("", "*/", "*/*/"))
 
 
-def free_port(host: str, asked: int | None) -> int:
-    """Return the port that was asked for, or else the first free one from 8040.
+def listen(host: str, port: int | None) -> socket.socket:
+    """Return a socket that listens at a port, or at the first free one from 8040.
 
     Raises:
         UserError: it is taken (the message has the nearest free one), or the host is none of this machine.
     """
-    _try_port(host, 0)
-    if asked is None:
+    try:
+        _listener(host, 0).close()
+    except OSError as error:
+        raise UserError(f"--host {host}: is no address of this machine ({error.strerror})") from error
+    if port is None:
         return _next_free(host, FIRST_PORT)
     try:
-        _try_port(host, asked)
+        return _listener(host, port)
     except PermissionError:
-        raise UserError(f"--port {asked}: may not be used; {_next_free(host, FIRST_PORT)} is free") from None
+        problem, next_port = "may not be used", FIRST_PORT
     except OSError:
-        raise UserError(f"--port {asked}: is taken; {_next_free(host, asked + 1)} is free") from None
-    return asked
+        problem, next_port = "is taken", port + 1
+    with _next_free(host, next_port) as free:
+        raise UserError(f"--port {port}: {problem}; {free.getsockname()[1]} is free")
 
 
-def _next_free(host: str, first: int) -> int:
-    ports = chain(range(first, LAST_PORT + 1), range(FIRST_PORT, first))
-    found = next((port for port in ports if _is_free(host, port)), None)
-    if found is None:
-        raise UserError(f"--host {host}: no port is free from {FIRST_PORT}")
-    return found
+def _next_free(host: str, first: int) -> socket.socket:
+    for port in chain(range(first, LAST_PORT + 1), range(FIRST_PORT, first)):
+        with contextlib.suppress(OSError):
+            return _listener(host, port)
+    raise UserError(f"--host {host}: no port is free from {FIRST_PORT}")
 
 
-def _is_free(host: str, port: int) -> bool:
-    try:
-        _try_port(host, port)
-    except OSError:
-        return False
-    return True
-
-
-def _try_port(host: str, port: int) -> None:
+def _listener(host: str, port: int) -> socket.socket:
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    with socket.socket(family, kind, protocol) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as VisualDL's server does
-        try:
-            probe.bind(address)
-            probe.listen()
-        except OSError as error:
-            if port == 0:
-                raise UserError(f"--host {host}: is no address of this machine ({error.strerror})") from error
-            raise
+    listener = socket.socket(family, kind, protocol)
+    try:
+        # What ended a moment ago does not keep its port.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen()
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 class _Server:
-    """VisualDL's server in a process of its own."""
+    """VisualDL's server in a process of its own; the port stays ours while it is started again."""
 
-    def __init__(self, folder: Path, place: Place, output: Path, copy: LiveCopy) -> None:
+    def __init__(self, folder: Path, place: Place, listener: socket.socket, output: Path, copy: LiveCopy) -> None:
         self.folder, self.copy = folder, copy
-        self._place, self._output = place, output
+        self.port = listener.getsockname()[1]
+        self._place, self._listener, self._output = place, listener, output
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def address(self) -> str:
         host = _EVERYWHERE.get(self._place.host, self._place.host)
-        return f"http://{f'[{host}]' if ':' in host else host}:{self._place.port}{self._place.path}/"
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}{self._place.path.rstrip('/')}/"
 
     def start(self) -> None:
         """Start it and wait until it answers."""
         place = self._place
         # Relative: with an absolute one VisualDL mistakes an embedding's metadata for its vectors, and that page hangs.
-        options = ["--logdir", self.folder.name, "--host", place.host, "--port", str(place.port)]
+        options = ["--logdir", self.folder.name, "--host", place.host, "--port", str(self.port)]
         # Its own message to its makers would need a network.
-        options += ["--public-path", place.path, "--disable-telemetry", "--cache-timeout", "1"]
+        options += ["--public-path", place.path.rstrip("/"), "--disable-telemetry", "--cache-timeout", "1"]
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _SERVER, *options],
+                [sys.executable, "-c", _SERVER, str(self._listener.fileno()), *options],
+                pass_fds=[self._listener.fileno()],
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,
@@ -255,8 +260,8 @@ class _Server:
             time.sleep(0.1)
 
     def _answers(self) -> bool:
-        host, port = _EVERYWHERE.get(self._place.host, self._place.host), self._place.port
-        connection = http.client.HTTPConnection(host, port, timeout=5)
+        host = _EVERYWHERE.get(self._place.host, self._place.host)
+        connection = http.client.HTTPConnection(host, self.port, timeout=1)  # the port takes calls before it is served
         try:
             connection.request("GET", "/alive")
             return connection.getresponse().status == 204

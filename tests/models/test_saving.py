@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 
 import numpy as np
 import paddle
@@ -182,3 +183,13 @@ def test_a_file_with_both_names_of_a_tensor_is_read(tmp_path):
     other = load_encoder(tmp_path)
     for name, tensor in other.state_dict().items():
         assert np.array_equal(tensor.numpy(), encoder.state_dict()[name].numpy())
+
+
+@pytest.mark.parametrize("kind", ["bilstm", "lstm", "textcnn"])
+def test_nothing_warns_when_a_state_is_loaded(tmp_path, kind):
+    """Paddle warns of each name of a tensor that it is not given, also of the second one."""
+    encoder = make_encoder(kind)
+    save_pretrained(encoder, tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load_state(encoder, tmp_path)

@@ -11,7 +11,6 @@ import urllib.request
 
 import pytest
 
-from paddle_tasks.reporting import dashboard
 from paddle_tasks.reporting.dashboard import Place, open_dashboard
 from paddle_tasks.workflows.train import train
 
@@ -43,10 +42,8 @@ def board(tmp_path_factory):
     content = bytearray(flipped.read_bytes())
     content[place_of(content, record=20) + 1] ^= 0x40  # of its length
     flipped.write_bytes(content)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dashboard, "FIRST_PORT", 8540)  # dashboards of other tests may start at the same moment
-        with open_dashboard(folder, Place()) as found:
-            yield found
+    with open_dashboard(folder, Place()) as found:
+        yield found
 
 
 def place_of(log: bytearray, record: int) -> int:

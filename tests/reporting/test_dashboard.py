@@ -16,8 +16,8 @@ from paddle_tasks.reporting.dashboard import (
     Place,
     ai_studio_address,
     check_logs,
-    free_port,
     has_browser,
+    listen,
     open_dashboard,
 )
 
@@ -38,26 +38,34 @@ def taken():
 # ---- without a server
 
 
-@pytest.fixture(autouse=True)
-def _ports_of_its_own(monkeypatch):
-    """Dashboards of other tests may start at the same moment."""
-    monkeypatch.setattr(dashboard, "FIRST_PORT", 8240)
+def port_of(listener: socket.socket) -> int:
+    return listener.getsockname()[1]
 
 
 def test_ports(taken):
-    assert free_port(HOST, None) >= 8040
+    with listen(HOST, None) as first, listen(HOST, None) as second:
+        assert port_of(second) > port_of(first) >= 8040, "what listens keeps its port"
     with pytest.raises(UserError, match=rf"^--port {taken}: is taken; (\d+) is free$") as error:
-        free_port(HOST, taken)
+        listen(HOST, taken)
     near = int(str(error.value).split()[-3])
     assert near > taken
-    assert free_port(HOST, near) == near
+    with listen(HOST, near) as listener:
+        assert port_of(listener) == near
     with pytest.raises(UserError, match="is taken"):
-        free_port("0.0.0.0", taken)
+        listen("0.0.0.0", taken)
 
 
 def test_the_first_free_port(monkeypatch, taken):
     monkeypatch.setattr(dashboard, "FIRST_PORT", taken)
-    assert free_port(HOST, None) > taken
+    with listen(HOST, None) as listener:
+        assert port_of(listener) > taken
+
+
+def test_without_any_free_port_it_is_told(monkeypatch, taken):
+    monkeypatch.setattr(dashboard, "FIRST_PORT", taken)
+    monkeypatch.setattr(dashboard, "LAST_PORT", taken)
+    with pytest.raises(UserError, match=rf"^--host 127\.0\.0\.1: no port is free from {taken}$"):
+        listen(HOST, None)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +88,7 @@ def test_places_that_cannot_be(place, message):
 
 def test_a_host_of_another_machine():
     with pytest.raises(UserError, match=r"^--host 192\.0\.2\.1: is no address of this machine"):
-        free_port("192.0.2.1", None)
+        listen("192.0.2.1", None)
 
 
 def test_folders_without_logs(tmp_path, monkeypatch):
@@ -154,7 +162,6 @@ def board(tmp_path_factory):
     graph.write_text('{"nodes"', encoding="utf-8")
     (runs / "flipped" / "vdl" / graph.name).write_text(json.dumps(GRAPH), encoding="utf-8")
     with open_dashboard(runs, Place(path="/user/1/app/")) as opened:
-        opened.runs = runs
         yield opened
 
 
@@ -197,15 +204,17 @@ def test_what_was_found_is_told(board):
     assert board.n_runs == 4
 
 
-def test_points_appear_and_runs_begin_anew(board):
-    folder = board.runs / "training"
-    further = {"step": 50, "epoch": 2, "tag": "train/loss", "value": 0.25, "time": 1_700_000_100.0}
-    write_metrics(folder, [*points(), further])
-    board.look()
-    until(lambda: curves(board, "training")["train/loss"][-1] == (50, 0.25))
-    folder.rename(folder.with_name("training.1"))
-    (board.runs / "training").mkdir()
-    write_metrics(board.runs / "training", points()[:3])
-    board.look()  # the server is started again
-    assert curves(board, "training") == expected(points()[:3])
-    assert curves(board, "training.1")["train/loss"][-1] == (50, 0.25)
+def test_points_appear_and_runs_begin_anew(tmp_path):
+    folder = tmp_path / "training"
+    make_run(folder, status=None)
+    with open_dashboard(tmp_path) as board:
+        further = {"step": 50, "epoch": 2, "tag": "train/loss", "value": 0.25, "time": 1_700_000_100.0}
+        write_metrics(folder, [*points(), further])
+        board.look()
+        until(lambda: curves(board, "training")["train/loss"][-1] == (50, 0.25))
+        folder.rename(folder.with_name("training.1"))
+        folder.mkdir()
+        write_metrics(folder, points()[:3])
+        board.look()  # the server is started again, at the same port
+        assert curves(board, "training") == expected(points()[:3])
+        assert curves(board, "training.1")["train/loss"][-1] == (50, 0.25)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -96,6 +97,15 @@ def test_no_other_threshold_scores_better(seed):
     plain, overlapping = (best_choice(examples, possible, overlaps=way) for way in (False, True))
     assert (plain.overlaps, overlapping.overlaps) == (False, True)
     assert best == (overlapping if score(overlapping, "f1") > score(plain, "f1") else plain)
+
+
+@pytest.mark.parametrize("overlaps", ["null", "true", "false"])
+def test_whether_spans_overlap_is_for_dev_to_choose_unless_it_is_told(overlaps, monkeypatch):
+    task, asked = read_task("opinion", FIXTURE, f"model.overlaps={overlaps}"), []
+    assert task.choice == Choice(overlaps=overlaps == "true"), "before there was any dev"
+    monkeypatch.setattr("paddle_tasks.tasks.opinion.best_choice", lambda *_, **told: asked.append(told) or Choice())
+    task.evaluate(task.build_model(), task.splits["dev"], lambda: None)
+    assert asked == [{"overlaps": json.loads(overlaps)}]
 
 
 def test_dev_alone_chooses_and_a_loaded_model_keeps_it(tmp_path, monkeypatch):

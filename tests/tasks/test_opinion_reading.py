@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -122,6 +123,20 @@ def test_every_pair_of_possible_spans_is_possible(per_token):
         n_aspects, n_opinions = (sum(span.label == label for span, _ in finding.spans) for label in NAMES.labels)
         assert len(finding.pairs) == (1 + n_aspects) * n_opinions
         assert all(prob >= 0.1 for _, prob in finding.spans)
+
+
+@pytest.mark.parametrize("least", [None, 0.05])
+def test_of_several_tokens_for_one_character_a_span_is_found_once(per_token, least):
+    review = replace(reviews()[0], offsets=np.array([[at // 2, at // 2 + 1] for at in range(23)], np.int32))
+    (found,) = reader(room=40, overlap=0, least=least).read(per_token, [review])
+    apart = reader(room=40, overlap=0, least=least).read(per_token, reviews()[:1])[0]
+    spans = dict(found.spans)
+    expected: dict[Span, float] = {}
+    for span, prob in apart.spans:
+        own = Span(span.start // 2, (span.end - 1) // 2 + 1, span.label)
+        expected[own] = max(prob, expected.get(own, 0.0))
+    assert len(found.spans) == len(spans) < len(apart.spans)
+    assert spans == pytest.approx(expected)
 
 
 def test_a_model_that_knows_nothing_is_read_in_time():
