@@ -58,7 +58,8 @@ def _tell(board: Dashboard, *, quiet: bool) -> None:
         sys.stderr.write(f"{line}\n")
     for path, reason in board.unreadable.items():
         sys.stderr.write(f"{path}: is not shown: {reason}\n")
-    sys.stdout.write(f"{board.address}\n" if quiet else f"{board.n_runs} runs at {board.address}   (Ctrl-C ends it)\n")
+    runs = "1 run" if board.n_runs == 1 else f"{board.n_runs} runs"
+    sys.stdout.write(f"{board.address}\n" if quiet else f"{runs} at {board.address}   (Ctrl-C ends it)\n")
     studio = ai_studio_address(board.port)
     if studio and not quiet:
         sys.stdout.write(f"AI Studio shows it at {studio} with --host 0.0.0.0; see --help when the page is empty\n")
