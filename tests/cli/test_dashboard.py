@@ -71,7 +71,7 @@ def test_stopped_it_leaves_nothing_behind(runs, number):
     temporary = runs.parent / "temporary"
     with started(runs, temporary) as (child, line):
         port = port_of(line)
-        assert line == f"1 runs at http://127.0.0.1:{port}/app/   (Ctrl-C ends it)\n"
+        assert line == f"1 run at http://127.0.0.1:{port}/app/   (Ctrl-C ends it)\n"
         assert answers(port)
         (server,) = servers(temporary)
         child.send_signal(number)

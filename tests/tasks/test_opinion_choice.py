@@ -52,8 +52,8 @@ def test_by_hand():
 def test_of_spans_that_overlap_the_most_probable_are_taken():
     spans = {
         Span(1, 5, "aspect"): 0.5,
-        Span(4, 6, "opinion"): 0.4,
-        Span(5, 7, "aspect"): 0.3,
+        Span(4, 6, "opinion"): 0.3,
+        Span(5, 7, "aspect"): 0.4,
         Span(7, 8, "opinion"): 0.2,
     }
     pairs = {Pair(Span(1, 5, "aspect"), one, "good"): 0.3 for one in spans if one.label == "opinion"}
