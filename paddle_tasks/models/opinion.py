@@ -24,6 +24,7 @@ IGNORED = -1  # stands for the class of a pair with a padded span
 Found = tuple[TokenSpan, float]
 _NEVER = -1e4  # as an emission; its exponential is 0
 _LEAST_SPANS = 8
+_OPINIONS_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -211,7 +212,9 @@ class OpinionTagger(nn.Layer):  # type: ignore[misc]
         states: Tensor,
         emissions: Tensor,
         lengths: Tensor,
+        *,
         least: float | None = None,
+        reach: int | None = None,
     ) -> list[Extraction]:
         """Return what is found in rows whose states and emissions are known, as those of a text in several windows.
 
@@ -221,6 +224,7 @@ class OpinionTagger(nn.Layer):  # type: ignore[misc]
             lengths: <int64>[batch].
             least: take the spans whose probability is at least so much, also such that overlap; None takes those of
                 the best path, however probable they are.
+            reach: most tokens from where one span of a pair begins to where the other ends; None does not ask.
         """
         scores, ends, chain = numbers(emissions), lengths.numpy(), self.chain()
         paths = chain.paths(scores, ends)
@@ -230,17 +234,59 @@ class OpinionTagger(nn.Layer):  # type: ignore[misc]
             found = list(map(most_probable, paths.spans(least), ends.tolist()))
         spans = [[span for span, _ in row] for row in found]
         probs = [[prob for _, prob in row] for row in found]
-        pairs = self._pair_probs(states, spans)
+        pairs = self._pair_probs(states, spans, reach)
         return [Extraction(tuple(s), tuple(p), q) for s, p, q in zip(spans, probs, pairs, strict=True)]
 
-    def _pair_probs(self, states: Tensor, found: Sequence[Sequence[TokenSpan]]) -> list[Array]:
+    def _pair_probs(self, states: Tensor, found: Sequence[Sequence[TokenSpan]], reach: int | None) -> list[Array]:
         labelled = [[[span for span in spans if span.label == label] for spans in found] for label in (ASPECT, OPINION)]
         sizes = [(1 + len(aspects), len(opinions)) for aspects, opinions in zip(*labelled, strict=True)]
         if not self.n_polarities:
             return [np.zeros((*size, 0), dtype=np.float32) for size in sizes]
-        aspects, opinions = (paddle.to_tensor(padded_spans(spans)) for spans in labelled)
-        probs = functional.softmax(self.pairs(states, aspects, opinions), axis=3).numpy()
+        if reach is not None and states.shape[1] > reach + 2:  # [CLS] and [SEP]
+            return [
+                self._near_pair_probs(states[row : row + 1], aspects, opinions, reach)
+                for row, (aspects, opinions) in enumerate(zip(*labelled, strict=True))
+            ]
+        probs = self._all_pair_probs(states, *labelled)
         return [row[:n_aspects, :n_opinions] for row, (n_aspects, n_opinions) in zip(probs, sizes, strict=True)]
+
+    def _all_pair_probs(
+        self, states: Tensor, aspects: Sequence[Sequence[TokenSpan]], opinions: Sequence[Sequence[TokenSpan]]
+    ) -> Array:
+        sides = (paddle.to_tensor(padded_spans(spans)) for spans in (aspects, opinions))
+        probs: Array = functional.softmax(self.pairs(states, *sides), axis=3).numpy()
+        return probs
+
+    def _near_pair_probs(
+        self, states: Tensor, aspects: Sequence[TokenSpan], opinions: Sequence[TokenSpan], reach: int
+    ) -> Array:
+        """Return the probabilities of one row's pairs, some opinions at a time; those out of reach are none."""
+        none = np.eye(1 + self.n_polarities, dtype=np.float32)[NO_PAIR]
+        probs = np.tile(none, (1 + len(aspects), len(opinions), 1))
+        for first in range(0, len(opinions), _OPINIONS_AT_ONCE):
+            some = slice(first, first + _OPINIONS_AT_ONCE)
+            low, high = _surroundings(opinions[some], reach)
+            near = [place for place, span in enumerate(aspects) if low <= span.start and span.end <= high]
+            sides = [aspects[place] for place in near], opinions[some]
+            moved = [[[TokenSpan(start - low, end - low, label) for start, end, label in side]] for side in sides]
+            found = self._all_pair_probs(states[:, low:high], *moved)[0]
+            probs[[0, *(1 + place for place in near)], some] = found[: 1 + len(near), : len(sides[1])]
+        probs[1:][_extents(aspects, opinions) > reach] = none
+        return probs
+
+
+def _surroundings(opinions: Sequence[TokenSpan], reach: int) -> tuple[int, int]:
+    """Return the tokens in which some opinions stand and all that is in reach of one of them."""
+    low = min(min(span.start, span.end - reach) for span in opinions)
+    return max(0, low), max(max(span.end, span.start + reach) for span in opinions)
+
+
+def _extents(aspects: Sequence[TokenSpan], opinions: Sequence[TokenSpan]) -> Array:
+    """Return how many tokens each pair reaches over <int64>[n_aspects, n_opinions], what lies between included."""
+    first, second = (np.array(spans, dtype=np.int64).reshape(-1, 3) for spans in (aspects, opinions))
+    ends = np.maximum(first[:, None, 1], second[:, 1])
+    extents: Array = ends - np.minimum(first[:, None, 0], second[:, 0])
+    return extents
 
 
 def _of_best_path(tags: Array, paths: Paths) -> list[list[Found]]:

@@ -72,7 +72,8 @@ class Reader:
         read = self._whole(model, reviews)
         losses = self._losses(model, read, reviews)
         least = self.least and self.least[0]
-        found = model.extract_from(read.states, read.emissions, read.lengths, least)
+        # What lies further apart than a window was in no row that the model has learnt from.
+        found = model.extract_from(read.states, read.emissions, read.lengths, least=least, reach=self.room)
         paths = model.chain().paths(numbers(read.emissions), read.lengths.numpy())
         return [
             Finding(

@@ -206,6 +206,28 @@ def test_it_learns_eight_rows(head):
         assert len(one.triplets()) == (classes > 0).sum()
 
 
+@pytest.mark.parametrize("reach", [1, 4, 11, 30])
+def test_pairs_out_of_reach_are_none_and_the_others_as_ever(reach, monkeypatch):
+    monkeypatch.setattr("paddle_tasks.models.opinion._OPINIONS_AT_ONCE", 3)
+    model, generator = make("linear"), np.random.default_rng(5)
+    states, emissions = (paddle.to_tensor(generator.normal(size=(3, 40, size)).astype(np.float32)) for size in (12, 5))
+    lengths = paddle.to_tensor([40, 33, 2])
+    every = model.extract_from(states, emissions, lengths, least=0.05)
+    near = model.extract_from(states, emissions, lengths, least=0.05, reach=reach)
+    n_near = 0
+    for one, all_of_it in zip(near, every, strict=True):
+        assert (one.spans, one.probs) == (all_of_it.spans, all_of_it.probs)
+        expected = all_of_it.pairs.copy()
+        for row, aspect in enumerate(one.of(0), start=1):
+            for column, opinion in enumerate(one.of(1)):
+                if max(aspect.end, opinion.end) - min(aspect.start, opinion.start) > reach:
+                    expected[row, column] = [1.0, 0.0, 0.0, 0.0]
+                else:
+                    n_near += 1
+        np.testing.assert_allclose(one.pairs, expected, atol=1e-6)
+    assert n_near > {1: -1, 4: 5}.get(reach, 40)
+
+
 def test_triplets_by_hand():
     spans = (TokenSpan(1, 2, 1), TokenSpan(3, 5, 0), TokenSpan(5, 6, 1))
     pairs = np.array([[[0.3, 0.7], [0.9, 0.1]], [[0.8, 0.2], [0.4, 0.6]]], np.float32)
