@@ -296,8 +296,8 @@ def _of_best_path(tags: Array, paths: Paths) -> list[list[Found]]:
 def most_probable(spans: Sequence[Found], n_tokens: int) -> list[Found]:
     """Return the most probable spans of a row with their probabilities, from left to right.
 
-    There are no more than half as many as tokens, or than eight: a model that has learnt nothing yet holds any token
-    for a span, and each of them would be paired with each.
+    There are no more than half as many as tokens, or than eight, those that overlap others included: a model that has
+    learnt nothing yet holds any token for a span, and each of them would be paired with each.
     """
     ordered = sorted(spans, key=lambda found: -found[1])
     return sorted(ordered[: max(_LEAST_SPANS, n_tokens // 2)])

@@ -27,16 +27,25 @@ from paddle_tasks.reporting.vdl_repair import LogReport, repair_logs
 FIRST_PORT, LAST_PORT = 8040, 65_535
 _SECONDS_TO_START, _SECONDS_TO_STOP, _SECONDS_BETWEEN_LOOKS = 90.0, 5.0, 2.0
 # The child ends with the pipe to its parent, however that one ended. It is handed a socket that listens already, since
-# VisualDL's own start would let another program take the port after it was found free.
+# VisualDL's own start would let another program take the port after it was found free. As there, requests are answered
+# one by one, so who calls and then says nothing may not keep the others waiting.
 _SERVER = """
 import os, sys, threading
 threading.Thread(target=lambda: (os.read(0, 1), os._exit(0)), daemon=True).start()
 listener = int(sys.argv.pop(1))
 from visualdl.server.app import create_app
 from visualdl.server.args import ParseArgs, parse_args
-from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+class Handler(WSGIRequestHandler):
+    timeout = 3.0  # for what is asked; the answer may take its time
+
+    def run_wsgi(self):
+        self.connection.settimeout(None)
+        super().run_wsgi()
+
 args = ParseArgs(**parse_args())
-make_server(args.host, args.port, create_app(args), fd=listener).serve_forever()
+make_server(args.host, args.port, create_app(args), request_handler=Handler, fd=listener).serve_forever()
 """
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """Hosts that mean all addresses of a machine, and the one by which the machine itself gets there."""
@@ -97,7 +106,7 @@ class Dashboard:
         """
         pause = _SECONDS_BETWEEN_LOOKS
         while True:
-            time.sleep(pause)
+            self._server.wait(pause)
             begin = time.monotonic()
             self.look()
             # Long logs take long to read: training beside needs the processor more.
@@ -207,7 +216,9 @@ def _next_free(host: str, first: int) -> socket.socket:
 
 
 def _listener(host: str, port: int) -> socket.socket:
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    # A name such as localhost may stand for both; people type 127.0.0.1.
+    family, kind, protocol, _, address = min(found, key=lambda one: one[0] != socket.AF_INET)
     listener = socket.socket(family, kind, protocol)
     try:
         # What ended a moment ago does not keep its port.
@@ -225,7 +236,7 @@ class _Server:
 
     def __init__(self, folder: Path, place: Place, listener: socket.socket, output: Path, copy: LiveCopy) -> None:
         self.folder, self.copy = folder, copy
-        self.port = listener.getsockname()[1]
+        self._numeric_host, self.port = listener.getsockname()[:2]
         self._place, self._listener, self._output = place, listener, output
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -238,7 +249,7 @@ class _Server:
         """Start it and wait until it answers."""
         place = self._place
         # Relative: with an absolute one VisualDL mistakes an embedding's metadata for its vectors, and that page hangs.
-        options = ["--logdir", self.folder.name, "--host", place.host, "--port", str(self.port)]
+        options = ["--logdir", self.folder.name, "--host", self._numeric_host, "--port", str(self.port)]
         # Its own message to its makers would need a network.
         options += ["--public-path", place.path.rstrip("/"), "--disable-telemetry", "--cache-timeout", "1"]
         with self._output.open("wb") as output:
@@ -281,6 +292,12 @@ class _Server:
         lines = self._output.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         said = lines[-1] if lines else f"exit code {self._process.returncode}"
         raise SetupError(f"VisualDL's server has ended ({said}); run `paddle-tasks doctor`")
+
+    def wait(self, seconds: float) -> None:
+        """Wait so long, or until it ends."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            if self._process is not None:
+                self._process.wait(seconds)
 
     def stop(self) -> None:
         """End it and wait until it is gone."""

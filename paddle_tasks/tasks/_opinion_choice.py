@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,17 +35,23 @@ class Choice:
     triplets: float = 0.25
     overlaps: bool = False
 
+    @classmethod
+    def of_settings(cls, settings: Mapping[str, Any]) -> Choice:
+        """Return that of a model's folder; in older ones a part of it is missing or all of it."""
+        told = bool(settings["config"]["model"].get("overlaps"))
+        return cls(**{"overlaps": told, **settings.get("choice", {})})
+
     def of(self, finding: Finding) -> Finding:
         """Return what is taken of what may stand in a review."""
-        probable = [found for found in finding.spans if found[1] >= self.spans]
-        spans = tuple(probable if self.overlaps else _apart(probable))
+        possible = finding.spans if self.overlaps else tuple(_apart(finding.spans))
+        spans = tuple(found for found in possible if found[1] >= self.spans)
         taken = {None, *(span for span, _ in spans)}
         pairs = tuple(
             (pair, prob)
             for pair, prob in finding.pairs
             if prob >= self.triplets and pair.aspect in taken and pair.opinion in taken
         )
-        return replace(finding, spans=spans, pairs=pairs, possible=finding.spans)
+        return replace(finding, spans=spans, pairs=pairs, possible=possible)
 
     @property
     def least(self) -> tuple[float, float]:

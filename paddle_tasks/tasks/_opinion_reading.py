@@ -78,7 +78,7 @@ class Reader:
         return [
             Finding(
                 spans=tuple(self._spans(extraction, review.offsets).items()),
-                pairs=tuple(self._pairs(extraction, review.offsets)),
+                pairs=tuple(self._pairs(extraction, review.offsets).items()),
                 gold_probs={
                     span: paths.span_prob(place, token_span) for span, token_span in _token_spans(review, self.names)
                 },
@@ -105,12 +105,15 @@ class Reader:
             found[span] = max(prob, found.get(span, 0.0))  # several tokens may stand for one character
         return found
 
-    def _pairs(self, extraction: Extraction, offsets: Offsets) -> Iterator[tuple[Pair, float]]:
+    def _pairs(self, extraction: Extraction, offsets: Offsets) -> dict[Pair, float]:
+        pairs: dict[Pair, float] = {}
         probs: dict[TokenSpan | None, float] = {None: 1.0, **dict(zip(extraction.spans, extraction.probs, strict=True))}
         for found in extraction.triplets() if self.least is None else extraction.possible_triplets(self.least[1]):
             sides = _sides(found, offsets, self.names)
             prob = probs[found.aspect] * probs[found.opinion] * found.prob
-            yield Pair(*sides, self.names.polarities[found.polarity]), prob
+            pair = Pair(*sides, self.names.polarities[found.polarity])
+            pairs[pair] = max(prob, pairs.get(pair, 0.0))
+        return pairs
 
     # ---- windows
 

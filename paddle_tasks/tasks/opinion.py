@@ -65,8 +65,8 @@ class OpinionModel(EncoderSection):
     ``head`` is ``linear``, ``crf`` or ``bilstm_crf``. ``decoding`` is ``marginals`` (spans from that probability on, at
     least 0.1, that gives dev the best F1, and so triplets; 0.5 and 0.25 before dev is scored) or ``viterbi`` (those of
     the best path). With ``overlaps`` the former takes spans that overlap, too; null does so where it gives dev a better
-    F1. ``pairs`` learns aspect, opinion and polarity together where the data has them, with a head of ``pair_size``
-    units whose loss is multiplied with ``pair_loss_weight``.
+    F1 of spans. ``pairs`` learns aspect, opinion and polarity together where the data has them, with a head of
+    ``pair_size`` units whose loss is multiplied with ``pair_loss_weight``.
     """
 
     head: TagHead = "crf"
@@ -302,7 +302,7 @@ class Task:
         if not self._sums_paths:
             return {}
         of_pairs = {"triplet_threshold": self.choice.triplets} if self.names.polarities else {}
-        return {"threshold": self.choice.spans, **of_pairs}
+        return {"threshold": self.choice.spans, **of_pairs, "overlaps": float(self.choice.overlaps)}
 
     @paddle.no_grad()  # type: ignore[untyped-decorator]
     def _shown_vectors(self, model: nn.Layer, split: OpinionSplit, findings: Sequence[Finding]) -> Panels:
@@ -375,7 +375,7 @@ class Task:
     def load_weights(self, model: nn.Layer, folder: Path) -> None:
         """Put saved weights and thresholds back."""
         load_state(model, folder)
-        self.choice = _choice(_settings(folder))
+        self.choice = Choice.of_settings(_settings(folder))
 
     @classmethod
     def load(cls, folder: Path) -> tuple[Task, nn.Layer]:
@@ -383,7 +383,7 @@ class Task:
         settings = _settings(folder)
         task = cls(configuration.validate(settings["config"], cls.Config, str(folder / SETTINGS)))
         task.names = Names(tuple(settings["labels"]), tuple(settings["polarities"]))
-        task.choice = _choice(settings)
+        task.choice = Choice.of_settings(settings)
         task.tokenizer = Tokenizer.load(folder)
         model = task._over(load_encoder(folder))
         load_state(model, folder)
@@ -393,7 +393,3 @@ class Task:
 def _settings(folder: Path) -> Mapping[str, Any]:
     found: Mapping[str, Any] = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
     return found
-
-
-def _choice(settings: Mapping[str, Any]) -> Choice:
-    return Choice(**settings.get("choice", {}))  # folders from before there was a choice have none

@@ -10,7 +10,7 @@ import urllib.request
 
 import pytest
 
-from paddle_tasks.errors import UserError
+from paddle_tasks.errors import SetupError, UserError
 from paddle_tasks.reporting import dashboard
 from paddle_tasks.reporting.dashboard import (
     Place,
@@ -202,6 +202,27 @@ def test_what_was_found_is_told(board):
     }
     assert [path.name for path in board.unreadable] == ["vdlgraph.1.log"]
     assert board.n_runs == 4
+
+
+def test_who_calls_and_says_nothing_keeps_nobody_waiting(tmp_path):
+    make_run(tmp_path / "one")
+    with open_dashboard(tmp_path) as board, socket.create_connection((HOST, board.port)):
+        assert ask(board, "runs") == ["one"]
+        board._server.stop()
+        with socket.create_connection((HOST, board.port)):  # there first, before anyone serves
+            board._server.start()
+        assert ask(board, "runs") == ["one"]
+
+
+def test_a_server_that_was_killed_is_told_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(dashboard, "_SECONDS_BETWEEN_LOOKS", 40.0)  # as with long logs
+    make_run(tmp_path / "one")
+    with open_dashboard(tmp_path) as board:
+        board._server._process.kill()
+        begin = time.monotonic()
+        with pytest.raises(SetupError, match=r"VisualDL's server has ended \(.*\); run `paddle-tasks doctor`"):
+            board.follow()
+        assert time.monotonic() - begin < 30
 
 
 def test_points_appear_and_runs_begin_anew(tmp_path):

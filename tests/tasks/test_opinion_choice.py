@@ -40,6 +40,8 @@ def test_by_hand():
     assert [prob for _, prob in every.pairs] == [0.3, 0.25]
     assert every.possible == possible.spans
     assert spans_of(Choice(spans=0.45).of(possible)) == [ROOM, TIDY]
+    apart = Choice(spans=0.6).of(possible)
+    assert [span for span, _ in apart.possible] == [ROOM, TIDY], "which no threshold takes is on no curve"
     assert [pair for pair, _ in Choice(spans=0.45, triplets=0.1).of(possible).pairs] == [
         Pair(ROOM, TIDY, "good"),
         Pair(None, TIDY, "bad"),
@@ -114,7 +116,8 @@ def test_dev_alone_chooses_and_a_loaded_model_keeps_it(tmp_path, monkeypatch):
     monkeypatch.setattr("paddle_tasks.tasks.opinion.best_choice", lambda *_, **__: Choice(0.3, 0.2))
     assert task.evaluate(model, task.load_split("test", str(FIXTURE)), lambda: None).metrics["threshold"] == 0.5
     dev = task.evaluate(model, task.splits["dev"], lambda: None).metrics
-    assert (dev["threshold"], dev["triplet_threshold"], task.choice) == (0.3, 0.2, Choice(0.3, 0.2))
+    assert task.choice == Choice(0.3, 0.2)
+    assert (dev["threshold"], dev["triplet_threshold"], dev["overlaps"]) == (0.3, 0.2, 0.0)
     task.save_model(model, tmp_path)
     loaded, again = type(task).load(tmp_path)
     assert loaded.choice == task.choice
@@ -124,6 +127,13 @@ def test_dev_alone_chooses_and_a_loaded_model_keeps_it(tmp_path, monkeypatch):
     monkeypatch.setattr("paddle_tasks.tasks.opinion.best_choice", None)
     metrics = loaded.evaluate(again, task.splits["dev"], lambda: None).metrics
     assert {name: metrics[name] for name in task.METRICS} == pytest.approx({name: dev[name] for name in task.METRICS})
+
+
+@pytest.mark.parametrize(("kept", "overlaps"), [({}, False), ({"spans": 0.4}, True), ({"overlaps": False}, True)])
+def test_older_folders_have_a_part_of_the_choice_or_none(kept, overlaps):
+    found = Choice.of_settings({"config": {"model": {"overlaps": overlaps}}, "choice": kept})
+    assert found == Choice(**{"overlaps": overlaps, **kept})
+    assert Choice.of_settings({"config": {"model": {}}}) == Choice()
 
 
 def test_curves_are_over_all_that_is_possible_or_annotated():

@@ -148,6 +148,7 @@ def test_of_several_tokens_for_one_character_a_span_is_found_once(per_token, lea
         expected[own] = max(prob, expected.get(own, 0.0))
     assert len(found.spans) == len(spans) < len(apart.spans)
     assert spans == pytest.approx(expected)
+    assert 0 < len(found.pairs) == len(dict(found.pairs)) < len(apart.pairs)
 
 
 def test_a_model_that_knows_nothing_is_read_in_time():
