@@ -11,7 +11,7 @@ import numpy as np
 from paddle_tasks.data.opinions import OpinionExample
 from paddle_tasks.metrics.threshold import best_threshold
 from paddle_tasks.tasks._opinion_reading import Finding
-from paddle_tasks.text.spans import Span
+from paddle_tasks.text.spans import Span, overlapping
 
 Found = Sequence[tuple[Any, float]]
 LEAST, LEAST_OF_TRIPLETS = 0.1, 0.01  # what is less probable is not looked at
@@ -82,10 +82,13 @@ def best_choice(
     Args:
         examples: reviews with what is annotated.
         findings: what may stand in each of them.
-        overlaps: whether spans that overlap are taken; None takes them where that gives a better F1.
+        overlaps: whether spans that overlap are taken; None takes them where some are annotated and F1 is the better
+            for it.
     """
     gold = [set(example.spans) for example in examples]
-    ways = [False, True] if overlaps is None else [overlaps]
+    ways = [bool(overlaps)]
+    if overlaps is None and any(map(overlapping, gold)):  # else the gain of a hair would be chance
+        ways = [False, True]
     choices = [_best_spans(gold, findings, way) for way in ways]
     choice = max(choices, key=lambda one: _span_f1(gold, findings, one))  # of equals the first: plain spans
     known = [place for place, example in enumerate(examples) if example.pairs is not None]  # of others nobody knows

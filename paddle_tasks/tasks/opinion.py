@@ -64,9 +64,9 @@ class OpinionModel(EncoderSection):
 
     ``head`` is ``linear``, ``crf`` or ``bilstm_crf``. ``decoding`` is ``marginals`` (spans from that probability on, at
     least 0.1, that gives dev the best F1, and so triplets; 0.5 and 0.25 before dev is scored) or ``viterbi`` (those of
-    the best path). With ``overlaps`` the former takes spans that overlap, too; null does so where it gives dev a better
-    F1 of spans. ``pairs`` learns aspect, opinion and polarity together where the data has them, with a head of
-    ``pair_size`` units whose loss is multiplied with ``pair_loss_weight``.
+    the best path). With ``overlaps`` the former takes spans that overlap, too; null does so where dev has such and
+    a better F1 of spans by it. ``pairs`` learns aspect, opinion and polarity together where the data has them, with a
+    head of ``pair_size`` units whose loss is multiplied with ``pair_loss_weight``.
     """
 
     head: TagHead = "crf"

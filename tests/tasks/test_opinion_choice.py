@@ -101,6 +101,18 @@ def test_no_other_threshold_scores_better(seed):
     assert best == (overlapping if score(overlapping, "f1") > score(plain, "f1") else plain)
 
 
+def test_spans_overlap_only_where_some_are_annotated_so():
+    """Of two that overlap one at most is right then, whatever dev's F1 says."""
+    sure = finding({ROOM: 0.9, VERY_TIDY: 0.6})
+    either = finding({VERY_TIDY: 0.8, TIDY: 0.7})  # of which the less probable one is right
+    examples = [OpinionExample("房间很干净", spans, None, "") for spans in ((ROOM, VERY_TIDY), (TIDY,), (TIDY,))]
+    findings = [sure, either, either]
+    assert not best_choice(examples, findings).overlaps
+    assert best_choice(examples, findings, overlaps=True).overlaps
+    both = OpinionExample("房间很干净", (ROOM, TIDY, VERY_TIDY), None, "")
+    assert best_choice([both, *examples], [sure, *findings]).overlaps
+
+
 @pytest.mark.parametrize("overlaps", ["null", "true", "false"])
 def test_whether_spans_overlap_is_for_dev_to_choose_unless_it_is_told(overlaps, monkeypatch):
     task, asked = read_task("opinion", FIXTURE, f"model.overlaps={overlaps}"), []
