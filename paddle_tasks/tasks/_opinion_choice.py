@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from paddle_tasks.data.opinions import OpinionExample
+from paddle_tasks.metrics.spans import SpanMetrics
 from paddle_tasks.metrics.threshold import best_threshold
 from paddle_tasks.tasks._opinion_reading import Finding
 from paddle_tasks.text.spans import Span, overlapping
@@ -104,8 +105,10 @@ def _best_spans(gold: Sequence[set[Span]], findings: Sequence[Finding], overlaps
 
 def _span_f1(gold: Sequence[set[Span]], findings: Sequence[Finding], choice: Choice) -> float:
     found = [{span for span, _ in choice.of(finding).spans} for finding in findings]
-    n_right = sum(len(right & own) for right, own in zip(gold, found, strict=True))
-    return 2 * n_right / max(1, sum(map(len, gold)) + sum(map(len, found)))
+    metrics = SpanMetrics(sorted({span.label for spans in (*gold, *found) for span in spans}))
+    metrics.update(gold, found)
+    f1: float = metrics.result()["f1"]
+    return f1
 
 
 def _best(gold: Sequence[Iterable[Hashable]], found: Sequence[Found], otherwise: float, least: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import time
 import urllib.parse
@@ -59,6 +60,13 @@ def test_the_first_free_port(monkeypatch, taken):
     monkeypatch.setattr(dashboard, "FIRST_PORT", taken)
     with listen(HOST, None) as listener:
         assert port_of(listener) > taken
+
+
+def test_of_a_name_that_stands_for_both_it_takes_what_people_type(monkeypatch):
+    both = [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", 0, 0, 0)), (socket.AF_INET, 1, 6, "", (HOST, 0))]
+    monkeypatch.setattr(dashboard.socket, "getaddrinfo", lambda *_, **__: both)
+    with listen("localhost", None) as listener:
+        assert listener.getsockname()[0] == HOST
 
 
 def test_without_any_free_port_it_is_told(monkeypatch, taken):
@@ -202,6 +210,20 @@ def test_what_was_found_is_told(board):
     }
     assert [path.name for path in board.unreadable] == ["vdlgraph.1.log"]
     assert board.n_runs == 4
+
+
+@pytest.mark.parametrize(
+    ("host", "address"), [("localhost", r"localhost"), ("0.0.0.0", r"127\.0\.0\.1"), ("::1", r"\[::1\]")]
+)
+def test_other_hosts(tmp_path, host, address):
+    try:
+        listen(host, None).close()
+    except UserError:
+        pytest.skip(f"no {host} here")
+    make_run(tmp_path / "one")
+    with open_dashboard(tmp_path, Place(host)) as board:
+        assert re.fullmatch(rf"http://{address}:{board.port}/app/", board.address)
+        assert ask(board, "runs") == ["one"]
 
 
 def test_who_calls_and_says_nothing_keeps_nobody_waiting(tmp_path):

@@ -162,7 +162,13 @@ def test_the_best_path_has_no_thresholds():
     task = read_task("opinion", FIXTURE, "model.decoding=viterbi")
     metrics = task.evaluate(task.build_model(), task.splits["dev"], lambda: None).metrics
     assert task.choice == ALL
-    assert not [name for name in metrics if "threshold" in name]
+    assert not [name for name in metrics if "threshold" in name or "overlaps" in name]
+
+
+def test_spans_of_the_best_path_are_all_taken_but_one_character_has_one():
+    """Two tokens may stand for it, which the path may label in two ways."""
+    twice = finding({ROOM: 0.01, Span(3, 4, "aspect"): 0.2, Span(3, 4, "opinion"): 0.1})
+    assert spans_of(ALL.of(twice)) == [ROOM, Span(3, 4, "aspect")]
 
 
 def test_without_anything_to_choose_from_it_stays_at_one_half():
