@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from paddle_tasks import runtime
 
 if TYPE_CHECKING:
-    from paddle_tasks.inference.predictor import load, pipeline
+    from paddle_tasks.inference.pipelines import load, pipeline
     from paddle_tasks.workflows.train import train
 
 __version__ = "0.1.0"
@@ -20,7 +20,7 @@ __all__ = ["load", "pipeline", "train"]
 
 runtime.prepare()
 
-_HOMES = {"train": "workflows.train", "load": "inference.predictor", "pipeline": "inference.predictor"}
+_HOMES = {"train": "workflows.train", "load": "inference.pipelines", "pipeline": "inference.pipelines"}
 
 
 def __getattr__(name: str) -> Any:

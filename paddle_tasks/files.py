@@ -130,3 +130,23 @@ def _link_or_copy(source: str, target: str) -> None:
         os.link(source, target)
     except OSError:
         shutil.copy2(source, target)
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the objects in a file of JSON lines; none when it is not there.
+
+    A line that holds no object, such as the last one of a file that is being written, is left out.
+    """
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        found = [_json_object(line) for line in lines]
+    return [value for value in found if value is not None]
+
+
+def _json_object(line: str) -> dict[str, Any] | None:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from paddle_tasks import config, tasks
 from paddle_tasks.config import Section, differences, dump, inline, override, parse_yaml, read, validate
-from paddle_tasks.data.section import DataSection
+from paddle_tasks.data.tables.section import DataSection
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.workflows.train import load_config
 

@@ -9,7 +9,7 @@ import pytest
 
 from paddle_tasks import tasks
 from paddle_tasks.config import dump, parse_yaml, validate
-from paddle_tasks.data.catalogue import names
+from paddle_tasks.data.tables.catalogue import names
 from paddle_tasks.workflows.train import load_config
 
 from .helpers import ROOT

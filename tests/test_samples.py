@@ -10,9 +10,9 @@ from itertools import combinations
 
 import pytest
 
-from paddle_tasks.data.catalogue import SAMPLES, names
-from paddle_tasks.data.opinion_readers import load_opinions
-from paddle_tasks.data.opinions import ASPECT, OPINION, OpinionExample, OpinionLayout
+from paddle_tasks.data.opinion.examples import ASPECT, OPINION, OpinionExample, OpinionLayout
+from paddle_tasks.data.opinion.readers import load_opinions
+from paddle_tasks.data.tables.catalogue import SAMPLES, names
 
 from .helpers import CHNSENTICORP, DATA, needs_chnsenticorp
 

@@ -11,12 +11,12 @@ import paddle
 import pytest
 from safetensors.numpy import load_file
 
-from paddle_tasks.data.catalogue import SAMPLES
-from paddle_tasks.data.documents import CorpusSection, Document, read_documents
-from paddle_tasks.inference.predictor import pipeline
+from paddle_tasks.data.corpus.documents import CorpusSection, Document, read_documents
+from paddle_tasks.data.tables.catalogue import SAMPLES
+from paddle_tasks.inference.pipelines import pipeline
 from paddle_tasks.metrics.spans import SpanMetrics
 from paddle_tasks.models.masked_lm import load_masked_lm
-from paddle_tasks.models.pretrained import ASSETS
+from paddle_tasks.models.pretrained.loading import ASSETS
 from paddle_tasks.text.spans import Span
 from paddle_tasks.text.tokenizer import Tokenizer
 from paddle_tasks.workflows.model_card import CARD, STAGES

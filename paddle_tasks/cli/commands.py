@@ -283,8 +283,8 @@ def predict(
     chosen = given(options)
     check_files(output_file, chosen)
     _start()
-    from paddle_tasks.inference.predictor import PIPELINES, fields_of, options_of, outputs_of, pipeline
-    from paddle_tasks.workflows.texts import read_texts
+    from paddle_tasks.inference.inputs import read_texts
+    from paddle_tasks.inference.pipelines import PIPELINES, fields_of, options_of, outputs_of, pipeline
 
     fields = fields_of(run)
     check_options(run, chosen, [*options_of(run), *outputs_of(run)], builtin=run in PIPELINES)

@@ -15,7 +15,7 @@ from paddle_tasks.cli.options import Quiet
 from paddle_tasks.training.stopping import stop_at_once
 
 if TYPE_CHECKING:
-    from paddle_tasks.reporting.dashboard import Dashboard
+    from paddle_tasks.reporting.vdl.dashboard import Dashboard
 
 
 def dashboard(
@@ -42,7 +42,7 @@ def dashboard(
     there, the proxy hands on the whole path of the address in the browser: give that path as --path. With ssh, forward
     the port instead: ssh -L 8040:127.0.0.1:8040 MACHINE.
     """
-    from paddle_tasks.reporting.dashboard import Place, open_dashboard, show
+    from paddle_tasks.reporting.vdl.dashboard import Place, open_dashboard, show
 
     with _stopped_by_signals(), open_dashboard(logdir, Place(host, port, path)) as board:
         _tell(board, quiet=quiet)
@@ -52,7 +52,7 @@ def dashboard(
 
 
 def _tell(board: Dashboard, *, quiet: bool) -> None:
-    from paddle_tasks.reporting.dashboard import ai_studio_address
+    from paddle_tasks.reporting.vdl.dashboard import ai_studio_address
 
     for line in (line for report in board.reports for line in report.lines()):
         sys.stderr.write(f"{line}\n")

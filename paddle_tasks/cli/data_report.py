@@ -10,7 +10,7 @@ _OVERLAPS_SHOWN = 5
 
 
 def lines(report: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the lines of a report of `paddle_tasks.data.checks.check` or `check_opinions`."""
+    """Yield the lines of a report of `paddle_tasks.data.tables.checks.check` or `check_opinions`."""
     for split, rows in report["rows"].items():
         lengths = report["characters"][split]
         spread = f"{lengths['mean']} characters on average, p95 {lengths['p95']:.0f}, longest {lengths['max']}"

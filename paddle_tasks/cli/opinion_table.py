@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from paddle_tasks.cli.colours import visible
-from paddle_tasks.workflows.opinion_chart import IMPLICIT, MOST_BARS, draw
-from paddle_tasks.workflows.opinion_summary import AspectSummary, Summary, summarise
+from paddle_tasks.figures.opinion_chart import IMPLICIT, MOST_BARS, draw
+from paddle_tasks.tasks.opinion.summary import AspectSummary, Summary, summarise
 
 _MOST_ROWS = 30
 _WIDTH = 110  # of what is no terminal

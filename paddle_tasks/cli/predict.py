@@ -133,7 +133,7 @@ def write_answers(
         outputs: those of `OUTPUTS` that were given.
     """
     from paddle_tasks.files import write_text
-    from paddle_tasks.workflows.clue import submission
+    from paddle_tasks.tasks.classification.clue import submission
 
     clue = outputs.get("clue", False)
     lines = submission(ids, records) if clue else [json.dumps(record, ensure_ascii=False) for record in records]
@@ -142,7 +142,7 @@ def write_answers(
     elif not {"summary", "doccano"} & set(outputs):
         sys.stdout.write("\n".join(lines) + "\n")
     if "doccano" in outputs:
-        from paddle_tasks.workflows.doccano import write_pre_annotated
+        from paddle_tasks.tasks.opinion.doccano import write_pre_annotated
 
         write_pre_annotated(outputs["doccano"], records)
     if "summary" in outputs:

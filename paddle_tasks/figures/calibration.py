@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from paddle_tasks.arrays import Array
 from paddle_tasks.figures.canvas import COLOURS, PALE, new_figure, style, title_of
 from paddle_tasks.metrics.calibration import calibration
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Array = np.ndarray[Any, np.dtype[Any]]
 _SIDES = {"left": 0.14, "right": 0.97, "bottom": 0.1, "top": 0.94, "hspace": 0.1}
 
 

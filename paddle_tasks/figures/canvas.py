@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from paddle_tasks.arrays import Array
 from paddle_tasks.figures.fonts import BASE, families, legible, quiet
 from paddle_tasks.files import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Array = np.ndarray[Any, np.dtype[Any]]
 
 COLOURS = (
     "#3f90da",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from paddle_tasks.arrays import Array
 from paddle_tasks.figures.canvas import COLOURS, line_of, names_of, new_figure, style, title_of
 from paddle_tasks.metrics import SHOWN
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Records = Iterable[Mapping[str, Any]]
 Points = tuple[Array, Array]
 """Steps <int64>[points] and values <float64>[points]."""

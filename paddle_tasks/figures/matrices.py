@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from paddle_tasks.arrays import Array
 from paddle_tasks.figures.canvas import COLOURS, inches_of, names_of, new_figure, style, title_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Array = np.ndarray[Any, np.dtype[Any]]
 
 MOST_NUMBERS, MOST_NAMES = 20, 40
 """Rows or columns up to which each cell has its number, and up to which each row has its name."""

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from paddle_tasks.arrays import Array
 from paddle_tasks.figures.canvas import INK, PALE, inches_of, line_of, names_of, new_figure, style, title_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Curve = tuple[Array, Array, float]
 """x and y of the points, x ascending, and the area under them; what is between two points differs by kind."""
 

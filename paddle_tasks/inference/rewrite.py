@@ -14,8 +14,8 @@ import paddle
 from paddle import nn
 
 from paddle_tasks.errors import ConfigError
-from paddle_tasks.inference.fill_mask import Filling, Grow, Ids, Masked, MaskScorer, Scores, Tokens, grown, padded
 from paddle_tasks.models.pooling import pool
+from paddle_tasks.tasks.pretrain.fill_mask import Filling, Grow, Ids, Masked, MaskScorer, Scores, Tokens, grown, padded
 from paddle_tasks.text import words
 from paddle_tasks.text.tokenizer import Tokenizer
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from paddle_tasks.arrays import Array
 
 
 class _Gathers(Protocol):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from paddle_tasks.arrays import Array
+
 Aim = Literal["accuracy", "f1"]
 
 

@@ -14,12 +14,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from paddle_tasks.arrays import Array
+
 OUTSIDE = 0  # the tag O; B-x and I-x of the label numbered k are 2k + 1 and 2k + 2
 
 

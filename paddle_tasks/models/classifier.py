@@ -7,7 +7,7 @@ from typing import Literal
 from paddle import Tensor, nn
 
 from paddle_tasks.errors import ConfigError
-from paddle_tasks.models.base import Encoder
+from paddle_tasks.models.encoders.base import Encoder
 from paddle_tasks.models.heads import Head, build_head, two_class_logits
 from paddle_tasks.models.pooling import Pooling, build_pooling
 

@@ -9,7 +9,8 @@ import paddle
 from paddle import Tensor, nn
 from paddle.autograd import PyLayer
 
-from paddle_tasks.models.chain import Array, Chain, Statistics
+from paddle_tasks.arrays import Array
+from paddle_tasks.models.chain import Chain, Statistics
 from paddle_tasks.models.cpu.arrays import once, wanted
 
 

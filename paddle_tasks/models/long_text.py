@@ -9,8 +9,8 @@ import paddle
 from paddle import Tensor
 from paddle.nn import functional
 
-from paddle_tasks.models.base import Encoder
 from paddle_tasks.models.classifier import TextClassifier
+from paddle_tasks.models.encoders.base import Encoder
 from paddle_tasks.models.pooling import pool
 
 WindowPooling = Literal["mean", "max"]

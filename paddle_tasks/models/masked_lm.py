@@ -10,10 +10,11 @@ from paddle import Tensor, nn
 from paddle.nn import functional
 
 from paddle_tasks.errors import CheckpointError
-from paddle_tasks.models import cpu, tensors
-from paddle_tasks.models.bert import TANH_GELU, PretrainedEncoder
-from paddle_tasks.models.names import Stored, check_fit, is_torch
-from paddle_tasks.models.pretrained import load_pretrained, resolve
+from paddle_tasks.models import cpu
+from paddle_tasks.models.encoders.paddlenlp import TANH_GELU, PretrainedEncoder
+from paddle_tasks.models.pretrained import tensors
+from paddle_tasks.models.pretrained.loading import load_pretrained, resolve
+from paddle_tasks.models.pretrained.renaming import Stored, check_fit, is_torch
 
 _HEAD, _PAIRS, _BIAS = "cls.", "cls.seq_relationship.", "cls.predictions.decoder_bias"
 # What PaddleNLP's and Hugging Face's files hold a second time: the embedding's weight, and the bias.
@@ -121,7 +122,7 @@ def load_masked_lm(name: str, *, next_sentence: bool = False, model_type: str | 
     """Load the masked language model that a configuration names, with every weight of it from its file.
 
     Args:
-        name: see `paddle_tasks.models.pretrained.resolve`.
+        name: see `paddle_tasks.models.pretrained.loading.resolve`.
         next_sentence: with the head over pairs of texts, fresh when the file has none.
         model_type: ``bert`` or ``ernie``, to take the weights of the one for the other.
 

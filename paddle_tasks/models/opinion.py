@@ -11,10 +11,11 @@ import paddle
 from paddle import Tensor, nn
 from paddle.nn import functional
 
-from paddle_tasks.models.base import Encoder, real_positions
-from paddle_tasks.models.chain import OUTSIDE, Array, Chain, Paths, TokenSpan, spans_of
+from paddle_tasks.arrays import Array
+from paddle_tasks.models.chain import OUTSIDE, Chain, Paths, TokenSpan, spans_of
 from paddle_tasks.models.crf import CRF, numbers
-from paddle_tasks.models.recurrent import half
+from paddle_tasks.models.encoders.base import Encoder, real_positions
+from paddle_tasks.models.encoders.recurrent import half
 from paddle_tasks.models.span_pairs import SpanPairs
 
 TagHead = Literal["linear", "crf", "bilstm_crf"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import paddle
 from paddle import Tensor, nn
 
-from paddle_tasks.models.base import real_positions
+from paddle_tasks.models.encoders.base import real_positions
 
 N_BUCKETS = 2**20
 _BASE = 1_000_003

@@ -10,7 +10,7 @@ import paddle
 from paddle import Tensor, nn
 from paddle.nn import functional
 
-from paddle_tasks.models.base import real_positions
+from paddle_tasks.models.encoders.base import real_positions
 
 FixedPooling = Literal["cls", "mean", "max"]
 Pooling = Literal["cls", "mean", "max", "attention"]

@@ -9,8 +9,8 @@ from paddle import Tensor, nn
 from paddle.nn import functional
 
 from paddle_tasks.errors import ConfigError
-from paddle_tasks.models.base import Encoder, real_positions
 from paddle_tasks.models.classifier import TextClassifier
+from paddle_tasks.models.encoders.base import Encoder, real_positions
 from paddle_tasks.models.heads import CosineHead, two_class_logits
 from paddle_tasks.models.pair_ngrams import NgramEvidence
 from paddle_tasks.models.pooling import Pooling, zeroed

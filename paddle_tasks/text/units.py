@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
+from paddle_tasks.arrays import Array
 from paddle_tasks.text.words import word_starts
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 # The blocks that BERT takes for Chinese characters, each of which is a token.
 _BLOCKS = (

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from paddle import Tensor, nn
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from paddle_tasks.arrays import Array
+
 MOST_SHOWN = 5
 _MOST_CHARACTERS = 400
 _MOST_WEIGHTS = 20_000  # of a parameter: a sample of that size has the shape of the whole

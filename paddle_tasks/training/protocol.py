@@ -10,10 +10,10 @@ from typing import Any, ClassVar, Protocol
 import paddle
 from paddle import nn
 
-from paddle_tasks.data.batches import Batch
-from paddle_tasks.data.catalogue import SplitName
-from paddle_tasks.data.rows import Row
-from paddle_tasks.data.splits import Split
+from paddle_tasks.data.batching.batches import Batch
+from paddle_tasks.data.tables.catalogue import SplitName
+from paddle_tasks.data.tables.rows import Row
+from paddle_tasks.data.tables.splits import Split
 from paddle_tasks.training.panels import Panels, nothing
 from paddle_tasks.training.ranks import Ranks
 from paddle_tasks.training.settings import RunSection
@@ -93,8 +93,8 @@ class Task(Protocol):
     def loss(self, model: nn.Layer, batch: Batch) -> tuple[paddle.Tensor, int]:
         """Return the summed loss <float32>[] of a batch and its number of rows."""
 
-    def evaluate(self, model: nn.Layer, split: Split[Any], between: Callable[[], None]) -> Evaluation:
-        """Score a split, calling ``between`` before each batch; all ranks do it together, each its share."""
+    def evaluate(self, model: nn.Layer, split: Split[Any], check_interrupt: Callable[[], None]) -> Evaluation:
+        """Score a split, calling ``check_interrupt`` before each batch; all ranks do it together, each its share."""
 
     def save_model(self, model: nn.Layer, folder: Path) -> None:
         """Write weights, tokenizer, labels and settings into a folder that `load` and `predict` can use."""

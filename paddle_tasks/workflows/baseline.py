@@ -14,17 +14,17 @@ from pydantic import create_model
 from paddle_tasks import config as configuration
 from paddle_tasks import runtime, tasks
 from paddle_tasks.config import Section
-from paddle_tasks.data.catalogue import SplitName
-from paddle_tasks.data.splits import LabelledText, Split, describe
+from paddle_tasks.data.tables.catalogue import SplitName
+from paddle_tasks.data.tables.splits import LabelledText, Split, describe
 from paddle_tasks.errors import ConfigError, DataError
-from paddle_tasks.tasks._classification import TextClassification
+from paddle_tasks.tasks.classification.task import TextClassification
+from paddle_tasks.tasks.classification.tfidf import Classifier, Features, Texts, TfidfSection, with_defaults
 from paddle_tasks.training.memory import peak_memory_mb
 from paddle_tasks.training.protocol import Evaluation
 from paddle_tasks.training.session import scalars_of
 from paddle_tasks.training.settings import AnyRunSection, Detail
 from paddle_tasks.training.tracking import open_tracker
 from paddle_tasks.workflows.run_folder import RunFolder
-from paddle_tasks.workflows.tfidf import Classifier, Features, Texts, TfidfSection, with_defaults
 from paddle_tasks.workflows.train import Note, Run, assignments, merged, validated
 
 Observer = Callable[[Note], None]

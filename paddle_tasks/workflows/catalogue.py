@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from paddle_tasks import tasks
-from paddle_tasks.data import catalogue as data
+from paddle_tasks.data.tables import catalogue as data
 from paddle_tasks.errors import ConfigError, did_you_mean
 
 
@@ -22,9 +22,9 @@ def catalogue(what: str | None = None) -> dict[str, list[str]]:
 
 
 def _models() -> list[str]:
-    from paddle_tasks.models import hub
-    from paddle_tasks.models.encoder import SCRATCH
-    from paddle_tasks.models.pretrained import builtin_names
+    from paddle_tasks.models.encoders.build import SCRATCH
+    from paddle_tasks.models.pretrained import hub
+    from paddle_tasks.models.pretrained.loading import builtin_names
 
     return [*SCRATCH, *builtin_names(), *hub.names()]
 

@@ -8,14 +8,14 @@ from typing import Any
 from paddle_tasks import config as configuration
 from paddle_tasks import tasks
 from paddle_tasks.config import Section
-from paddle_tasks.data.catalogue import SplitName
-from paddle_tasks.data.checks import check, check_opinions
-from paddle_tasks.data.label_names import by_label, read_label_names
-from paddle_tasks.data.opinion_readers import load_opinions
-from paddle_tasks.data.opinions import Known, OpinionSplit
-from paddle_tasks.data.section import LayoutSection, OpinionLayoutSection
-from paddle_tasks.data.sources import published
-from paddle_tasks.data.splits import label_order, load_split
+from paddle_tasks.data.opinion.examples import Known, OpinionSplit
+from paddle_tasks.data.opinion.readers import load_opinions
+from paddle_tasks.data.tables.catalogue import SplitName
+from paddle_tasks.data.tables.checks import check, check_opinions
+from paddle_tasks.data.tables.label_names import by_label, read_label_names
+from paddle_tasks.data.tables.section import LayoutSection, OpinionLayoutSection
+from paddle_tasks.data.tables.sources import published
+from paddle_tasks.data.tables.splits import label_order, load_split
 
 
 class _Layout(Section):
@@ -27,7 +27,7 @@ class _OpinionLayout(Section):
 
 
 def check_data(task: str, sources: Mapping[SplitName, str], overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """Return the data report of `paddle_tasks.data.checks.check`, or of `check_opinions`.
+    """Return the data report of `paddle_tasks.data.tables.checks.check`, or of `check_opinions`.
 
     Args:
         task: the task's name, which tells the fields of a row.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from paddle_tasks.data.catalogue import SplitName
+from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.errors import ConfigError, UserError
-from paddle_tasks.inference.predictor import load
+from paddle_tasks.inference.pipelines import load
 
 
 def evaluate(

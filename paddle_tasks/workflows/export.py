@@ -7,9 +7,9 @@ from pathlib import Path
 
 from paddle_tasks.errors import CheckpointError
 from paddle_tasks.files import whole_folder
-from paddle_tasks.inference.predictor import model_folder
-from paddle_tasks.models import tensors
-from paddle_tasks.models.saving import WEIGHTS
+from paddle_tasks.inference.pipelines import model_folder
+from paddle_tasks.models.pretrained import tensors
+from paddle_tasks.models.pretrained.saving import WEIGHTS
 from paddle_tasks.workflows.model_card import is_finished, write_card
 
 

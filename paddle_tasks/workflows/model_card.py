@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from paddle_tasks import config as configuration
-from paddle_tasks.data.catalogue import SAMPLES
+from paddle_tasks.data.tables.catalogue import SAMPLES
 from paddle_tasks.files import write_json, write_text
 from paddle_tasks.metrics import SHOWN
-from paddle_tasks.models.pretrained import ASSETS, BUILTIN
+from paddle_tasks.models.pretrained.loading import ASSETS, BUILTIN
 
 STAGES, CARD = "stages.json", "README.md"
 NOTES = "card.yaml"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from paddle_tasks import config as configuration
-from paddle_tasks.data.catalogue import SplitName
+from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.errors import CheckpointError, ConfigError
 from paddle_tasks.files import write_json, write_text
 from paddle_tasks.metrics.spans import ERROR_KINDS

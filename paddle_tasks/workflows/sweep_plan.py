@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from paddle_tasks import config as configuration
-from paddle_tasks.data.catalogue import SplitName
-from paddle_tasks.data.opinion_readers import opinions_sha256
-from paddle_tasks.data.section import DataSection, OpinionDataSection, SplitsSection
-from paddle_tasks.data.splits import source_sha256
+from paddle_tasks.data.opinion.readers import opinions_sha256
+from paddle_tasks.data.tables.catalogue import SplitName
+from paddle_tasks.data.tables.section import DataSection, OpinionDataSection, SplitsSection
+from paddle_tasks.data.tables.splits import source_sha256
 from paddle_tasks.errors import CheckpointError, ConfigError
 from paddle_tasks.training.settings import RunSection
 from paddle_tasks.workflows.run_folder import RunFolder

@@ -15,11 +15,12 @@ from paddle import nn
 
 from paddle_tasks import config as configuration
 from paddle_tasks import runtime, tasks
-from paddle_tasks.data.catalogue import SplitName
-from paddle_tasks.data.splits import describe
+from paddle_tasks.data.tables.catalogue import SplitName
+from paddle_tasks.data.tables.splits import describe
 from paddle_tasks.errors import CheckpointError, Interrupted, RunStopped
 from paddle_tasks.files import copy_folder
-from paddle_tasks.models import cpu, gpu
+from paddle_tasks.models import cpu
+from paddle_tasks.models.gpu import attention as gpu
 from paddle_tasks.training.adversarial import check_word_vectors
 from paddle_tasks.training.averaging import WeightAverage
 from paddle_tasks.training.checkpoint import Checkpoint, CheckpointStore, load_optimizer_state
@@ -33,7 +34,7 @@ from paddle_tasks.training.session import Event, Session, scalars_of
 from paddle_tasks.training.settings import RunSection, TrainingSection
 from paddle_tasks.training.stopping import StopSignal
 from paddle_tasks.training.tracking import Tracker, open_tracker
-from paddle_tasks.workflows import looking
+from paddle_tasks.workflows import panels as looking
 from paddle_tasks.workflows.run_folder import RunFolder
 
 Status = Literal["finished", "interrupted", "failed"]
@@ -336,9 +337,9 @@ class _Training:
     def _averaged(self) -> contextlib.AbstractContextManager[None]:
         return self.average.in_place() if self.average else contextlib.nullcontext()
 
-    def _evaluate(self, tracker: Tracker, between: Callable[[], None]) -> Mapping[str, Any]:
+    def _evaluate(self, tracker: Tracker, check_interrupt: Callable[[], None]) -> Mapping[str, Any]:
         with self._averaged():
-            evaluation = self._scored("dev", between)
+            evaluation = self._scored("dev", check_interrupt)
             self._look(looking.show_progress, tracker, self.loop, evaluation, self.config.evaluation.every_steps)
         return evaluation.metrics
 
@@ -346,9 +347,9 @@ class _Training:
         """Have rank 0 show something; the others tell it meanwhile that they are alive."""
         self.ranks.in_turn(partial(looking.safely(show, lambda text: self.observe(Note(text))), *what))
 
-    def _scored(self, name: SplitName, between: Callable[[], None]) -> Evaluation:
+    def _scored(self, name: SplitName, check_interrupt: Callable[[], None]) -> Evaluation:
         with self.loop.precision.autocast_scores():
-            return self.task.evaluate(self.model, self.task.splits[name], between)
+            return self.task.evaluate(self.model, self.task.splits[name], check_interrupt)
 
     def _write_model(self, folder: Path) -> None:
         with self._averaged():

@@ -12,7 +12,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from paddle_tasks.models.pretrained import load_pretrained
+from paddle_tasks.models.pretrained.loading import load_pretrained
 from paddle_tasks.text.tokenizer import Tokenizer
 from paddle_tasks.workflows.train import load_config
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from paddle_tasks.config import read
-from paddle_tasks.workflows.tfidf import Classifier
+from paddle_tasks.tasks.classification.tfidf import Classifier
 
 from .conftest import QUICK
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ..helpers import ROOT, run_process
-from ..reporting.vdl_logs import log_bytes, make_run
+from ..reporting.vdl.logs import log_bytes, make_run
 
 COMMAND = [sys.executable, "-m", "paddle_tasks", "dashboard"]
 # A job in the background has Ctrl-C ignored.

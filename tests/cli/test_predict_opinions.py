@@ -11,8 +11,8 @@ from rich.console import Console
 
 from paddle_tasks import train
 from paddle_tasks.cli.colours import show_explained, show_spans
-from paddle_tasks.data.opinion_readers import load_opinions
-from paddle_tasks.data.opinions import OpinionLayout
+from paddle_tasks.data.opinion.examples import OpinionLayout
+from paddle_tasks.data.opinion.readers import load_opinions
 
 from ..helpers import ROOT
 

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from paddle_tasks.cli.colours import coloured, marked, show_attributions, strengths, visible
 from paddle_tasks.cli.predict import OPTIONS
-from paddle_tasks.inference import predictor
+from paddle_tasks.inference import pipelines as predictor
 
 TEXT = "房间干净，就是早餐太差了"
 RECORD = {

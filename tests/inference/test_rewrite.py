@@ -16,7 +16,7 @@ from paddle_tasks.inference import rewrite
 from paddle_tasks.inference.rewrite import Rewriter, _windows, changeable_words
 from paddle_tasks.text.tokenizer import SPECIAL_TOKENS, Tokenizer
 from paddle_tasks.text.words import goes_on, is_word, tag_of, tagged_spans
-from tests.inference.test_fill_mask import TableModel, real_model
+from tests.tasks.pretrain.test_fill_mask import TableModel, real_model
 
 HOTEL = "这家酒店的房间很干净，价格比较便宜，学生喜欢这里的环境。"
 CHARACTERS = (

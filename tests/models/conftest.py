@@ -14,10 +14,10 @@ import paddle
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from paddle_tasks.models.architectures import classes
-from paddle_tasks.models.base import Encoder
-from paddle_tasks.models.encoder import EncoderSection, build_encoder
-from paddle_tasks.models.pretrained import load_pretrained
+from paddle_tasks.models.encoders.architectures import classes
+from paddle_tasks.models.encoders.base import Encoder
+from paddle_tasks.models.encoders.build import EncoderSection, build_encoder
+from paddle_tasks.models.pretrained.loading import load_pretrained
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 RECURRENT = ("rnn", "gru", "lstm", "bilstm")

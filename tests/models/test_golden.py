@@ -12,9 +12,9 @@ import paddle
 import pytest
 
 from paddle_tasks.models import cpu
-from paddle_tasks.models.base import Encoder
+from paddle_tasks.models.encoders.base import Encoder
 from paddle_tasks.models.masked_lm import MaskedLanguageModel, load_masked_lm
-from paddle_tasks.models.pretrained import load_pretrained
+from paddle_tasks.models.pretrained.loading import load_pretrained
 
 from .conftest import GOLDEN
 

@@ -8,7 +8,7 @@ import pytest
 
 from paddle_tasks.models.heads import COURSE_SIZE, CourseHead
 from paddle_tasks.models.long_text import LongTextClassifier, Windows
-from paddle_tasks.models.saving import load_encoder, load_state, save_pretrained
+from paddle_tasks.models.pretrained.saving import load_encoder, load_state, save_pretrained
 from paddle_tasks.models.sentiment import SentimentClassifier
 
 from .conftest import WITH_POOLER, batch, make_encoder

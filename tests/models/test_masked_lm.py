@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 from paddle_tasks.errors import CheckpointError
 from paddle_tasks.models import cpu
 from paddle_tasks.models.masked_lm import MaskedLanguageModel, load_masked_lm
-from paddle_tasks.models.saving import load_state, save_pretrained
+from paddle_tasks.models.pretrained.saving import load_state, save_pretrained
 
 from .conftest import GOLDEN, LENGTHS, SIZES, VOCABULARY, batch, make_encoder
 

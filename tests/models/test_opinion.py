@@ -22,7 +22,7 @@ from paddle_tasks.models.opinion import (
     padded_pairs,
     padded_spans,
 )
-from paddle_tasks.models.saving import load_encoder, load_state, save_pretrained
+from paddle_tasks.models.pretrained.saving import load_encoder, load_state, save_pretrained
 from paddle_tasks.training.optimizer import build_optimizer
 from paddle_tasks.training.settings import OptimizerSection
 

@@ -11,11 +11,11 @@ import paddle
 import pytest
 
 from paddle_tasks.errors import CheckpointError
-from paddle_tasks.models.architectures import ARCHITECTURES, classes, model_type_of, tokenizers
-from paddle_tasks.models.base import real_positions
-from paddle_tasks.models.bert import PretrainedEncoder, build_model
-from paddle_tasks.models.pretrained import load_pretrained, resolve, tokenizer_folder
-from paddle_tasks.models.saving import load_encoder, save_pretrained
+from paddle_tasks.models.encoders.architectures import ARCHITECTURES, classes, model_type_of, tokenizers
+from paddle_tasks.models.encoders.base import real_positions
+from paddle_tasks.models.encoders.paddlenlp import PretrainedEncoder, build_model
+from paddle_tasks.models.pretrained.loading import load_pretrained, resolve, tokenizer_folder
+from paddle_tasks.models.pretrained.saving import load_encoder, save_pretrained
 from paddle_tasks.text.tokenizer import Tokenizer
 
 from .conftest import LENGTHS, PADDLENLP, SIZES, batch, listing, paddlenlp_folder

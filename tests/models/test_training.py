@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from paddle_tasks.inference.predictor import load
+from paddle_tasks.inference.pipelines import load
 from paddle_tasks.workflows.train import train
 
 from ..conftest import FIXTURES

@@ -10,8 +10,8 @@ import pytest
 
 from paddle_tasks import tasks
 from paddle_tasks.config import inline
-from paddle_tasks.inference.predictor import load
-from paddle_tasks.tasks._classification import TextClassification
+from paddle_tasks.inference.pipelines import load
+from paddle_tasks.tasks.classification.task import TextClassification
 from paddle_tasks.workflows.train import load_config, train
 
 from ..helpers import ROOT

@@ -173,7 +173,7 @@ def test_predicting_nothing_is_nothing(predictor):
 
 
 def test_tasks_are_found_by_their_module():
-    assert tasks.find("sentiment").__module__ == "paddle_tasks.tasks.sentiment"
+    assert tasks.find("sentiment").__module__ == "paddle_tasks.tasks.sentiment.task"
     assert "sentiment" in tasks.names()
     assert not [name for name in tasks.names() if name.startswith("_")]
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paddle_tasks.data.passages import tokens_of
+from paddle_tasks.data.corpus.passages import tokens_of
 from paddle_tasks.text.tokenizer import SPECIAL_TOKENS, Tokenizer
 from paddle_tasks.text.units import word_units
 from paddle_tasks.text.words import word_spans

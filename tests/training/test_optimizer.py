@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from paddle import nn
 
 from paddle_tasks.errors import ConfigError
-from paddle_tasks.models.bert import PretrainedEncoder, build_model
-from paddle_tasks.models.encoder import EncoderSection, build_encoder
+from paddle_tasks.models.encoders.build import EncoderSection, build_encoder
+from paddle_tasks.models.encoders.paddlenlp import PretrainedEncoder, build_model
 from paddle_tasks.models.sentiment import SentimentClassifier
 from paddle_tasks.training.loop import Loop
 from paddle_tasks.training.optimizer import (

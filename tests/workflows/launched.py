@@ -22,7 +22,7 @@ import pytest
 
 from paddle_tasks.cli import main
 from paddle_tasks.errors import DataError
-from paddle_tasks.tasks.sentiment import Task
+from paddle_tasks.tasks.sentiment.task import Task
 from paddle_tasks.training import loop as loop_module
 from paddle_tasks.training.loop import Loop
 from paddle_tasks.training.ranks import Ranks
@@ -150,8 +150,8 @@ def evaluation(stage: Stage) -> Seen:
     rows: list[list[int]] = []
     original = Task._own_probabilities
 
-    def probabilities(task: Any, model: Any, dataset: Any, between: Callable[[], None]) -> Any:
-        chances = original(task, model, dataset, between)
+    def probabilities(task: Any, model: Any, dataset: Any, check_interrupt: Callable[[], None]) -> Any:
+        chances = original(task, model, dataset, check_interrupt)
         rows.append(np.flatnonzero(chances.any(axis=1)).tolist())
         return chances
 
@@ -184,10 +184,10 @@ def terminated_in(split: str, number: int) -> Callable[..., Any]:
     """Return an `evaluate` in which a signal comes before the first batch of that evaluation of a split."""
     original, calls = Task.evaluate, iter(range(1, 1000))
 
-    def evaluate(task: Any, model: Any, data: Any, between: Callable[[], None]) -> Any:
+    def evaluate(task: Any, model: Any, data: Any, check_interrupt: Callable[[], None]) -> Any:
         if data.name == split and next(calls) == number:
             signal.raise_signal(signal.SIGTERM)
-        return original(task, model, data, between)
+        return original(task, model, data, check_interrupt)
 
     return evaluate
 

@@ -16,17 +16,17 @@ from sklearn.metrics import accuracy_score, f1_score
 from sklearn.svm import LinearSVC
 
 from paddle_tasks.config import read
-from paddle_tasks.data.catalogue import locate
+from paddle_tasks.data.tables.catalogue import locate
 from paddle_tasks.errors import CheckpointError, ConfigError, DataError, UserError
 from paddle_tasks.files import sha256
-from paddle_tasks.inference.predictor import load
-from paddle_tasks.tasks import _classification
-from paddle_tasks.tasks.sentiment import Task
+from paddle_tasks.inference.pipelines import load
+from paddle_tasks.tasks.classification import task as _classification
+from paddle_tasks.tasks.classification.tfidf import Classifier
+from paddle_tasks.tasks.sentiment.task import Task
 from paddle_tasks.text.words import _jieba
 from paddle_tasks.training.tracking import read_metrics
 from paddle_tasks.workflows.baseline import Options, baseline, load_config
 from paddle_tasks.workflows.run_folder import RunFolder
-from paddle_tasks.workflows.tfidf import Classifier
 from paddle_tasks.workflows.train import train
 from tests.training.reading import metrics_points, visualdl_points
 

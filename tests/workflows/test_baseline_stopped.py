@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from paddle_tasks.tasks.classification.tfidf import Classifier
 from paddle_tasks.training.tracking import read_metrics
 from paddle_tasks.workflows.baseline import baseline
 from paddle_tasks.workflows.run_folder import RunFolder
-from paddle_tasks.workflows.tfidf import Classifier
 from tests.training.reading import metrics_points, visualdl_points
 
 from .test_baseline import SCORES, state

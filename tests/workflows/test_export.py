@@ -8,9 +8,9 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from paddle_tasks import load
-from paddle_tasks.data.catalogue import SAMPLES
+from paddle_tasks.data.tables.catalogue import SAMPLES
 from paddle_tasks.errors import CheckpointError
-from paddle_tasks.models.saving import WEIGHTS
+from paddle_tasks.models.pretrained.saving import WEIGHTS
 from paddle_tasks.workflows.export import export_float16
 from paddle_tasks.workflows.model_card import CARD, STAGES
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from paddle_tasks.data.batches import LengthGroupedBatchSampler
+from paddle_tasks.data.batching.batches import LengthGroupedBatchSampler
 from paddle_tasks.errors import NonFiniteError
-from paddle_tasks.tasks.sentiment import Task
+from paddle_tasks.tasks.sentiment.task import Task
 from paddle_tasks.training.tracking import read_metrics
 from paddle_tasks.workflows.train import train
 

@@ -19,7 +19,7 @@ import pytest
 from paddle_tasks import runtime
 from paddle_tasks.config import dump
 from paddle_tasks.errors import Interrupted
-from paddle_tasks.tasks.sentiment import Task
+from paddle_tasks.tasks.sentiment.task import Task
 from paddle_tasks.training import checkpoint as checkpoint_module
 from paddle_tasks.training import loop as loop_module
 from paddle_tasks.training.checkpoint import CheckpointStore
@@ -109,14 +109,14 @@ def in_evaluation(number: int, split: str) -> Callable[[Patch], Observer]:
     def arm(patch: Patch) -> Observer:
         original, calls = Task.evaluate, itertools.count(1)
 
-        def evaluate(self: Any, model: Any, data: Any, between: Callable[[], None]) -> Any:
+        def evaluate(self: Any, model: Any, data: Any, check_interrupt: Callable[[], None]) -> Any:
             batches = itertools.count(1)
             is_meant = data.name == split and next(calls) == number
 
             def watched() -> None:
                 if next(batches) == 2 and is_meant:
                     terminate()
-                between()
+                check_interrupt()
 
             return original(self, model, data, watched)
 

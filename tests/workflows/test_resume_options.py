@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from paddle_tasks.errors import Interrupted
-from paddle_tasks.tasks.sentiment import Task
+from paddle_tasks.tasks.sentiment.task import Task
 from paddle_tasks.training import checkpoint as checkpoint_module
 from paddle_tasks.workflows import train as workflow
 from paddle_tasks.workflows.train import train

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from paddle_tasks.config import dump
-from paddle_tasks.data.catalogue import SAMPLES
+from paddle_tasks.data.tables.catalogue import SAMPLES
 from paddle_tasks.errors import CheckpointError, ConfigError, DataError
 from paddle_tasks.workflows.sweep_plan import Plan, parse_grid, parse_seeds, plan_sweep
 from paddle_tasks.workflows.train import train

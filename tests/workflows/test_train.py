@@ -15,11 +15,11 @@ import pytest
 from safetensors.numpy import load_file
 
 from paddle_tasks.config import read
-from paddle_tasks.data.batches import LengthGroupedBatchSampler
+from paddle_tasks.data.batching.batches import LengthGroupedBatchSampler
 from paddle_tasks.errors import CheckpointError, ConfigError, DataError
 from paddle_tasks.files import sha256
-from paddle_tasks.inference.predictor import load
-from paddle_tasks.tasks.sentiment import Task
+from paddle_tasks.inference.pipelines import load
+from paddle_tasks.tasks.sentiment.task import Task
 from paddle_tasks.training.checkpoint import verify
 from paddle_tasks.training.tracking import read_metrics
 from paddle_tasks.workflows.run_folder import RunFolder

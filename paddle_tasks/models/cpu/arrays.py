@@ -10,7 +10,8 @@ import numpy as np
 import paddle
 from paddle import Tensor, nn
 
-Array = np.ndarray[Any, np.dtype[Any]]
+from paddle_tasks.arrays import Array
+
 _GENERATOR = paddle.framework.core.default_cpu_generator
 
 

@@ -9,7 +9,8 @@ import paddle
 from paddle import Tensor
 from paddle.autograd import PyLayer
 
-from paddle_tasks.models.cpu.arrays import Array, Mask, empty, once, view, wanted
+from paddle_tasks.arrays import Array
+from paddle_tasks.models.cpu.arrays import Mask, empty, once, view, wanted
 
 
 def attention(projections: Tensor, offsets: Array | None, n_heads: int, dropout: float) -> Tensor:

@@ -9,7 +9,8 @@ import paddle
 from paddle import Tensor, nn
 from paddle.autograd import PyLayer
 
-from paddle_tasks.models.cpu.arrays import Array, Mask, empty, is_plain, once, view, wanted
+from paddle_tasks.arrays import Array
+from paddle_tasks.models.cpu.arrays import Mask, empty, is_plain, once, view, wanted
 from paddle_tasks.models.cpu.linear import column_sums
 
 

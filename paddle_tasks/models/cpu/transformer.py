@@ -10,8 +10,9 @@ import paddle
 from paddle import Tensor, nn
 from paddle.nn.layer.transformer import _convert_attention_mask
 
+from paddle_tasks.arrays import Array
 from paddle_tasks.models.cpu import dropout, linear, norm
-from paddle_tasks.models.cpu.arrays import Array, Mask, is_plain, view
+from paddle_tasks.models.cpu.arrays import Mask, is_plain, view
 from paddle_tasks.models.cpu.attention import attention, attention_from_first
 
 _FIRST_ONLY, _CHOSEN = "first_only", "chosen"

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from paddle import nn
 
+from paddle_tasks.files import read_json_lines
 from paddle_tasks.training.panels import Panels
 from paddle_tasks.training.settings import DETAILS, Detail
 from paddle_tasks.training.tracking.files import cut
@@ -140,6 +141,6 @@ def open_tracker(
         tracker.close()
 
 
-def read_metrics(path: Path) -> Sequence[dict[str, Any]]:
-    """Return the records of a metrics.jsonl."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """Return the records of a metrics.jsonl; a last line that is still being written is left out."""
+    return read_json_lines(path)

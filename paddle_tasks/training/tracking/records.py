@@ -17,8 +17,9 @@ from PIL import Image
 from visualdl.proto.record_pb2 import Record
 
 from paddle_tasks import config
+from paddle_tasks.arrays import Array
 from paddle_tasks.metrics.curves import histogram, threshold_counts
-from paddle_tasks.training.panels import Array, Curve, Panels, Vectors
+from paddle_tasks.training.panels import Curve, Panels, Vectors
 
 _MOST_DIMENSIONS = 200
 

@@ -11,7 +11,7 @@ import paddle
 from paddle import nn
 
 from paddle_tasks import runtime, tasks
-from paddle_tasks.data.batches import Batch
+from paddle_tasks.data.batching.batches import Batch
 from paddle_tasks.training.loop import StepReport
 from paddle_tasks.training.optimizer import build_optimizer
 from paddle_tasks.training.protocol import Task

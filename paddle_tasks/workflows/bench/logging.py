@@ -12,7 +12,7 @@ from paddle_tasks.training.loop import Loop
 from paddle_tasks.training.session import Session
 from paddle_tasks.training.settings import DETAILS, RunSection
 from paddle_tasks.training.tracking import Tracker
-from paddle_tasks.workflows import looking
+from paddle_tasks.workflows import panels as looking
 from paddle_tasks.workflows import train as training
 from paddle_tasks.workflows.bench.report import Line, Report, Say, Spread, rounds
 from paddle_tasks.workflows.bench.stopwatch import Stopwatch

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from paddle_tasks import runtime
-from paddle_tasks.data.catalogue import SAMPLES
+from paddle_tasks.data.tables.catalogue import SAMPLES
 from paddle_tasks.errors import DataError
 from paddle_tasks.text.tokenizer import Tokenizer, learn_vocabulary
 from paddle_tasks.workflows.bench.report import Line, Report, Say, Spread, rounds, seconds_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from paddle_tasks.models import cpu
-from paddle_tasks.models.pretrained import load_pretrained
+from paddle_tasks.models.pretrained.loading import load_pretrained
 
 from ..conftest import GOLDEN
 from ..test_golden import CHANGES, KINDS, MODELS, TOLERANCE, difference

@@ -10,10 +10,10 @@ import paddle
 import pytest
 
 from paddle_tasks import tasks
-from paddle_tasks.data import array_cache, token_cache
+from paddle_tasks.data.batching import array_cache, token_cache
 from paddle_tasks.errors import ConfigError, DataError, SetupError
 from paddle_tasks.models import cpu
-from paddle_tasks.models.textcnn import TextCNN
+from paddle_tasks.models.encoders.textcnn import TextCNN
 from paddle_tasks.text.tokenizer import Tokenizer
 from paddle_tasks.training.checkpoint import CheckpointStore
 from paddle_tasks.workflows import train

@@ -8,7 +8,7 @@ import paddle
 import pytest
 from paddle import nn
 
-from paddle_tasks.models.encoder import EncoderSection, build_encoder
+from paddle_tasks.models.encoders.build import EncoderSection, build_encoder
 from paddle_tasks.models.sentiment import SentimentClassifier
 from paddle_tasks.training.optimizer import freeze
 from paddle_tasks.workflows.bench.products import Products, step_flops, weights

@@ -1,0 +1,1 @@
+"""Batches of features: packed tokens, masking, caches and prefetching."""

@@ -1,0 +1,1 @@
+"""Documents for pretraining: corpora, chapters, passages and near-duplicates."""

@@ -1,0 +1,1 @@
+"""Reviews with annotated spans and pairs: formats, readers and export."""

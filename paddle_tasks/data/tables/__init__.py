@@ -1,0 +1,1 @@
+"""Labelled rows: files, readers, splits, labels, folds and data checks."""

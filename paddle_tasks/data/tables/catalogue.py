@@ -1,0 +1,66 @@
+"""Where data is: a path, a sample that ships with the project, or a data set that PaddleNLP can fetch."""
+
+from __future__ import annotations
+
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from paddle_tasks.data.tables.imdb import LAYOUT, is_folder
+from paddle_tasks.errors import DataError, SetupError, did_you_mean
+from paddle_tasks.files import beside
+
+SplitName = Literal["train", "dev", "test"]
+
+_PROBE_SECONDS = 5
+SAMPLES = Path(__file__).parents[2] / "assets" / "samples"
+HUB: Mapping[str, tuple[str, tuple[SplitName, ...]]] = {
+    # The publisher's test file has no labels, so it cannot be scored.
+    "chnsenticorp": ("ChnSentiCorp", ("train", "dev")),
+}
+
+
+def names() -> list[str]:
+    """Return the names that `locate` knows besides paths."""
+    return [f"builtin/{folder.name}" for folder in sorted(SAMPLES.iterdir()) if folder.is_dir()] + list(HUB)
+
+
+def locate(name: str, split: SplitName) -> Path:
+    """Return the file that holds a split, or the folder of the IMDB layout; a catalogue name is that split's file.
+
+    Raises:
+        DataError: neither a file nor a name of the catalogue, or a split that was not published.
+        SetupError: the data set has to be fetched and cannot be.
+    """
+    if name in HUB:
+        return _fetch(name, split)
+    if name.startswith("builtin/") and name in names():
+        table = SAMPLES / name.removeprefix("builtin/") / f"{split}.tsv"
+        return table if table.is_file() else table.with_suffix(".jsonl")
+    path = Path(name)
+    if path.is_file() or is_folder(path):
+        return path
+    if path.is_dir():
+        raise DataError(f"data.{split}: {name}: is a folder, expected a file, or a folder of {LAYOUT}")
+    near = did_you_mean(name, [*names(), *beside(path)])
+    raise DataError(f"data.{split}: {name}: no such file, and no data set of that name{near}")
+
+
+def _fetch(name: str, split: SplitName) -> Path:
+    class_name, splits = HUB[name]
+    if split not in splits:
+        raise DataError(f"data.{split}: {name} is published with labels for {' and '.join(splits)} only")
+    from paddlenlp import datasets  # takes 2 s to import
+    from paddlenlp.utils.env import DATA_HOME
+
+    builder = vars(datasets)[class_name]()
+    try:
+        if not Path(DATA_HOME, class_name, builder.SPLITS[split].file).is_file():
+            # PaddleNLP waits for ever for a host that keeps silent.
+            urllib.request.urlopen(urllib.request.Request(builder.URL, method="HEAD"), timeout=_PROBE_SECONDS).close()
+        return Path(builder._get_data(split))
+    except Exception as error:  # whatever the download raises, the remedy is the same
+        raise SetupError(
+            f"data.{split}: {name} could not be downloaded ({error}); name a local file instead"
+        ) from error

@@ -1,0 +1,1 @@
+"""Encoders: from scratch and PaddleNLP's, with one interface."""

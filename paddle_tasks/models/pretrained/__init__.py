@@ -1,0 +1,1 @@
+"""Pretrained weights: finding, downloading, renaming, loading and saving."""

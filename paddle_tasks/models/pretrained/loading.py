@@ -1,0 +1,228 @@
+"""Encoders with weights: PaddleNLP's by name, and local folders in PaddleNLP's or Hugging Face's layout."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from paddle import nn
+
+from paddle_tasks.errors import CheckpointError, ConfigError, did_you_mean
+from paddle_tasks.files import beside
+from paddle_tasks.models.encoders.architectures import ARCHITECTURES, model_type_of
+from paddle_tasks.models.encoders.build import SCRATCH
+from paddle_tasks.models.encoders.paddlenlp import ACTIVATIONS, PretrainedEncoder, build_model
+from paddle_tasks.models.pretrained import hub, tensors
+from paddle_tasks.models.pretrained.renaming import BUFFERS, check_fit, encoder_tensors, is_torch
+
+__all__ = ["PretrainedEncoder", "Source", "builtin_names", "load_pretrained", "resolve", "tokenizer_folder"]
+
+BUILTIN = "builtin/"
+ASSETS = Path(__file__).parents[2] / "assets" / "models"
+CONFIGS = ("config.json", "model_config.json")  # the second is PaddleNLP's up to 2.4
+WEIGHTS = ("model.safetensors", hub.WEIGHTS)
+_OTHER_FILES = {
+    "spiece.model": "a sentencepiece vocabulary",
+    "sentencepiece.bpe.model": "a sentencepiece vocabulary",
+    "merges.txt": "part of a byte-level BPE vocabulary",
+    "vocab.bpe": "part of a byte-level BPE vocabulary",
+}
+# What PaddleNLP's Layers cannot do, and the one value they take for granted.
+FIXED = {"position_embedding_type": "absolute", "is_decoder": False, "add_cross_attention": False}
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where an encoder's weights come from, checked as far as is possible without reading them.
+
+    Attributes:
+        name: as it stands in the configuration.
+        model_type: a key of `ARCHITECTURES`.
+        config: the raw configuration.
+        weights: a file of tensors; of a PaddleNLP name it may have to be fetched first.
+        is_hub: whether it is a PaddleNLP name.
+    """
+
+    name: str
+    model_type: str
+    config: Mapping[str, Any]
+    weights: Path
+    is_hub: bool = False
+
+
+def resolve(name: str) -> Source:
+    """Find the encoder that a configuration names, without reading its weights.
+
+    A local folder takes milliseconds; other names import PaddleNLP once, and one that is not in its cache asks the
+    network for up to a few seconds.
+
+    Args:
+        name: `builtin/NAME`, a local folder, or a PaddleNLP name (a folder of the same name goes first).
+
+    Raises:
+        ConfigError: no such name or folder; with the nearest right name.
+        CheckpointError: a folder whose model is of no kind in `ARCHITECTURES`, or has no weights that can be read.
+        SetupError: a PaddleNLP name that is neither in its cache nor to be reached, or whose vocabulary cannot be used.
+    """
+    if name.startswith(BUILTIN):
+        return _folder(name, _builtin(name))
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return _folder(name, folder)
+    hub.check_vocabulary(name)
+    if name in hub.names():
+        hub.check_available(name)
+        configuration = hub.configuration(name)
+        return Source(name, configuration["model_type"], configuration, hub.weights(name), is_hub=True)
+    raise ConfigError(_unknown(name, folder))
+
+
+def builtin_names() -> list[str]:
+    """Return the names of the models that ship with the package, as `builtin/NAME`."""
+    return sorted(BUILTIN + folder.name for folder in ASSETS.glob("*") if folder.is_dir())
+
+
+def _builtin(name: str) -> Path:
+    if name not in builtin_names():
+        there = ", ".join(builtin_names()) or "none ships with this version"
+        raise ConfigError(f"{name}: no such built-in model{did_you_mean(name, builtin_names())} (there: {there})")
+    return ASSETS / name.removeprefix(BUILTIN)
+
+
+def _unknown(name: str, folder: Path) -> str:
+    if folder.is_file():
+        return f"{name}: a file; name the folder that holds it together with its config.json"
+    if "/" in name or "\\" in name or name.startswith((".", "~")):
+        same_owner = [known for known in hub.names() if known.startswith(name.partition("/")[0] + "/")]
+        near = did_you_mean(str(folder), beside(folder, folders=True)) or did_you_mean(name, same_owner)
+        return f"{name}: no such folder{near} (a Hugging Face name is not fetched: download it, and name its folder)"
+    ours = BUILTIN + name  # nearer than any name of another model
+    near = did_you_mean(ours if ours in builtin_names() else name, [*SCRATCH, *builtin_names(), *hub.names()])
+    kinds = ", ".join(SCRATCH)
+    return f"{name!r}: neither {kinds}, nor a built-in model, a PaddleNLP name or a local folder{near}"
+
+
+def _folder(name: str, folder: Path) -> Source:
+    config = read_config(folder)
+    model_type = _model_type(config)
+    if model_type not in ARCHITECTURES:
+        raise CheckpointError(
+            f"{folder}: its config.json is of a {model_type or 'nameless'} model, not one of {', '.join(ARCHITECTURES)}"
+        )
+    for key, value in FIXED.items():
+        if config.get(key, value) != value:
+            raise CheckpointError(f"{folder}: {key} {config[key]!r} in its config.json cannot be used, only {value!r}")
+    if config.get("hidden_act", "gelu") not in ACTIVATIONS:
+        known = ", ".join(ACTIVATIONS)
+        raise CheckpointError(f"{folder}: hidden_act {config['hidden_act']!r} in its config.json is none of {known}")
+    return Source(name, model_type, config, _weights(folder))
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read a folder's config.json, or the model_config.json of older versions of PaddleNLP.
+
+    Raises:
+        CheckpointError: there is none, or it is no configuration.
+    """
+    path = next((folder / name for name in CONFIGS if (folder / name).is_file()), None)
+    if path is None:
+        near = f"; did you mean '{folder / 'model'}'?" if (folder / "model" / CONFIGS[0]).is_file() else ""
+        raise CheckpointError(f"{folder}: no config.json in it, so this is no model's folder{near}")
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointError(f"{path}: not valid JSON ({error})") from error
+    if not isinstance(config, dict):
+        raise CheckpointError(f"{path}: expected a model's configuration, found {config!r}")
+    return _flat(config)
+
+
+def _flat(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Lift what model_config.json nests: {"init_args": [{"vocab_size": …, "init_class": "BertModel"}], …}."""
+    flat: dict[str, Any] = {}
+    for inner in config.get("init_args", ()):
+        flat |= _flat(inner) if isinstance(inner, dict) else {}
+    return flat | {key: value for key, value in config.items() if key != "init_args" and key not in flat}
+
+
+def _model_type(config: Mapping[str, Any]) -> str:
+    if "model_type" in config:
+        return str(config["model_type"])
+    architecture = str(config.get("init_class") or (config.get("architectures") or [""])[0])
+    return model_type_of(architecture) or architecture
+
+
+def _weights(folder: Path) -> Path:
+    for name in WEIGHTS:
+        if (folder / name).is_file():
+            return folder / name
+    pickled = sorted(path.name for path in folder.glob("*.bin"))
+    if pickled:
+        raise CheckpointError(
+            f"{folder}: {pickled[0]} is a pickle, which can run code when it is read, so it is not; convert it with "
+            "transformers: AutoModel.from_pretrained(folder).save_pretrained(new_folder, safe_serialization=True)"
+        )
+    raise CheckpointError(f"{folder}: no weights in it, expected {' or '.join(WEIGHTS)} in one piece")
+
+
+def tokenizer_folder(source: Source) -> Path:
+    """Return the folder with the encoder's vocab.txt; a PaddleNLP name's is fetched into its cache when needed.
+
+    Raises:
+        CheckpointError: a folder's vocabulary is not one of word pieces.
+        SetupError: a PaddleNLP name's vocabulary is neither in its cache nor to be fetched.
+    """
+    if source.is_hub:
+        return hub.tokenizer_folder(source.name)
+    folder = source.weights.parent
+    other = next((name for name in _OTHER_FILES if (folder / name).is_file()), None)
+    if other:
+        raise CheckpointError(
+            f"{folder}: {other} is {_OTHER_FILES[other]}, which cannot be used; expected a model with a "
+            "vocab.txt of word pieces and no such file beside it"
+        )
+    return folder
+
+
+def load_pretrained(name: str, model_type: str | None = None) -> PretrainedEncoder:
+    """Load the encoder that a configuration names, with every weight from its file and none at random.
+
+    Weights that come without a pooler (of a masked language model, say) are loaded without one, and a text's own
+    vector is then its first state. Nothing is written, except to PaddleNLP's cache when a name is fetched.
+
+    Args:
+        name: see `resolve`.
+        model_type: build another kind of encoder of the same tensors: BERT and ERNIE are alike.
+
+    Raises:
+        ConfigError: no such name or folder; with the nearest right name.
+        CheckpointError: the folder's weights cannot be read or are not exactly those of the sizes in config.json.
+        SetupError: a PaddleNLP name that is neither in its cache nor to be fetched.
+    """
+    source = resolve(name)
+    source = replace(source, model_type=model_type or source.model_type)
+    if source.is_hub:
+        hub.fetch(name)
+    found = encoder_tensors(tensors.read(source.weights))
+    encoder = PretrainedEncoder(_build(source, torch=is_torch(stored.name for stored in found.values())))
+    if encoder.has_pooler and not any(key.startswith("pooler.") for key in found):
+        encoder.drop_pooler()
+    expected = {key: value.shape for key, value in encoder.model.state_dict().items() if key not in BUFFERS}
+    # PaddleNLP's files may hold more than its configuration asks for: ernie-3.0-micro-zh has a fifth layer.
+    check_fit(found, expected, source.weights, extra_allowed=source.is_hub)
+    encoder.model.set_state_dict({key: found[key].array for key in expected})
+    return encoder
+
+
+def _build(source: Source, *, torch: bool) -> nn.Layer:
+    kind = ARCHITECTURES[source.model_type]
+    fields = {key: source.config[key] for key in kind.fields if key in source.config}
+    if torch:
+        fields = {**kind.torch_defaults, **fields}
+    try:
+        return build_model(source.model_type, fields)
+    except (TypeError, ValueError, AssertionError) as error:
+        raise CheckpointError(f"{source.name}: no model can be built from its config.json ({error})") from error

@@ -1,0 +1,1 @@
+"""VisualDL logs: reading, repairing and serving them."""

@@ -1,0 +1,1 @@
+"""Long texts: labels for texts longer than an encoder reads."""

@@ -1,0 +1,1 @@
+"""News: topics of headlines."""

@@ -1,0 +1,1 @@
+"""Opinion extraction: aspects, opinion words, pairs and polarities in reviews."""

@@ -1,0 +1,1 @@
+"""Sentiment: is a review positive or negative?"""

@@ -1,0 +1,16 @@
+"""Sentiment: is a review positive or negative? Logged to VisualDL; the course's first trainer."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from paddle import nn
+
+from paddle_tasks.models.sentiment import SentimentClassifier
+from paddle_tasks.tasks.classification.task import TextClassification
+
+
+class Task(TextClassification):
+    """One label for one review, by `SentimentClassifier`."""
+
+    Model: ClassVar[type[nn.Layer]] = SentimentClassifier

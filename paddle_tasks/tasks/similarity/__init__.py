@@ -1,0 +1,1 @@
+"""Similarity: do two texts mean the same?"""

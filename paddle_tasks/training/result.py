@@ -1,0 +1,124 @@
+"""The result of a run, as result.json holds it: written by training and baselines, read by everything else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from paddle_tasks.data.tables.catalogue import SplitName
+from paddle_tasks.errors import DataError
+from paddle_tasks.files import write_json
+
+SCHEMA = 1
+FILE = "result.json"
+Status = Literal["finished", "interrupted", "failed"]
+Metrics = Mapping[str, Any]
+
+
+class _Facts(BaseModel):
+    """A part of result.json; what else a file holds is kept."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="allow", protected_namespaces=())
+
+
+class ModelFacts(_Facts):
+    """The encoder's name, or that of a baseline, and the number of parameters."""
+
+    encoder: str
+    parameters: int | None = None
+
+
+class SplitFacts(_Facts):
+    """What was read of a split; ``sha256`` identifies its rows."""
+
+    path: str
+    rows: int
+    sha256: str
+    skipped_rows: int = 0
+
+
+class TrainFacts(_Facts):
+    """How long training took; what only training in steps has is null for a baseline."""
+
+    epochs: int | None = None
+    optimizer_steps: int | None = None
+    seconds: float | None = None
+    tokens: int | None = None
+    padded_tokens: int | None = None
+    tokens_per_second: float | None = None
+    peak_memory_mb: float | None = None
+
+
+class RunResult(_Facts):
+    """result.json.
+
+    Attributes:
+        schema_number: the version of this layout; files hold it as ``schema``.
+        dev: the metrics of the dev split; None when it was not scored.
+        test: those of the test split.
+    """
+
+    schema_number: int = Field(default=SCHEMA, alias="schema")
+    task: str
+    status: Status
+    seed: int
+    model: ModelFacts
+    data: Mapping[SplitName, SplitFacts]
+    dev: Metrics | None = None
+    test: Metrics | None = None
+    train: TrainFacts
+    environment: Mapping[str, Any] = Field(default_factory=dict)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run has come to its end."""
+        return self.status == "finished"
+
+    @property
+    def scores(self) -> dict[SplitName, Metrics]:
+        """The metrics of each split that was scored."""
+        found: dict[SplitName, Metrics | None] = {"dev": self.dev, "test": self.test}
+        return {name: metrics for name, metrics in found.items() if metrics is not None}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that result.json holds: what was given, under the names of the file."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+    def write(self, folder: Path) -> None:
+        """Write result.json into a run folder, whole or not at all."""
+        write_json(folder / FILE, self.to_json())
+
+    @classmethod
+    def read(cls, folder: Path) -> RunResult | None:
+        """Return the result of a run folder, or None when there is none yet.
+
+        Raises:
+            DataError: the file is no result of this schema.
+        """
+        path = folder / FILE
+        return parse(path.read_text(encoding="utf-8"), str(path)) if path.is_file() else None
+
+
+def parse(text: str, where: str) -> RunResult:
+    """Return the result that a text holds.
+
+    Raises:
+        DataError: no JSON, another schema, or a missing or wrong value; the message names ``where`` and the key.
+    """
+    try:
+        tree = json.loads(text)
+    except ValueError as error:
+        raise DataError(f"{where}: not valid JSON ({error})") from error
+    schema = tree.get("schema") if isinstance(tree, dict) else None
+    if schema != SCHEMA:
+        raise DataError(f"{where}: expected an object with schema {SCHEMA}, found {schema!r}; another version wrote it")
+    try:
+        return RunResult.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise DataError(f"{where}: {key}: {first['msg'][0].lower()}{first['msg'][1:]}") from error

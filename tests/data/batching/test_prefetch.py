@@ -1,0 +1,108 @@
+"""Making things ready in a thread: the order stays, errors arrive, nothing runs on or runs ahead."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from paddle_tasks.data.batching.prefetch import prefetched
+
+
+def threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "prefetch"]
+
+
+def wait_for(condition) -> None:
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_is_left():
+    yield
+    assert not threads()
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+@pytest.mark.parametrize("n_items", [0, 1, 3, 50])
+def test_the_order_stays(n_items, enabled):
+    with prefetched(iter(range(n_items)), enabled=enabled) as ready:
+        assert list(ready) == list(range(n_items))
+        assert list(ready) == []
+
+
+def test_none_is_an_item_like_any_other():
+    with prefetched(iter([None, 1, None])) as ready:
+        assert list(ready) == [None, 1, None]
+
+
+def test_items_are_made_before_they_are_asked_for_and_not_too_many():
+    made = []
+    with prefetched((made.append(n) or n for n in range(100)), depth=3) as ready:
+        wait_for(lambda: len(made) == 4)  # three wait, one is in hand
+        time.sleep(0.02)
+        assert len(made) == 4
+        assert next(ready) == 0
+        wait_for(lambda: len(made) == 5)
+
+
+def test_items_are_made_in_another_thread_unless_that_is_off():
+    def source():
+        yield threading.current_thread()
+
+    with prefetched(source()) as ready:
+        assert next(ready) is not threading.main_thread()
+    with prefetched(source(), enabled=False) as ready:
+        assert next(ready) is threading.main_thread()
+        assert not threads()
+
+
+@pytest.mark.parametrize("error", [ValueError("row 3"), KeyboardInterrupt()], ids=lambda error: type(error).__name__)
+def test_an_error_comes_where_the_item_would_have_come(error):
+    def source():
+        yield 1
+        yield 2
+        raise error
+
+    with prefetched(source()) as ready:
+        assert [next(ready), next(ready)] == [1, 2]
+        with pytest.raises(type(error)) as caught:
+            next(ready)
+    assert caught.value is error
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_consumer_that_fails_ends_the_thread(error):
+    def consume():
+        with prefetched(iter(range(1000))) as ready:
+            next(ready)
+            raise error
+
+    with pytest.raises(error):
+        consume()
+
+
+def test_leaving_early_ends_the_thread_and_its_source_at_once():
+    made = []
+    start = time.monotonic()
+    for _ in range(5):
+        with prefetched((made.append(n) or n for n in range(1000)), depth=2) as ready:
+            next(ready)
+    assert time.monotonic() - start < 2
+    assert len(made) <= 5 * 5  # the one taken, two that waited, one more for the room made, one in hand
+
+
+def test_a_generator_over_it_that_is_dropped_ends_the_thread():
+    def consumer():
+        with prefetched(iter(range(1000))) as ready:
+            yield from ready
+
+    running = consumer()
+    assert next(running) == 0
+    assert threads()
+    del running
+    assert not threads()

@@ -1,0 +1,142 @@
+"""Members of folders and archives: chosen by patterns, links skipped, damage named, nothing unpacked to disk."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import tarfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paddle_tasks.data.corpus.documents import Document
+from paddle_tasks.data.tables import archives
+from paddle_tasks.data.tables.archives import Choice, OpenFile, open_files
+from paddle_tasks.data.tables.rows import BadRow
+from paddle_tasks.errors import DataError
+
+from ..corpus.test_documents import MEMBERS, read, tar, texts, unpacked, write, zipped
+
+
+@pytest.mark.parametrize(("name", "make"), [("n.tar.gz", tar), ("n.tgz", tar), ("n.zip", zipped), ("n", unpacked)])
+def test_patterns_choose_and_leave_out(tmp_path: Path, name: str, make: Any) -> None:
+    make(tmp_path / name)
+    found = read(tmp_path, name, members=["*/水浒传/*", "*剑侠*"], exclude=["*雍正剑侠图*", "*/序/*"])
+    assert found == [
+        Document(("一之一", "一之二"), f"{name}/古文/水浒传/第一回/text.txt"),
+        Document(("二",), f"{name}/古文/水浒传/第二回/text.txt"),
+        Document(("十二",), f"{name}/古文/水浒传/第十二回/text.txt"),
+    ]
+    assert len(read(tmp_path, name)) == len(MEMBERS)
+
+
+def test_a_plain_tar_and_gz_files(tmp_path: Path) -> None:
+    tar(tmp_path / "n.tar", {"a.txt": "甲\n"}, "w")
+    write(tmp_path / "t.tsv.gz", gzip.compress("x\ty\n甲\t乙\n".encode()))
+    assert texts(tmp_path, "n.tar") == [("甲",)]
+    assert read(tmp_path, "t.tsv.gz", columns=["y"]) == [Document(("乙",), "t.tsv.gz:2")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16-le"])
+def test_a_byte_order_mark_is_dropped_at_the_start_of_each_file_alone(tmp_path: Path, encoding: str) -> None:
+    content = "\ufeff甲\r\n\ufeff乙\ufeff\n\ufeff".encode(encoding.removesuffix("-sig"))
+    for name in ("n/a.txt", "n/b.txt"):
+        write(tmp_path / name, content)
+    lines = [list(file.lines(encoding)) for file in open_files(tmp_path / "n", Choice()) if isinstance(file, OpenFile)]
+    assert lines == [[(1, "甲"), (2, "\ufeff乙\ufeff"), (3, "\ufeff")]] * 2
+
+
+def test_rows_of_members_have_lines(tmp_path: Path) -> None:
+    zipped(tmp_path / "n.zip", {"x/a.csv": "t\n甲\n", "x/b.jsonl": '{"t": "乙"}'})
+    assert [str(getattr(row, "where", "")) for row in read(tmp_path, "n.zip", columns=["t"])] == [
+        "n.zip/x/a.csv:2",
+        "n.zip/x/b.jsonl:1",
+    ]
+
+
+def test_links_devices_and_hidden_files_are_skipped(tmp_path: Path) -> None:
+    write(tmp_path / "secret.txt", "secret")
+    with tarfile.open(tmp_path / "n.tar.gz", "w:gz") as archive:
+        for name, kind in (("l.txt", tarfile.SYMTYPE), ("h.txt", tarfile.LNKTYPE), ("f.txt", tarfile.FIFOTYPE)):
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, "secret.txt"
+            archive.addfile(info)
+        for name in ("./a.txt", ".hidden.txt", "__MACOSX/a.txt"):
+            info = tarfile.TarInfo(name)
+            info.size = 1
+            archive.addfile(info, io.BytesIO(b"a"))
+    assert read(tmp_path, "n.tar.gz") == [Document(("a",), "n.tar.gz/a.txt")]
+    zipped(tmp_path / "n.zip", {"a.txt": "a"})
+    with zipfile.ZipFile(tmp_path / "n.zip", "a") as packed:
+        link = zipfile.ZipInfo("l.txt")
+        link.external_attr = 0o120777 << 16
+        packed.writestr(link, "secret.txt")
+    assert texts(tmp_path, "n.zip") == [("a",)]
+    unpacked(tmp_path / "n", {"a.txt": "a", ".b.txt": "b"})
+    os.mkfifo(tmp_path / "n" / "f.txt")
+    assert texts(tmp_path, "n") == [("a",)]
+
+
+@pytest.mark.parametrize(("name", "make"), [("n.tar.gz", tar), ("n.zip", zipped)])
+def test_a_member_of_absurd_size_is_bad(tmp_path: Path, name: str, make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path / name, {"a.txt": "123456", "b.txt": "12345"})
+    monkeypatch.setattr(archives, "_MAX_BYTES", 5)
+    assert read(tmp_path, name) == [
+        BadRow(name, "a.txt", "is of 6 bytes, expected at most 5"),
+        Document(("12345",), f"{name}/b.txt"),
+    ]
+
+
+@pytest.mark.parametrize(("name", "make"), [("n.tar.gz", tar), ("n.zip", zipped)])
+def test_a_damaged_archive_is_an_error(tmp_path: Path, name: str, make: Any) -> None:
+    path = make(tmp_path / name, {"a.txt": "甲乙丙丁" * 1000, "b.txt": "乙" * 1000})
+    whole = path.read_bytes()
+    flipped = whole[: len(whole) // 2] + bytes([whole[len(whole) // 2] ^ 0xFF]) + whole[len(whole) // 2 + 1 :]
+    for damaged in (whole[: len(whole) // 2], whole[:-9], b"no archive at all", b"", flipped):
+        path.write_bytes(damaged)
+        with pytest.raises(DataError, match=rf"{name}: damaged, or not to be read: "):
+            read(tmp_path, name)
+
+
+def test_an_encrypted_zip_is_an_error(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "n.zip", {"a.txt": "a"})
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"n\.zip/a\.txt: is encrypted"):
+        read(tmp_path, "n.zip")
+
+
+def test_a_damaged_checksum_is_an_error(tmp_path: Path) -> None:
+    path = tar(tmp_path / "n.tar.gz")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-8] + bytes([whole[-8] ^ 1]) + whole[-7:])
+    with pytest.raises(DataError, match=r"n\.tar\.gz: damaged, or not to be read: CRC check failed"):
+        read(tmp_path, "n.tar.gz")
+
+
+def test_nothing_is_unpacked_to_disk(tmp_path: Path) -> None:
+    tar(tmp_path / "n.tar.gz", {"../out.txt": "甲", "/abs.txt": "乙"})
+    before = sorted(tmp_path.parent.rglob("*"))
+    assert len(read(tmp_path, "n.tar.gz")) == 1  # a path with .. is hidden too
+    assert sorted(tmp_path.parent.rglob("*")) == before
+
+
+def test_no_match_and_unknown_endings_are_errors(tmp_path: Path) -> None:
+    tar(tmp_path / "n.tar.gz", {"a.txt": "甲", "LICENSE": "MIT"})
+    with pytest.raises(DataError, match=r"n\.tar\.gz/LICENSE: cannot tell the format by its ending, .*; set format"):
+        read(tmp_path, "n.tar.gz")
+    with pytest.raises(DataError, match=r"n\.tar\.gz: no file in it matches \*\.tsv and not b\*"):
+        read(tmp_path, "n.tar.gz", members=["*.tsv"], exclude=["b*"])
+    assert texts(tmp_path, "n.tar.gz", exclude=["LICENSE"]) == [("甲",)]
+    assert texts(tmp_path, "n.tar.gz", format="text") == [("甲",), ("MIT",)]
+
+
+def test_a_zip_with_a_broken_name_is_an_error(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "n.zip", {"甲.txt": "a"})
+    path.write_bytes(path.read_bytes().replace("甲".encode(), b"\xff\xff\xff"))
+    with pytest.raises(DataError, match=r"n\.zip: damaged, or not to be read: "):
+        read(tmp_path, "n.zip")

@@ -1,0 +1,167 @@
+"""PaddleNLP's names, with a small model put into the cache, and without a network."""
+
+from __future__ import annotations
+
+import time
+
+import paddle
+import pytest
+
+from paddle_tasks.errors import CheckpointError, SetupError
+from paddle_tasks.models.pretrained import hub
+from paddle_tasks.models.pretrained.loading import load_pretrained, resolve, tokenizer_folder
+
+from ..conftest import GOLDEN
+from ..test_golden import TOLERANCE, difference
+
+NAME = "ernie-3.0-nano-zh"
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty cache, and a network that answers nothing."""
+    monkeypatch.setenv("PPNLP_HOME", str(tmp_path))
+    for variable in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")
+        monkeypatch.delenv(variable.upper(), raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    return tmp_path / "models"
+
+
+@pytest.fixture
+def small(cache, monkeypatch):
+    """The golden ERNIE in the cache under a name of PaddleNLP's, with one layer more than its configuration says."""
+    model = load_pretrained(str(GOLDEN / "ernie")).model
+    state = {f"ernie.{name}": value for name, value in model.state_dict().items()}
+    extra = {"ernie.encoder.layers.2.linear1.weight": paddle.ones([32, 64]), "cls.bias": paddle.ones([2])}
+    (cache / NAME).mkdir(parents=True)
+    paddle.save({**state, **extra}, str(hub.weights(NAME)))
+    (cache / NAME / "ernie_3.0_nano_zh_vocab.txt").write_text("[PAD]\n[CLS]\n")
+    fields = {key: model.config[key] for key in ("hidden_act", "use_task_id", "layer_norm_eps", *SIZES)}
+    published = {**hub._published(), NAME: hub.Published("ernie", fields, *PUBLISHED, lowercase=True)}
+    monkeypatch.setattr(hub, "_published", lambda: published)
+    return cache / NAME
+
+
+SIZES = (
+    "vocab_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "max_position_embeddings",
+    "type_vocab_size",
+    "task_type_vocab_size",
+)
+PUBLISHED = ("https://localhost/ernie_3.0_nano_zh.pdparams", "https://localhost/ernie_3.0_nano_zh_vocab.txt")
+
+
+def test_the_names_are_paddlenlps():
+    names = hub.names()
+    for name in ("bert-base-chinese", "bert-wwm-chinese", "bert-wwm-ext-chinese", "ernie-1.0", "ernie-1.0-base-zh"):
+        assert name in names
+    assert {f"ernie-3.0-{size}-zh" for size in ("xbase", "base", "medium", "mini", "micro", "nano")} <= set(names)
+    assert hub.configuration("bert-base-chinese")["model_type"] == "bert"
+    assert hub.configuration("ernie-1.0")["hidden_act"] == "relu"
+    assert hub.configuration("bert-base-chinese")["type_vocab_size"] == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "model_type", "vocabulary", "lowercase"),
+    [
+        ("hfl/roberta-wwm-ext", "roberta", "vocab.txt", True),
+        ("hfl/rbt3", "roberta", "vocab.txt", True),
+        ("albert-chinese-tiny", "albert", "albert-chinese-tiny.vocab.txt", False),
+        ("chinese-electra-small", "electra", "vocab.txt", True),
+        ("ernie-health-chinese", "electra", "vocab.txt", True),
+        ("skep_ernie_1.0_large_ch", "skep", "skep_ernie_1.0_large_ch.vocab.txt", True),
+    ],
+)
+def test_other_kinds_of_paddlenlps(cache, name, model_type, vocabulary, lowercase):
+    assert name in hub.names()
+    assert hub.configuration(name)["model_type"] == model_type
+    assert hub.vocabulary(name) == cache / name / vocabulary
+    assert hub._published()[name].lowercase == lowercase
+
+
+@pytest.mark.parametrize("what", [resolve, load_pretrained])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("albert-base-v2", "is a sentencepiece model, which cannot be used; of albert there are albert-chinese-tiny, "),
+        ("roberta-base", "is one of byte-level BPE, which cannot be used; of roberta there are hfl/roberta-wwm-ext, "),
+        ("skep_roberta_large_en", "byte-level BPE, which cannot be used; of skep there are skep_ernie_1.0_large_ch, "),
+    ],
+)
+def test_names_whose_vocabulary_cannot_be_used(cache, what, name, message):
+    assert name not in hub.names()
+    with pytest.raises(SetupError, match=f"{name}: its vocabulary .*{message}"):
+        what(name)
+
+
+@pytest.mark.parametrize("what", [resolve, load_pretrained, hub.tokenizer_folder])
+def test_offline_and_not_cached(cache, what):
+    hub.names()
+    start = time.perf_counter()
+    with pytest.raises(SetupError) as caught:
+        what("bert-base-chinese")
+    assert time.perf_counter() - start < 2
+    for part in (
+        "bert-base-chinese: not in PaddleNLP's cache",
+        str(cache / "bert-base-chinese"),
+        "model_state.pdparams",
+    ):
+        assert part in str(caught.value)
+    assert not list(cache.rglob("*")), "a failed look-up leaves nothing behind"
+
+
+def test_a_download_that_breaks_off(cache, monkeypatch):
+    monkeypatch.setattr(hub, "_check_reachable", lambda name, url: None)
+    start = time.perf_counter()
+    with pytest.raises(SetupError, match="bert-base-chinese: not in PaddleNLP's cache"):
+        load_pretrained("bert-base-chinese")
+    assert time.perf_counter() - start < 30
+
+
+def test_a_cached_model_needs_no_network(small):
+    source = resolve(NAME)
+    assert (source.is_hub, source.model_type, source.weights) == (True, "ernie", small / "model_state.pdparams")
+    assert difference(load_pretrained(NAME), GOLDEN / "ernie") <= TOLERANCE
+
+
+def test_the_vocabulary_must_be_there_too(small):
+    (small / "ernie_3.0_nano_zh_vocab.txt").unlink()
+    with pytest.raises(SetupError, match=r"nano_zh_vocab.txt cannot be fetched(.|\n)*vocab.txt"):
+        resolve(NAME)
+    (small / "vocab.txt").write_text("[PAD]\n")
+    assert (tokenizer_folder(resolve(NAME)) / "vocab.txt").read_text() == "[PAD]\n"
+
+
+def test_the_tokenizers_folder(small):
+    for _ in range(2):
+        folder = tokenizer_folder(resolve(NAME))
+        assert sorted(path.name for path in folder.iterdir()) == ["tokenizer_config.json", "vocab.txt"]
+        assert (folder / "vocab.txt").read_text() == "[PAD]\n[CLS]\n"
+        assert '"do_lower_case": true' in (folder / "tokenizer_config.json").read_text()
+
+
+def test_a_cached_model_that_lacks_weights_is_refused(small):
+    state = paddle.load(str(hub.weights(NAME)))
+    del state["ernie.embeddings.task_type_embeddings.weight"]
+    paddle.save(state, str(hub.weights(NAME)))
+    with pytest.raises(CheckpointError, match=r"1 tensors are missing: embeddings\.task_type_embeddings\.weight"):
+        load_pretrained(NAME)
+
+
+def test_a_cached_file_that_is_cut_short(small):
+    weights = hub.weights(NAME)
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(CheckpointError, match="not a readable file of tensors"):
+        load_pretrained(NAME)
+
+
+def test_a_folder_of_the_same_name_goes_first(cache, tmp_path, monkeypatch, golden_copy):
+    golden_copy("bert").rename(tmp_path / "bert-base-chinese")
+    monkeypatch.chdir(tmp_path)
+    assert not resolve("bert-base-chinese").is_hub

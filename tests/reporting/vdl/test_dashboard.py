@@ -1,0 +1,263 @@
+"""The dashboard: what it refuses, and VisualDL's own server on damaged logs, asked over HTTP."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import time
+import urllib.parse
+import urllib.request
+
+import pytest
+
+from paddle_tasks.errors import SetupError, UserError
+from paddle_tasks.reporting.vdl import dashboard
+from paddle_tasks.reporting.vdl.dashboard import (
+    Place,
+    ai_studio_address,
+    check_logs,
+    has_browser,
+    listen,
+    open_dashboard,
+)
+
+from .logs import GRAPH, expected, flipped, frames, log_bytes, make_run, points, write_metrics
+
+WHOLE = log_bytes()
+HOST = "127.0.0.1"
+
+
+@pytest.fixture
+def taken():
+    with socket.socket() as other:
+        other.bind((HOST, 0))
+        other.listen()
+        yield other.getsockname()[1]
+
+
+# ---- without a server
+
+
+def port_of(listener: socket.socket) -> int:
+    return listener.getsockname()[1]
+
+
+def test_ports(taken):
+    with listen(HOST, None) as first, listen(HOST, None) as second:
+        assert port_of(second) > port_of(first) >= 8040, "what listens keeps its port"
+    with pytest.raises(UserError, match=rf"^--port {taken}: is taken; (\d+) is free$") as error:
+        listen(HOST, taken)
+    near = int(str(error.value).split()[-3])
+    assert near > taken
+    with listen(HOST, near) as listener:
+        assert port_of(listener) == near
+    with pytest.raises(UserError, match="is taken"):
+        listen("0.0.0.0", taken)
+
+
+def test_the_first_free_port(monkeypatch, taken):
+    monkeypatch.setattr(dashboard, "FIRST_PORT", taken)
+    with listen(HOST, None) as listener:
+        assert port_of(listener) > taken
+
+
+def test_of_a_name_that_stands_for_both_it_takes_what_people_type(monkeypatch):
+    both = [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", 0, 0, 0)), (socket.AF_INET, 1, 6, "", (HOST, 0))]
+    monkeypatch.setattr(dashboard.socket, "getaddrinfo", lambda *_, **__: both)
+    with listen("localhost", None) as listener:
+        assert listener.getsockname()[0] == HOST
+
+
+def test_without_any_free_port_it_is_told(monkeypatch, taken):
+    monkeypatch.setattr(dashboard, "FIRST_PORT", taken)
+    monkeypatch.setattr(dashboard, "LAST_PORT", taken)
+    with pytest.raises(UserError, match=rf"^--host 127\.0\.0\.1: no port is free from {taken}$"):
+        listen(HOST, None)
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        (Place(path="app"), "--path app: expected a path such as /app"),
+        (Place(path="/"), "--path /: expected"),
+        (Place(path="/a?b"), "--path /a\\?b: expected"),
+        (Place(path="/看"), "--path /看: expected"),
+        (Place(path="/a//b"), "--path /a//b: expected"),
+        (Place(port=0), "--port 0: expected a number from 1 to 65535"),
+        (Place(port=70_000), "--port 70000: expected"),
+        (Place(host="no such host"), "--host no such host: is no address"),
+    ],
+)
+def test_places_that_cannot_be(place, message):
+    with pytest.raises(UserError, match=f"^{message}"):
+        place.check()
+
+
+def test_a_host_of_another_machine():
+    with pytest.raises(UserError, match=r"^--host 192\.0\.2\.1: is no address of this machine"):
+        listen("192.0.2.1", None)
+
+
+def test_folders_without_logs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match=r"empty: no VisualDL log .* below; `paddle-tasks train` writes runs to runs/"):
+        check_logs(tmp_path / "empty")
+    make_run(tmp_path / "runs" / "one")
+    with pytest.raises(UserError, match=r"empty: no VisualDL log .* below; there are runs in runs$"):
+        check_logs(tmp_path / "empty")
+    with pytest.raises(UserError, match=r"^rnus: no such folder; did you mean 'runs'\?; there are runs in runs$"):
+        check_logs(dashboard.Path("rnus"))
+    with pytest.raises(UserError, match=r"config.yaml: is a file, expected a folder of runs"):
+        check_logs(tmp_path / "runs" / "one" / "config.yaml")
+    check_logs(tmp_path / "runs")
+
+
+def test_no_browser_without_a_screen(monkeypatch):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(dashboard.webbrowser, "get", lambda: None)
+    assert not has_browser()
+    monkeypatch.setenv("DISPLAY", ":0")
+    assert has_browser()
+
+
+def test_ai_studio(monkeypatch):
+    monkeypatch.delenv("STUDIO_MODEL_API_URL_PREFIX", raising=False)
+    assert ai_studio_address(8040) is None
+    monkeypatch.setenv("STUDIO_MODEL_API_URL_PREFIX", "https://aistudio.example")
+    monkeypatch.setenv("JUPYTERHUB_SERVICE_PREFIX", "/user/1/2/")
+    assert ai_studio_address(8040) == "https://aistudio.example/user/1/2/gradio/8040/"
+
+
+# ---- with VisualDL's server
+
+
+def ask(board, method, **arguments):
+    address = f"{board.address}api/{method}?{urllib.parse.urlencode(arguments)}"
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(address, timeout=30) as answer:
+        found = json.load(answer)
+    assert found["status"] == 0, found
+    return found["data"]
+
+
+def curves(board, run):
+    found = ask(board, "scalar/tags")
+    tags = found["tags"][found["runs"].index(run)]
+    return {tag: [(step, value) for _, step, value in ask(board, "scalar/list", run=run, tag=tag)] for tag in tags}
+
+
+def until(done):
+    """Wait for the server's cache, which keeps an answer for a second."""
+    limit = time.monotonic() + 10
+    while not done():
+        assert time.monotonic() < limit
+        time.sleep(0.2)
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory):
+    """A dashboard on a log that was cut, one with a flipped bit, one in training and one that is fine."""
+    runs = tmp_path_factory.mktemp("dashboard") / "runs"
+    start = frames(WHOLE)[20][0]
+    make_run(runs / "cut", WHOLE[:-11])
+    make_run(runs / "flipped", flipped(WHOLE, start + 1, 3))
+    make_run(runs / "training", WHOLE[: start + 20], status=None)
+    make_run(runs / "中文 run")
+    graph = runs / "cut" / "vdl" / "vdlgraph.1.log"
+    graph.write_text('{"nodes"', encoding="utf-8")
+    (runs / "flipped" / "vdl" / graph.name).write_text(json.dumps(GRAPH), encoding="utf-8")
+    with open_dashboard(runs, Place(path="/user/1/app/")) as opened:
+        yield opened
+
+
+def test_every_scalar_of_every_run(board):
+    assert set(ask(board, "runs")) == {"cut", "flipped", "training", "中文 run"}
+    for run in ask(board, "runs"):
+        assert curves(board, run) == expected(points())
+
+
+def test_the_other_panels(board):
+    assert set(ask(board, "component_tabs")) >= {
+        "scalar",
+        "text",
+        "image",
+        "histogram",
+        "hyper_parameters",
+        "dynamic_graph",
+    }
+    assert ask(board, "text/list", run="flipped", tag="samples/房间")
+    assert ask(board, "histogram/list", run="flipped", tag="weights")
+    (run,) = ask(board, "graph_runs")
+    assert run.endswith("/flipped")  # of which the page shows the end
+    assert "/a" in json.dumps(ask(board, "graph/graph", run=run, expand_all="true", refresh="true"))
+    assert ask(board, "image/list", run="flipped", tag="confusion")
+    assert {trial["name"].rpartition("/")[2] for trial in ask(board, "hparams/list")} == {
+        "cut",
+        "flipped",
+        "training",
+        "中文 run",
+    }
+
+
+def test_what_was_found_is_told(board):
+    assert {report.path.parts[-3]: bool(report.aside) for report in board.reports} == {
+        "cut": True,
+        "flipped": True,
+        "training": False,
+    }
+    assert [path.name for path in board.unreadable] == ["vdlgraph.1.log"]
+    assert board.n_runs == 4
+
+
+@pytest.mark.parametrize(
+    ("host", "address"), [("localhost", r"localhost"), ("0.0.0.0", r"127\.0\.0\.1"), ("::1", r"\[::1\]")]
+)
+def test_other_hosts(tmp_path, host, address):
+    try:
+        listen(host, None).close()
+    except UserError:
+        pytest.skip(f"no {host} here")
+    make_run(tmp_path / "one")
+    with open_dashboard(tmp_path, Place(host)) as board:
+        assert re.fullmatch(rf"http://{address}:{board.port}/app/", board.address)
+        assert ask(board, "runs") == ["one"]
+
+
+def test_who_calls_and_says_nothing_keeps_nobody_waiting(tmp_path):
+    make_run(tmp_path / "one")
+    with open_dashboard(tmp_path) as board, socket.create_connection((HOST, board.port)):
+        assert ask(board, "runs") == ["one"]
+        board._server.stop()
+        with socket.create_connection((HOST, board.port)):  # there first, before anyone serves
+            board._server.start()
+        assert ask(board, "runs") == ["one"]
+
+
+def test_a_server_that_was_killed_is_told_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(dashboard, "_SECONDS_BETWEEN_LOOKS", 40.0)  # as with long logs
+    make_run(tmp_path / "one")
+    with open_dashboard(tmp_path) as board:
+        board._server._process.kill()
+        begin = time.monotonic()
+        with pytest.raises(SetupError, match=r"VisualDL's server has ended \(.*\); run `paddle-tasks doctor`"):
+            board.follow()
+        assert time.monotonic() - begin < 30
+
+
+def test_points_appear_and_runs_begin_anew(tmp_path):
+    folder = tmp_path / "training"
+    make_run(folder, status=None)
+    with open_dashboard(tmp_path) as board:
+        further = {"step": 50, "epoch": 2, "tag": "train/loss", "value": 0.25, "time": 1_700_000_100.0}
+        write_metrics(folder, [*points(), further])
+        board.look()
+        until(lambda: curves(board, "training")["train/loss"][-1] == (50, 0.25))
+        folder.rename(folder.with_name("training.1"))
+        folder.mkdir()
+        write_metrics(folder, points()[:3])
+        board.look()  # the server is started again, at the same port
+        assert curves(board, "training") == expected(points()[:3])
+        assert curves(board, "training.1")["train/loss"][-1] == (50, 0.25)

@@ -1,0 +1,255 @@
+"""An encoder that is frozen whole: its vectors are computed once, and nothing else is different."""
+
+from __future__ import annotations
+
+import gc
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import paddle
+import pytest
+from paddle import nn
+
+from paddle_tasks.data.batching.batches import LengthGroupedBatchSampler
+from paddle_tasks.inference.pipelines import load
+from paddle_tasks.models.encoders.paddlenlp import PretrainedEncoder
+from paddle_tasks.models.encoders.textcnn import TextCNN
+from paddle_tasks.tasks.classification.frozen import TextVectors, vectors_are_fixed
+from paddle_tasks.training.loop import StepReport
+from paddle_tasks.workflows.evaluate import evaluate
+from paddle_tasks.workflows.train import train
+
+from ...workflows.snapshot import differing, snapshot, started
+
+FROZEN = ("encoder.*",)
+EPOCHS = 3
+# 22 train rows in batches of 4, to train and to compute their vectors; 10 dev and 9 test rows.
+TRAIN, DEV, TEST = 6, 3, 3
+Make = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def settings(small_config, tmp_path) -> Make:
+    """Return a function that gives a configuration of a frozen encoder, without dropout."""
+
+    def make(name: str, *, encoder: str = "textcnn", dropout: float = 0.0, **training: Any) -> dict[str, Any]:
+        model = {"encoder": encoder, "n_layers": 1, "n_heads": 2, "dropout": dropout}
+        model["pooling"] = training.pop("pooling", "max")
+        given = {"epochs": EPOCHS, "freeze": list(FROZEN), **training}
+        looking = {"detail": "light"}  # to show dev's vectors they are computed once more
+        return small_config(
+            tmp_path / name, model=model, training=given, evaluation={"metric": "loss"}, logging=looking
+        )
+
+    return make
+
+
+@pytest.fixture
+def calls(monkeypatch) -> Iterator[list[int]]:
+    """Keep the rows of every batch that goes through an encoder."""
+    rows: list[int] = []
+    for kind in (TextCNN, PretrainedEncoder):
+        forward = kind.forward
+
+        def counted(encoder: Any, input_ids: paddle.Tensor, *others: Any, forward: Any = forward) -> Any:
+            rows.append(input_ids.shape[0])
+            return forward(encoder, input_ids, *others)
+
+        monkeypatch.setattr(kind, "forward", counted)
+    return rows
+
+
+def losses(run: Path) -> list[float]:
+    records = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [record["value"] for record in records if record["tag"] == "train/loss"]
+
+
+def predictions(run: Path, split: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / f"predictions/{split}.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def assert_same_scores(one: Path, two: Path) -> None:
+    """Compare what two runs predict; a batch of other rows rounds differently."""
+    for split in ("dev", "test"):
+        for first, second in zip(predictions(one, split), predictions(two, split), strict=True):
+            assert first["predicted"] == second["predicted"]
+            assert first["probabilities"] == pytest.approx(second["probabilities"], rel=1e-4)
+
+
+@pytest.mark.parametrize("loss", [{}, {"class_weights": {"positive": 3.0}, "label_smoothing": 0.1, "focal_gamma": 1.0}])
+@pytest.mark.parametrize(("encoder", "pooling"), [("textcnn", "max"), ("bert", "cls"), ("bert", "mean")])
+def test_a_run_is_what_it_is_without(encoder, pooling, loss, settings):
+    kept, computed = (
+        train(settings(str(cache), encoder=encoder, pooling=pooling, cache_frozen=cache, loss=loss)).folder
+        for cache in (True, False)
+    )
+    assert len(losses(kept)) == EPOCHS * TRAIN
+    assert losses(kept) == pytest.approx(losses(computed), rel=1e-5)
+    assert losses(kept)[0] != losses(kept)[-1]
+    assert_same_scores(kept, computed)
+
+
+@pytest.mark.parametrize("encoder", ["textcnn", "bert"])
+def test_each_text_goes_through_the_encoder_once(encoder, settings, calls):
+    train(settings("run", encoder=encoder))
+    assert len(calls) == TRAIN + DEV + TEST
+    assert sum(calls) == 22 + 10 + 9
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"cache_frozen": False}, "asked for"),
+        ({"pooling": "attention"}, "the pooling is trained"),
+        ({"freeze": ["encoder.kernels.*"]}, "the embedding is trained"),
+        ({"freeze": []}, "nothing is frozen"),
+    ],
+)
+def test_otherwise_each_batch_goes_through_it(changes, why, settings, calls):
+    train(settings("run", **changes))
+    assert len(calls) == EPOCHS * (TRAIN + DEV) + DEV + TEST, why
+
+
+def test_the_same_rows_as_train_and_dev_are_computed_once(settings, calls):
+    config = settings("run")
+    config["data"] = dict.fromkeys(("train", "dev"), config["data"]["train"])
+    train(config)
+    assert len(calls) == TRAIN
+
+
+def test_frozen_weights_stay(settings):
+    config = settings("run")
+    before = {name: value.numpy() for name, value in started(config)[1].named_parameters()}
+    after = {name: value.numpy() for name, value in load(train(config).folder).model.named_parameters()}
+    assert {name for name in before if not np.array_equal(before[name], after[name])} == {
+        "head.output.weight",
+        "head.output.bias",
+    }
+
+
+# ---- dropout
+
+
+def test_the_heads_dropout_stays_on_and_the_encoders_is_off(settings):
+    task, model = started(settings("run", dropout=0.5))
+    batch = next(iter(task.batches_of(0, 0)))
+    model.train()
+    values = []
+    for seed in (1, 1, 2):
+        paddle.seed(seed)
+        values.append(float(task.loss(model, batch)[0]))
+    assert model.training, "computing the vectors has not left it in evaluation"
+    assert values[0] == values[1] != values[2]
+    vectors = task._text_vectors(model, task._train).numpy()
+    model.eval()
+    with paddle.no_grad():
+        expected = model.text_vectors(batch.input_ids, batch.token_type_ids, batch.lengths).numpy()
+    np.testing.assert_allclose(vectors[list(batch.rows)], expected, rtol=1e-5, atol=1e-6)
+    assert (vectors == 0).mean() < 0.5
+
+
+def test_memory_that_is_full_meanwhile_leaves_the_model_in_training(settings, monkeypatch):
+    task, model = started(settings("run", dropout=0.5))
+    batch = next(iter(task.batches_of(0, 0)))
+    model.train()
+    monkeypatch.setattr(type(model), "text_vectors", lambda *inputs: (_ for _ in ()).throw(MemoryError()))
+    with pytest.raises(MemoryError):
+        task.loss(model, batch)
+    assert model.training
+    assert model.head.dropout.training
+
+
+def test_r_drop_compares_two_passes_through_the_head(settings):
+    plain, dropped = (
+        losses(train(settings(str(weight), dropout=0.5, loss={"r_drop": weight}, max_steps=3)).folder)
+        for weight in (0.0, 4.0)
+    )
+    assert all(two > one for one, two in zip(plain[:1], dropped[:1], strict=True))
+
+
+# ---- going on, and afterwards
+
+
+class CrashError(Exception):
+    """The process dies here."""
+
+
+@pytest.mark.parametrize("step", [2, 8, 17])
+def test_resuming_is_exact(step, settings):
+    def crash(event: Any) -> None:
+        if isinstance(event, StepReport) and event.step == step:
+            raise CrashError
+
+    config = settings("stopped", dropout=0.3, save_every_steps=1)
+    with pytest.raises(CrashError):
+        train(config, observe=crash)
+    resumed, whole = train(config), train(settings("whole", dropout=0.3, save_every_steps=1))
+    assert differing(snapshot(resumed.folder), snapshot(whole.folder)) == set()
+
+
+def test_a_saved_model_scores_and_predicts_the_same(settings):
+    run = train(settings("run"))
+    records = predictions(run.folder, "dev")
+    predicted = load(run.folder)([record["text"] for record in records])
+    assert [record["label"] for record in predicted] == [record["predicted"] for record in records]
+    for found, record in zip(predicted, records, strict=True):
+        assert found["probabilities"] == pytest.approx(record["probabilities"], rel=1e-4)
+    assert evaluate(run.folder, split="dev")["metrics"]["loss"] == pytest.approx(run.result["dev"]["loss"], rel=1e-5)
+
+
+def test_predicting_with_the_frozen_model_keeps_nothing(settings):
+    """Texts come and go; their vectors must not stay, nor be taken for those of others."""
+    task, model = started(settings("run"))
+    texts = [example.text for example in task.splits["dev"].examples]
+    together = task.predict(model, texts)
+    for text, expected in zip(texts, together, strict=True):
+        (found,) = task.predict(model, [text])
+        assert found["probabilities"] == pytest.approx(expected["probabilities"], rel=1e-4)
+    gc.collect()
+    assert len(task._vectors._kept) == 0
+
+
+# ---- the parts
+
+
+def test_what_counts_as_fixed(settings):
+    assert vectors_are_fixed(started(settings("a"))[1])
+    assert not vectors_are_fixed(started(settings("b", freeze=["encoder.kernels.*"]))[1])
+    assert not vectors_are_fixed(started(settings("c", pooling="attention"))[1])
+    assert vectors_are_fixed(started(settings("d", pooling="attention", freeze=["encoder.*", "pool.*"]))[1])
+
+
+def test_another_model_has_other_vectors(settings):
+    task, model = started(settings("run"))
+    _, other = started({**settings("run"), "seed": 5})
+    kept = TextVectors()
+
+    def of(layer: nn.Layer) -> np.ndarray:
+        return kept.of(layer, task._train, task._by_length(task._train), lambda: None).numpy()
+
+    first, second = of(model), of(other)
+    assert not np.allclose(first, second)
+    np.testing.assert_array_equal(of(model), first)
+
+
+def test_nothing_is_sorted_for_vectors_that_are_kept(settings, monkeypatch):
+    """It would take longer than the step itself."""
+    task, model = started(settings("run"))
+    batch = next(iter(task.batches_of(0, 0)))
+    sorted_rows: list[int] = []
+    batches = LengthGroupedBatchSampler.batches
+    monkeypatch.setattr(LengthGroupedBatchSampler, "batches", lambda own: sorted_rows.append(1) or batches(own))
+    for _ in range(3):
+        task.loss(model, batch)
+    assert len(sorted_rows) == 1
+
+
+def test_between_is_called_before_each_batch_that_is_computed(settings):
+    task, model = started(settings("run"))
+    asked: list[int] = []
+    for _ in range(2):
+        task.evaluate(model, task.splits["dev"], lambda: asked.append(1))
+    assert len(asked) == DEV
