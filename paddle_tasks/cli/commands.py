@@ -123,7 +123,7 @@ def train(
     from paddle_tasks.workflows.train import load_config, run_training
 
     with one_voice() as ranks:
-        with ranks.together():
+        with ranks.raise_together():
             merged = load_config(config, overrides or [])
         with watch(quiet=quiet or not ranks.writes) as observe:
             run = run_training(merged, device=device, fresh=fresh, observe=observe)
@@ -212,7 +212,7 @@ def sweep(
     from paddle_tasks.workflows.sweep_plan import parse_grid, parse_seeds, plan_sweep
 
     with one_voice() as ranks:
-        with ranks.together():
+        with ranks.raise_together():
             plan = plan_sweep(config, overrides or [], parse_seeds(seeds), parse_grid(grid or []))
         with watch(quiet=quiet or not ranks.writes) as observe:
             done = run_sweep(plan, device=device, observe=observe)
@@ -327,8 +327,8 @@ def check_data(
 ) -> None:
     """Report bad rows, label counts, lengths, duplicates, contradictions and leaks between the files."""
     _start()
-    from paddle_tasks.cli.data_report import lines
     from paddle_tasks.workflows.check_data import check_data as check
+    from paddle_tasks.workflows.check_data import report_lines
 
     settings = [word for word in rest or [] if _is_setting(word)]
     files = [train, *(word for word in rest or [] if word not in settings)]
@@ -338,7 +338,7 @@ def check_data(
     if as_json:
         _print_json(report)
     else:
-        _print("\n".join(lines(report)))
+        _print("\n".join(report_lines(task, report)))
 
 
 def _is_setting(word: str) -> bool:

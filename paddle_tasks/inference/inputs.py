@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from paddle_tasks.data.pairs.text_pairs import join_pair
 from paddle_tasks.data.tables.readers import Layout, file_format, read_rows
 from paddle_tasks.data.tables.rows import BadRow, Row
-from paddle_tasks.data.tables.splits import joined
 from paddle_tasks.errors import DataError
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -69,7 +69,7 @@ def _lines(file: Path) -> list[str]:
 
 def _records(file: Path, fields: Sequence[str]) -> Asked:
     rows = _good(read_rows(file, fields, Layout()))
-    texts = [joined(*row.fields.values()) if len(fields) > 1 else row.fields["text"] for row in rows]
+    texts = [join_pair(*row.fields.values()) if len(fields) > 1 else row.fields["text"] for row in rows]
     try:
         named = list(read_rows(file, ("id",), Layout()))
     except DataError:  # the first record has none

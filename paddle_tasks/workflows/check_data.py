@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from paddle_tasks import config as configuration
 from paddle_tasks import tasks
 from paddle_tasks.config import Section
+from paddle_tasks.data.opinion import checks as opinion_checks
+from paddle_tasks.data.opinion.checks import check_opinions
 from paddle_tasks.data.opinion.examples import Known, OpinionSplit
 from paddle_tasks.data.opinion.readers import load_opinions
+from paddle_tasks.data.opinion.section import OpinionLayoutSection
+from paddle_tasks.data.tables import checks
 from paddle_tasks.data.tables.catalogue import SplitName
-from paddle_tasks.data.tables.checks import check, check_opinions
+from paddle_tasks.data.tables.checks import check
 from paddle_tasks.data.tables.label_names import by_label, read_label_names
-from paddle_tasks.data.tables.section import LayoutSection, OpinionLayoutSection
+from paddle_tasks.data.tables.section import LayoutSection
 from paddle_tasks.data.tables.sources import published
 from paddle_tasks.data.tables.splits import label_order, load_split
 
@@ -60,3 +64,8 @@ def _check_opinions(sources: Mapping[SplitName, str], overrides: Sequence[str]) 
         split = splits[name] = load_opinions(name, source, layout.layout, known)
         known = Known(known.labels or split.labels or None, known.polarities or split.polarities or None)
     return check_opinions(splits)
+
+
+def report_lines(task: str, report: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines of a report that `check_data` returned for this task."""
+    return opinion_checks.report_lines(report) if task == "opinion" else checks.report_lines(report)

@@ -11,8 +11,9 @@ from typing import Any
 
 from paddle_tasks import config as configuration
 from paddle_tasks.data.opinion.readers import opinions_sha256
+from paddle_tasks.data.opinion.section import OpinionDataSection
 from paddle_tasks.data.tables.catalogue import SplitName
-from paddle_tasks.data.tables.section import DataSection, OpinionDataSection, SplitsSection
+from paddle_tasks.data.tables.section import DataSection, SplitsSection
 from paddle_tasks.data.tables.splits import source_sha256
 from paddle_tasks.errors import CheckpointError, ConfigError
 from paddle_tasks.training.settings import RunSection
@@ -96,7 +97,7 @@ def plan_sweep(
         Member(name, point, seed, load_config(config, [*overrides, *_assigned(point.settings), *place]))
         for point, seed in itertools.product(points, seeds)
         for name in [",".join(filter(None, [point.name, f"seed={seed}"]))]
-        for place in [(f"seed={seed}", f"run_dir={configuration.inline(str(folder / name))}")]
+        for place in [(f"seed={seed}", f"run_dir={configuration.dump_inline(str(folder / name))}")]
     ]
     plan = Plan(folder, list(seeds), {key: list(values) for key, values in grid.items()}, members)
     _check_folders(plan)
@@ -124,7 +125,7 @@ def _check_keys(overrides: Sequence[str], grid: Grid) -> None:
             raise ConfigError(f"grid {key}: dev scores of different {key} cannot be compared; give each its own sweep")
         if key in given:
             raise ConfigError(f"grid {key}: is set by KEY=VALUE too; leave one of them out")
-        written = [configuration.inline(value) for value in values]
+        written = [configuration.dump_inline(value) for value in values]
         if not values or len(set(written)) < len(written):
             raise ConfigError(
                 f"grid {key}: expected one or more different values, found {', '.join(written) or 'none'}"
@@ -211,7 +212,7 @@ def parse_seeds(text: str) -> list[int]:
 
 
 def _assigned(settings: Mapping[str, Any]) -> list[str]:
-    return [f"{key}={configuration.inline(value)}" for key, value in settings.items()]
+    return [f"{key}={configuration.dump_inline(value)}" for key, value in settings.items()]
 
 
 def _points(grid: Grid) -> list[Point]:
@@ -231,5 +232,5 @@ def _points(grid: Grid) -> list[Point]:
 
 
 def _in_a_name(value: Any) -> str:
-    text = value if isinstance(value, str) else configuration.inline(value)
+    text = value if isinstance(value, str) else configuration.dump_inline(value)
     return re.sub(r"[^\w.+-]+", "-", text).strip("-") or "none"

@@ -8,7 +8,7 @@ import numpy as np
 import tokenizers
 
 from paddle_tasks.arrays import Array
-from paddle_tasks.data.batching.array_cache import Arrays, digest, kept
+from paddle_tasks.data.array_cache import Arrays, digest, kept
 from paddle_tasks.text.packing import PackedIds
 from paddle_tasks.text.tokenizer import Tokenizer
 from paddle_tasks.text.units import word_units

@@ -17,7 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from paddle_tasks.arrays import Array
 from paddle_tasks.config import Section
-from paddle_tasks.data.batching.array_cache import digest, kept
+from paddle_tasks.data.array_cache import digest, kept
 from paddle_tasks.data.corpus.documents import CorpusSection, Document, locate, read_documents
 from paddle_tasks.data.corpus.near_duplicates import NearDuplicates
 from paddle_tasks.data.tables.archives import Choice

@@ -35,7 +35,7 @@ from paddle_tasks.data.tables.records import (
 )
 from paddle_tasks.data.tables.rows import BadRow
 from paddle_tasks.errors import ConfigError, DataError, did_you_mean
-from paddle_tasks.files import beside
+from paddle_tasks.files import list_siblings
 
 CorpusFormat = Literal["text", "tsv", "csv", "jsonl", "json"]
 Column = str | Annotated[int, Field(ge=0)]
@@ -155,7 +155,7 @@ def locate(name: str, folder: Path, split: SplitName = "train") -> Path:
     path = folder / name
     if path.exists():
         return path
-    hint = did_you_mean(name, catalogue.names()) or did_you_mean(str(path), beside(path))
+    hint = did_you_mean(name, catalogue.names()) or did_you_mean(str(path), list_siblings(path))
     raise DataError(f"{path}: no such file or folder{hint}")
 
 

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from paddle_tasks.data.tables.records import HALF, has_half
 from paddle_tasks.data.tables.splits import Split
-from paddle_tasks.errors import DataError, did_you_mean, some_of
+from paddle_tasks.errors import DataError, did_you_mean, join_names
 from paddle_tasks.text.spans import Pair, Span, overlapping
 
 ASPECT, OPINION = "aspect", "opinion"

@@ -9,7 +9,7 @@ from typing import Literal
 
 from paddle_tasks.data.tables.imdb import LAYOUT, is_folder
 from paddle_tasks.errors import DataError, SetupError, did_you_mean
-from paddle_tasks.files import beside
+from paddle_tasks.files import list_siblings
 
 SplitName = Literal["train", "dev", "test"]
 
@@ -43,7 +43,7 @@ def locate(name: str, split: SplitName) -> Path:
         return path
     if path.is_dir():
         raise DataError(f"data.{split}: {name}: is a folder, expected a file, or a folder of {LAYOUT}")
-    near = did_you_mean(name, [*names(), *beside(path)])
+    near = did_you_mean(name, [*names(), *list_siblings(path)])
     raise DataError(f"data.{split}: {name}: no such file, and no data set of that name{near}")
 
 

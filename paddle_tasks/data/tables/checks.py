@@ -1,26 +1,29 @@
-"""What to know of a data set before trusting a score on it: duplicates, contradictions, leaks, lengths."""
+"""The data report: duplicate, contradictory and leaked texts, label counts and lengths."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
-from paddle_tasks.data.opinion.examples import OpinionSplit
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.splits import LabelledText, Split
 
-_SHOWN = 20
+MAX_EXAMPLES = 20
+"""A report names at most this many examples of each kind of problem."""
+_LABELS_PRINTED = 20
 
 
 def check(splits: Mapping[SplitName, Split[LabelledText]]) -> dict[str, Any]:
     """Return the data report.
 
-    ``duplicate_texts`` is the number of train rows less their distinct texts, ``contradictory_texts`` the number of
-    distinct train texts with more than one label, ``leaked_texts`` the number of distinct texts of dev and test that
-    stand in train too. Texts are compared as they are, to the letter.
+    Texts are compared character by character, without any normalisation:
+
+    * ``duplicate_texts``: train rows minus distinct train texts.
+    * ``contradictory_texts``: distinct train texts that occur with more than one label.
+    * ``leaked_texts``: for dev and test, the distinct texts that also occur in train.
     """
     train = splits["train"].examples
     bad_rows = [bad for split in splits.values() for bad in split.bad_rows]
@@ -30,17 +33,49 @@ def check(splits: Mapping[SplitName, Split[LabelledText]]) -> dict[str, Any]:
     return {
         "rows": {name: len(split.examples) for name, split in splits.items()},
         "bad_rows": len(bad_rows),
-        "labels": {name: _label_counts(split.examples) for name, split in splits.items()},
+        "labels": {name: count_names([example.label for example in split.examples]) for name, split in splits.items()},
         "characters": {name: _lengths(split.examples) for name, split in splits.items()},
         "duplicate_texts": len(train) - len(_texts(train)),
         "contradictory_texts": len(contradictory),
         "leaked_texts": {name: len(texts) for name, texts in leaked.items()},
         "examples": {
-            "bad_rows": [str(bad) for bad in bad_rows[:_SHOWN]],
-            "contradictory_texts": contradictory[:_SHOWN],
-            "leaked_texts": {name: texts[:_SHOWN] for name, texts in leaked.items()},
+            "bad_rows": [str(bad) for bad in bad_rows[:MAX_EXAMPLES]],
+            "contradictory_texts": contradictory[:MAX_EXAMPLES],
+            "leaked_texts": {name: texts[:MAX_EXAMPLES] for name, texts in leaked.items()},
         },
     }
+
+
+def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines of a report that `check` returned."""
+    for split in report["rows"]:
+        yield from split_lines(report, split)
+    yield from finding_lines(report, contradiction="with more than one label")
+
+
+def split_lines(report: Mapping[str, Any], split: str) -> Iterator[str]:
+    """Yield a split's row count and text lengths, and its label counts."""
+    lengths = report["characters"][split]
+    spread = f"{lengths['mean']} characters on average, p95 {lengths['p95']:.0f}, longest {lengths['max']}"
+    yield f"{split:6} {report['rows'][split]} rows, {spread}"
+    counts = list(report["labels"][split].items())
+    more = f" … and {len(counts) - _LABELS_PRINTED} more" if len(counts) > _LABELS_PRINTED else ""
+    yield "       labels " + ", ".join(f"{label}: {count}" for label, count in counts[:_LABELS_PRINTED]) + more
+
+
+def finding_lines(report: Mapping[str, Any], *, contradiction: str) -> Iterator[str]:
+    """Yield the numbers of bad rows and of duplicate, contradictory and leaked texts.
+
+    Args:
+        report: the data report.
+        contradiction: what makes a text contradictory, as the end of "distinct train texts …".
+    """
+    yield f"bad rows               {report['bad_rows']}"
+    yield from (f"  {bad}" for bad in report["examples"]["bad_rows"])
+    yield f"duplicate texts        {report['duplicate_texts']} (train rows less their distinct texts)"
+    yield f"contradictory texts    {report['contradictory_texts']} (distinct train texts {contradiction})"
+    for split, count in report["leaked_texts"].items():
+        yield f"leaked into {split:10} {count} (distinct texts that stand in train too)"
 
 
 class _HasText(Protocol):
@@ -49,46 +84,15 @@ class _HasText(Protocol):
         """The text."""
 
 
-def check_opinions(splits: Mapping[SplitName, OpinionSplit]) -> dict[str, Any]:
-    """Return the data report of `check` for reviews with spans and pairs.
-
-    ``labels`` counts spans, ``polarities`` pairs; a text is contradictory whose rows do not have the same spans and
-    pairs. ``overlapping_spans`` is the number of spans that overlap another one.
-    """
-    plain = {name: _labelled(split) for name, split in splits.items()}
-    report = check(plain)
-    report["labels"] = {name: _most_common(_span_labels(split)) for name, split in splits.items()}
-    report["polarities"] = {name: _most_common(_polarities(split)) for name, split in splits.items()}
-    report["overlapping_spans"] = {name: len(split.overlaps) for name, split in splits.items()}
-    report["examples"]["overlapping_spans"] = {name: split.overlaps[:_SHOWN] for name, split in splits.items()}
-    return report
-
-
-def _labelled(split: OpinionSplit) -> Split[LabelledText]:
-    """Return the split with what is said of each text as its label."""
-    examples = [
-        LabelledText(example.text, str((example.spans, sorted(map(str, example.pairs or ())))), example.where)
-        for example in split.examples
-    ]
-    return Split(split.name, split.path, split.sha256, examples, split.bad_rows)
-
-
-def _span_labels(split: OpinionSplit) -> list[str]:
-    return [span.label for example in split.examples for span in example.spans]
-
-
-def _polarities(split: OpinionSplit) -> list[str]:
-    return [pair.polarity for example in split.examples for pair in example.pairs or ()]
-
-
-def _most_common(names: Sequence[str]) -> dict[str, int]:
-    return dict(Counter(names).most_common())
-
-
 def leaked_rows(train: Sequence[_HasText], other: Sequence[_HasText]) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Return <bool>[rows]: which rows of ``other`` have a text that stands in ``train``."""
+    """Return <bool>[rows]: whether the text of each row of ``other`` also occurs in ``train``."""
     known = _texts(train)
     return np.array([example.text in known for example in other], dtype=bool)
+
+
+def count_names(names: Sequence[str]) -> dict[str, int]:
+    """Return the number of occurrences of each name, the most frequent first."""
+    return dict(Counter(names).most_common())
 
 
 def _texts(examples: Sequence[_HasText]) -> set[str]:
@@ -99,11 +103,7 @@ def _contradictory(examples: Sequence[LabelledText]) -> list[str]:
     labels: defaultdict[str, set[str]] = defaultdict(set)
     for example in examples:
         labels[example.text].add(example.label)
-    return sorted(text for text, found in labels.items() if len(found) > 1)
-
-
-def _label_counts(examples: Sequence[LabelledText]) -> dict[str, int]:
-    return _most_common([example.label for example in examples])
+    return sorted(text for text, distinct in labels.items() if len(distinct) > 1)
 
 
 def _lengths(examples: Sequence[LabelledText]) -> dict[str, float]:

@@ -11,7 +11,7 @@ from typing import TypeVar
 from paddle_tasks.data.tables.readers import Layout, file_format, read_rows
 from paddle_tasks.data.tables.rows import BadRow, Row
 from paddle_tasks.errors import DataError, did_you_mean
-from paddle_tasks.files import beside
+from paddle_tasks.files import list_siblings
 
 E = TypeVar("E")
 

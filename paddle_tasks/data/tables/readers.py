@@ -22,7 +22,7 @@ from paddle_tasks.data.tables.records import (
 )
 from paddle_tasks.data.tables.rows import BadRow, Row
 from paddle_tasks.errors import ConfigError, DataError, did_you_mean
-from paddle_tasks.files import beside
+from paddle_tasks.files import list_siblings
 
 Format = Literal["tsv", "csv", "jsonl", "imdb"]
 

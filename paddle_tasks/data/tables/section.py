@@ -18,7 +18,6 @@ from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import ValidationInfo
 
 from paddle_tasks.config import Section
-from paddle_tasks.data.opinion.examples import OpinionFormat, OpinionLayout
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.folds import Part
 from paddle_tasks.data.tables.readers import Format, Layout
@@ -29,10 +28,14 @@ Label = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) i
 """A label's name; YAML's plain ``0`` and ``1`` are taken as names too."""
 
 
-def _distinct(labels: tuple[str, ...]) -> tuple[str, ...]:
+def require_distinct(labels: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the labels, or raise pydantic's error when one of them is repeated."""
     if len(set(labels)) < len(labels):
         raise PydanticCustomError("distinct", "expected each label once")
     return labels
+
+
+DistinctLabels = Annotated[tuple[Label, ...], AfterValidator(require_distinct)]
 
 
 def _column(value: Any, validate: Callable[[Any], str | int]) -> str | int:
@@ -54,7 +57,7 @@ class LayoutSection(Section):
     encoding: str = "utf-8"
     header: bool | None = None
     columns: dict[str, Annotated[str | int, WrapValidator(_column)]] | None = None
-    labels: Annotated[tuple[Label, ...], AfterValidator(_distinct)] | None = None
+    labels: DistinctLabels | None = None
     label_names: str | dict[Label, str] | None = None
     on_bad_row: Literal["stop", "skip"] = "stop"
 
@@ -147,30 +150,3 @@ class DataSection(SplitsSection, LayoutSection):
 
     def _published(self, name: SplitName, sources: Mapping[SplitName, str]) -> Source:
         return published(name, sources, self.layout)
-
-
-class OpinionLayoutSection(Section):
-    """How files of reviews with spans are laid out, and what may stand in them.
-
-    What the keys of the layout mean is told by `paddle_tasks.data.opinion.examples.OpinionLayout`. ``labels`` and
-    ``polarities`` are those of train unless they are given.
-    """
-
-    format: OpinionFormat | None = None
-    encoding: str = "utf-8"
-    occurrences: Literal["all", "first"] = "all"
-    overlaps: Literal["keep", "refuse"] = "keep"
-    labels: Annotated[tuple[Label, ...], AfterValidator(_distinct)] | None = None
-    polarities: Annotated[tuple[str, ...], AfterValidator(_distinct)] | None = None
-    on_bad_row: Literal["stop", "skip"] = "stop"
-
-    @property
-    def layout(self) -> OpinionLayout:
-        """How the files are laid out, for the readers."""
-        return OpinionLayout(self.format, self.encoding, self.occurrences, self.overlaps)
-
-
-class OpinionDataSection(SplitsSection, OpinionLayoutSection):
-    """The ``data`` section of opinion extraction."""
-
-    vocabulary: VocabularySection = VocabularySection()

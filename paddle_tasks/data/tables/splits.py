@@ -6,7 +6,7 @@ import hashlib
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Literal, TypeVar
 
@@ -16,7 +16,7 @@ from paddle_tasks.data.tables.imdb import folder_sha256
 from paddle_tasks.data.tables.readers import Layout, file_format, read_rows
 from paddle_tasks.data.tables.rows import BadRow, Row
 from paddle_tasks.data.tables.sources import Source, published
-from paddle_tasks.errors import DataError, did_you_mean, some_of
+from paddle_tasks.errors import DataError, did_you_mean, join_names
 from paddle_tasks.files import sha256
 
 E = TypeVar("E")
@@ -79,36 +79,6 @@ def parse_labelled_text(row: Row, labels: Sequence[str] | None = None) -> Labell
             f"(one of {some_of(labels)}; data.labels may name others)"
         )
     return LabelledText(text, label, row.where)
-
-
-def parse_labelled_pair(row: Row, labels: Sequence[str] | None = None) -> LabelledText:
-    """Turn a row with the fields ``text_a``, ``text_b`` and ``label`` into an example, whose text `joined` gives.
-
-    Raises:
-        DataError: an empty text or label, or a label that is not among ``labels``.
-    """
-    for field in ("text_a", "text_b"):
-        if not row.fields[field].strip():
-            raise DataError(f"empty {field}")
-    text = joined(row.fields["text_a"], row.fields["text_b"])
-    return parse_labelled_text(replace(row, fields={"text": text, "label": row.fields["label"]}), labels)
-
-
-def joined(first: str, second: str) -> str:
-    """Return a pair as one text, with a tab between the two; a tab within them becomes a space."""
-    return "\t".join(text.replace("\t", " ") for text in (first, second))
-
-
-def parted(text: str) -> tuple[str, str]:
-    """Return the two texts of a pair that `joined` has made or somebody has written.
-
-    Raises:
-        DataError: it is not two texts.
-    """
-    parts = text.split("\t")
-    if len(parts) != 2 or not all(part.strip() for part in parts):
-        raise DataError(f"expected two texts with a tab between them, found {text[:40]!r}")
-    return parts[0], parts[1]
 
 
 def load_split(

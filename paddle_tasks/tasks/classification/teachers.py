@@ -12,8 +12,8 @@ import paddle
 
 from paddle_tasks import config as configuration
 from paddle_tasks.arrays import Array
-from paddle_tasks.data.batching.array_cache import digest, kept
-from paddle_tasks.errors import ConfigError, did_you_mean, some_of
+from paddle_tasks.data.array_cache import digest, kept
+from paddle_tasks.errors import ConfigError, did_you_mean, join_names
 from paddle_tasks.models import cpu
 from paddle_tasks.models.pretrained.saving import WEIGHTS
 from paddle_tasks.tasks import SETTINGS

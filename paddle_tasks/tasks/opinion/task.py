@@ -19,9 +19,9 @@ from paddle_tasks import config as configuration
 from paddle_tasks.data.batching.batches import LengthGroupedBatchSampler
 from paddle_tasks.data.opinion.examples import ASPECT, OPINION, Known, OpinionExample, OpinionSplit
 from paddle_tasks.data.opinion.readers import load_opinions
+from paddle_tasks.data.opinion.section import OpinionDataSection
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.checks import leaked_rows
-from paddle_tasks.data.tables.section import OpinionDataSection
 from paddle_tasks.data.tables.splits import require_good
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.files import write_json
@@ -237,7 +237,7 @@ class Task:
         """Yield this rank's share of the train batches of an epoch from batch ``start`` on."""
         self._sampler.set_epoch(epoch)
         for places in self._sampler.batches()[start:]:
-            own = self.ranks.share(places)
+            own = self.ranks.shard(places)
             yield collate([self._rows[place] for place in own], own, self._framing)
 
     # ---- model, loss and scores
@@ -332,11 +332,11 @@ class Task:
         lengths = [len(review.row) + _N_SPECIAL for review in reviews]
         batches = LengthGroupedBatchSampler(lengths, size, max_tokens=size * self.config.training.max_length).batches()
         own: dict[int, Finding] = {}
-        with self.ranks.together():
-            for places in self.ranks.share(batches):
+        with self.ranks.raise_together():
+            for places in self.ranks.shard(batches):
                 check_interrupt()
                 own.update(zip(places, reader.read(model, [reviews[place] for place in places]), strict=True))
-        whole = {place: finding for found in self.ranks.objects(own) for place, finding in found.items()}
+        whole = {place: finding for found in self.ranks.gather_objects(own) for place, finding in found.items()}
         return [whole[place] for place in range(len(reviews))]
 
     def _reader(self, choice: Choice) -> Reader:

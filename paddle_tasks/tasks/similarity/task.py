@@ -16,9 +16,10 @@ from pydantic_core import PydanticCustomError
 from paddle_tasks.arrays import Array
 from paddle_tasks.data.batching.batches import Batch
 from paddle_tasks.data.batching.token_cache import encoded
+from paddle_tasks.data.pairs.text_pairs import parse_labelled_pair, split_pair
 from paddle_tasks.data.tables.rows import Row
 from paddle_tasks.data.tables.section import DataSection
-from paddle_tasks.data.tables.splits import LabelledText, Split, parse_labelled_pair, parted
+from paddle_tasks.data.tables.splits import LabelledText, Split
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.metrics.threshold import Aim, best_threshold
 from paddle_tasks.models.encoders.build import Encoder
@@ -102,11 +103,11 @@ class Task(TextClassification):
 
     def texts_of(self, example: LabelledText) -> tuple[str, ...]:
         """Return the two texts of a pair."""
-        return parted(example.text)
+        return split_pair(example.text)
 
     def _encode(self, texts: Sequence[str]) -> PackedIds:
         """Return the pairs with their segments: as one input, or the two encodings one behind the other."""
-        pairs = [parted(text) for text in texts]
+        pairs = [split_pair(text) for text in texts]
         first, second = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
         code = partial(encoded, self.tokenizer, max_length=self.config.training.max_length)
         return code(first, second) if self.config.model.kind != "bi" else side_by_side(code(first), code(second))
@@ -125,7 +126,7 @@ class Task(TextClassification):
     def _turned(self) -> MapDataset:
         """The train pairs with the second text first."""
         examples = self.splits["train"].examples
-        return self.dataset([replace(one, text="\t".join(reversed(parted(one.text)))) for one in examples])
+        return self.dataset([replace(one, text="\t".join(reversed(split_pair(one.text)))) for one in examples])
 
     def build_model(self) -> nn.Layer:
         """See `TextClassification.build_model`; its n-grams are fitted to train."""

@@ -17,7 +17,7 @@ from unittest import mock
 from paddle import Tensor, nn
 
 from paddle_tasks import runtime, tasks
-from paddle_tasks.data.batching import array_cache
+from paddle_tasks.data import array_cache
 from paddle_tasks.text.tokenizer import Tokenizer
 from paddle_tasks.training.checkpoint import CheckpointStore
 from paddle_tasks.training.settings import RunSection
@@ -70,7 +70,7 @@ def bench_training(
             **{name: getattr(variants[first].config.training, name) for name in ("epochs", "batch_size", "max_length")},
             "steps": runs[first][0].train["optimizer_steps"],
         },
-        environment=runtime.environment(device),
+        environment=runtime.describe_environment(device),
         matmul_gflops=matmul,
     )
 

@@ -204,7 +204,7 @@ def test_ranks_have_together_what_one_process_has(passages, size):
     groups = LengthGroupedBatchSampler(passages.lengths, 3, seed=1).batches()
     maker = MaskedBatches(passages, TOKENIZER, MASKING, 1)
     alone = rows_of(*maker.batches(groups, 2))
-    shares = [list(maker.batches([Ranks(rank, size).share(rows) for rows in groups], 2)) for rank in range(size)]
+    shares = [list(maker.batches([Ranks(rank, size).shard(rows) for rows in groups], 2)) for rank in range(size)]
     assert all(len(share) == len(groups) for share in shares)
     assert sorted(rows_of(*(batch for share in shares for batch in share))) == sorted(alone)
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from paddle_tasks.data.batching import array_cache
+from paddle_tasks.data import array_cache
+from paddle_tasks.data.array_cache import cache_folder
 from paddle_tasks.data.batching import token_cache as module
-from paddle_tasks.data.batching.array_cache import cache_folder
 from paddle_tasks.data.batching.token_cache import encoded, word_meanings, word_starts
 from paddle_tasks.data.corpus.passages import tokens_of
 from paddle_tasks.text.tokenizer import SPECIAL_TOKENS, Tokenizer

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from paddle_tasks.config import validate
-from paddle_tasks.data.batching import array_cache
+from paddle_tasks.data import array_cache
 from paddle_tasks.data.corpus import corpora
 from paddle_tasks.data.corpus.corpora import MaskingSection, PretrainingData, load_documents
 from paddle_tasks.data.corpus.documents import Document

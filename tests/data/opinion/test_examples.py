@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paddle_tasks import config as configuration
+from paddle_tasks.data.opinion.checks import check_opinions
 from paddle_tasks.data.opinion.examples import Draft, Known, OpinionExample, OpinionLayout, opinion_example
 from paddle_tasks.data.opinion.export import as_doccano, as_record, write_doccano, write_records
 from paddle_tasks.data.opinion.readers import load_opinions, opinions_sha256, read_opinions
-from paddle_tasks.data.tables.checks import check_opinions
-from paddle_tasks.data.tables.section import OpinionDataSection
+from paddle_tasks.data.opinion.section import OpinionDataSection
 from paddle_tasks.data.tables.splits import describe, require_good
 from paddle_tasks.errors import ConfigError, DataError
 from paddle_tasks.text.spans import Pair, Span

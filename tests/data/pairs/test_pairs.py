@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from paddle_tasks.data.pairs.text_pairs import join_pair, parse_labelled_pair, split_pair
 from paddle_tasks.data.tables.readers import Layout, read_rows
 from paddle_tasks.data.tables.rows import BadRow, Row
-from paddle_tasks.data.tables.splits import LabelledText, joined, load_split, parse_labelled_pair, parted
+from paddle_tasks.data.tables.splits import LabelledText, load_split
 from paddle_tasks.errors import DataError
 
 from ...helpers import DATA, table
@@ -46,14 +47,14 @@ def test_a_pair_is_one_text_with_a_tab():
     row = Row("a.json", 3, {"text_a": "甲\t乙", "text_b": " 丙", "label": " 1 "})
     found = parse_labelled_pair(row, ("0", "1"))
     assert found == LabelledText("甲 乙\t 丙", "1", "a.json:3")
-    assert parted(found.text) == ("甲 乙", " 丙")
-    assert parted(joined("甲", "乙")) == ("甲", "乙")
+    assert split_pair(found.text) == ("甲 乙", " 丙")
+    assert split_pair(join_pair("甲", "乙")) == ("甲", "乙")
 
 
 @pytest.mark.parametrize("text", ["甲", "甲\t", "\t乙", "甲\t乙\t丙", " \t乙", ""])
 def test_what_is_not_two_texts_is_refused(text):
     with pytest.raises(DataError, match="expected two texts with a tab between them"):
-        parted(text)
+        split_pair(text)
 
 
 @pytest.mark.parametrize(
@@ -81,4 +82,4 @@ def test_afqmc_is_read_as_it_is_published():
     split = load_split("dev", str(DATA / "clue" / "afqmc" / "dev.txt"), Layout(), FIELDS, parse_labelled_pair)
     assert (len(split.examples), len(split.bad_rows)) == (4316, 0)
     assert sum(example.label == "0" for example in split.examples) == 2978
-    assert parted(split.examples[0].text) == ("双十一花呗提额在哪", "里可以提花呗额度")
+    assert split_pair(split.examples[0].text) == ("双十一花呗提额在哪", "里可以提花呗额度")

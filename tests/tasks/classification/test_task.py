@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paddle_tasks.data.batching import array_cache, token_cache
+from paddle_tasks.data import array_cache
+from paddle_tasks.data.batching import token_cache
 from paddle_tasks.data.tables.splits import LabelledText, Split
 from paddle_tasks.errors import CheckpointError, ConfigError, UserError
 from paddle_tasks.tasks import SETTINGS

@@ -10,7 +10,8 @@ import paddle
 import pytest
 
 from paddle_tasks import tasks
-from paddle_tasks.data.batching import array_cache, token_cache
+from paddle_tasks.data import array_cache
+from paddle_tasks.data.batching import token_cache
 from paddle_tasks.errors import ConfigError, DataError, SetupError
 from paddle_tasks.models import cpu
 from paddle_tasks.models.encoders.textcnn import TextCNN

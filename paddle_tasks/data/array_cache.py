@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from paddle_tasks.arrays import Array
-from paddle_tasks.files import whole_file
+from paddle_tasks.files import atomic_file
 
 Arrays = Mapping[str, Array]
 
@@ -82,7 +82,7 @@ def _write(path: Path, arrays: Arrays) -> None:
         return
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as temporary, temporary.open("wb") as file:
+        with atomic_file(path) as temporary, temporary.open("wb") as file:
             np.savez(file, **arrays)
         _forget_old(path.parent)
 
