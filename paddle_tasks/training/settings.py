@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any, Literal, get_args
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError, WrapValidator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from paddle_tasks.config import Section
 
@@ -35,63 +34,19 @@ class OptimizerSection(Section):
     learning_rates: dict[str, PositiveFloat] = Field(default_factory=dict)
 
 
-def _class_weights(value: Any, validate: Callable[[Any], Any]) -> Any:
-    try:
-        return validate(value)
-    except ValidationError:  # which would complain of each form by itself
-        raise PydanticCustomError(
-            "class_weights",
-            "expected balanced, or positive numbers: one for each label in their order, or by label, as in "
-            "training.loss.class_weights.positive=2.5",
-        ) from None
-
-
-ClassWeights = Annotated[
-    Literal["balanced"] | Annotated[list[PositiveFloat], Field(min_length=1)] | dict[str, PositiveFloat],
-    WrapValidator(_class_weights),
-]
-
-
-class LossSection(Section):
-    """What a classifier's loss is besides the cross-entropy; everything can be combined.
-
-    ``class_weights`` is ``balanced`` (rows / (labels * rows of the label)), a number for each label in the order of
-    ``data.labels``, or numbers by label, where a label that is not named counts 1. ``focal_gamma`` and ``r_drop`` are
-    off at 0; R-Drop computes every batch twice. ``teachers`` are folders of runs or models of the same task and labels;
-    their mean answer to each train row is mixed into its label with ``teacher_weight``: distillation. They must not
-    have learnt from rows of dev or test, which is only checked for folds of the same file.
-    """
-
-    label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
-    class_weights: ClassWeights | None = None
-    focal_gamma: NonNegativeFloat = 0.0
-    r_drop: NonNegativeFloat = 0.0
-    teachers: tuple[str, ...] = ()
-    teacher_weight: Fraction = 0.5
-
-
 class TrainingSection(Section):
-    """How long, in which portions, and what to do when something goes wrong.
+    """How long to train, how batches are made, and what to do when something goes wrong.
 
-    ``max_tokens_per_batch`` bounds a batch's rows times its longest row, padding included, besides ``batch_size``
-    rows; a row that is longer by itself stands alone.
-
-    ``recompute`` keeps only what goes into each Transformer layer and computes the rest again on the way back: less
-    memory, more time. ``amp_level`` and ``deterministic`` are for a GPU. ``fgm_epsilon`` adds an adversarial pass over
-    word vectors moved so far (0: off), ``ema_decay`` scores and saves a moving average of the weights (null: off).
-    ``cache_frozen`` computes the outputs of an encoder that is frozen whole once, with its dropout off, and keeps them;
-    with the learnt pooling ``attention`` only where ``freeze`` names ``pool.*`` too.
+    ``precision``, ``amp_level`` and ``deterministic`` are for a GPU. ``freeze`` holds shell patterns of parameter names.
+    ``fgm_epsilon`` adds an adversarial pass over word vectors that are moved by that distance (0 is off).
+    ``ema_decay`` scores and saves a moving average of the weights (null is off).
     """
 
     epochs: PositiveInt = 3
     max_steps: PositiveInt | None = None
     batch_size: PositiveInt = 32
-    max_tokens_per_batch: PositiveInt | None = None
     accumulation_steps: PositiveInt = 1
-    max_length: PositiveInt = 256
     freeze: tuple[str, ...] = ()
-    recompute: bool = False
-    cache_frozen: bool = True
     precision: Literal["float32", "float16", "bfloat16"] = "float32"
     amp_level: Literal["O1", "O2"] = "O1"
     deterministic: bool = False
@@ -101,7 +56,20 @@ class TrainingSection(Section):
     save_every_steps: PositiveInt | None = None
     keep_checkpoints: Annotated[int, Field(ge=1)] = 2
     on_nonfinite: Literal["stop", "skip"] = "stop"
-    loss: LossSection = LossSection()
+
+
+class TextTrainingSection(TrainingSection):
+    """The training of a model over padded token sequences.
+
+    ``max_length`` is the maximum number of tokens of an input, special tokens included. ``max_tokens_per_batch`` limits
+    a batch's rows times its longest row, padding included, in addition to ``batch_size``; a row that is longer than
+    that is a batch of its own. ``recompute`` keeps only the input of each Transformer layer and computes the rest again
+    in the backward pass: less memory, more time.
+    """
+
+    max_length: PositiveInt = 256
+    max_tokens_per_batch: PositiveInt | None = None
+    recompute: bool = False
 
 
 class EvaluationSection(Section):
@@ -142,9 +110,33 @@ class AnyRunSection(Section):
 
 
 class RunSection(AnyRunSection):
-    """The whole configuration; a task puts its own sections in the places of ``data`` and ``model``."""
+    """The whole configuration; a task replaces ``data`` and ``model``, and other sections where it needs more.
+
+    Attributes:
+        RETIRED: settings that older versions wrote for this task and that it never used, each with its default, by
+            dotted key. A file that holds such a default loads; any other value is refused as an unknown key.
+    """
+
+    RETIRED: ClassVar[Mapping[str, Any]] = {}
 
     optimizer: OptimizerSection = OptimizerSection()
     training: TrainingSection = TrainingSection()
     evaluation: EvaluationSection = EvaluationSection()
     logging: LoggingSection = LoggingSection()
+
+    @classmethod
+    def upgrade(cls, tree: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return a configuration without the defaults of retired settings."""
+        for key, default in cls.RETIRED.items():
+            section, _, name = key.partition(".")
+            values = tree.get(section)
+            if isinstance(values, Mapping) and name in values and _is_default(values[name], default):
+                kept = {other: value for other, value in values.items() if other != name}
+                tree = {**tree, section: kept}
+        return tree
+
+
+def _is_default(value: Any, default: Any) -> bool:
+    if isinstance(default, Mapping):  # older versions had fewer keys
+        return isinstance(value, Mapping) and all(name in default and default[name] == inner for name, inner in value.items())
+    return type(value) is type(default) and value == default
