@@ -1,4 +1,4 @@
-"""Configuration: one YAML file and KEY=VALUE overrides, validated into frozen models with every error at once."""
+"""Configuration: a YAML file and KEY=VALUE overrides, validated into frozen models; all errors are reported at once."""
 
 from __future__ import annotations
 
@@ -17,31 +17,36 @@ from paddle_tasks.errors import ConfigError, did_you_mean
 
 
 class Section(BaseModel):
-    """A frozen part of the configuration: unknown keys are refused and types are strict (``true`` is no number)."""
+    """A frozen section of the configuration. Unknown keys are refused; types are strict (``true`` is not a number)."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
         frozen=True, extra="forbid", strict=True, protected_namespaces=(), allow_inf_nan=False
     )
 
+    @classmethod
+    def upgrade(cls, tree: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the tree of an older version in the form of this one; a section that has changed overrides this."""
+        return tree
+
 
 S = TypeVar("S", bound=Section)
-_NO_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
-"""What JSON may hold as it is, and YAML not, or as a line break."""
+_NOT_PLAIN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+"""Characters that JSON allows unescaped, but YAML forbids or reads as a line break."""
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2 scalars (``1e-5`` is a number, ``no`` a string, ``010`` is ten) and no duplicate keys."""
+    """Reads YAML 1.2 scalars (``1e-5`` is a number, ``no`` a string, ``010`` is ten) and refuses duplicate keys."""
 
 
 _Loader.yaml_implicit_resolvers = {}
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes every string that would be something else in YAML 1.1, which other readers know, or to `_Loader`."""
+    """Quotes every string that YAML 1.1 (other readers) or `_Loader` would take for another type."""
 
 
-def _quoted(dumper: _Dumper, text: str) -> yaml.ScalarNode:
-    # PyYAML loses some line breaks, such as U+0085, in any other style.
+def _represent_string(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    # In any other style PyYAML loses some line breaks, such as U+0085.
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if text.isprintable() else '"')
 
 
@@ -51,38 +56,42 @@ _SCALARS = (
     ("tag:yaml.org,2002:int", r"[-+]?[0-9]+", "-+0123456789"),
     ("tag:yaml.org,2002:float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", "-+.0123456789"),
 )
-for _tag, _pattern, _first in _SCALARS:
-    for _kind in (_Loader, _Dumper):
-        _kind.add_implicit_resolver(_tag, re.compile(f"^(?:{_pattern})$"), list(_first))
+for _tag, _pattern, _first_characters in _SCALARS:
+    for _class in (_Loader, _Dumper):
+        _class.add_implicit_resolver(_tag, re.compile(f"^(?:{_pattern})$"), list(_first_characters))
 
 
-def _decimal(loader: _Loader, node: yaml.ScalarNode) -> int:
+def _construct_decimal(loader: _Loader, node: yaml.ScalarNode) -> int:
     return int(str(loader.construct_scalar(node)), 10)
 
 
-def _unique_mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: dict[Any, int] = {}
+def _construct_mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+    line_of_key: dict[Any, int] = {}
     for key_node, _ in node.value:
         key, line = loader.construct_object(key_node), key_node.start_mark.line + 1
         where = f"{key_node.start_mark.name}:{line}"
         if not isinstance(key, Hashable):
-            raise ConfigError(f"{where}: a list or mapping is no key; quote a text that begins with a bracket")
-        if key in seen:
-            raise ConfigError(f"{where}: key {key!r} stands already in line {seen[key]}")
-        seen[key] = line
+            raise ConfigError(f"{where}: a list or mapping cannot be a key; quote a text that begins with a bracket")
+        if key in line_of_key:
+            raise ConfigError(f"{where}: key {key!r} is already defined in line {line_of_key[key]}")
+        line_of_key[key] = line
     return dict(loader.construct_mapping(node, deep=True))
 
 
-_Dumper.add_representer(str, _quoted)
-_Loader.add_constructor("tag:yaml.org,2002:int", _decimal)
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
+_Dumper.add_representer(str, _represent_string)
+_Loader.add_constructor("tag:yaml.org,2002:int", _construct_decimal)
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _construct_mapping)
 
 
 def parse_yaml(text: str, where: str) -> Any:
-    """Read YAML 1.2 scalars, lists and mappings.
+    """Parse YAML with 1.2 scalars, lists and mappings.
+
+    Args:
+        text: the YAML.
+        where: the file name or key, for messages.
 
     Raises:
-        ConfigError: the text is no YAML, or a key stands twice; the message names ``where`` and the line.
+        ConfigError: the text is not valid YAML or repeats a key; the message gives ``where`` and the line.
     """
     try:
         loader = _Loader(text)
@@ -100,7 +109,7 @@ def read(path: Path) -> dict[str, Any]:
     """Read a configuration file as a plain mapping.
 
     Raises:
-        ConfigError: no such file (with the nearest one), no UTF-8, or it holds no mapping.
+        ConfigError: there is no such file (the nearest name is suggested), it is not UTF-8, or it is not a mapping.
     """
     if not path.is_file():
         raise ConfigError(f"{path}: no such configuration file{_nearest_file(path)}")
@@ -115,23 +124,23 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def _nearest_file(path: Path) -> str:
-    there = [str(found) for folder in {path.parent, Path("configs")} for found in sorted(folder.glob("*.yaml"))]
-    same = [f"; did you mean {found!r}?" for found in there if Path(found).stem == path.name]
-    return did_you_mean(str(path), there) or "".join(same[:1])
+    candidates = [str(file) for folder in {path.parent, Path("configs")} for file in sorted(folder.glob("*.yaml"))]
+    same_stem = [f"; did you mean {name!r}?" for name in candidates if Path(name).stem == path.name]
+    return did_you_mean(str(path), candidates) or "".join(same_stem[:1])
 
 
 def override(tree: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
-    """Return a copy of ``tree`` with each ``KEY=VALUE`` laid over it; the value is read as YAML.
+    """Return a copy of ``tree`` with each ``KEY=VALUE`` applied; the value is parsed as YAML.
 
     Raises:
-        ConfigError: an override without ``=``, or a dotted key that goes through a value that is no section.
+        ConfigError: an override has no ``=``, or its dotted key passes through a value that is not a section.
     """
     merged = _copy(tree)
     for item in overrides:
         key, equals, value = item.partition("=")
         if not equals or not key:
             raise ConfigError(f"{item!r}: expected KEY=VALUE, for example training.epochs=3")
-        _put(merged, key, parse_yaml(value, key))
+        _set(merged, key, parse_yaml(value, key))
     return merged
 
 
@@ -139,7 +148,7 @@ def _copy(tree: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _copy(value) if isinstance(value, Mapping) else value for key, value in tree.items()}
 
 
-def _put(tree: dict[str, Any], dotted: str, value: Any) -> None:
+def _set(tree: dict[str, Any], dotted: str, value: Any) -> None:
     *parents, last = dotted.split(".")
     for depth, name in enumerate(parents, start=1):
         if tree.get(name) is None:
@@ -153,29 +162,30 @@ def _put(tree: dict[str, Any], dotted: str, value: Any) -> None:
 def validate(
     tree: Mapping[str, Any], schema: type[S], where: str, choices: Mapping[str, Iterable[str]] | None = None
 ) -> S:
-    """Turn a mapping into the frozen model ``schema``, collecting every mistake.
+    """Validate a mapping as the frozen model ``schema``; all mistakes are collected before an error is raised.
 
     Args:
         tree: the merged configuration.
-        schema: the model of the whole configuration, whose section models the task owns.
-        where: the file's name, for messages.
-        choices: for a dotted key, the names that it may take.
+        schema: the model of the whole configuration; the task defines its sections.
+        where: the file name, for messages.
+        choices: the allowed names for a dotted key.
 
     Raises:
         ConfigError: one line for each unknown or missing key, wrong type or bad choice, with the nearest right name.
     """
+    tree = schema.upgrade(tree)
     problems = list(_bad_choices(tree, choices or {}))
     try:
         config = schema.model_validate_json(json.dumps(tree, default=os.fspath))
     except ValidationError as error:
         problems += [_explain(detail, schema) for detail in error.errors()]
-        raise ConfigError(_listing(where, problems)) from None
+        raise ConfigError(_format_problems(where, problems)) from None
     if problems:
-        raise ConfigError(_listing(where, problems))
+        raise ConfigError(_format_problems(where, problems))
     return config
 
 
-def _listing(where: str, problems: Sequence[str]) -> str:
+def _format_problems(where: str, problems: Sequence[str]) -> str:
     return "\n".join(
         [f"{where}: {len(problems)} problem{'s' * (len(problems) > 1)}", *(f"  {line}" for line in problems)]
     )
@@ -183,9 +193,9 @@ def _listing(where: str, problems: Sequence[str]) -> str:
 
 def _bad_choices(tree: Mapping[str, Any], choices: Mapping[str, Iterable[str]]) -> Iterator[str]:
     for dotted, names in choices.items():
-        found, allowed = _get(tree, dotted), sorted(names)
-        if isinstance(found, str) and found not in allowed:
-            yield f"{dotted}: {found!r} is unknown{did_you_mean(found, allowed)} (one of {', '.join(allowed)})"
+        value, allowed = _get(tree, dotted), sorted(names)
+        if isinstance(value, str) and value not in allowed:
+            yield f"{dotted}: {value!r} is unknown{did_you_mean(value, allowed)} (one of {', '.join(allowed)})"
 
 
 def _get(tree: Any, dotted: str) -> Any:
@@ -198,7 +208,7 @@ def _explain(detail: ErrorDetails, schema: type[Section]) -> str:
     path = ".".join(str(part) for part in detail["loc"])
     if detail["type"] == "extra_forbidden":
         *parents, last = [str(part) for part in detail["loc"]]
-        return f"{path}: unknown key{did_you_mean(last, _keys(schema, parents)) or _elsewhere(schema, last)}"
+        return f"{path}: unknown key{did_you_mean(last, _keys(schema, parents)) or _section_hint(schema, last)}"
     if detail["type"] == "missing":
         return f"{path}: missing"
     message = detail["msg"][0].lower() + detail["msg"][1:]
@@ -217,8 +227,8 @@ def _keys(schema: type[BaseModel], parents: Sequence[str]) -> list[str]:
     return list(schema.model_fields)
 
 
-def _elsewhere(schema: type[BaseModel], key: str) -> str:
-    """Return the hint for a key that belongs into a section: ``epochs`` for ``training.epochs``."""
+def _section_hint(schema: type[BaseModel], key: str) -> str:
+    """Return a hint for a key that lacks its section, such as ``epochs`` instead of ``training.epochs``."""
     for name in schema.model_fields:
         if key in _keys(schema, [name]):
             return f"; did you mean '{name}.{key}'?"
@@ -226,27 +236,27 @@ def _elsewhere(schema: type[BaseModel], key: str) -> str:
 
 
 def dump(config: Section) -> str:
-    """Write a configuration as YAML that loads back equal."""
+    """Return a configuration as YAML; loading it gives an equal configuration."""
     return str(yaml.dump(config.model_dump(mode="json"), Dumper=_Dumper, allow_unicode=True, sort_keys=False))
 
 
-def differences(old: Section, new: Section) -> list[str]:
-    """Return ``key: old -> new`` for every dotted key in which two configurations differ."""
-    before, after = (dict(flat(config.model_dump(mode="json"))) for config in (old, new))
+def list_differences(old: Section, new: Section) -> list[str]:
+    """Return ``key: old -> new`` for every dotted key whose values differ."""
+    before, after = (dict(flatten(config.model_dump(mode="json"))) for config in (old, new))
     keys = [*before, *(key for key in after if key not in before)]
     return [f"{key}: {before.get(key)!r} -> {after.get(key)!r}" for key in keys if before.get(key) != after.get(key)]
 
 
-def flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the values of nested mappings by their dotted keys; a mapping without any has none."""
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield ``(dotted key, value)`` for every value of nested mappings; an empty mapping yields nothing."""
     for key, value in tree.items():
         if isinstance(value, Mapping):
-            yield from flat(value, f"{prefix}{key}.")
+            yield from flatten(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
 
 
-def inline(value: Any) -> str:
-    """Write a value as YAML in one line, as KEY=VALUE takes it."""
+def dump_inline(value: Any) -> str:
+    """Return a value as YAML on one line, as the VALUE of KEY=VALUE."""
     line = json.dumps(value, ensure_ascii=False, default=os.fspath)
-    return _NO_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
+    return _NOT_PLAIN_YAML.sub(lambda match: f"\\u{ord(match[0]):04x}", line)

@@ -1,4 +1,4 @@
-"""The errors that a user can cause and mend, and the nearest right name for what was mistyped."""
+"""Errors that a user can cause and fix, and helpers for their messages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 
 class UserError(Exception):
-    """A mistake of the user's: the message says what, where, what was found and what was expected."""
+    """A mistake by the user. The message says what is wrong, where, what was found and what was expected."""
 
 
 class ConfigError(UserError):
@@ -32,24 +32,24 @@ def did_you_mean(name: str, choices: Iterable[str]) -> str:
     return f"; did you mean {nearest[0]!r}?" if nearest else ""
 
 
-def some_of(names: Sequence[str], most: int = 20) -> str:
-    """Return names as a list for people, the middle of a long one left out."""
-    if len(names) <= most:
+def join_names(names: Sequence[str], max_shown: int = 20) -> str:
+    """Join names with commas; of a long list, show only the first half of ``max_shown`` and the last name."""
+    if len(names) <= max_shown:
         return ", ".join(names)
-    return f"{', '.join(names[: most // 2])}, …, {names[-1]}"
+    return f"{', '.join(names[: max_shown // 2])}, …, {names[-1]}"
 
 
 class RunStopped(Exception):  # noqa: N818
-    """A training run that ended before its end, with the exit code that says why."""
+    """A training run that stopped early; ``exit_code`` says why."""
 
     exit_code = 1
 
 
 class Interrupted(RunStopped):
-    """The run was told to stop; its checkpoint is written and training again goes on from it."""
+    """The run was asked to stop. Its checkpoint is saved; training the run again resumes from it."""
 
     exit_code = 75
 
 
 class NonFiniteError(RunStopped):
-    """A loss or gradient that is not finite; the weights are those before the step."""
+    """A loss or gradient is not finite. The weights are still those from before the step."""

@@ -1,4 +1,4 @@
-"""Write files and folders whole or not at all; name what stands beside a path that is not there."""
+"""Atomic writes of files and folders, checksums, and JSON lines."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from typing import Any
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file as `write_bytes` does, in UTF-8."""
+    """Write a text file in UTF-8, atomically as `write_bytes` does."""
     write_bytes(path, text.encode("utf-8"))
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file through a temporary one beside it, synced to disk before it takes the name.
+    """Write a file atomically: to a temporary file in the same folder, synced to disk and then renamed.
 
-    What is there and is no plain file (a link, a pipe, /dev/stdout) is written to, not replaced.
+    An existing path that is not a regular file (a link, a pipe, /dev/stdout) is written to, not replaced.
     """
     if path.is_symlink() or (path.exists() and not path.is_file()):
         path.write_bytes(content)
@@ -40,15 +40,15 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a value as readable JSON, whole or not at all."""
+    """Write a value as indented JSON, atomically."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
 @contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path whose file takes the place of ``path`` once the block has ended well.
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Yield the path of a temporary file that replaces ``path`` when the block succeeds.
 
-    Several processes may write the same file at once: each has its own temporary one, and the last stays.
+    Several processes may write the same file at once: each has its own temporary file, and the last one wins.
     """
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     os.close(descriptor)
@@ -63,8 +63,8 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def readable_as_usual(path: Path) -> Iterator[None]:
-    """Give the file that the block writes the mode of any new file: safetensors makes one for its owner alone."""
+def default_file_mode(path: Path) -> Iterator[None]:
+    """Give the file that the block writes the default mode; safetensors would make it readable by its owner only."""
     path.touch()
     mode = stat.S_IMODE(path.stat().st_mode)
     yield
@@ -72,10 +72,10 @@ def readable_as_usual(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder that takes the place of ``path`` once the block has ended well.
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder that replaces ``path`` when the block succeeds.
 
-    An older folder of that name is kept until then; nothing is left behind when the block raises.
+    An existing folder at ``path`` is kept until then. If the block raises, the temporary folder is removed.
     """
     temporary, old = path.with_name(f".{path.name}.tmp"), path.with_name(f".{path.name}.old")
     if old.exists() and not path.exists():  # a crash between the two renames below
@@ -105,23 +105,23 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def beside(path: Path, *, folders: bool = False) -> list[str]:
-    """Return what stands in the folder of a path, or of that the folders alone: what a mistyped path may have meant."""
-    return [str(found) for found in path.parent.glob("*") if not folders or found.is_dir()]
+def list_siblings(path: Path, *, folders_only: bool = False) -> list[str]:
+    """Return the paths in the folder of ``path``: the candidates for what a mistyped path may have meant."""
+    return [str(entry) for entry in path.parent.glob("*") if not folders_only or entry.is_dir()]
 
 
 def sha256(path: Path) -> str:
-    """Return the hexadecimal SHA-256 of a file, read in pieces."""
+    """Return the hexadecimal SHA-256 of a file, read in chunks of 1 MiB."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
     return digest.hexdigest()
 
 
 def copy_folder(source: Path, target: Path) -> None:
-    """Make ``target`` a copy of ``source``, whole or not at all; files are linked where the file system can."""
-    with whole_folder(target) as temporary:
+    """Copy a folder atomically, replacing ``target``; files become hard links where the file system allows them."""
+    with atomic_folder(target) as temporary:
         shutil.copytree(source, temporary, copy_function=_link_or_copy, dirs_exist_ok=True)
 
 
@@ -133,15 +133,15 @@ def _link_or_copy(source: str, target: str) -> None:
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the objects in a file of JSON lines; none when it is not there.
+    """Return the objects of a JSON-lines file; an empty list if there is no such file.
 
-    A line that holds no object, such as the last one of a file that is being written, is left out.
+    Lines that are not JSON objects are skipped, such as the last line of a file that is still being written.
     """
     if not path.is_file():
         return []
     with path.open(encoding="utf-8", errors="replace") as lines:
-        found = [_json_object(line) for line in lines]
-    return [value for value in found if value is not None]
+        values = [_json_object(line) for line in lines]
+    return [value for value in values if value is not None]
 
 
 def _json_object(line: str) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Process set-up that must precede ``import paddle``: CPU threads and dispatch; then device and seeds."""
+"""Process set-up: CPU threads and MKL dispatch (before ``import paddle``), then device and determinism."""
 
 from __future__ import annotations
 
@@ -21,60 +21,62 @@ from typing import Any
 from paddle_tasks.errors import SetupError, UserError
 
 CGROUP = Path("/sys/fs/cgroup")
-_TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # of glibc's malloc.h
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # mallopt parameters from glibc's malloc.h
 
-_recorded: dict[str, str] = {}
+prepared_variables: dict[str, str] = {}
+"""The environment variables as `prepare` left them; empty before its first call."""
 
 
 def usable_cores() -> int:
-    """Return how many cores this process may keep busy: its affinity, or its container's quota when that is less."""
+    """Return how many cores this process may use: the smaller of its CPU affinity and its container's quota."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return math.ceil(min(cores, _cpu_quota()))
 
 
 def _cpu_quota() -> float:
-    """Return the cores that the control group grants, infinite when it sets no limit."""
+    """Return the CPU quota of the control group in cores; infinite without a limit."""
     for files in (["cpu.max"], ["cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"]):  # version 2, version 1
         try:
             quota, period = " ".join((CGROUP / file).read_text(encoding="ascii") for file in files).split()
         except (OSError, ValueError):
             continue
-        return int(quota) / int(period) if quota.isdigit() else math.inf  # no limit is "max" resp. "-1"
+        return int(quota) / int(period) if quota.isdigit() else math.inf  # "max" or "-1" means no limit
     return math.inf
 
 
 @cache
 def is_amd() -> bool:
-    """Tell whether the processor is AMD's, where Paddle's MKL takes a slow path unless it is told otherwise."""
+    """Return whether the CPU is from AMD; there Paddle's MKL needs MKL_DEBUG_CPU_TYPE=5 to use its fast code path."""
     cpuinfo = Path("/proc/cpuinfo")
     return cpuinfo.exists() and "AuthenticAMD" in cpuinfo.read_text(encoding="utf-8", errors="replace")
 
 
-def threads() -> int:
-    """Return the number of CPU threads for one process: PADDLE_TASKS_THREADS, or its part of the usable cores.
+def thread_count() -> int:
+    """Return the number of CPU threads for this process: PADDLE_TASKS_THREADS, or its share of the usable cores.
 
     Raises:
         UserError: PADDLE_TASKS_THREADS is not a whole number above 0.
     """
-    asked = os.environ.get("PADDLE_TASKS_THREADS", "")
-    if not asked:
-        return _own_cores()
-    if not asked.isdecimal() or int(asked) < 1:
-        raise UserError(f"PADDLE_TASKS_THREADS={asked!r}: expected a whole number above 0")
-    return int(asked)
+    requested = os.environ.get("PADDLE_TASKS_THREADS", "")
+    if not requested:
+        return _cores_per_process()
+    if not requested.isdecimal() or int(requested) < 1:
+        raise UserError(f"PADDLE_TASKS_THREADS={requested!r}: expected a whole number above 0")
+    return int(requested)
 
 
-def processes_here() -> int:
-    """Return how many processes of this run `paddle.distributed.launch` has started on this machine; 1 without it."""
+def _local_process_count() -> int:
+    """Return how many processes of this run `paddle.distributed.launch` started on this machine; 1 without it."""
     if size := os.environ.get("PADDLE_LOCAL_SIZE"):
         return int(size)
-    hosts = [place.partition(":")[0] for place in os.environ.get("PADDLE_TRAINER_ENDPOINTS", "").split(",")]
-    own = os.environ.get("PADDLE_CURRENT_ENDPOINT", "").partition(":")[0]
-    return max(1, hosts.count(own))  # with its --backend option
+    # With its --backend option, the launcher sets the endpoints instead.
+    hosts = [endpoint.partition(":")[0] for endpoint in os.environ.get("PADDLE_TRAINER_ENDPOINTS", "").split(",")]
+    this_host = os.environ.get("PADDLE_CURRENT_ENDPOINT", "").partition(":")[0]
+    return max(1, hosts.count(this_host))
 
 
-def _own_cores() -> int:
-    return max(1, usable_cores() // processes_here())
+def _cores_per_process() -> int:
+    return max(1, usable_cores() // _local_process_count())
 
 
 def _is_launched() -> bool:
@@ -82,79 +84,82 @@ def _is_launched() -> bool:
 
 
 def prepare() -> None:
-    """Set the environment variables that make Paddle fast on a CPU, where they are unset; once per process.
+    """Set the environment variables that make Paddle fast on a CPU, unless they are set; once per process.
 
-    Paddle fixes OMP_NUM_THREADS to 1 when it is imported without one, and its MKL looks at MKL_DEBUG_CPU_TYPE
-    when it is loaded; so a Paddle that is there already keeps its speed, and a warning says so.
+    This must happen before Paddle is imported: Paddle sets OMP_NUM_THREADS to 1 if it is unset, and its MKL reads
+    MKL_DEBUG_CPU_TYPE while loading. If Paddle is already loaded, only its threads can be set, and a warning says so.
     """
-    if _recorded:
+    if prepared_variables:
         return
     paddle = sys.modules.get("paddle")
-    # A loaded Paddle has written OMP_NUM_THREADS=1 itself, unless the variable was set, and so has the launcher's.
-    writes_one = (paddle or _is_launched()) and os.environ.get("OMP_NUM_THREADS") == "1"
-    replaces = os.environ.get("PADDLE_TASKS_THREADS") or writes_one
+    # A loaded Paddle, here or in the launcher, may have set OMP_NUM_THREADS=1 itself: that is not the user's choice.
+    is_paddles_default = (paddle or _is_launched()) and os.environ.get("OMP_NUM_THREADS") == "1"
+    replaces = os.environ.get("PADDLE_TASKS_THREADS") or is_paddles_default
     if replaces or not os.environ.get("OMP_NUM_THREADS"):
-        os.environ["OMP_NUM_THREADS"] = str(_threads_or_all())
+        os.environ["OMP_NUM_THREADS"] = str(_thread_count_or_default())
     if paddle:
-        _adjust(paddle)
+        _set_threads_of_loaded(paddle)
     elif is_amd():
         os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")
     _keep_freed_memory()
     names = ("OMP_NUM_THREADS", "MKL_DEBUG_CPU_TYPE")
-    _recorded.update({name: os.environ[name] for name in names if name in os.environ})
+    prepared_variables.update({name: os.environ[name] for name in names if name in os.environ})
 
 
 def _keep_freed_memory() -> None:
-    """Have the C library keep the memory of freed tensors for the next ones.
+    """Make the C library reuse the memory of freed tensors.
 
-    As it comes it takes each large tensor from the system, which fills it with zeros page by page, and gives it back:
-    a product of 3,520 x 256 by 256 x 1,024 takes 14 ms so, and 9 ms with memory that is there already.
+    By default it takes the memory of each large tensor from the system, which zeroes it page by page, and returns it
+    afterwards. A product of 3,520 x 256 by 256 x 1,024 then takes 14 ms, and 9 ms with reused memory.
     """
-    with contextlib.suppress(OSError, AttributeError, TypeError):  # not every C library has it
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # not every C library has mallopt
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_MMAP_MAX, 0)
         mallopt(_TRIM_THRESHOLD, 2**31 - 1)
 
 
-def _threads_or_all() -> int:
-    """Return `threads`, or every usable core when they cannot be told: `import_paddle` says why, an import must not."""
+def _thread_count_or_default() -> int:
+    """Return `thread_count`, ignoring a wrong PADDLE_TASKS_THREADS: importing the package must not fail.
+
+    `import_paddle` reports the mistake.
+    """
     try:
-        return threads()
+        return thread_count()
     except UserError:
-        return _own_cores()
+        return _cores_per_process()
 
 
-def _adjust(paddle: Any) -> None:
-    paddle.base.core.set_num_threads(_n_threads(os.environ["OMP_NUM_THREADS"]))
+def _set_threads_of_loaded(paddle: Any) -> None:
+    paddle.base.core.set_num_threads(_parse_thread_count(os.environ["OMP_NUM_THREADS"]))
     warnings.warn(
-        "paddle was imported before paddle_tasks: threads are set, but the CPU dispatch stays as it was; "
-        "import paddle_tasks first for the full speed",
+        "paddle was imported before paddle_tasks: its threads are set, but its CPU dispatch cannot be changed; "
+        "import paddle_tasks first for full speed",
         stacklevel=4,
     )
 
 
-def _n_threads(variable: str) -> int:
-    """Return the number in OMP_NUM_THREADS, of which OpenMP allows a list such as ``4,2``; 1 when there is none."""
-    found = re.match(r"\s*([0-9]+)", variable)
-    return int(found[1]) if found else 1
+def _parse_thread_count(variable: str) -> int:
+    """Return the first number in OMP_NUM_THREADS, which may be a list such as ``4,2``; 1 without a number."""
+    match = re.match(r"\s*([0-9]+)", variable)
+    return int(match[1]) if match else 1
 
 
 def child_environment() -> dict[str, str]:
-    """Return the environment for a child process: this one's, with what `prepare` recorded.
+    """Return the environment for a child process: this process's, with the variables as `prepare` set them.
 
-    Importing Paddle rewrites OMP_NUM_THREADS, so a child would otherwise inherit what it left.
+    Without that, a child would inherit the OMP_NUM_THREADS that importing Paddle has overwritten.
     """
-    return {**os.environ, **_recorded}
+    return {**os.environ, **prepared_variables}
 
 
 def import_paddle() -> Any:
-    """Import Paddle and PaddleNLP without their notes on threads, compilers and setuptools, and return Paddle.
+    """Import Paddle and PaddleNLP without their warnings about threads, compilers and setuptools; return Paddle.
 
     Raises:
         SetupError: one of them is missing or cannot be imported.
-        UserError: PADDLE_TASKS_THREADS is no number of threads.
+        UserError: PADDLE_TASKS_THREADS is not a whole number above 0.
     """
-    threads()
+    thread_count()
     with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")
         try:
@@ -168,12 +173,15 @@ def import_paddle() -> Any:
 
 
 def _is_ctrl_c(error: BaseException | None) -> bool:
-    """Tell whether an import failed because of Ctrl-C, which compiled modules turn into an ImportError."""
+    """Return whether an import failed because of Ctrl-C, which compiled modules turn into an ImportError."""
     return error is not None and (isinstance(error, KeyboardInterrupt) or _is_ctrl_c(error.__cause__))
 
 
-def use_device(asked: str) -> str:
-    """Make ``auto``, ``cpu``, ``gpu`` or ``gpu:N`` Paddle's device and return its name.
+def use_device(requested: str) -> str:
+    """Set Paddle's device and return its name.
+
+    Args:
+        requested: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``; ``auto`` is a GPU if Paddle sees one.
 
     Raises:
         SetupError: the name is unknown, or there is no such GPU.
@@ -181,37 +189,36 @@ def use_device(asked: str) -> str:
     paddle = import_paddle()
     n_gpus = paddle.device.cuda.device_count() if paddle.is_compiled_with_cuda() else 0
     if _is_launched():
-        asked = _launched_device(asked, n_gpus)
-    if asked == "auto":
-        asked = "gpu" if n_gpus else "cpu"
-    if not re.fullmatch(r"cpu|gpu(:[0-9]+)?", asked):
-        raise SetupError(f"--device {asked}: expected auto, cpu, gpu or gpu:N")
-    if asked != "cpu" and int(asked.removeprefix("gpu").removeprefix(":") or 0) >= n_gpus:
-        raise SetupError(f"--device {asked}: Paddle sees {n_gpus} GPUs; run `paddle-tasks doctor`")
-    paddle.device.set_device(asked)
-    return asked
+        requested = _launched_device(requested, n_gpus)
+    device = ("gpu" if n_gpus else "cpu") if requested == "auto" else requested
+    if not re.fullmatch(r"cpu|gpu(:[0-9]+)?", device):
+        raise SetupError(f"--device {device}: expected auto, cpu, gpu or gpu:N")
+    if device != "cpu" and int(device.removeprefix("gpu").removeprefix(":") or 0) >= n_gpus:
+        raise SetupError(f"--device {device}: Paddle sees {n_gpus} GPUs; run `paddle-tasks doctor`")
+    paddle.device.set_device(device)
+    return device
 
 
-def _launched_device(asked: str, n_gpus: int) -> str:
-    """Return the kind of device that the launcher's processes speak over; of the GPUs Paddle takes this one's."""
+def _launched_device(requested: str, n_gpus: int) -> str:
+    """Return ``gpu`` or ``cpu`` for a process of the launcher; Paddle itself picks the GPU assigned to the process."""
     kind = "gpu" if n_gpus and os.environ.get("PADDLE_DISTRI_BACKEND") != "gloo" else "cpu"
-    if asked not in ("auto", kind):
+    if requested not in ("auto", kind):
         raise SetupError(
-            f"--device {asked}: the launcher gives each process its device, a {kind} here; leave --device out and "
-            "choose with the launcher's --devices (GPUs) or --backend gloo (CPU)"
+            f"--device {requested}: the launcher assigns each process its device (here: {kind}); leave out --device "
+            "and choose with the launcher's --devices (GPUs) or --backend gloo (CPU)"
         )
     return kind
 
 
 def make_deterministic() -> None:
-    """Have a GPU choose algorithms that give the same bits every time; on a CPU they do anyhow."""
+    """Select deterministic GPU algorithms; on a CPU, results are deterministic anyway."""
     paddle = import_paddle()
     if paddle.is_compiled_with_cuda():
         paddle.set_flags({"FLAGS_cudnn_deterministic": True, "FLAGS_embedding_deterministic": 1})
 
 
-def environment(device: str) -> dict[str, Any]:
-    """Return what a figure depends on besides its configuration: versions, device, threads, git commit."""
+def describe_environment(device: str) -> dict[str, Any]:
+    """Return what a result depends on apart from its configuration: versions, device, threads and git commit."""
     packages = (
         "paddle_tasks",
         "paddlepaddle",
@@ -228,8 +235,8 @@ def environment(device: str) -> dict[str, Any]:
         "versions": versions,
         "platform": platform.platform(),
         "device": device,
-        "threads": _n_threads(_recorded["OMP_NUM_THREADS"]),
-        "cpu_dispatch": _recorded.get("MKL_DEBUG_CPU_TYPE", "default"),
+        "threads": _parse_thread_count(prepared_variables["OMP_NUM_THREADS"]),
+        "cpu_dispatch": prepared_variables.get("MKL_DEBUG_CPU_TYPE", "default"),
         "git_commit": _git_commit(),
     }
 
@@ -242,7 +249,7 @@ def _version(package: str) -> str | None:
 
 
 def _git_commit() -> str | None:
-    """Return the commit of the checkout that this package runs from, with ``+`` when it was changed since."""
+    """Return the commit of the checkout this package runs from, with ``+`` appended if tracked files have changed."""
     root = Path(__file__).parent.parent
     if not (root / ".git").exists():
         return None

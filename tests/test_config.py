@@ -1,4 +1,4 @@
-"""Configuration: YAML 1.2 scalars, overrides, every mistake at once, and what is written loads back equal."""
+"""Configuration: YAML 1.2 scalars, overrides, all mistakes in one error, and dumps that load back equal."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paddle_tasks import config, tasks
-from paddle_tasks.config import Section, differences, dump, inline, override, parse_yaml, read, validate
+from paddle_tasks.config import Section, dump, dump_inline, list_differences, override, parse_yaml, read, validate
 from paddle_tasks.data.tables.section import DataSection
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.workflows.train import load_config
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
-# Texts that some reader of YAML takes for a number, a truth value, a date, nothing, or a line break.
+# Texts that some YAML reader takes for a number, a boolean, a date, null, or a line break.
 TRAPS = ["1e5", "010", "089", ".5e3", "+.5", "no", "on", "true", "~", "", "null", "0x1F", "1_000", "2026-11-21", "<<"]
 TRAPS += ["a\x85b", "\u2028", "\ufeff", "\x7f", "😀", "a\nb\n", " x", "- a", "a: b", "#x", "{x", "'", '"', "1:30", "="]
 TEXTS = st.one_of(st.sampled_from(TRAPS), st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
@@ -85,12 +85,12 @@ def problems(tree: dict[str, Any], **choices: list[str]) -> list[str]:
     ],
 )
 def test_scalars_are_those_of_yaml_1_2(text, value):
-    found = parse_yaml(text, "x")
-    assert found == value
-    assert type(found) is type(value)
+    parsed = parse_yaml(text, "x")
+    assert parsed == value
+    assert type(parsed) is type(value)
 
 
-def test_pyyaml_alone_would_read_them_wrong():
+def test_plain_pyyaml_reads_them_wrong():
     assert yaml.safe_load("[1e-5, no, 010]") == ["1e-5", False, 8]
 
 
@@ -106,17 +106,17 @@ def test_an_integer_is_a_rate_too():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: 1\nb:\n  c: 1\n  d: 2\n  c: 3\n", "5: key 'c' stands already in line 3"),
-        ("a: 1\na: 1\n", "2: key 'a' stands already in line 1"),
+        ("a: 1\nb:\n  c: 1\n  d: 2\n  c: 3\n", "5: key 'c' is already defined in line 3"),
+        ("a: 1\na: 1\n", "2: key 'a' is already defined in line 1"),
         ("a: 1\nb: [1\n", "3: not valid YAML"),
         ("a: 1\n\tb: 2\n", "2: not valid YAML"),
-        ("run_dir:\n  {{ name }}\n", "2: a list or mapping is no key"),
+        ("run_dir:\n  {{ name }}\n", "2: a list or mapping cannot be a key"),
         ("a: 1\nb: \x07\n", "2: not valid YAML: the character U+0007"),
         ("a: !!python/object:os.system {}\n", "1: not valid YAML"),
         ("a: 1\n---\nb: 2\n", "2: not valid YAML"),
     ],
 )
-def test_what_is_no_yaml_is_named_with_its_line(tmp_path, text, message):
+def test_invalid_yaml_is_reported_with_its_line(tmp_path, text, message):
     path = tmp_path / "x.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError) as raised:
@@ -151,7 +151,7 @@ def test_the_nearest_file_is_named(monkeypatch, name):
 # ---- overrides
 
 
-def test_key_and_value_part_at_the_first_equals_sign():
+def test_an_override_is_split_at_the_first_equals_sign():
     merged = override({}, ["a.b=x=y", "a.c==", "d=", "e=[1, {f: 1e-3}]"])
     assert merged == {"a": {"b": "x=y", "c": "="}, "d": None, "e": [1, {"f": 1e-3}]}
 
@@ -163,7 +163,7 @@ def test_overriding_changes_a_copy():
 
 
 @pytest.mark.parametrize("item", ["training.epochs", "=3", ""])
-def test_what_is_no_assignment_is_refused(item):
+def test_an_override_without_key_or_equals_sign_is_refused(item):
     with pytest.raises(ConfigError, match="expected KEY=VALUE"):
         override({}, [item])
 
@@ -208,9 +208,8 @@ def test_a_key_outside_its_section_is_found():
 
 def test_a_bad_choice_alone_is_enough():
     assert len(problems({"task": "t", "data": {"kind": "linear"}}, data__kind=["cosine"])) == 2
-    assert (
-        validate({"task": "t"}, Whole, "x", {"data.kind": ["cosine"]}).data.kind == "linear"
-    )  # names are not looked at
+    # Only keys that are given are checked, not defaults.
+    assert validate({"task": "t"}, Whole, "x", {"data.kind": ["cosine"]}).data.kind == "linear"
 
 
 @pytest.mark.parametrize(
@@ -226,17 +225,17 @@ def test_a_bad_choice_alone_is_enough():
         ("task=null", r"task: missing \(one of "),
     ],
 )
-def test_a_run_names_what_is_wrong(setting, message):
+def test_a_run_reports_what_is_wrong(setting, message):
     with pytest.raises(ConfigError, match=message):
         load_config(ROOT / "configs/sentiment.yaml", [setting])
 
 
-def test_numbers_are_taken_as_names_of_labels():
+def test_numbers_are_accepted_as_label_names():
     labels = {"train": "a", "dev": "b", "labels": parse_yaml("[0, 1, -1, 0_5, good]", "x")}
     assert validate(labels, DataSection, "x").labels == ("0", "1", "-1", "0_5", "good")
 
 
-# ---- what is written loads back
+# ---- dumps load back equal
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: str(path.relative_to(ROOT / "configs")))
@@ -245,7 +244,7 @@ def test_every_configuration_loads_and_dumps_back_equal(path):
     again = parse_yaml(dump(merged), "dump")
     schema = tasks.find(merged.task).Config
     assert validate(again, schema, "dump") == merged
-    assert differences(merged, validate(again, schema, "dump")) == []
+    assert list_differences(merged, validate(again, schema, "dump")) == []
 
 
 def test_there_are_configurations():
@@ -259,34 +258,34 @@ def test_any_value_survives_dump(label, rate, names, columns):
 
 
 @given(VALUES)
-def test_any_value_survives_inline(value):
-    line = inline(value)
+def test_any_value_survives_dump_inline(value):
+    line = dump_inline(value)
     assert "\n" not in line
     assert parse_yaml(line, "x") == value
     assert override({}, [f"a.b={line}"]) == {"a": {"b": value}}
 
 
-def test_plain_yaml_would_not_survive():
+def test_a_dump_by_plain_pyyaml_does_not_load_back():
     whole = Whole(task="1e5", data=Part(label="089"))
     with pytest.raises(ConfigError, match="2 problems"):
         validate(parse_yaml(yaml.safe_dump(whole.model_dump(mode="json")), "x"), Whole, "x")
 
 
-def test_other_readers_take_the_same_from_a_dump():
+def test_other_readers_read_the_same_values_from_a_dump():
     whole = Whole(task="t", data=Part(label="no", names=("1e5", "010", "true"), rate=1e-5))
     assert yaml.safe_load(dump(whole)) == whole.model_dump(mode="json")
 
 
 def test_paths_are_texts(tmp_path):
-    assert parse_yaml(inline({"run_dir": tmp_path}), "x") == {"run_dir": str(tmp_path)}
+    assert parse_yaml(dump_inline({"run_dir": tmp_path}), "x") == {"run_dir": str(tmp_path)}
     assert validate({"task": tmp_path}, Whole, "x").task == str(tmp_path)
 
 
 def test_differences_are_listed_by_dotted_key():
     old = Whole(task="a", data=Part(columns={"text": 0}))
     new = Whole(task="b", data=Part(steps=2, columns={"text": 1, "label": 0}))
-    assert differences(old, old) == []
-    assert differences(old, new) == [
+    assert list_differences(old, old) == []
+    assert list_differences(old, new) == [
         "task: 'a' -> 'b'",
         "data.steps: 1 -> 2",
         "data.columns.text: 0 -> 1",

@@ -1,4 +1,4 @@
-"""Files and folders are replaced whole or stay as they were, whenever writing them ends."""
+"""Files and folders are replaced atomically: a failure at any point leaves the old content."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from paddle_tasks.files import beside, copy_folder, sha256, whole_file, whole_folder, write_json, write_text
+from paddle_tasks.files import atomic_file, atomic_folder, copy_folder, list_siblings, sha256, write_json, write_text
 
 
 class CrashError(Exception):
-    """Something ends the writing."""
+    """Interrupts the writing."""
 
 
 def broken(*arguments, **named):
@@ -53,7 +53,7 @@ def test_a_file_stays_as_it_was_when_writing_fails(tmp_path, monkeypatch, stage,
 def test_a_file_written_in_a_block_takes_its_place_at_the_end(tmp_path, old):
     if old:
         (tmp_path / "file").write_text(old)
-    with whole_file(tmp_path / "file") as temporary:
+    with atomic_file(tmp_path / "file") as temporary:
         temporary.write_text("new")
         assert contents(tmp_path).get("file") == old
     assert contents(tmp_path) == {"file": "new"}
@@ -68,7 +68,7 @@ def test_a_block_that_fails_leaves_the_old_file(tmp_path, monkeypatch, stage, ol
         monkeypatch.setattr(*stage, broken)
 
     def write():
-        with whole_file(tmp_path / "file") as temporary:
+        with atomic_file(tmp_path / "file") as temporary:
             temporary.write_text("new")
             broken() if stage is None else None
 
@@ -77,8 +77,8 @@ def test_a_block_that_fails_leaves_the_old_file(tmp_path, monkeypatch, stage, ol
     assert contents(tmp_path) == ({"file": old} if old else {})
 
 
-def test_two_may_write_the_same_file_at_once(tmp_path):
-    with whole_file(tmp_path / "file") as first, whole_file(tmp_path / "file") as second:
+def test_two_processes_may_write_the_same_file_at_once(tmp_path):
+    with atomic_file(tmp_path / "file") as first, atomic_file(tmp_path / "file") as second:
         first.write_text("one")
         second.write_text("two")
     assert contents(tmp_path) == {"file": "one"}
@@ -95,17 +95,17 @@ def test_the_new_content_is_on_disk_before_it_takes_the_name(tmp_path, monkeypat
     order = []
     for owner, name in ((os, "fsync"), (Path, "replace")):
         original = getattr(owner, name)
-        monkeypatch.setattr(owner, name, noting(order, name, original))
+        monkeypatch.setattr(owner, name, recording_calls(order, name, original))
     write_text(tmp_path / "file", "new")
     assert order == ["fsync", "replace"]
 
 
-def noting(order: list[str], name: str, original: Callable) -> Callable:
-    def noted(*arguments):
+def recording_calls(order: list[str], name: str, original: Callable) -> Callable:
+    def recorded(*arguments):
         order.append(name)
         return original(*arguments)
 
-    return noted
+    return recorded
 
 
 def test_json_is_readable_and_keeps_chinese(tmp_path):
@@ -126,7 +126,7 @@ def test_sha256(tmp_path, size):
 
 
 def make(path: Path, text: str, then: Callable[[], None] = lambda: None) -> None:
-    with whole_folder(path) as temporary:
+    with atomic_folder(path) as temporary:
         (temporary / "inner").mkdir()
         (temporary / "inner/file").write_text(text)
         then()
@@ -141,7 +141,7 @@ def test_a_folder_is_made_with_its_parents_and_replaced_whole(tmp_path):
 
 
 def test_the_folder_appears_when_the_block_ends(tmp_path):
-    with whole_folder(tmp_path / "folder"):
+    with atomic_folder(tmp_path / "folder"):
         assert not (tmp_path / "folder").exists()
     assert (tmp_path / "folder").is_dir()
 
@@ -238,11 +238,11 @@ def test_a_link_is_written_through(tmp_path):
     assert (tmp_path / "target").read_text() == "new"
 
 
-@pytest.mark.parametrize(("folders", "expected"), [(False, ["a/b.tsv", "a/runs"]), (True, ["a/runs"])])
-def test_what_stands_beside_a_path_that_is_not_there(tmp_path, monkeypatch, folders, expected):
+@pytest.mark.parametrize(("folders_only", "expected"), [(False, ["a/b.tsv", "a/runs"]), (True, ["a/runs"])])
+def test_siblings_of_a_missing_path_are_listed(tmp_path, monkeypatch, folders_only, expected):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a/runs/1").mkdir(parents=True)
     (tmp_path / "a/b.tsv").touch()
-    assert sorted(beside(Path("a/x"), folders=folders)) == expected
-    assert beside(Path("nowhere/x"), folders=folders) == []
-    assert beside(Path("a/b.tsv/x"), folders=folders) == []
+    assert sorted(list_siblings(Path("a/x"), folders_only=folders_only)) == expected
+    assert list_siblings(Path("nowhere/x"), folders_only=folders_only) == []
+    assert list_siblings(Path("a/b.tsv/x"), folders_only=folders_only) == []

@@ -1,4 +1,4 @@
-"""The process set-up: what `prepare` sets and leaves, cores and quotas, children, devices, and what is imported."""
+"""The process set-up: environment variables, cores and quotas, child processes, devices, and imports."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ HEAVY = {"paddle", "paddlenlp", "numpy", "typer", "pydantic", "yaml", "rich"}
 
 @pytest.fixture
 def fresh(monkeypatch):
-    """A process in which nothing is set and Paddle is not loaded, on an AMD machine with 6 cores."""
+    """A process without the variables and without Paddle loaded, on an AMD machine with 6 cores."""
     for name in VARIABLES:
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
-    monkeypatch.setattr(runtime, "_recorded", {})
+    monkeypatch.setattr(runtime, "prepared_variables", {})
     monkeypatch.setattr(runtime, "is_amd", lambda: True)
     monkeypatch.setattr(runtime, "usable_cores", lambda: 6)
     monkeypatch.setattr(runtime, "sys", SimpleNamespace(modules={}))
@@ -34,7 +34,7 @@ def fresh(monkeypatch):
 
 @pytest.fixture
 def loaded(fresh):
-    """The same with a Paddle that was loaded before; returns the numbers of threads that it is given."""
+    """The same with Paddle loaded already; returns the thread counts that it is given."""
     numbers: list[int] = []
     core = SimpleNamespace(set_num_threads=numbers.append)
     runtime.sys.modules.update({"paddle": SimpleNamespace(base=SimpleNamespace(core=core))})
@@ -42,7 +42,7 @@ def loaded(fresh):
 
 
 def prepared(**variables: str) -> dict[str, str]:
-    """Prepare with these variables set, and return what is set then."""
+    """Set the variables, call `prepare`, and return the values afterwards."""
     os.environ.update(variables)
     runtime.prepare()
     return {name: os.environ[name] for name in VARIABLES if name in os.environ}
@@ -70,7 +70,7 @@ def prepared(**variables: str) -> dict[str, str]:
 def test_prepare_sets_what_is_unset(before, omp, mkl):
     after = prepared(**before)
     assert (after["OMP_NUM_THREADS"], after["MKL_DEBUG_CPU_TYPE"]) == (omp, mkl)
-    assert runtime._recorded == {"OMP_NUM_THREADS": omp, "MKL_DEBUG_CPU_TYPE": mkl}
+    assert runtime.prepared_variables == {"OMP_NUM_THREADS": omp, "MKL_DEBUG_CPU_TYPE": mkl}
 
 
 def test_the_dispatch_is_for_amd_alone(fresh):
@@ -79,7 +79,7 @@ def test_the_dispatch_is_for_amd_alone(fresh):
 
 
 @pytest.mark.parametrize(("vendor", "amd"), [("AuthenticAMD", True), ("GenuineIntel", False)])
-def test_amd_is_told_by_the_processor(tmp_path, monkeypatch, vendor, amd):
+def test_amd_is_detected_from_cpuinfo(tmp_path, monkeypatch, vendor, amd):
     (tmp_path / "cpuinfo").write_text(f"processor : 0\nvendor_id : {vendor}\n")
     monkeypatch.setattr(runtime, "Path", lambda name: tmp_path / "cpuinfo")
     assert runtime.is_amd.__wrapped__() is amd
@@ -116,7 +116,7 @@ def test_processes_of_one_run_share_the_cores(fresh, launched, before, omp):
 def test_preparing_twice_changes_nothing_more():
     prepared(OMP_NUM_THREADS="3")
     assert prepared(OMP_NUM_THREADS="5")["OMP_NUM_THREADS"] == "5"
-    assert runtime._recorded["OMP_NUM_THREADS"] == "3"
+    assert runtime.prepared_variables["OMP_NUM_THREADS"] == "3"
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_a_loaded_paddle_gets_its_threads_and_one_warning(loaded, before, thread
     assert loaded == [threads]
     assert len(warned) == 1
     assert after["OMP_NUM_THREADS"] == str(threads)
-    assert "MKL_DEBUG_CPU_TYPE" not in after  # it would say what is not so
+    assert "MKL_DEBUG_CPU_TYPE" not in after  # it would have no effect, and `describe_environment` would report it
 
 
 @pytest.mark.parametrize("value", ["many", "0", "-1", "1.5", "²", " 2"])
@@ -161,7 +161,7 @@ def test_a_wrong_number_of_threads_is_named_when_paddle_is_loaded(monkeypatch, v
         ({"cpu/cpu.cfs_quota_us": "300000", "cpu/cpu.cfs_period_us": "100000"}, 3),
     ],
 )
-def test_cores_are_those_that_the_container_grants(tmp_path, monkeypatch, files, cores):
+def test_usable_cores_respect_the_quota_of_the_container(tmp_path, monkeypatch, files, cores):
     for name, content in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(content + "\n")
@@ -213,9 +213,11 @@ def test_the_launcher_gives_each_process_its_device(monkeypatch, n_gpus, backend
         monkeypatch.setenv("PADDLE_DISTRI_BACKEND", backend)
     assert runtime.use_device(asked) == used
     other = "cpu" if used == "gpu" else "gpu:1"
-    with pytest.raises(SetupError, match=f"--device {other}: the launcher gives each process its device, a {used}"):
+    with pytest.raises(
+        SetupError, match=f"--device {other}: the launcher assigns each process its device .here: {used}."
+    ):
         runtime.use_device(other)
-    assert chosen == [used]  # without a number: Paddle takes that of FLAGS_selected_gpus
+    assert chosen == [used]  # without a number: Paddle uses FLAGS_selected_gpus
 
 
 def test_without_a_gpu_there_is_none():
@@ -228,7 +230,7 @@ def test_without_a_gpu_there_is_none():
     ("error", "expected"),
     [(AttributeError("broken"), SetupError), (ImportError("initialization failed"), KeyboardInterrupt)],
 )
-def test_an_import_that_fails_is_a_finding_and_ctrl_c_is_ctrl_c(monkeypatch, error, expected):
+def test_a_failed_import_is_a_setup_error_and_ctrl_c_stays_ctrl_c(monkeypatch, error, expected):
     error.__cause__ = KeyboardInterrupt() if expected is KeyboardInterrupt else None
 
     def fail(name: str) -> None:
@@ -245,12 +247,12 @@ def test_importing_warns_of_nothing():
         runtime.import_paddle()
 
 
-def test_the_environment_of_a_figure(monkeypatch):
-    monkeypatch.setattr(runtime, "_recorded", {"OMP_NUM_THREADS": "4,2"})
-    found = runtime.environment("cpu")
-    assert (found["device"], found["threads"], found["cpu_dispatch"]) == ("cpu", 4, "default")
-    assert {"paddle_tasks", "paddlenlp", "numpy"} <= set(found["versions"])
-    json.dumps(found)
+def test_describe_environment(monkeypatch):
+    monkeypatch.setattr(runtime, "prepared_variables", {"OMP_NUM_THREADS": "4,2"})
+    environment = runtime.describe_environment("cpu")
+    assert (environment["device"], environment["threads"], environment["cpu_dispatch"]) == ("cpu", 4, "default")
+    assert {"paddle_tasks", "paddlenlp", "numpy"} <= set(environment["versions"])
+    json.dumps(environment)
 
 
 # ---- the C library's memory
@@ -274,11 +276,11 @@ def _cannot_be_opened(name: None) -> None:
     raise OSError("no such library")
 
 
-def _wants_a_name(name: None) -> None:
+def _requires_a_name(name: None) -> None:
     raise TypeError("expected str, got None")
 
 
-@pytest.mark.parametrize("library", [_has_no_mallopt, _cannot_be_opened, _wants_a_name])
+@pytest.mark.parametrize("library", [_has_no_mallopt, _cannot_be_opened, _requires_a_name])
 def test_a_c_library_without_mallopt_does_no_harm(library, fresh):
     """As on macOS and Windows."""
     fresh.setattr(runtime, "ctypes", SimpleNamespace(CDLL=library))
@@ -289,7 +291,7 @@ def test_a_c_library_without_mallopt_does_no_harm(library, fresh):
 
 
 @pytest.mark.parametrize("has_cuda", [True, False])
-def test_deterministic_algorithms_are_asked_for_where_there_is_cuda(has_cuda, monkeypatch):
+def test_deterministic_algorithms_are_selected_with_cuda(has_cuda, monkeypatch):
     flags: list[dict[str, object]] = []
     paddle = SimpleNamespace(is_compiled_with_cuda=lambda: has_cuda, set_flags=flags.append)
     monkeypatch.setattr(runtime, "import_paddle", lambda: paddle)
@@ -309,11 +311,11 @@ def test_importing_the_package_imports_nothing_heavy_and_never_fails(threads):
     assert not HEAVY & set(json.loads(outcome.stdout))
 
 
-def test_children_get_what_prepare_recorded_whatever_paddle_writes():
+def test_children_get_the_prepared_variables_whatever_paddle_writes():
     code = """
 import json, os, paddle_tasks, paddle
 from paddle_tasks import runtime
-os.environ["OMP_NUM_THREADS"] = "1"  # as Paddle writes it, were it not set before
+os.environ["OMP_NUM_THREADS"] = "1"  # Paddle does this if the variable is unset
 child = runtime.child_environment()
 print(json.dumps([child[name] for name in ("OMP_NUM_THREADS", "MKL_DEBUG_CPU_TYPE", "HOME")]))
 """
