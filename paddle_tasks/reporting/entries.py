@@ -1,4 +1,4 @@
-"""What the folders of runs and sweeps say of themselves: one entry for each, whatever state it is in."""
+"""Entries of the results table: one for each folder of a run or a sweep, whatever its status."""
 
 from __future__ import annotations
 
@@ -9,21 +9,24 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from paddle_tasks import config as configuration
 from paddle_tasks.errors import ConfigError, DataError, did_you_mean
-from paddle_tasks.files import beside
+from paddle_tasks.files import list_siblings, read_json_lines
+from paddle_tasks.training.result import RunResult
 
-CONFIG, RESULT, SWEEP = "config.yaml", "result.json", "sweep.json"
-SPLITS = ("dev", "test")
+CONFIG_FILE, SWEEP_FILE = "config.yaml", "sweep.json"
+ScoredSplitName = Literal["dev", "test"]
+SPLITS: tuple[ScoredSplitName, ...] = ("dev", "test")
 FINISHED = "finished"
-_USUAL_METRICS = ("accuracy", "f1", "loss")
+_DEFAULT_METRICS = ("accuracy", "f1", "loss")
+"""Metrics that stand in for ``evaluation.metric`` where a configuration has none, in this order."""
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A number, or the mean of several with their sample standard deviation."""
+class MetricValue:
+    """A number, or the mean of several numbers with their sample standard deviation."""
 
     mean: float
     deviation: float | None = None
@@ -31,40 +34,41 @@ class Figure:
 
 @dataclass(frozen=True)
 class ScoredSplit:
-    """Rows that were scored, and the scores.
+    """One split of a run: its rows and their scores.
 
     Attributes:
-        name: ``dev`` or ``test``.
-        predictions: the file that holds the texts, if they are ever asked for.
+        rows: the number of rows.
+        sha256: the hash of the data file.
+        scores: metrics by name.
+        n_labels: the number of labels; None for a task without scores by label.
+        predictions: path of the predictions, which hold the texts; the file may be missing.
     """
 
-    name: str
+    name: ScoredSplitName
     rows: int
     sha256: str
-    scores: Mapping[str, Figure]
+    scores: Mapping[str, MetricValue]
     n_labels: int | None
     predictions: Path
 
     @cached_property
-    def texts(self) -> str:
-        """The fingerprint of the texts that were scored, as far as the run has kept them."""
-        if not self.predictions.is_file():
-            return fingerprint(())
-        with self.predictions.open(encoding="utf-8") as lines:
-            return fingerprint(str(json.loads(line).get("text", "")) for line in lines)
+    def texts_fingerprint(self) -> str:
+        """The `fingerprint` of the scored texts, read from the predictions; that of no texts without the file."""
+        return fingerprint(str(record.get("text", "")) for record in read_json_lines(self.predictions))
 
 
 def fingerprint(texts: Iterable[str]) -> str:
-    """Return what the same texts have in common in whatever order and layout: a SHA-256 over their sorted lines.
+    """Return a SHA-256 that is equal for the same texts in any order and layout.
 
-    White space, also that between the two texts of a pair, counts as one space.
+    It is taken over the sorted texts, one a line, with every run of white space replaced by one space. The separator
+    between the two texts of a pair counts as white space.
     """
     return hashlib.sha256("\n".join(sorted(" ".join(text.split()) for text in texts)).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
-class TrainRows:
-    """What was learnt from: as the configuration names it, and its rows where they are known."""
+class TrainData:
+    """The train split: its name in the configuration, and its number of rows where it is known."""
 
     source: str
     rows: int | None = None
@@ -72,15 +76,18 @@ class TrainRows:
 
 @dataclass(frozen=True)
 class Entry:
-    """A row of the table.
+    """A row of the results table.
 
     Attributes:
-        name: the folder, as it was given.
+        name: the folder, as the user gave it.
         status: ``finished``, ``interrupted``, ``failed`` or ``unfinished``.
-        model: the encoder, and what is frozen of it.
-        metric: the one that chose the best model.
-        seeds: how many runs the figures are means of.
-        remark: what is to be known besides.
+        model: the encoder, followed by its frozen parts and its teachers.
+        metric: the metric that chose the best checkpoint.
+        splits: the scored splits; empty unless the run is finished.
+        parameters: the number of parameters.
+        seconds: duration of the training.
+        seeds: number of runs that the values are means of.
+        remark: a note for the reader, such as the settings that a sweep chose.
     """
 
     name: str
@@ -88,179 +95,182 @@ class Entry:
     status: str
     model: str
     metric: str
-    train: TrainRows
-    splits: Mapping[str, ScoredSplit] = field(default_factory=dict)
+    train: TrainData
+    splits: Mapping[ScoredSplitName, ScoredSplit] = field(default_factory=dict)
     parameters: int | None = None
-    seconds: Figure | None = None
-    tokens_per_second: Figure | None = None
+    seconds: MetricValue | None = None
+    tokens_per_second: MetricValue | None = None
     seeds: int = 1
     remark: str = ""
 
 
 @dataclass(frozen=True)
-class Broken:
-    """A folder that cannot be a row of the table, and why."""
+class BrokenFolder:
+    """A folder that cannot be shown as an entry, and the reason."""
 
     name: str
     reason: str
 
 
-def read_entries(folders: Sequence[Path]) -> Iterator[Entry | Broken]:
-    """Yield an entry for each folder of a run or a sweep; a folder of such folders stands for all of them.
+def read_entries(folders: Sequence[Path]) -> Iterator[Entry | BrokenFolder]:
+    """Yield an entry for each run or sweep folder; a folder that contains such folders yields one for each of them.
 
     Raises:
-        DataError: there is no such folder.
+        DataError: a folder does not exist.
     """
     for folder in folders:
         if not folder.is_dir():
-            near = did_you_mean(str(folder), beside(folder, folders=True))
-            raise DataError(f"{folder}: no such folder{near}")
-        inner = [] if _is_either(folder) else sorted(filter(_is_either, folder.iterdir()))
-        yield from map(_entry, inner or [folder])
+            suggestion = did_you_mean(str(folder), list_siblings(folder, folders_only=True))
+            raise DataError(f"{folder}: no such folder{suggestion}")
+        inner = [] if _is_run_or_sweep(folder) else sorted(filter(_is_run_or_sweep, folder.iterdir()))
+        yield from map(_read_entry, inner or [folder])
 
 
-def _is_either(folder: Path) -> bool:
-    return (folder / CONFIG).is_file() or (folder / SWEEP).is_file()
+def _is_run_or_sweep(folder: Path) -> bool:
+    return (folder / CONFIG_FILE).is_file() or (folder / SWEEP_FILE).is_file()
 
 
-def _entry(folder: Path) -> Entry | Broken:
+def _read_entry(folder: Path) -> Entry | BrokenFolder:
     try:
-        if (folder / SWEEP).is_file():
-            return _sweep_entry(folder)
-        if (folder / CONFIG).is_file():
-            return _run_entry(folder)
+        if (folder / SWEEP_FILE).is_file():
+            return _read_sweep(folder)
+        if (folder / CONFIG_FILE).is_file():
+            return _read_run(folder)
     except (DataError, ConfigError) as error:
-        return Broken(str(folder), str(error).partition("\n")[0])
+        return BrokenFolder(str(folder), str(error).partition("\n")[0])
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OSError) as error:
-        return Broken(str(folder), f"what it holds cannot be read ({type(error).__name__}: {error})")
-    return Broken(str(folder), f"is neither a run nor a sweep: it has no {CONFIG} and no {SWEEP}")
+        return BrokenFolder(str(folder), f"its files cannot be read ({type(error).__name__}: {error})")
+    return BrokenFolder(str(folder), f"is neither a run nor a sweep: it has no {CONFIG_FILE} and no {SWEEP_FILE}")
 
 
-def _json(file: Path) -> Any:
-    try:
-        value = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{file}: not valid JSON ({error})") from error
-    if not isinstance(value, dict) or value.get("schema") != 1:
-        raise DataError(f"{file}: expected an object with schema 1")
-    return value
+# ---- runs
 
 
-# ---- a run
-
-
-def _run_entry(folder: Path) -> Entry:
-    config = configuration.read(folder / CONFIG)
-    if not (folder / RESULT).is_file():
+def _read_run(folder: Path) -> Entry:
+    config = configuration.read(folder / CONFIG_FILE)
+    result = RunResult.read(folder)
+    if result is None:
         return Entry(
             name=str(folder),
             task=str(config["task"]),
             status="unfinished",
-            model=_model(config),
-            metric=_metric(config, {}),
-            train=TrainRows(_train_source(config)),
+            model=_describe_model(config),
+            metric=_selection_metric(config, {}),
+            train=TrainData(_train_source(config)),
         )
-    result = _json(folder / RESULT)
-    scored = {name: _numbers(result[name]) for name in SPLITS if name in result}
-    finished = result["status"] == FINISHED
+    scores = {name: _select_numbers(result.scores[name]) for name in SPLITS if name in result.scores}
+    finished = result.is_finished
     return Entry(
         name=str(folder),
-        task=result["task"],
-        status=result["status"],
-        model=_model(config, result["model"]["encoder"]),
-        metric=_metric(config, scored),
-        train=TrainRows(_train_source(config, result), result["data"]["train"]["rows"]),
-        splits=_splits(folder, result, scored) if finished else {},
-        parameters=result["model"].get("parameters"),
-        seconds=_figure(result["train"].get("seconds")) if finished else None,
-        tokens_per_second=_figure(result["train"].get("tokens_per_second")) if finished else None,
+        task=result.task,
+        status=result.status,
+        model=_describe_model(config, result.model.encoder),
+        metric=_selection_metric(config, scores),
+        train=TrainData(_train_source(config, result), result.data["train"].rows),
+        splits=_scored_splits(folder, result, scores) if finished else {},
+        parameters=result.model.parameters,
+        seconds=_optional_value(result.train.seconds) if finished else None,
+        tokens_per_second=_optional_value(result.train.tokens_per_second) if finished else None,
     )
 
 
-def _figure(value: Any) -> Figure | None:
-    return None if value is None else Figure(float(value))
+def _optional_value(value: float | None) -> MetricValue | None:
+    return None if value is None else MetricValue(float(value))
 
 
-def _numbers(scores: Mapping[str, Any]) -> dict[str, Figure]:
-    plain = {name: value for name, value in scores.items() if isinstance(value, (int, float))}
-    return {name: Figure(float(value)) for name, value in plain.items() if not isinstance(value, bool)}
+def _select_numbers(metrics: Mapping[str, Any]) -> dict[str, MetricValue]:
+    """Return the metrics that are numbers; others, such as scores by label, have no cell in the table."""
+    numbers = {name: value for name, value in metrics.items() if isinstance(value, (int, float))}
+    return {name: MetricValue(float(value)) for name, value in numbers.items() if not isinstance(value, bool)}
 
 
-def _splits(
-    folder: Path, result: Mapping[str, Any], scored: Mapping[str, Mapping[str, Figure]]
-) -> dict[str, ScoredSplit]:
+def _scored_splits(
+    folder: Path, result: RunResult, scores: Mapping[ScoredSplitName, Mapping[str, MetricValue]]
+) -> dict[ScoredSplitName, ScoredSplit]:
     return {
         name: ScoredSplit(
             name=name,
-            rows=result["data"][name]["rows"],
-            sha256=result["data"][name]["sha256"],
-            scores=scores,
-            n_labels=len(result[name]["per_label"]) if "per_label" in result[name] else None,
+            rows=result.data[name].rows,
+            sha256=result.data[name].sha256,
+            scores=scores[name],
+            n_labels=len(result.scores[name]["per_label"]) if "per_label" in result.scores[name] else None,
             predictions=folder / "predictions" / f"{name}.jsonl",
         )
-        for name, scores in scored.items()
+        for name in scores
     }
 
 
-def _model(config: Mapping[str, Any], encoder: str | None = None) -> str:
+def _describe_model(config: Mapping[str, Any], encoder: str | None = None) -> str:
+    """Return the encoder with its frozen parts and teachers: ``"textcnn, frozen: encoder.*"``."""
     section, training = config.get("model") or {}, config.get("training") or {}
     name = encoder or str(section.get("encoder", ""))
-    if section.get("ngrams") is True:  # a baseline has their lengths there
+    if section.get("ngrams") is True:  # a list in the configuration of a baseline: the lengths of its n-grams
         name += " and n-grams"
-    told = {"frozen": training.get("freeze"), "taught by": (training.get("loss") or {}).get("teachers")}
-    return name + "".join(f", {what}: {', '.join(values)}" for what, values in told.items() if values)
+    details = {"frozen": training.get("freeze"), "taught by": (training.get("loss") or {}).get("teachers")}
+    return name + "".join(f", {heading}: {', '.join(values)}" for heading, values in details.items() if values)
 
 
-def _metric(config: Mapping[str, Any], scored: Mapping[str, Mapping[str, Figure]]) -> str:
-    chosen = (config.get("evaluation") or {}).get("metric")
-    known = {name for scores in scored.values() for name in scores}
-    return str(chosen or next((name for name in _USUAL_METRICS if name in known), _USUAL_METRICS[0]))
+def _selection_metric(config: Mapping[str, Any], scores: Mapping[ScoredSplitName, Mapping[str, MetricValue]]) -> str:
+    configured = (config.get("evaluation") or {}).get("metric")
+    available = {metric for metrics in scores.values() for metric in metrics}
+    default = next((metric for metric in _DEFAULT_METRICS if metric in available), _DEFAULT_METRICS[0])
+    return str(configured or default)
 
 
-def _train_source(config: Mapping[str, Any], result: Mapping[str, Any] | None = None) -> str:
-    named = (config.get("data") or {}).get("train")
-    if isinstance(named, str) or result is None:
-        return str(named)
-    return str(result["data"]["train"].get("path", named))
+def _train_source(config: Mapping[str, Any], result: RunResult | None = None) -> str:
+    configured = (config.get("data") or {}).get("train")
+    if isinstance(configured, str) or result is None:
+        return str(configured)
+    return result.data["train"].path
 
 
-# ---- a sweep
+# ---- sweeps
 
 
-def _sweep_entry(folder: Path) -> Entry:
-    summary = _json(folder / SWEEP)
-    point = _shown_point(summary)
-    shown = next((run for run in (point or {}).get("runs", ()) if run["status"] == FINISHED), None)
-    if point is None or shown is None:
+def _read_sweep(folder: Path) -> Entry:
+    summary = _read_summary(folder / SWEEP_FILE)
+    point = _chosen_point(summary)
+    first_run = next((run for run in (point or {}).get("runs", ()) if run["status"] == FINISHED), None)
+    if point is None or first_run is None:
         return Entry(
             name=str(folder),
             task=summary["task"],
             status=summary["status"],
             model=summary["encoder"],
             metric=summary["metric"],
-            train=TrainRows(summary["train"]),
+            train=TrainData(summary["train"]),
             seeds=0,
-            remark=_progress(summary),
+            remark=_describe_progress(summary),
         )
-    one = _run_entry(folder / shown["run"])
+    run = _read_run(folder / first_run["run"])
     return Entry(
         name=str(folder),
-        task=one.task,
+        task=run.task,
         status=summary["status"],
-        model=one.model,
+        model=run.model,
         metric=summary["metric"],
-        train=one.train,
-        splits={name: _averaged(split, point[name]) for name, split in one.splits.items()},
-        parameters=one.parameters,
-        seconds=_mean(point["seconds"]),
-        tokens_per_second=_mean(point["tokens_per_second"]),
+        train=run.train,
+        splits={name: _with_means(split, point[name]) for name, split in run.splits.items()},
+        parameters=run.parameters,
+        seconds=_mean_value(point["seconds"]),
+        tokens_per_second=_mean_value(point["tokens_per_second"]),
         seeds=point["finished"],
-        remark="; ".join(filter(None, [_choice(summary, point), _progress(summary)])),
+        remark="; ".join(filter(None, [_describe_choice(summary, point), _describe_progress(summary)])),
     )
 
 
-def _shown_point(summary: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the grid point that dev has chosen; before all are done only one that needs no choice."""
+def _read_summary(file: Path) -> dict[str, Any]:
+    try:
+        summary = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{file}: not valid JSON ({error})") from error
+    if not isinstance(summary, dict) or summary.get("schema") != 1:
+        raise DataError(f"{file}: expected an object with schema 1")
+    return summary
+
+
+def _chosen_point(summary: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the grid point that was chosen on dev; None while runs of a grid with several points are missing."""
     points = summary["points"]
     if len(points) == 1:
         return dict(points[0])
@@ -268,26 +278,26 @@ def _shown_point(summary: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return next((point for point in points if best and point["name"] == best["point"]), None)
 
 
-def _averaged(split: ScoredSplit, spreads: Mapping[str, Mapping[str, Any]]) -> ScoredSplit:
-    means = {name: mean for name, spread in spreads.items() if (mean := _mean(spread))}
+def _with_means(split: ScoredSplit, spreads: Mapping[str, Mapping[str, Any]]) -> ScoredSplit:
+    means = {metric: mean for metric, spread in spreads.items() if (mean := _mean_value(spread))}
     return ScoredSplit(split.name, split.rows, split.sha256, means, split.n_labels, split.predictions)
 
 
-def _mean(spread: Mapping[str, Any] | None) -> Figure | None:
+def _mean_value(spread: Mapping[str, Any] | None) -> MetricValue | None:
     if not spread or spread["mean"] is None or not math.isfinite(spread["mean"]):
         return None
-    return Figure(spread["mean"], spread["deviation"])
+    return MetricValue(spread["mean"], spread["deviation"])
 
 
-def _choice(summary: Mapping[str, Any], point: Mapping[str, Any]) -> str:
+def _describe_choice(summary: Mapping[str, Any], point: Mapping[str, Any]) -> str:
     n_points = len(summary["points"])
     if n_points == 1:
         return ""
-    settings = ", ".join(f"{key}={configuration.inline(value)}" for key, value in point["settings"].items())
+    settings = ", ".join(f"{key}={configuration.dump_inline(value)}" for key, value in point["settings"].items())
     return f"{settings}: best of {n_points} by mean dev {summary['metric']}"
 
 
-def _progress(summary: Mapping[str, Any]) -> str:
+def _describe_progress(summary: Mapping[str, Any]) -> str:
     runs = [run for point in summary["points"] for run in point["runs"]]
-    done = sum(run["status"] == FINISHED for run in runs)
-    return "" if done == len(runs) else f"{done} of {len(runs)} runs finished"
+    n_finished = sum(run["status"] == FINISHED for run in runs)
+    return "" if n_finished == len(runs) else f"{n_finished} of {len(runs)} runs finished"

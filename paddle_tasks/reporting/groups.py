@@ -1,12 +1,12 @@
-"""The entries of one data set belong side by side: which these are, and what the set is called."""
+"""Entries grouped by the data set that they were scored on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from paddle_tasks.reporting.entries import Entry
-from paddle_tasks.reporting.references import DataSet, Place, place_of
+from paddle_tasks.reporting.references import DataSet, KnownSplit, find_known_split
 
 
 @dataclass
@@ -14,66 +14,70 @@ class Group:
     """The entries that were scored on one data set.
 
     Attributes:
-        key: what its rows are known by: the name in references.yaml, or the SHA-256 of the scored files.
-        data_set: its published side, when the rows are known.
+        keys: identify the scored rows: the key of a data set in references.yaml, or the SHA-256 of the scored files.
+        data_set: the published data set, when the rows are known.
     """
 
     entries: list[Entry] = field(default_factory=list)
-    key: set[str] = field(default_factory=set)
+    keys: set[str] = field(default_factory=set)
     data_set: DataSet | None = None
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """The heading of the group: the data set's name, or the sources of the train data when it is unknown."""
         tasks = ", ".join(dict.fromkeys(entry.task for entry in self.entries))
-        return f"{self.data_set.name} ({tasks})" if self.data_set else f"{tasks}: {self._source}"
+        return f"{self.data_set.name} ({tasks})" if self.data_set else f"{tasks}: {self._train_sources}"
 
     @property
-    def _source(self) -> str:
+    def _train_sources(self) -> str:
         return ", ".join(dict.fromkeys(entry.train.source for entry in self.entries)) or "no data"
 
 
-def grouped(entries: Iterable[Entry]) -> list[Group]:
+def group_entries(entries: Iterable[Entry]) -> list[Group]:
     """Return the groups in the order of their first entries; entries that share scored rows share a group.
 
-    An entry without scores joins the others of its task that learn from the same source.
+    An entry without scores joins the entries of its task with the same train data.
     """
     groups: list[Group] = []
-    waiting: list[Entry] = []
+    unscored: list[Entry] = []
     for entry in entries:
-        (_join(groups, entry, _key(entry)) if entry.splits else waiting.append(entry))
-    for entry in waiting:
-        same = [group for group in groups if any(_learn_alike(entry, other) for other in group.entries)]
-        _join(groups, entry, same[0].key if same else {f"{entry.task} {entry.train.source}"})
+        if entry.splits:
+            _add(groups, entry, _row_keys(entry))
+        else:
+            unscored.append(entry)
+    for entry in unscored:
+        similar = [group for group in groups if any(_has_same_training(entry, other) for other in group.entries)]
+        _add(groups, entry, similar[0].keys if similar else {f"{entry.task} {entry.train.source}"})
     return groups
 
 
-def _join(groups: list[Group], entry: Entry, key: set[str]) -> None:
-    shared = [group for group in groups if group.key & key]
-    group = shared[0] if shared else Group()
-    if not shared:
+def _add(groups: list[Group], entry: Entry, keys: set[str]) -> None:
+    """Add an entry to the group that shares one of its keys; several such groups become one."""
+    sharing = [group for group in groups if group.keys & keys]
+    group = sharing[0] if sharing else Group()
+    if not sharing:
         groups.append(group)
-    for other in shared[1:]:  # which this entry ties together
+    for other in sharing[1:]:
         group.entries += other.entries
-        group.key |= other.key
+        group.keys |= other.keys
         group.data_set = group.data_set or other.data_set
         groups.remove(other)
     group.entries.append(entry)
-    group.key |= key
-    place = data_set_of(entry)
-    group.data_set = group.data_set or (place.data_set if place else None)
+    group.keys |= keys
+    known = known_split_of_entry(entry)
+    group.data_set = group.data_set or (known.data_set if known else None)
 
 
-def _key(entry: Entry) -> set[str]:
-    place = data_set_of(entry)
-    return {place.key} if place else {split.sha256 for split in entry.splits.values()}
+def _row_keys(entry: Entry) -> set[str]:
+    known = known_split_of_entry(entry)
+    return {known.key} if known else {split.sha256 for split in entry.splits.values()}
 
 
-def data_set_of(entry: Entry) -> Place | None:
-    """Return the first known place that an entry was scored at: test before dev."""
-    places: Sequence[Place | None] = [place_of(entry.splits[name]) for name in ("test", "dev") if name in entry.splits]
-    return next((place for place in places if place), None)
+def known_split_of_entry(entry: Entry) -> KnownSplit | None:
+    """Return the published split that an entry was scored on, its test split before its dev split; None if unknown."""
+    splits = [entry.splits[name] for name in ("test", "dev") if name in entry.splits]
+    return next(filter(None, map(find_known_split, splits)), None)
 
 
-def _learn_alike(entry: Entry, other: Entry) -> bool:
+def _has_same_training(entry: Entry, other: Entry) -> bool:
     return (entry.task, entry.train.source) == (other.task, other.train.source)

@@ -1,4 +1,4 @@
-"""Published scores, the data that they were measured on, and why a run's score may or may not be laid beside them."""
+"""Published scores with the data they were measured on, and the check whether a run can be compared to them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,15 @@ from paddle_tasks.reporting.entries import Entry, ScoredSplit
 FILE = Path(__file__).with_name("references.yaml")
 
 
-class KnownRows(Section):
-    """The rows of one of a data set's splits, as the publisher names it, and what they are recognised by."""
+class DataSetFile(Section):
+    """One split of a data set, under the publisher's name, and what identifies its rows.
+
+    Attributes:
+        rows: the number of rows.
+        labels: the number of labels, which identifies the rows when no hash is known.
+        sha256: hashes of the files that hold these rows, in any of their published layouts.
+        texts: the `fingerprint` of the rows' texts.
+    """
 
     split: str
     rows: PositiveInt
@@ -26,8 +33,8 @@ class KnownRows(Section):
     texts: str | None = None
 
 
-class Published(Section):
-    """Scores that one source gives for one split, in percent, by model."""
+class PublishedScores(Section):
+    """The scores that one source gives for one split, in percent, by model."""
 
     source: str
     split: str
@@ -38,26 +45,26 @@ class Published(Section):
 
 
 class DataSet(Section):
-    """A data set whose rows are known, and what was published about it."""
+    """A data set whose rows are known, with its published scores."""
 
     name: str
-    files: tuple[KnownRows, ...]
-    published: tuple[Published, ...]
+    files: tuple[DataSetFile, ...]
+    published: tuple[PublishedScores, ...]
 
-    def rows_of(self, split: str) -> int:
+    def n_rows(self, split: str) -> int:
         """Return the number of rows of one of the publisher's splits."""
-        return next(known.rows for known in self.files if known.split == split)
+        return next(file.rows for file in self.files if file.split == split)
 
 
 class References(Section):
-    """All that references.yaml holds."""
+    """The content of references.yaml: data sets by key."""
 
     data_sets: dict[str, DataSet]
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a run was scored: one of the publisher's splits of a known data set."""
+class KnownSplit:
+    """One of the publisher's splits of a known data set; ``key`` names the data set in references.yaml."""
 
     key: str
     data_set: DataSet
@@ -65,8 +72,8 @@ class Place:
 
 
 @cache
-def references() -> References:
-    """Return what ships."""
+def load_shipped_references() -> References:
+    """Return the references of the file that ships with the package."""
     return load_references(FILE)
 
 
@@ -74,48 +81,53 @@ def load_references(file: Path) -> References:
     """Return the references of a file.
 
     Raises:
-        ConfigError: every mistake in it.
+        ConfigError: the file has mistakes; the message lists all of them.
     """
     return configuration.validate(configuration.read(file), References, str(file))
 
 
-def place_of(split: ScoredSplit, known: References | None = None) -> Place | None:
-    """Return which published rows a split's are, or None; its path has no say in it."""
-    for key, data_set in (known or references()).data_sets.items():
-        name = split_of(data_set, split)
+def find_known_split(split: ScoredSplit, references: References | None = None) -> KnownSplit | None:
+    """Return the published split that has the same rows, or None. The path of the data is not considered.
+
+    Args:
+        split: the scored rows.
+        references: the data sets to search; by default those that ship with the package.
+    """
+    for key, data_set in (references or load_shipped_references()).data_sets.items():
+        name = match_split(data_set, split)
         if name:
-            return Place(key, data_set, name)
+            return KnownSplit(key, data_set, name)
     return None
 
 
-def split_of(data_set: DataSet, split: ScoredSplit) -> str | None:
-    """Return which of a data set's splits the rows are, as the publisher names it, or None."""
-    return next((rows.split for rows in data_set.files if _are_the_same(split, rows)), None)
+def match_split(data_set: DataSet, split: ScoredSplit) -> str | None:
+    """Return the publisher's name of the split of a data set that has the same rows, or None."""
+    return next((file.split for file in data_set.files if _has_same_rows(split, file)), None)
 
 
-def _are_the_same(split: ScoredSplit, known: KnownRows) -> bool:
-    if split.sha256 in known.sha256:
+def _has_same_rows(split: ScoredSplit, file: DataSetFile) -> bool:
+    if split.sha256 in file.sha256:
         return True
-    if split.rows != known.rows:  # before texts are read
+    if split.rows != file.rows:  # checked before the texts are read
         return False
-    if known.texts:
-        return split.texts == known.texts
-    return not known.sha256 and known.labels is not None and split.n_labels == known.labels
+    if file.texts:
+        return split.texts_fingerprint == file.texts
+    return not file.sha256 and file.labels is not None and split.n_labels == file.labels
 
 
-def hindrances(published: Published, data_set: DataSet, entry: Entry) -> Iterator[str]:
-    """Yield each reason why a run's score cannot be laid beside published ones; none when it can."""
-    there = f"{published.split} of {data_set.rows_of(published.split):,} rows"
-    found = {name: split_of(data_set, split) for name, split in entry.splits.items()}
-    same = [name for name, place in found.items() if place == published.split]
+def comparison_obstacles(published: PublishedScores, data_set: DataSet, entry: Entry) -> Iterator[str]:
+    """Yield each reason why the scores of an entry cannot be compared to published ones; none if they can."""
+    expected = f"{published.split} of {data_set.n_rows(published.split):,} rows"
+    matches = {name: match_split(data_set, split) for name, split in entry.splits.items()}
+    same = [name for name, match in matches.items() if match == published.split]
     if not same:
-        here = ", ".join(f"{place or name} of {entry.splits[name].rows:,}" for name, place in found.items())
-        yield f"another split ({there}; here {here or 'no score'})"
+        here = ", ".join(f"{match or name} of {entry.splits[name].rows:,}" for name, match in matches.items())
+        yield f"another split ({expected}; here {here or 'no score'})"
     elif not any(published.metric in entry.splits[name].scores for name in same):
         yield f"another metric ({published.metric})"
     if entry.train.rows != published.train_rows:
-        yield f"other train data ({published.train_rows:,} rows; here {_count(entry.train.rows)})"
+        yield f"other train data ({published.train_rows:,} rows; here {_format_count(entry.train.rows)})"
 
 
-def _count(rows: int | None) -> str:
+def _format_count(rows: int | None) -> str:
     return "unknown" if rows is None else f"{rows:,}"

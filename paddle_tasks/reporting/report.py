@@ -1,4 +1,4 @@
-"""The results of runs and sweeps as one text, beside published scores."""
+"""The report on runs and sweeps: their results as one Markdown text, beside published scores."""
 
 from __future__ import annotations
 
@@ -7,32 +7,37 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paddle_tasks.errors import DataError
-from paddle_tasks.reporting.entries import Broken, Entry, read_entries
-from paddle_tasks.reporting.table import markdown
+from paddle_tasks.reporting.entries import BrokenFolder, Entry, read_entries
+from paddle_tasks.reporting.table import TableMetrics, default_table_metrics, format_report
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was found, and the table of it in Markdown."""
+    """The Markdown text of a report, its entries, and the folders that could not be read."""
 
     markdown: str
     entries: tuple[Entry, ...]
-    broken: tuple[Broken, ...]
+    broken: tuple[BrokenFolder, ...]
 
 
-def report(folders: Sequence[str | Path]) -> Report:
-    """Return the table of the folders of runs and sweeps, or of folders of these, in their order.
+def report(folders: Sequence[str | Path], table_metrics: TableMetrics = default_table_metrics) -> Report:
+    """Return the report on the folders of runs and sweeps, or on folders that contain these, in their order.
 
-    What is unfinished is a row that says so; what cannot be read is named with the reason.
+    An unfinished run is a row that says so. A folder that cannot be read is listed with the reason.
+
+    Args:
+        folders: run folders, sweep folders, or folders that contain these.
+        table_metrics: returns the metrics that the table shows for a task, beside the metric that chose the best
+            checkpoint.
 
     Raises:
-        DataError: no such folder, or none of them holds a run or a sweep.
+        DataError: a folder does not exist, or none of them holds a run or a sweep.
     """
-    paths = list(dict.fromkeys(Path(folder) for folder in folders))  # a name and a pattern may say the same
-    found = list(read_entries(paths))
-    entries = tuple(one for one in found if isinstance(one, Entry))
-    broken = tuple(one for one in found if isinstance(one, Broken))
+    paths = list(dict.fromkeys(Path(folder) for folder in folders))  # a name and a pattern may mean the same folder
+    results = list(read_entries(paths))
+    entries = tuple(result for result in results if isinstance(result, Entry))
+    broken = tuple(result for result in results if isinstance(result, BrokenFolder))
     if not entries:
-        listing = "\n".join(f"  {one.name}: {one.reason}" for one in broken)
+        listing = "\n".join(f"  {folder.name}: {folder.reason}" for folder in broken)
         raise DataError(f"report: nothing to show; no folder holds a run or a sweep\n{listing}".rstrip())
-    return Report(markdown(entries, broken), entries, broken)
+    return Report(format_report(entries, broken, table_metrics), entries, broken)

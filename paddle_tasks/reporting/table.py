@@ -1,145 +1,165 @@
-"""The homework table as Markdown: a section for each data set, its runs, and what others have published on it."""
+"""The results table in Markdown: a section for each data set, with its runs and the published scores."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 
-from paddle_tasks.reporting.clue import clue_means
-from paddle_tasks.reporting.entries import FINISHED, SPLITS, Broken, Entry, Figure
-from paddle_tasks.reporting.groups import Group, grouped
-from paddle_tasks.reporting.references import DataSet, Published, hindrances
+from paddle_tasks.reporting.clue import describe_clue_means
+from paddle_tasks.reporting.entries import FINISHED, SPLITS, BrokenFolder, Entry, MetricValue, ScoredSplitName
+from paddle_tasks.reporting.groups import Group, group_entries
+from paddle_tasks.reporting.references import DataSet, PublishedScores, comparison_obstacles
 
-NOTHING = "–"
+EMPTY_CELL = "–"
 _DEDUPLICATED = "_deduplicated"
-_TWO_LABELS = 2
-_TRIPLETS = "triplet_f1"
 _LEGEND = """\
 *deduplicated*: without the rows whose text train holds. ±: sample standard deviation over the seeds. Seconds and
-tokens/s are those of the training steps. F1 of two labels is that of the second one, and of opinions that of whole
-spans. Published scores are those of their sources; *comparable* means the same rows to score, as many rows to learn
-from and the same metric."""
+tokens/s are those of the training steps. F1 of two labels is that of the second one, and of labelled spans that of
+whole spans. Published scores are those of their sources; *comparable* means the same rows to score, as many rows to
+learn from and the same metric."""
 
-Row = Sequence[str]
+TableMetrics = Callable[[str], Sequence[str]]
+"""Returns the metrics that the table shows for the runs of a task, by the task's name."""
+Cells = Sequence[str]
 
 
-def markdown(entries: Sequence[Entry], broken: Sequence[Broken]) -> str:
-    """Return the whole report."""
+def default_table_metrics(task: str) -> Sequence[str]:  # noqa: ARG001
+    """Return the metrics that the table shows for every task, without loading the task (and Paddle with it)."""
+    return ("triplet_f1",)
+
+
+def format_report(
+    entries: Sequence[Entry], broken: Sequence[BrokenFolder], table_metrics: TableMetrics = default_table_metrics
+) -> str:
+    """Return the whole report in Markdown."""
     lines = ["# Results"]
-    for group in grouped(entries):
-        lines += ["", f"## {_inline(group.name)}", "", *_runs(group)]
+    for group in group_entries(entries):
+        lines += ["", f"## {_escape(group.name)}", "", *_format_runs(group, table_metrics)]
         if group.data_set:
-            lines += ["", *_published(group.data_set, group.entries)]
-    lines += [line for sentence in clue_means(entries) for line in ("", sentence)]
+            lines += ["", *_format_published(group.data_set, group.entries)]
+    lines += [line for sentence in describe_clue_means(entries) for line in ("", sentence)]
     if broken:
-        lines += ["", "## Left out", "", *(f"- `{one.name}`: {_inline(one.reason)}" for one in broken)]
+        lines += ["", "## Left out", "", *(f"- `{folder.name}`: {_escape(folder.reason)}" for folder in broken)]
     return "\n".join([*lines, "", _LEGEND]) + "\n"
 
 
 # ---- runs
 
 
-def _runs(group: Group) -> list[str]:
+def _format_runs(group: Group, table_metrics: TableMetrics) -> Iterator[str]:
+    score_columns = _score_columns(group, table_metrics)
     columns: dict[str, Callable[[Entry], str]] = {
         "run": lambda entry: f"`{entry.name}`",
         "task": lambda entry: entry.task,
-        "train data": _train,
-        "model": lambda entry: entry.model or NOTHING,
-        **{heading: _score(name, metric) for heading, name, metric in _score_columns(group)},
-        "parameters": lambda entry: NOTHING if entry.parameters is None else f"{entry.parameters:,}",
-        "seconds": lambda entry: _figure(entry.seconds, ",.0f"),
-        "tokens/s": lambda entry: _figure(entry.tokens_per_second, ",.0f"),
+        "train data": _format_train_data,
+        "model": lambda entry: entry.model or EMPTY_CELL,
+        **{heading: _score_formatter(split, metric) for heading, split, metric in score_columns},
+        "parameters": lambda entry: EMPTY_CELL if entry.parameters is None else f"{entry.parameters:,}",
+        "seconds": lambda entry: _format_value(entry.seconds, ",.0f"),
+        "tokens/s": lambda entry: _format_value(entry.tokens_per_second, ",.0f"),
         "seeds": lambda entry: str(entry.seeds),
-        "remark": _remark,
+        "remark": _format_remark,
     }
-    rows = [[cell(entry) for cell in columns.values()] for entry in group.entries]
-    return list(_table(list(columns), rows))
+    rows = [[format_cell(entry) for format_cell in columns.values()] for entry in group.entries]
+    return _format_table(list(columns), rows)
 
 
-def _train(entry: Entry) -> str:
+def _format_train_data(entry: Entry) -> str:
     return f"`{entry.train.source}`" + (f", {entry.train.rows:,} rows" if entry.train.rows is not None else "")
 
 
-def _remark(entry: Entry) -> str:
+def _format_remark(entry: Entry) -> str:
     return "; ".join(filter(None, ["" if entry.status == FINISHED else f"**{entry.status}**", entry.remark]))
 
 
-def _score_columns(group: Group) -> Iterator[tuple[str, str, str]]:
-    """Yield heading, split and metric of each score that an entry of the group has."""
-    wanted = list(dict.fromkeys(metric for entry in group.entries for metric in _metrics(entry, group.data_set)))
+def _score_columns(group: Group, table_metrics: TableMetrics) -> Iterator[tuple[str, ScoredSplitName, str]]:
+    """Yield heading, split and metric of each score that an entry of the group has.
+
+    A metric is followed by its deduplicated twin.
+    """
+    shown = (_shown_metrics(entry, group.data_set, table_metrics) for entry in group.entries)
+    metrics = [twin for metric in dict.fromkeys(chain(*shown)) for twin in (metric, metric + _DEDUPLICATED)]
     for name in SPLITS:
-        scored = [entry.splits[name] for entry in group.entries if name in entry.splits]
-        for metric in (form for one in wanted for form in (one, one + _DEDUPLICATED)):
-            if any(metric in split.scores for split in scored):
+        splits = [entry.splits[name] for entry in group.entries if name in entry.splits]
+        for metric in metrics:
+            if any(metric in split.scores for split in splits):
                 yield f"{name} {metric.replace('_', ' ')}", name, metric
 
 
-def _metrics(entry: Entry, data_set: DataSet | None) -> list[str]:
-    """Return what is shown of an entry: its own metric, published ones, F1 of two labels, F1 of triplets."""
-    theirs = [published.metric for published in data_set.published] if data_set else []
-    two = any(split.n_labels == _TWO_LABELS for split in entry.splits.values())
-    triplets = any(_TRIPLETS in split.scores for split in entry.splits.values())
-    return [entry.metric, *theirs, *["f1"] * two, *[_TRIPLETS] * triplets]
+def _shown_metrics(entry: Entry, data_set: DataSet | None, table_metrics: TableMetrics) -> list[str]:
+    """Return the metrics to show for an entry.
+
+    These are the metric that chose the best checkpoint, the published metrics, F1 when there are two labels (for more
+    labels it is an average), and the metrics of the task that the entry has.
+    """
+    published = [scores.metric for scores in data_set.published] if data_set else []
+    has_two_labels = any(split.n_labels == 2 for split in entry.splits.values())
+    available = {metric for split in entry.splits.values() for metric in split.scores}
+    of_task = [metric for metric in table_metrics(entry.task) if metric in available] if available else []
+    return [entry.metric, *published, *["f1"] * has_two_labels, *of_task]
 
 
-def _score(name: str, metric: str) -> Callable[[Entry], str]:
-    def cell(entry: Entry) -> str:
-        split = entry.splits.get(name)
-        return _figure(split.scores.get(metric) if split else None, ".4f")
+def _score_formatter(split_name: ScoredSplitName, metric: str) -> Callable[[Entry], str]:
+    def format_score(entry: Entry) -> str:
+        split = entry.splits.get(split_name)
+        return _format_value(split.scores.get(metric) if split else None, ".4f")
 
-    return cell
-
-
-def _figure(figure: Figure | None, form: str) -> str:
-    if figure is None:
-        return NOTHING
-    return format(figure.mean, form) + (f" ± {format(figure.deviation, form)}" if figure.deviation is not None else "")
+    return format_score
 
 
-# ---- what is published
+def _format_value(value: MetricValue | None, form: str) -> str:
+    if value is None:
+        return EMPTY_CELL
+    return format(value.mean, form) + (f" ± {format(value.deviation, form)}" if value.deviation is not None else "")
 
 
-def _published(data_set: DataSet, entries: Sequence[Entry]) -> Iterator[str]:
+# ---- published scores
+
+
+def _format_published(data_set: DataSet, entries: Sequence[Entry]) -> Iterator[str]:
     scored = [entry for entry in entries if entry.splits]
     headings = ["published", "train rows", "split", "metric", "score", "comparable", "source"]
-    rows = [
-        [model, f"{one.train_rows:,}", one.split, one.metric, f"{percent / 100:.4f}", verdict, _source(one)]
-        for one in data_set.published
-        for verdict in [_verdict(one, data_set, scored)]
-        for model, percent in one.percent.items()
-    ]
-    yield from _table(headings, rows)
+    rows = []
+    for published in data_set.published:
+        verdict, source = _describe_comparability(published, data_set, scored), _format_source(published)
+        for model, percent in published.percent.items():
+            score = f"{percent / 100:.4f}"
+            rows.append([model, f"{published.train_rows:,}", published.split, published.metric, score, verdict, source])
+    yield from _format_table(headings, rows)
 
 
-def _source(published: Published) -> str:
-    place = "/".join(published.source.removeprefix("https://").removeprefix("github.com/").split("/")[:2])
-    return f"[{place}]({published.source})" + (f", {published.note}" if published.note else "")
+def _format_source(published: PublishedScores) -> str:
+    """Return a Markdown link whose text is ``owner/repository``, or the host and first folder of another address."""
+    path = published.source.removeprefix("https://").removeprefix("github.com/")
+    return f"[{'/'.join(path.split('/')[:2])}]({published.source})" + (f", {published.note}" if published.note else "")
 
 
-def _verdict(published: Published, data_set: DataSet, entries: Sequence[Entry]) -> str:
-    """Say whether published scores can be laid beside all the runs, some of them, or none and why."""
-    reasons = {entry.name: list(hindrances(published, data_set, entry)) for entry in entries}
-    fitting = [name for name, found in reasons.items() if not found]
-    why = "; ".join(dict.fromkeys(reason for found in reasons.values() for reason in found))
-    if not fitting:
+def _describe_comparability(published: PublishedScores, data_set: DataSet, entries: Sequence[Entry]) -> str:
+    """Say whether published scores can be compared to all entries, to some of them, or to none, and why."""
+    obstacles = {entry.name: list(comparison_obstacles(published, data_set, entry)) for entry in entries}
+    comparable = [name for name, reasons in obstacles.items() if not reasons]
+    why = "; ".join(dict.fromkeys(reason for reasons in obstacles.values() for reason in reasons))
+    if not comparable:
         return f"**not comparable**: {why}"
-    return "yes" if not why else f"with {', '.join(f'`{name}`' for name in fitting)}; **else not**: {why}"
+    return "yes" if not why else f"with {', '.join(f'`{name}`' for name in comparable)}; **else not**: {why}"
 
 
 # ---- Markdown
 
 
-def _table(headings: Row, rows: Sequence[Row]) -> Iterator[str]:
-    """Yield the lines of a table without the columns that hold nothing."""
-    kept = [column for column in range(len(headings)) if any(row[column] not in ("", NOTHING) for row in rows)]
-    yield _line([headings[column] for column in kept])
-    yield _line(["---"] * len(kept))
+def _format_table(headings: Cells, rows: Sequence[Cells]) -> Iterator[str]:
+    """Yield the lines of a table without its empty columns."""
+    kept = [column for column in range(len(headings)) if any(row[column] not in ("", EMPTY_CELL) for row in rows)]
+    yield _format_row([headings[column] for column in kept])
+    yield _format_row(["---"] * len(kept))
     for row in rows:
-        yield _line([row[column] for column in kept])
+        yield _format_row([row[column] for column in kept])
 
 
-def _line(cells: Row) -> str:
-    return f"| {' | '.join(_inline(cell) for cell in cells)} |"
+def _format_row(cells: Cells) -> str:
+    return f"| {' | '.join(_escape(cell) for cell in cells)} |"
 
 
-def _inline(text: str) -> str:
+def _escape(text: str) -> str:
+    """Return a text that stays in its cell: on one line, with its ``|`` escaped."""
     return " ".join(text.split()).replace("|", "\\|")

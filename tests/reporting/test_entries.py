@@ -1,4 +1,4 @@
-"""What a folder says of itself: runs in every state, sweeps, and folders that are broken."""
+"""Entries read from folders: runs of every status, sweeps, and broken folders."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from paddle_tasks.errors import DataError
-from paddle_tasks.reporting.entries import Broken, Entry, Figure, read_entries
+from paddle_tasks.reporting.entries import BrokenFolder, Entry, MetricValue, read_entries
 
 from .folders import scored, write_run, write_sweep
 
@@ -21,7 +21,7 @@ def entry(folder) -> Entry:
 
 def broken(folder) -> str:
     (found,) = read_entries([folder])
-    assert isinstance(found, Broken), found
+    assert isinstance(found, BrokenFolder), found
     assert found.name == str(folder)
     return found.reason
 
@@ -35,10 +35,10 @@ def test_a_finished_run(tmp_path):
     found = entry(write_run(tmp_path / "a", {"dev": scored(0.8, accuracy_deduplicated=0.75), "test": scored(0.7, 2)}))
     assert (found.task, found.status, found.model, found.metric) == ("news", "finished", "textcnn", "accuracy")
     assert (found.train.source, found.train.rows, found.parameters) == ("data/train.tsv", 100, 1234567)
-    assert found.splits["dev"].scores["accuracy_deduplicated"] == Figure(0.75)
+    assert found.splits["dev"].scores["accuracy_deduplicated"] == MetricValue(0.75)
     assert "per_label" not in found.splits["dev"].scores
     assert [(split.rows, split.n_labels) for split in found.splits.values()] == [(10, 3), (20, 2)]
-    assert (found.seconds, found.tokens_per_second, found.seeds) == (Figure(61.4), Figure(9876.5), 1)
+    assert (found.seconds, found.tokens_per_second, found.seeds) == (MetricValue(61.4), MetricValue(9876.5), 1)
 
 
 def test_a_baseline_is_a_run_without_steps(tmp_path):
@@ -124,17 +124,23 @@ def test_a_folder_that_is_neither(tmp_path):
         ("result.json", "{", "result.json: not valid JSON"),
         ("result.json", "[]", "result.json: expected an object with schema 1"),
         ("result.json", '{"schema": 2}', "result.json: expected an object with schema 1"),
-        ("result.json", '{"schema": 1}', "what it holds cannot be read (KeyError: 'status')"),
+        ("result.json", '{"schema": 1}', "result.json: task: field required"),
+        ("result.json", b"\xff", "its files cannot be read (UnicodeDecodeError"),
         ("config.yaml", "a: [", "config.yaml:1: not valid YAML"),
-        ("config.yaml", "data: 3\ntask: news", "what it holds cannot be read (AttributeError"),
+        ("config.yaml", "data: 3\ntask: news", "its files cannot be read (AttributeError"),
         ("sweep.json", "nothing", "sweep.json: not valid JSON"),
-        ("sweep.json", '{"schema": 1, "points": []}', "what it holds cannot be read (KeyError: 'best')"),
+        ("sweep.json", '{"schema": 1, "points": []}', "its files cannot be read (KeyError: 'best')"),
     ],
 )
 def test_a_broken_folder_is_named_with_the_reason(tmp_path, file, content, reason):
     run = write_run(tmp_path / "a")
-    (run / file).write_text(content)
+    (run / file).write_bytes(content if isinstance(content, bytes) else content.encode())
     assert reason in broken(run)
+
+
+def test_a_result_of_another_program_is_broken(tmp_path):
+    run = write_run(tmp_path / "a", data={"dev": {"path": "x", "rows": "many", "sha256": "0"}})
+    assert "result.json: data.dev.rows: input should be a valid integer" in broken(run)
 
 
 def test_a_sweep_whose_runs_are_gone_is_broken(tmp_path):

@@ -1,4 +1,4 @@
-"""Which data a run was scored on, by its content alone, and why a published score may not be laid beside its."""
+"""Which data set a run was scored on, found by content alone, and when published scores are not comparable."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from paddle_tasks.reporting import references as module
 from paddle_tasks.reporting.entries import Entry, fingerprint, read_entries
 from paddle_tasks.reporting.references import (
     References,
-    hindrances,
+    comparison_obstacles,
+    find_known_split,
     load_references,
-    place_of,
-    references,
+    load_shipped_references,
 )
 
 from ..helpers import CHNSENTICORP, DATA, needs_chnsenticorp
@@ -52,13 +52,13 @@ def entry(folder: Path, **options: Any) -> Entry:
 
 def test_a_file_is_known_by_its_sha256_whatever_its_name(known, tmp_path):
     found = entry(tmp_path / "a", data={"dev": part(10, SHA["dev"], "elsewhere/test.tsv")}).splits
-    assert (place_of(found["dev"], known).key, place_of(found["dev"], known).split) == ("x", "dev")
+    assert (find_known_split(found["dev"], known).key, find_known_split(found["dev"], known).split) == ("x", "dev")
 
 
 def test_a_path_alone_is_nothing(known, tmp_path):
     """The negative control: the same name and as many rows, other content."""
     found = entry(tmp_path / "a", data={"dev": part(10, SHA["other"], "chnsenticorp/dev.tsv")}).splits
-    assert place_of(found["dev"], known) is None
+    assert find_known_split(found["dev"], known) is None
 
 
 @pytest.mark.parametrize(
@@ -74,17 +74,17 @@ def test_a_path_alone_is_nothing(known, tmp_path):
 def test_the_same_texts_in_another_layout_are_the_same_data(known, tmp_path, texts, is_known):
     found = entry(tmp_path / "a", data={"test": part(3, SHA["other"])})
     write_predictions(tmp_path / "a", "test", texts)
-    assert (place_of(found.splits["test"], known) is not None) == is_known
+    assert (find_known_split(found.splits["test"], known) is not None) == is_known
 
 
 def test_without_predictions_other_bytes_are_other_data(known, tmp_path):
-    assert place_of(entry(tmp_path / "a", data={"test": part(3, SHA["other"])}).splits["test"], known) is None
+    assert find_known_split(entry(tmp_path / "a", data={"test": part(3, SHA["other"])}).splits["test"], known) is None
 
 
 @pytest.mark.parametrize(("rows", "n_labels", "split"), [(7, 4, "hidden"), (7, 3, None), (8, 4, None)])
 def test_rows_that_nobody_could_hash_are_known_by_their_number_and_labels(known, tmp_path, rows, n_labels, split):
     run = entry(tmp_path / "a", scores={"dev": scored(0.5, n_labels)}, data={"dev": part(rows, SHA["other"])})
-    place = place_of(run.splits["dev"], known)
+    place = find_known_split(run.splits["dev"], known)
     assert (place.split if place else None) == split
 
 
@@ -99,7 +99,7 @@ def test_a_fingerprint_does_not_know_order(texts):
 
 def reasons(known: References, run: Entry, **published: Any) -> list[str]:
     data_set = known.data_sets["x"]
-    return list(hindrances(data_set.published[0].model_copy(update=published), data_set, run))
+    return list(comparison_obstacles(data_set.published[0].model_copy(update=published), data_set, run))
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def test_unknown_rows_are_named_by_the_run_s_own_split(known, tmp_path):
 
 
 def test_the_references_that_ship_are_whole():
-    shipped = references().data_sets
+    shipped = load_shipped_references().data_sets
     assert set(shipped) == {"chnsenticorp", "thucnews-titles", "afqmc", "tnews", "iflytek", "cote-bd"}
     hashes = []
     for data_set in shipped.values():
@@ -147,15 +147,15 @@ def test_the_references_that_ship_are_whole():
         for published in data_set.published:
             assert published.source.startswith("https://")
             assert published.split in splits
-            assert published.train_rows == data_set.rows_of("train")
+            assert published.train_rows == data_set.n_rows("train")
             assert all(20 < percent < 100 for percent in published.percent.values())
     assert len(set(hashes)) == len(hashes)
     assert all(len(digest) == 64 for digest in hashes)
 
 
-def test_figures_that_many_know():
+def test_well_known_scores():
     """PaddleNLP's table of CLUE's dev, THUCNews titles with all rows, SKEP on COTE-BD."""
-    shipped = references().data_sets
+    shipped = load_shipped_references().data_sets
     first = {key: data_set.published[0].percent for key, data_set in shipped.items()}
     names = ("ERNIE 3.0 Base", "ERNIE 3.0 Nano")
     assert [first["afqmc"][name] for name in names] == [75.93, 70.51]
@@ -191,10 +191,10 @@ def test_the_public_files_are_known_in_any_layout(tmp_path, file, place, parts):
     lines = (DATA / file).read_text(encoding="utf-8").splitlines()[CHNSENTICORP in (DATA / file).parents :]
     texts = ["\t".join(line.split("\t")[slice(*parts)]) for line in lines]
     run = entry(tmp_path / "a", data={"test": part(len(texts), SHA["other"])})
-    assert place_of(run.splits["test"]) is None
+    assert find_known_split(run.splits["test"]) is None
     write_predictions(tmp_path / "a", "test", texts)
     (run,) = read_entries([tmp_path / "a"])
-    found = place_of(run.splits["test"])
+    found = find_known_split(run.splits["test"])
     assert (found.key, found.split) == place
 
 
@@ -211,5 +211,5 @@ def test_the_public_files_are_known_in_any_layout(tmp_path, file, place, parts):
 )
 def test_the_public_files_are_known_by_their_bytes(tmp_path, file, place):
     run = entry(tmp_path / "a", data={"dev": part(1, sha256(DATA / file))})
-    found = place_of(run.splits["dev"])
+    found = find_known_split(run.splits["dev"])
     assert (found.key, found.split) == place

@@ -1,4 +1,4 @@
-"""The homework table: its rows, its groups, what others published, and the mean over CLUE."""
+"""The results table: its rows, its groups, published scores, and the mean over CLUE."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from paddle_tasks.errors import DataError
-from paddle_tasks.reporting.references import references
+from paddle_tasks.reporting.references import load_shipped_references
 from paddle_tasks.reporting.report import report
 
 from .folders import SHA, part, scored, tables, write_run, write_sweep
 
-KNOWN = {key: {one.split: one for one in data_set.files} for key, data_set in references().data_sets.items()}
+KNOWN = {
+    key: {one.split: one for one in data_set.files} for key, data_set in load_shipped_references().data_sets.items()
+}
 
 
 def known(key: str, split: str) -> dict[str, Any]:
@@ -70,6 +72,19 @@ def test_triplets_stand_beside_the_spans_of_opinions(tmp_path):
     write_run(tmp_path / "a", {"dev": scores}, config={"evaluation": {"metric": "f1"}}, task="opinion")
     ((row,),) = tables(report([tmp_path / "a"]).markdown)
     assert (row["dev f1"], row["dev triplet f1"]) == ("0.6250", "0.3750")
+
+
+def test_a_task_declares_further_metrics(tmp_path):
+    """Also one that is not installed: the table asks by name, and shows of the answer what the run has."""
+    scores = {"bleu": 30.5, "chrf": 20.25, "loss": 1.0}
+    run = write_run(tmp_path / "a", {"dev": scores}, config={"evaluation": {"metric": "bleu"}}, task="unknown")
+    asked = []
+    made = report([run], table_metrics=lambda task: asked.append(task) or ("chrf", "ter"))
+    ((row,),) = tables(made.markdown)
+    assert asked == ["unknown"]
+    assert [heading for heading in row if heading.startswith("dev")] == ["dev bleu", "dev chrf"]
+    ((row,),) = tables(report([run]).markdown)
+    assert [heading for heading in row if heading.startswith("dev")] == ["dev bleu"]
 
 
 def test_the_metric_that_chose_is_the_one_that_is_shown(tmp_path):

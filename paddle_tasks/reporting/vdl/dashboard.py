@@ -20,7 +20,7 @@ from pathlib import Path
 
 from paddle_tasks import runtime
 from paddle_tasks.errors import SetupError, UserError, did_you_mean
-from paddle_tasks.files import beside
+from paddle_tasks.files import list_siblings
 from paddle_tasks.reporting.vdl.live_copy import LiveCopy, sources
 from paddle_tasks.reporting.vdl.repair import LogReport, repair_logs
 
@@ -167,7 +167,7 @@ def check_logs(logdir: Path) -> None:
     if logdir.is_dir() and sources(logdir):
         return
     if not logdir.exists():
-        what = f"no such folder{did_you_mean(str(logdir), beside(logdir, folders=True))}"
+        what = f"no such folder{did_you_mean(str(logdir), list_siblings(logdir, folders_only=True))}"
     elif not logdir.is_dir():
         what = "is a file, expected a folder of runs"
     else:
@@ -177,7 +177,11 @@ def check_logs(logdir: Path) -> None:
 
 def _nearest_runs(logdir: Path) -> str:
     parent = logdir.parent
-    near = [Path("runs"), *map(Path, sorted(beside(logdir, folders=True))), *(parent / "runs", parent.parent / "runs")]
+    near = [
+        Path("runs"),
+        *map(Path, sorted(list_siblings(logdir, folders_only=True))),
+        *(parent / "runs", parent.parent / "runs"),
+    ]
     with_runs = [folder for folder in near if _holds_run(folder)]
     return f"; there are runs in {with_runs[0]}" if with_runs else "; `paddle-tasks train` writes runs to runs/"
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from itertools import chain, count
 from pathlib import Path
 
-from paddle_tasks.files import whole_file
+from paddle_tasks.files import atomic_file
 from paddle_tasks.reporting.vdl.log import META, Entry, encode, meta, read_log, salvage, tag_key
 from paddle_tasks.reporting.vdl.repair import mend, metrics_beside, run_of, shown_log
 from paddle_tasks.reporting.vdl.scalars import read_truth
@@ -142,7 +142,7 @@ class LiveCopy:
         target.mkdir(parents=True, exist_ok=True)
         if new := list(_unseen(_records(copied.source, name), copied.counts)):
             copied.data += encode(new)
-            with whole_file(target / COPY_NAME) as temporary:  # or the server might see half of it
+            with atomic_file(target / COPY_NAME) as temporary:  # or the server might see half of it
                 temporary.write_bytes(copied.data)
         if copied.source.graph:
             self._copy_graph(copied.source.graph, target / GRAPH_NAME)
@@ -153,7 +153,7 @@ class LiveCopy:
         if fault := _fault_of_graph(data):
             self.unreadable[graph] = f"the model graph cannot be read ({fault})"
             return
-        with whole_file(target) as temporary:
+        with atomic_file(target) as temporary:
             temporary.write_bytes(data)
 
 

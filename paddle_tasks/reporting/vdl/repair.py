@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from paddle_tasks.files import whole_file
+from paddle_tasks.files import atomic_file
 from paddle_tasks.reporting.vdl.log import SCALAR, Damage, Entry, Salvage, encode, read_log
 from paddle_tasks.reporting.vdl.scalars import Truth, agrees, read_truth, with_scalars
 
@@ -133,7 +133,7 @@ def repair_logs(logs: Iterable[Path]) -> list[LogReport]:
 
 def _exchange(path: Path, data: bytes) -> Path:
     """Give a file another content, and return the name under which its old one is kept."""
-    with whole_file(path) as temporary:
+    with atomic_file(path) as temporary:
         temporary.write_bytes(data)
         shutil.copymode(path, temporary)
         return _set_aside(path)

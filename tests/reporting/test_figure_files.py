@@ -1,4 +1,4 @@
-"""Each run gives the pictures that its files allow."""
+"""Each run gives the figures that its files allow."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 
 from matplotlib.image import imread
 
-from paddle_tasks.reporting.pictures import write_pictures
+from paddle_tasks.reporting.figure_files import write_figures
 from paddle_tasks.reporting.report import report
 
 from .folders import scored, write_run, write_sweep
@@ -27,19 +27,19 @@ def loss(*values: float) -> list[dict]:
 
 
 def written(folder, *runs) -> tuple[set[str], tuple[str, ...]]:
-    made = write_pictures(report(runs).entries, folder)
+    made = write_figures(report(runs).entries, folder)
     assert all(imread(path).shape[2] == 4 for path in made.files)
     assert {path.name for path in folder.iterdir()} == {path.name for path in made.files}
     return {path.stem for path in made.files}, made.notes
 
 
-def test_a_classifier_has_all_pictures_and_a_comparison(tmp_path):
+def test_a_classifier_has_all_figures_and_a_comparison(tmp_path):
     run = write_run(tmp_path / "a")
     (run / "metrics.jsonl").write_text(json.dumps(loss(1.0)[0]) + '\n{"step": 2, "ta', encoding="utf-8")
     lines(run / "predictions" / "dev.jsonl", [classified("体", "体", name="sport"), classified("财", "体")])
     other = write_sweep(tmp_path / "b", {"": [0.8, 0.9]})
     names, notes = written(tmp_path / "deep" / "png", run, other)
-    dev = {f"a-dev-{what}" for what in ("confusion", "pr", "roc", "calibration")}
+    dev = {f"a-dev-{kind}" for kind in ("confusion", "pr", "roc", "calibration")}
     assert names == {"a-curves", *dev, "comparison-scores"}
     assert notes == ()
 
@@ -54,7 +54,7 @@ def test_opinions_have_scores_by_label_and_kinds_of_errors(tmp_path):
     assert notes == (f"{run}: has no metrics.jsonl with records, so there are no learning curves of it",)
 
 
-def test_losses_stand_apart_from_scores(tmp_path):
+def test_losses_are_compared_apart_from_scores(tmp_path):
     usual = write_run(tmp_path / "a")
     other = write_run(tmp_path / "b", {"dev": scored(0.1)}, config={"evaluation": {"metric": "loss"}})
     names, _ = written(tmp_path / "png", usual, other)
@@ -62,7 +62,7 @@ def test_losses_stand_apart_from_scores(tmp_path):
 
 
 def test_an_unfinished_run_gives_its_curves_and_names_do_not_collide(tmp_path):
-    runs = [write_run(tmp_path / place / "same") for place in ("one", "two")]
+    runs = [write_run(tmp_path / name / "same") for name in ("one", "two")]
     for run in runs:
         (run / "result.json").unlink()
         lines(run / "metrics.jsonl", loss(3, 2, 1))
@@ -70,8 +70,8 @@ def test_an_unfinished_run_gives_its_curves_and_names_do_not_collide(tmp_path):
     assert names == {"same-curves", "same-2-curves", "comparison-curves"}
 
 
-def test_no_picture_takes_the_place_of_another(tmp_path):
-    runs = [write_run(tmp_path / place) for place in ("x/a", "y/a", "z/a-2", "comparison")]
+def test_no_figure_overwrites_another(tmp_path):
+    runs = [write_run(tmp_path / name) for name in ("x/a", "y/a", "z/a-2", "comparison")]
     for run in runs:
         lines(run / "metrics.jsonl", [{"tag": 5}, {"value": 1.0}, *loss(3, 2, 1)])
     names, _ = written(tmp_path / "png", *runs)
@@ -79,7 +79,7 @@ def test_no_picture_takes_the_place_of_another(tmp_path):
     assert {name for name in names if name.endswith("-curves")} == curves
 
 
-def test_missing_characters_are_said_once(tmp_path, no_font):
+def test_missing_glyphs_are_noted_once(tmp_path, no_font):
     run = write_run(tmp_path / "a")
     lines(run / "metrics.jsonl", loss(1))
     lines(run / "predictions" / "dev.jsonl", [classified("体", "体"), classified("财", "体")])

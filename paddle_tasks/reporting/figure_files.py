@@ -1,0 +1,179 @@
+"""PNG files with the figures of runs, drawn from the files of their folders."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from paddle_tasks import figures
+from paddle_tasks.errors import DataError
+from paddle_tasks.files import read_json_lines
+from paddle_tasks.reporting.entries import SPLITS, Entry, MetricValue, ScoredSplitName
+from paddle_tasks.training.result import RunResult
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Records = Sequence[Mapping[str, Any]]
+NamedFigures = Iterator[tuple[str, "Figure"]]
+_PER_LABEL_METRICS = ("precision", "recall", "f1")
+_MAX_LABELS = 40
+"""Number of labels at most in a figure of scores by label."""
+_UNBOUNDED_METRICS = ("loss", "perplexity")
+"""Metrics that do not fit on an axis from 0 to 1."""
+_COMPARISON = "comparison"
+
+
+@dataclass(frozen=True)
+class FigureFiles:
+    """The files that were written, and notes for the user on figures that are missing or incomplete."""
+
+    files: tuple[Path, ...]
+    notes: tuple[str, ...]
+
+
+def write_figures(entries: Sequence[Entry], folder: Path) -> FigureFiles:
+    """Write ``RUN-KIND.png`` for each figure that the files of a run allow, and the comparison of several runs.
+
+    Args:
+        entries: runs and sweeps; a sweep appears in the comparison only.
+        folder: the target; it is made if it does not exist, and files of the same names are replaced.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    files: list[Path] = []
+    notes: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", figures.MissingGlyphs)
+        for name, figure in _draw_all(entries, notes):
+            files.append(folder / f"{name}.png")
+            figures.to_png(figure, files[-1])
+    glyph_notes = [str(warning.message) for warning in caught if issubclass(warning.category, figures.MissingGlyphs)]
+    return FigureFiles(tuple(files), (*notes, *glyph_notes[:1]))
+
+
+def _draw_all(entries: Sequence[Entry], notes: list[str]) -> NamedFigures:
+    names = _unique_names(entries)
+    curves: dict[str, Records] = {}
+    for name, entry in zip(names, entries, strict=True):
+        run = Path(entry.name)
+        if records := read_json_lines(run / "metrics.jsonl"):
+            curves[name] = records
+            yield f"{name}-curves", figures.learning_curves(records, name)
+        for split in SPLITS:
+            yield from _draw_split(name, run, split)
+        if not records and entry.seeds == 1:
+            notes.append(f"{run}: has no metrics.jsonl with records, so there are no learning curves of it")
+    if len(entries) > 1:
+        yield from _draw_comparison(names, entries, curves)
+
+
+def _unique_names(entries: Sequence[Entry]) -> list[str]:
+    """Return the folder name of each entry; the second folder of a name gets ``-2``, the third ``-3``."""
+    names: list[str] = []
+    for entry in entries:
+        name = Path(entry.name).resolve().name
+        numbered = (f"{name}-{number}" for number in count(2))
+        names.append(next(each for each in chain([name], numbered) if each not in (*names, _COMPARISON)))
+    return names
+
+
+# ---- one run
+
+
+def _draw_split(name: str, run: Path, split: ScoredSplitName) -> NamedFigures:
+    """Yield the figures of the predictions of one split: of labels when they are labels, else of spans."""
+    records = read_json_lines(run / "predictions" / f"{split}.jsonl")
+    title = f"{name}: {split}"
+    if not records:
+        return
+    are_labels = all(isinstance(record.get("gold"), str) for record in records)
+    for kind, figure in _draw_labels(records, title) if are_labels else _draw_spans(run, split, title):
+        yield f"{name}-{split}-{kind}", figure
+
+
+def _draw_labels(records: Records, title: str) -> NamedFigures:
+    labels = _collect_labels(records)
+    indices = {label: index for index, label in enumerate(labels)}
+    display_names = {str(record["predicted"]): str(record["name"]) for record in records if "name" in record}
+    names = [display_names.get(label, label) for label in labels]
+    gold, predicted = (np.array([indices[record[side]] for record in records]) for side in ("gold", "predicted"))
+    counts = np.zeros((len(labels), len(labels)), dtype=np.int64)
+    np.add.at(counts, (gold, predicted), 1)
+    yield "confusion", figures.confusion_matrix(counts, names, title)
+    if all("probabilities" in record for record in records):
+        probs = np.array([[record["probabilities"].get(label, 0.0) for label in labels] for record in records])
+        yield "pr", figures.pr_curves(gold, probs, names, title)
+        yield "roc", figures.roc_curves(gold, probs, names, title)
+        confidence = probs[np.arange(len(gold)), predicted]
+        yield "calibration", figures.calibration_curve(confidence, gold == predicted, title)
+
+
+def _collect_labels(records: Records) -> list[str]:
+    """Return the labels in the model's order, which is that of the probabilities, then all other labels."""
+    ordered = dict.fromkeys(records[0].get("probabilities", ()))
+    others = {record[side] for record in records for side in ("gold", "predicted")} - ordered.keys()
+    return [*ordered, *sorted(others)]
+
+
+def _draw_spans(run: Path, split: ScoredSplitName, title: str) -> NamedFigures:
+    per_label = _read_label_scores(run, split)
+    if per_label:
+        labels = list(per_label)[:_MAX_LABELS]
+        series = {metric: [per_label[label].get(metric) for label in labels] for metric in _PER_LABEL_METRICS}
+        yield "labels", figures.bars(labels, series, title=title, kind="label")
+    errors = read_json_lines(run / "predictions" / "errors.jsonl")
+    counts = Counter(str(error["kind"]) for error in errors if error.get("split") == split and "kind" in error)
+    if counts:
+        kinds, numbers = zip(*counts.most_common(), strict=True)
+        series = {"errors": [float(number) for number in numbers]}
+        yield "errors", figures.bars(kinds, series, title=f"{title}, errors by kind", kind="kind", form=".0f")
+
+
+def _read_label_scores(run: Path, split: ScoredSplitName) -> Mapping[str, Mapping[str, float]]:
+    """Return the metrics by label of a split, empty when result.json has none or cannot be read."""
+    try:
+        result = RunResult.read(run)
+    except (DataError, OSError, ValueError):
+        return {}
+    metrics = result.scores.get(split, {}) if result else {}
+    return dict(metrics.get("per_label", {}))
+
+
+# ---- several runs
+
+
+def _draw_comparison(names: Sequence[str], entries: Sequence[Entry], curves: Mapping[str, Records]) -> NamedFigures:
+    if len(curves) > 1:
+        ((metric, _),) = Counter(entry.metric for entry in entries).most_common(1)
+        yield f"{_COMPARISON}-curves", figures.comparison(curves, metric)
+    scored = [(name, entry) for name, entry in zip(names, entries, strict=True) if entry.splits]
+    for kind, is_unbounded in (("scores", False), ("losses", True)):
+        if kept := [pair for pair in scored if (pair[1].metric in _UNBOUNDED_METRICS) == is_unbounded]:
+            yield f"{_COMPARISON}-{kind}", _draw_score_bars(kept)
+
+
+def _draw_score_bars(scored: Sequence[tuple[str, Entry]]) -> Figure:
+    has_one_metric = len({entry.metric for _, entry in scored}) == 1
+    names = [name if has_one_metric else f"{name} ({entry.metric})" for name, entry in scored]
+    means: dict[str, list[float | None]] = {}
+    deviations: dict[str, list[float | None]] = {}
+    for split in SPLITS:
+        values = [_selection_value(entry, split) for _, entry in scored]
+        if any(values):
+            means[split] = [value.mean if value else None for value in values]
+            deviations[split] = [value.deviation if value else None for value in values]
+    title = scored[0][1].metric if has_one_metric else "score by which each run was chosen"
+    return figures.bars(names, means, deviations=deviations, title=title)
+
+
+def _selection_value(entry: Entry, split: ScoredSplitName) -> MetricValue | None:
+    """Return the value of the metric that chose the best checkpoint, None where there is none."""
+    scored = entry.splits.get(split)
+    return scored.scores.get(entry.metric) if scored else None
