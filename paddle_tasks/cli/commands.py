@@ -118,14 +118,14 @@ def train(
 ) -> None:
     """Train, score and write the run folder; an unfinished run goes on where it stopped."""
     _start()
-    from paddle_tasks.cli.launched import one_voice
-    from paddle_tasks.cli.progress import watch
+    from paddle_tasks.cli.launched import coordinated_exit
+    from paddle_tasks.cli.progress import display_progress
     from paddle_tasks.workflows.train import load_config, run_training
 
-    with one_voice() as ranks:
+    with coordinated_exit() as ranks:
         with ranks.raise_together():
             merged = load_config(config, overrides or [])
-        with watch(quiet=quiet or not ranks.writes) as observe:
+        with display_progress(quiet=quiet or not ranks.writes) as observe:
             run = run_training(merged, device=device, fresh=fresh, observe=observe)
     if not ranks.writes:
         return
@@ -158,11 +158,11 @@ def baseline(  # noqa: PLR0913, PLR0917 - a command has as many options as it of
     """Score TF-IDF and a linear classifier on the same data; the run folder is that of CONFIG with -baseline."""
     lengths = _lengths(ngrams)
     _start()
-    from paddle_tasks.cli.progress import watch
+    from paddle_tasks.cli.progress import display_progress
     from paddle_tasks.workflows.baseline import Options, load_config, run_baseline
 
     merged = load_config(config, overrides or [], Options(features, classifier, c, lengths, min_df))
-    with watch(quiet=quiet) as observe:
+    with display_progress(quiet=quiet) as observe:
         _print_run(run_baseline(merged, fresh=fresh, observe=observe))
 
 
@@ -205,16 +205,16 @@ def sweep(
 ) -> None:
     """Train every combination of a grid and of seeds, one after another; the same command goes on where it stopped."""
     _start()
-    from paddle_tasks.cli.launched import one_voice
-    from paddle_tasks.cli.progress import watch
+    from paddle_tasks.cli.launched import coordinated_exit
+    from paddle_tasks.cli.progress import display_progress
     from paddle_tasks.cli.sweep_lines import lines
     from paddle_tasks.workflows.sweep import run_sweep
     from paddle_tasks.workflows.sweep_plan import parse_grid, parse_seeds, plan_sweep
 
-    with one_voice() as ranks:
+    with coordinated_exit() as ranks:
         with ranks.raise_together():
             plan = plan_sweep(config, overrides or [], parse_seeds(seeds), parse_grid(grid or []))
-        with watch(quiet=quiet or not ranks.writes) as observe:
+        with display_progress(quiet=quiet or not ranks.writes) as observe:
             done = run_sweep(plan, device=device, observe=observe)
     if ranks.writes:
         _print("\n".join(lines(done.summary, done.folder)))
@@ -248,9 +248,9 @@ def report(
 
 
 def _write_pictures(entries: Sequence[Entry], folder: Path, *, quiet: bool) -> None:
-    from paddle_tasks.reporting.pictures import write_pictures
+    from paddle_tasks.reporting.figure_files import write_figures
 
-    pictures = write_pictures(entries, folder)
+    pictures = write_figures(entries, folder)
     for note in pictures.notes:
         typer.echo(f"note: {note}", err=True)
     if not quiet:
