@@ -1,4 +1,4 @@
-"""A command as several processes, which `python -m paddle.distributed.launch` starts: rank 0 speaks for all."""
+"""Commands that `python -m paddle.distributed.launch` runs as several processes: only rank 0 prints."""
 
 from __future__ import annotations
 
@@ -14,8 +14,12 @@ from paddle_tasks.training.ranks import Ranks
 
 
 @contextlib.contextmanager
-def one_voice() -> Iterator[Ranks]:
-    """Meet the other processes and yield this one's rank; how a run ends, each exits with and rank 0 alone tells."""
+def coordinated_exit() -> Iterator[Ranks]:
+    """Join the other processes, yield this process's `Ranks`, and let only rank 0 report an error.
+
+    If the block raises a `UserError` or `RunStopped`, every rank exits with its code. Rank 0 does so by raising the
+    error, whose message is then printed; the other ranks print nothing.
+    """
     ranks = Ranks.from_environment()
     try:
         yield ranks
@@ -24,5 +28,5 @@ def one_voice() -> Iterator[Ranks]:
             raise
         raise typer.Exit(error.exit_code if isinstance(error, RunStopped) else EXIT_USER_ERROR) from None
     finally:
-        if ranks.size > 1:  # the launcher sends SIGTERM to those that end last, whose exit code would be lost
+        if ranks.size > 1:  # the launcher sends SIGTERM to the processes that end last; their exit code would be lost
             signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -1,8 +1,9 @@
-"""What a person sees while a run trains: a bar on a terminal, plain lines anywhere else."""
+"""Progress of a training run: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -19,27 +20,23 @@ from paddle_tasks.training.session import CheckpointReport, EvaluationReport
 if TYPE_CHECKING:
     from paddle_tasks.workflows.train import Observer
 
-
 _SECONDS_BETWEEN_LINES = 10.0
 
 
 @contextlib.contextmanager
-def watch(*, quiet: bool) -> Iterator[Observer]:
-    """Yield what a training run reports to; it writes to stderr, results go to stdout."""
+def display_progress(*, quiet: bool) -> Iterator[Observer]:
+    """Yield an observer of training runs that writes to stderr; stdout is for results."""
     if quiet:
-        yield ignore
+        yield lambda _event: None
     elif sys.stderr.isatty():
-        with _bar() as bar:
-            yield _Watcher(partial(bar.console.print, markup=False, highlight=False), bar).see
+        with training_bar() as bar:
+            yield ProgressDisplay(partial(bar.console.print, markup=False, highlight=False), bar).show
     else:
-        yield _Watcher(lambda text: sys.stderr.write(f"{text}\n"), None).see
+        yield ProgressDisplay(lambda text: sys.stderr.write(f"{text}\n")).show
 
 
-def ignore(event: object) -> None:
-    """Show nothing."""
-
-
-def _bar() -> Progress:
+def training_bar() -> Progress:
+    """Return an empty progress bar on stderr."""
     return Progress(
         TextColumn("epoch {task.fields[epoch]}"),
         BarColumn(),
@@ -51,53 +48,62 @@ def _bar() -> Progress:
     )
 
 
-class _Watcher:
-    """Keeps the running figures that steps, evaluations and checkpoints bring."""
+class ProgressDisplay:
+    """Shows the events of training runs, one run after another.
 
-    def __init__(self, say: Callable[[str], Any], bar: Progress | None) -> None:
-        self.say, self.bar = say, bar
-        self.row: Any = None
+    Attributes:
+        loss: smoothed loss; NaN before the first step of a run.
+        rate: smoothed tokens per second.
+        score: the last dev score, as text.
+    """
+
+    def __init__(self, write_line: Callable[[str], Any], bar: Progress | None = None) -> None:
+        """Take a function that writes a line, and the bar to move, if there is one."""
+        self._write_line, self._bar = write_line, bar
+        self._bar_task: Any = None
         self.loss, self.rate, self.score = float("nan"), 0.0, ""
-        self.said = 0.0
-        self.step = 0
+        self._last_line = 0.0
+        self._last_step = 0
 
-    def see(self, event: Any) -> None:
+    def show(self, event: Any) -> None:
         """Show one event."""
         if isinstance(event, StepReport):
-            self._step(event)
+            self._show_step(event)
         elif isinstance(event, EvaluationReport):
-            self._evaluation(event)
+            self._show_evaluation(event)
         elif not isinstance(event, CheckpointReport):
-            self.say(event.text)
+            self._write_line(event.text)
 
-    def _step(self, report: StepReport) -> None:
-        if report.step <= self.step:  # of a sweep's next run
-            self.loss, self.rate, self.score, self.said = float("nan"), 0.0, "", 0.0
-            if self.bar is not None and self.row is not None:
-                self.bar.reset(self.row, total=report.total_steps)
-        self.step = report.step
-        # Smoothed, or the figures would dance too fast to be read.
+    def _show_step(self, report: StepReport) -> None:
+        if report.step <= self._last_step:  # the next run of a sweep has begun
+            self._reset(report)
+        self._last_step = report.step
+        # Raw values would change too fast to be read.
         rate = report.n_tokens / report.seconds
         self.rate = 0.9 * self.rate + 0.1 * rate if self.rate else rate
-        self.loss = 0.9 * self.loss + 0.1 * report.loss if self.loss == self.loss else report.loss
-        if self.bar is not None:
-            self._move_bar(report)
-        elif time.monotonic() - self.said > _SECONDS_BETWEEN_LINES or report.step == 1:
-            self.said = time.monotonic()
+        self.loss = 0.9 * self.loss + 0.1 * report.loss if not math.isnan(self.loss) else report.loss
+        if self._bar is not None:
+            self._move_bar(self._bar, report)
+        elif time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES or report.step == 1:
+            self._last_line = time.monotonic()
             left = (report.total_steps - report.step) * report.seconds
-            self.say(
+            self._write_line(
                 f"epoch {report.epoch}  step {report.step}/{report.total_steps}  loss {self.loss:.4f}  "
                 f"{self.rate:,.0f} tokens/s  {left / 60:.1f} min left"
             )
 
-    def _move_bar(self, report: StepReport) -> None:
-        assert self.bar is not None
-        fields: dict[str, Any] = {"epoch": report.epoch, "loss": self.loss, "rate": self.rate, "score": self.score}
-        if self.row is None:
-            self.row = self.bar.add_task("train", total=report.total_steps, completed=report.step, **fields)
-        self.bar.update(self.row, completed=report.step, **fields)
+    def _reset(self, report: StepReport) -> None:
+        self.loss, self.rate, self.score, self._last_line = float("nan"), 0.0, "", 0.0
+        if self._bar is not None and self._bar_task is not None:
+            self._bar.reset(self._bar_task, total=report.total_steps)
 
-    def _evaluation(self, report: EvaluationReport) -> None:
+    def _move_bar(self, bar: Progress, report: StepReport) -> None:
+        fields: dict[str, Any] = {"epoch": report.epoch, "loss": self.loss, "rate": self.rate, "score": self.score}
+        if self._bar_task is None:
+            self._bar_task = bar.add_task("train", total=report.total_steps, completed=report.step, **fields)
+        bar.update(self._bar_task, completed=report.step, **fields)
+
+    def _show_evaluation(self, report: EvaluationReport) -> None:
         scores = "  ".join(f"{name} {report.metrics[name]:.4f}" for name in SHOWN if name in report.metrics)
         self.score = f"dev {report.metrics['accuracy' if 'accuracy' in report.metrics else 'f1']:.4f}"
-        self.say(f"epoch {report.epoch}  step {report.step}  dev {scores}{'  best so far' * report.is_best}")
+        self._write_line(f"epoch {report.epoch}  step {report.step}  dev {scores}{'  best so far' * report.is_best}")

@@ -1,4 +1,4 @@
-"""`paddle-tasks dashboard` as a process of its own: what it prints, and that it leaves nothing behind."""
+"""`paddle-tasks dashboard` in a process of its own: what it prints, and that it leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..helpers import ROOT, run_process
 from ..reporting.vdl.logs import log_bytes, make_run
 
 COMMAND = [sys.executable, "-m", "paddle_tasks", "dashboard"]
-# A job in the background has Ctrl-C ignored.
+# A background job may inherit that Ctrl-C is ignored.
 MAIN = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -40,14 +40,14 @@ def started(folder, temporary, *options):
 
 
 def servers(folder):
-    """The processes that serve copies in a folder."""
-    found = []
+    """Return the ids of the server processes whose copies are in a folder."""
+    processes = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
-            place = (path.parent / "cwd").readlink()
-            if place.is_relative_to(folder) and b"--logdir" in path.read_bytes().split(b"\0"):
-                found.append(int(path.parent.name))
-    return found
+            working_folder = (path.parent / "cwd").readlink()
+            if working_folder.is_relative_to(folder) and b"--logdir" in path.read_bytes().split(b"\0"):
+                processes.append(int(path.parent.name))
+    return processes
 
 
 def answers(port):
@@ -67,11 +67,11 @@ def runs(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_stopped_it_leaves_nothing_behind(runs, number):
+def test_a_stopped_dashboard_leaves_nothing_behind(runs, number):
     temporary = runs.parent / "temporary"
     with started(runs, temporary) as (child, line):
         port = port_of(line)
-        assert line == f"1 run at http://127.0.0.1:{port}/app/   (Ctrl-C ends it)\n"
+        assert line == f"1 run at http://127.0.0.1:{port}/app/   (Ctrl-C stops it)\n"
         assert answers(port)
         (server,) = servers(temporary)
         child.send_signal(number)
@@ -86,7 +86,7 @@ def test_stopped_it_leaves_nothing_behind(runs, number):
     assert list(temporary.iterdir()) == []
 
 
-def test_killed_it_takes_the_server_along(runs):
+def test_a_killed_dashboard_ends_its_server(runs):
     with started(runs, runs.parent / "temporary", "--quiet") as (child, line):
         assert line == f"http://127.0.0.1:{port_of(line)}/app/\n"
         (server,) = servers(runs.parent / "temporary")
@@ -97,7 +97,7 @@ def test_killed_it_takes_the_server_along(runs):
         time.sleep(0.1)
 
 
-def test_a_port_that_is_taken(cli, runs):
+def test_a_port_in_use(cli, runs):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -111,18 +111,18 @@ def test_no_runs(cli, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("place", "message"),
+    ("file", "message"),
     [
         ("__init__.py", "visualdl cannot be imported (no such thing); run `paddle-tasks doctor`"),
         ("server.py", "VisualDL's server has ended (ModuleNotFoundError: "),
     ],
 )
-def test_a_broken_visualdl(runs, place, message):
+def test_a_broken_visualdl(runs, file, message):
     package = runs.parent / "broken" / "visualdl"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("", encoding="utf-8")
-    if place == "__init__.py":
-        (package / place).write_text("raise RuntimeError('no such thing')", encoding="utf-8")
+    if file == "__init__.py":
+        (package / file).write_text("raise RuntimeError('no such thing')", encoding="utf-8")
     else:
         import visualdl
 

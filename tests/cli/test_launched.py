@@ -1,4 +1,4 @@
-"""How a command of several processes ends: each with the code, rank 0 alone with the message."""
+"""How a command of several processes ends: every rank with the exit code, only rank 0 with the message."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from paddle_tasks.cli import main
-from paddle_tasks.cli.launched import one_voice
+from paddle_tasks.cli.launched import coordinated_exit
 from paddle_tasks.errors import ConfigError, Interrupted, NonFiniteError
 from paddle_tasks.training.ranks import Ranks
 
@@ -18,26 +18,26 @@ ENDS = [(ConfigError("wrong"), 2), (Interrupted("stopped"), 75), (NonFiniteError
 
 
 class LeftAtOnceError(Exception):
-    """In the place of `os._exit`."""
+    """Raised instead of calling `os._exit`."""
 
 
 @pytest.fixture
 def as_rank(monkeypatch):
-    """Return a function that makes this process one of several, and put the handler of SIGTERM back."""
+    """Return a function that makes this process a rank of several; restore the handler of SIGTERM afterwards."""
     before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
     yield lambda rank, size: monkeypatch.setattr(Ranks, "from_environment", lambda: Ranks(rank, size))
     signal.signal(signal.SIGTERM, before)
 
 
 def run(error: Exception | None = None) -> Ranks:
-    with one_voice() as ranks:
+    with coordinated_exit() as ranks:
         if error:
             raise error
     return ranks
 
 
 @pytest.mark.parametrize(("error", "code"), ENDS)
-def test_other_ranks_exit_without_a_word(as_rank, capfd, error, code):
+def test_other_ranks_exit_without_a_message(as_rank, capfd, error, code):
     as_rank(1, 2)
     with pytest.raises(typer.Exit) as ended:
         run(error)
@@ -47,7 +47,7 @@ def test_other_ranks_exit_without_a_word(as_rank, capfd, error, code):
 
 @pytest.mark.parametrize("size", [1, 2])
 @pytest.mark.parametrize(("error", "code"), ENDS)
-def test_rank_0_has_it_told(as_rank, error, code, size):
+def test_rank_0_raises_the_error(as_rank, error, code, size):
     as_rank(0, size)
     with pytest.raises(type(error)) as raised:
         run(error)
@@ -55,27 +55,27 @@ def test_rank_0_has_it_told(as_rank, error, code, size):
     assert getattr(error, "exit_code", 2) == code
 
 
-def test_what_is_nobodys_mistake_is_not_hidden(as_rank):
+def test_unexpected_errors_are_raised_on_every_rank(as_rank):
     as_rank(1, 2)
     with pytest.raises(ZeroDivisionError):
         run(ZeroDivisionError())
 
 
 @pytest.mark.parametrize(("size", "handler"), [(1, signal.SIG_DFL), (2, signal.SIG_IGN)])
-def test_the_launcher_cannot_spoil_the_exit_code(as_rank, size, handler):
+def test_sigterm_of_the_launcher_does_not_change_the_exit_code(as_rank, size, handler):
     as_rank(0, size)
     assert run().size == size
     assert signal.getsignal(signal.SIGTERM) is handler
 
 
 @pytest.mark.parametrize(("processes", "ended"), [("1", SystemExit), ("2", LeftAtOnceError)])
-def test_one_of_several_processes_leaves_without_taking_anything_down(monkeypatch, processes, ended):
+def test_one_of_several_processes_exits_at_once(monkeypatch, processes, ended):
     def leave(code: int) -> None:
         raise LeftAtOnceError(code)
 
     monkeypatch.setenv("PADDLE_TRAINERS_NUM", processes)
     monkeypatch.setattr(os, "_exit", leave)
     monkeypatch.setattr(sys, "argv", ["paddle-tasks", "config", "nowhere.yaml"])
-    with pytest.raises(ended) as how:
+    with pytest.raises(ended) as exited:
         main()
-    assert how.value.args == (2,)
+    assert exited.value.args == (2,)

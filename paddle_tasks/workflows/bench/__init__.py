@@ -1,1 +1,1 @@
-"""Measurements: what is timed, against what, and how the figures are put together."""
+"""Measurements behind `paddle-tasks bench`: timers, the models that are compared, and the form of the reports."""

@@ -1,4 +1,4 @@
-"""One training step of a model at a given batch size and length: forward, backward and update."""
+"""Single training steps of a model at a given batch size and length: forward, backward and update."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from paddle import nn
 
 from paddle_tasks import runtime, tasks
 from paddle_tasks.data.batching.batches import Batch
+from paddle_tasks.errors import ConfigError
 from paddle_tasks.training.loop import StepReport
 from paddle_tasks.training.optimizer import build_optimizer
 from paddle_tasks.training.protocol import Task
-from paddle_tasks.training.settings import RunSection
-from paddle_tasks.workflows.bench.products import Products, settle, step_flops
-from paddle_tasks.workflows.bench.report import Line, Report, Say, Spread, rounds, seconds_of
+from paddle_tasks.training.settings import RunSection, TextTrainingSection
+from paddle_tasks.workflows.bench.products import MatrixProducts, step_flops, synchronize
+from paddle_tasks.workflows.bench.report import Measurement, Notify, Report, Spread, run_rounds, time_call
 from paddle_tasks.workflows.bench.variants import Variant
 from paddle_tasks.workflows.train import build_loop, starting_model
 
@@ -26,7 +27,9 @@ _MATMUL = "matrix products"
 
 
 @dataclass(frozen=True)
-class _Measured:
+class _Stepper:
+    """Runs a model's training steps one at a time."""
+
     model: nn.Layer
     steps: Iterator[StepReport]
     batch_size: int
@@ -34,85 +37,88 @@ class _Measured:
 
     def step(self) -> None:
         next(self.steps)
-        settle()
+        synchronize()
 
 
-def bench_encoder(
-    variants: Mapping[str, Variant], *, repeats: int, device: str, say: Say = lambda _text: None
+def measure_encoder(
+    variants: Mapping[str, Variant], *, repeats: int, device: str, notify: Notify = lambda _text: None
 ) -> Report:
     """Time single training steps of each variant, at its ``training.batch_size`` and ``training.max_length``.
 
-    The steps are those of the trainer, over and over on one batch without padding, made of the train data's tokens.
+    The steps are the trainer's own. All of them use one batch without padding, made from tokens of the train data.
 
     Args:
-        variants: what is compared, by name; they are measured in turn, step by step.
+        variants: what to compare, by name; each takes one step in turn.
         repeats: steps that count.
         device: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.
-        say: is told how far it is.
+        notify: called with messages about the progress.
 
     Raises:
-        UserError: something in a configuration or its data cannot be used.
+        UserError: a configuration or its data cannot be used, or the task does not classify texts.
     """
     device = runtime.use_device(device)
-    measured = {name: _prepare(variant, WARMUP + repeats) for name, variant in variants.items()}
+    steppers = {name: _prepare(variant, WARMUP + repeats) for name, variant in variants.items()}
     first = next(iter(variants))
-    training = variants[first].config.training
-    products = Products(measured[first].model, training.batch_size * training.max_length)
-    calls: dict[str, Callable[[], None]] = {name: one.step for name, one in measured.items()}
+    batch_size, length = steppers[first].batch_size, steppers[first].length
+    products = MatrixProducts(steppers[first].model, batch_size * length)
+    calls: dict[str, Callable[[], None]] = {name: stepper.step for name, stepper in steppers.items()}
     calls[_MATMUL] = products
-    timers = {name: (lambda call=call: seconds_of(call)) for name, call in calls.items()}
-    seconds = rounds(timers, repeats, warmup=WARMUP, say=say)
-    matmul = Spread.of([products.flops / value / 1e9 for value in seconds.pop(_MATMUL)])
+    timers = {name: (lambda call=call: time_call(call)) for name, call in calls.items()}
+    seconds = run_rounds(timers, repeats, warmup=WARMUP, notify=notify)
+    matmul = Spread.from_values([products.flops / value / 1e9 for value in seconds.pop(_MATMUL)])
     return Report(
         bench="encoder",
         timed="one training step",
-        lines=[_line(name, measured[name], seconds[name], matmul) for name in variants],
-        settings={"batch_size": training.batch_size, "length": training.max_length},
-        environment=runtime.environment(device),
+        measurements=[_measurement(name, steppers[name], seconds[name], matmul) for name in variants],
+        settings={"batch_size": batch_size, "length": length},
+        environment=runtime.describe_environment(device),
         matmul_gflops=matmul,
     )
 
 
-def _line(name: str, measured: _Measured, seconds: list[float], matmul: Spread) -> Line:
-    spread, size = Spread.of(seconds), (measured.batch_size, measured.length)
-    gflops = step_flops(measured.model, *size) / spread.median / 1e9
-    figures = {
+def _measurement(name: str, stepper: _Stepper, seconds: list[float], matmul: Spread) -> Measurement:
+    spread, size = Spread.from_values(seconds), (stepper.batch_size, stepper.length)
+    gflops = step_flops(stepper.model, *size) / spread.median / 1e9
+    values = {
         "tokens_per_second": math.prod(size) / spread.median,
         "gflops": gflops,
         "matmul_share": gflops / matmul.median,
     }
-    return Line(name, spread, figures)
+    return Measurement(name, spread, values)
 
 
-def _prepare(variant: Variant, n_steps: int) -> _Measured:
-    config = computed_anew(variant.config)
+def _prepare(variant: Variant, n_steps: int) -> _Stepper:
+    config = disable_frozen_cache(variant.config)
     task: Task = tasks.find(config.task)(config)
     task.read()
     paddle.seed(config.seed)
     model = starting_model(task, config.training)
-    variant.alter(model)
+    variant.apply_switches(model)
+    batch = next(task.train_batches(0, 0))
+    if not isinstance(config.training, TextTrainingSection) or not isinstance(batch, Batch):
+        raise ConfigError(f"bench encoder: expected a task that classifies texts, found {config.task!r}")
     size = config.training.batch_size, config.training.max_length
-    batch = full_batch(next(task.batches_of(0, 0)), *size)
+    full_batch = fill_batch(batch, *size)
     loop = replace(
         build_loop(config, task, model, build_optimizer(model, config.optimizer)),
-        batches_of=lambda _epoch, start: iter([batch] * (n_steps - start)),
+        batches_of=lambda _epoch, start: iter([full_batch] * (n_steps - start)),
         n_batches=n_steps,
         epochs=1,
         accumulation_steps=1,
         max_steps=None,
         on_nonfinite="stop",
     )
-    return _Measured(model, loop.steps(), *size)
+    return _Stepper(model, loop.steps(), *size)
 
 
-def computed_anew(config: RunSection) -> RunSection:
-    """Return a configuration whose frozen encoder is computed in every step, since it is what is measured."""
+def disable_frozen_cache(config: RunSection) -> RunSection:
+    """Return a configuration that computes a frozen encoder in every step, because that is what is measured."""
     training = config.training.model_copy(update={"cache_frozen": False})
     return config.model_copy(update={"training": training})
 
 
-def full_batch(batch: Batch, batch_size: int, length: int) -> Batch:
-    """Return a batch of exactly that size, without padding, from the tokens and labels of another one."""
+def fill_batch(batch: Batch, batch_size: int, length: int) -> Batch:
+    """Return a batch of exactly this size, without padding, made from the tokens and labels of another batch."""
     ids, lengths = batch.input_ids.numpy(), batch.lengths.numpy()
     tokens = ids[np.arange(ids.shape[1]) < lengths[:, None]]
     size = (batch_size, length)

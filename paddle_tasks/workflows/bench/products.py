@@ -1,4 +1,4 @@
-"""The matrix products of a model: how much arithmetic a training step needs, and how fast this machine does it."""
+"""Matrix products of a model: how many operations a training step needs, and how fast this machine computes them."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from dataclasses import dataclass
 import paddle
 from paddle import nn
 
-_ONCE_A_TEXT = ("pooler", "head")  # parts of a name; everything else works on each token
+_PER_TEXT_PARTS = ("pooler", "head")  # parts of a parameter's name; all other weights work on each token
 
 
 @dataclass(frozen=True)
-class Weight:
-    """One matrix of weights.
+class WeightMatrix:
+    """A weight that a model multiplies by.
 
     Attributes:
-        shape: its two sizes; a convolution's kernel counts as [outputs, inputs times width].
-        is_per_text: whether it is used once a text, instead of once a token.
+        shape: its two sizes; a convolution's kernel counts as [outputs, inputs * width].
+        is_per_text: whether it is used once for each text instead of once for each token.
         is_trained: whether it gets a gradient.
     """
 
@@ -27,14 +27,14 @@ class Weight:
     is_trained: bool
 
 
-def weights(model: nn.Layer) -> list[Weight]:
-    """Return the matrices that a model multiplies with; tables of embeddings are looked up, not multiplied with."""
+def weight_matrices(model: nn.Layer) -> list[WeightMatrix]:
+    """Return the matrices that a model multiplies by; embedding tables are not among them, they are looked up."""
     tables = [layer for layer in model.sublayers() if isinstance(layer, nn.Embedding)]
     looked_up = {parameter.name for table in tables for parameter in table.parameters()}
     return [
-        Weight(
+        WeightMatrix(
             (parameter.shape[0], math.prod(parameter.shape[1:])),
-            is_per_text=any(part in name.split(".") for part in _ONCE_A_TEXT),
+            is_per_text=any(part in name.split(".") for part in _PER_TEXT_PARTS),
             is_trained=not parameter.stop_gradient,
         )
         for name, parameter in model.named_parameters()
@@ -43,41 +43,44 @@ def weights(model: nn.Layer) -> list[Weight]:
 
 
 def step_flops(model: nn.Layer, batch_size: int, length: int) -> int:
-    """Return the floating-point operations in the matrix products of one training step.
+    """Return the floating-point operations of the matrix products in one training step.
 
-    A product of [m, k] and [k, n] takes 2mkn. So each weight takes 2 for every position that it is used at; attention
-    takes 2 * batch * length^2 * width for the scores and as many for the weighted sum; and the backward pass takes
-    twice the forward pass (a gradient for each of the two factors), or nothing for weights that are frozen. Additions
-    of biases, activations, normalisation, softmax, dropout and the optimiser are not counted, and what an
-    implementation can leave out (states that nothing looks at) is: it is the same for all that train this model.
+    A product of [m, k] and [k, n] takes 2mkn operations. So each weight takes 2 at every position where it is used.
+    Attention takes 2 * batch * length^2 * width for the scores and the same for the weighted sum. The backward pass
+    takes twice the forward pass (a gradient for each of the two factors), or nothing where weights are frozen.
+
+    Not counted: addition of biases, activations, normalisation, softmax, dropout and the optimiser. Products that an
+    implementation may skip (hidden states that nothing uses) are counted, so the number is the same for every
+    implementation of a model.
     """
     positions = {False: batch_size * length, True: batch_size}
     total = sum(
-        2 * math.prod(weight.shape) * positions[weight.is_per_text] * _passes(weight.is_trained)
-        for weight in weights(model)
+        2 * math.prod(weight.shape) * positions[weight.is_per_text] * _n_passes(weight.is_trained)
+        for weight in weight_matrices(model)
     )
-    return total + sum(4 * batch_size * length**2 * width * passes for width, passes in _attentions(model))
+    return total + sum(4 * batch_size * length**2 * width * n_passes for width, n_passes in _attentions(model))
 
 
-def _passes(is_trained: bool) -> int:
+def _n_passes(is_trained: bool) -> int:
     return 3 if is_trained else 1
 
 
 def _attentions(model: nn.Layer) -> Iterator[tuple[int, int]]:
+    """Yield the width and the number of passes of each attention layer."""
     for layer in model.sublayers():
         if hasattr(layer, "embed_dim") and hasattr(layer, "num_heads"):
-            yield layer.embed_dim, _passes(any(not parameter.stop_gradient for parameter in layer.parameters()))
+            yield layer.embed_dim, _n_passes(any(not parameter.stop_gradient for parameter in layer.parameters()))
 
 
-class Products:
-    """The products of a model's own sizes in float32: each distinct weight forward, and both its gradients.
+class MatrixProducts:
+    """Matrix products of a model's sizes in float32: for each distinct weight the forward one and both gradients.
 
     Attributes:
-        flops: operations of one call.
+        flops: floating-point operations of one call.
     """
 
     def __init__(self, model: nn.Layer, n_tokens: int) -> None:
-        shapes = sorted({weight.shape for weight in weights(model) if not weight.is_per_text})
+        shapes = sorted({weight.shape for weight in weight_matrices(model) if not weight.is_per_text})
         self.flops = sum(3 * 2 * n_tokens * k * n for k, n in shapes)
         self._calls = [self._products(n_tokens, k, n) for k, n in shapes]
 
@@ -96,10 +99,10 @@ class Products:
         """Compute each product once."""
         for call in self._calls:
             call()
-        settle()
+        synchronize()
 
 
-def settle() -> None:
-    """Wait for what a GPU still computes; a CPU is never behind."""
+def synchronize() -> None:
+    """Wait until a GPU has finished its queue; a CPU has none."""
     if paddle.device.get_device().startswith("gpu"):
         paddle.device.synchronize()

@@ -1,4 +1,4 @@
-"""Timing in rounds, and the form that every measurement takes: medians, quartiles and ratios."""
+"""Timing in rounds, and the form of every report: medians, quartiles and ratios."""
 
 from __future__ import annotations
 
@@ -10,12 +10,19 @@ from typing import Any, TypeVar
 import numpy as np
 
 T = TypeVar("T")
-Say = Callable[[str], None]
+Notify = Callable[[str], None]
+"""Called with a message about the progress of a measurement."""
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Several measurements of one thing: their median and quartiles."""
+    """Median and quartiles of repeated measurements.
+
+    Attributes:
+        low: the first quartile.
+        high: the third quartile.
+        n: how many measurements there are.
+    """
 
     median: float
     low: float
@@ -23,59 +30,64 @@ class Spread:
     n: int
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> Spread:
-        """Return the spread of one value or more."""
+    def from_values(cls, values: Sequence[float]) -> Spread:
+        """Compute the spread of one or more values."""
         low, median, high = (float(value) for value in np.percentile(values, (25, 50, 75)))
         return cls(median, low, high, len(values))
 
     def as_dict(self) -> dict[str, float]:
-        """Return it for JSON."""
+        """Return the spread for JSON."""
         return {"median": self.median, "low": self.low, "high": self.high, "n": self.n}
 
 
 @dataclass(frozen=True)
-class Line:
-    """One thing that was measured, with what follows from its median."""
+class Measurement:
+    """One thing that was timed.
+
+    Attributes:
+        seconds: time of one call.
+        values: further numbers by name, such as ``tokens_per_second``; "figures" in JSON.
+    """
 
     name: str
     seconds: Spread
-    figures: Mapping[str, float] = field(default_factory=dict)
+    values: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Report:
-    """A measurement of one thing or of several that are compared.
+    """The result of a `bench` command.
 
     Attributes:
         bench: the command's name.
-        timed: what the seconds are those of.
-        lines: the first one is what the ratios of all are over.
-        settings: what the figures depend on.
+        timed: what the seconds measure, for the first line of the table.
+        measurements: "lines" in JSON; all ratios are relative to the first.
+        settings: what the measurements depend on.
         environment: versions, device and threads.
-        matmul_gflops: the machine's rate in matrix products of the sizes of the first model's, in GFLOP/s.
+        matmul_gflops: this machine's rate in matrix products of the first model's sizes, in GFLOP/s.
     """
 
     bench: str
     timed: str
-    lines: Sequence[Line]
+    measurements: Sequence[Measurement]
     settings: Mapping[str, Any]
     environment: Mapping[str, Any]
     matmul_gflops: Spread | None = None
 
-    def ratio(self, line: Line) -> float:
-        """Return a line's median over that of the first: above 1 is slower."""
-        return line.seconds.median / self.lines[0].seconds.median
+    def ratio(self, measurement: Measurement) -> float:
+        """Return a measurement's median divided by the first one's; above 1 is slower."""
+        return measurement.seconds.median / self.measurements[0].seconds.median
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it for JSON."""
+        """Return the report for JSON."""
         lines = [
             {
-                "name": line.name,
-                "seconds": line.seconds.as_dict(),
-                "ratio": self.ratio(line),
-                "figures": dict(line.figures),
+                "name": measurement.name,
+                "seconds": measurement.seconds.as_dict(),
+                "ratio": self.ratio(measurement),
+                "figures": dict(measurement.values),
             }
-            for line in self.lines
+            for measurement in self.measurements
         ]
         return {
             "schema": 1,
@@ -88,30 +100,30 @@ class Report:
         }
 
 
-def seconds_of(function: Callable[[], object]) -> float:
-    """Return how long one call takes."""
+def time_call(function: Callable[[], object]) -> float:
+    """Return the seconds that one call takes."""
     started = time.perf_counter()
     function()
     return time.perf_counter() - started
 
 
-def rounds(
-    measures: Mapping[str, Callable[[], T]], repeats: int, *, warmup: int = 0, say: Say = lambda _text: None
+def run_rounds(
+    measures: Mapping[str, Callable[[], T]], repeats: int, *, warmup: int = 0, notify: Notify = lambda _text: None
 ) -> dict[str, list[T]]:
-    """Call each measure once a round, so that what disturbs the machine meanwhile disturbs all of them alike.
+    """Call every measure once in each round, so that other load on the machine affects all of them alike.
 
     Args:
-        measures: what is called, by name.
+        measures: functions to call, by name.
         repeats: rounds that count, at least 1.
-        warmup: rounds before these, whose results are left out.
-        say: is told of each round.
+        warmup: rounds before them whose results are discarded.
+        notify: called at the start of each round.
 
     Returns:
-        The results of each measure, in order.
+        The results of each measure, one for each round that counts.
     """
     results: dict[str, list[T]] = {name: [] for name in measures}
     for number in range(1, warmup + repeats + 1):
-        say(f"round {number} of {warmup + repeats}{' (warm-up)' * (number <= warmup)}")
+        notify(f"round {number} of {warmup + repeats}{' (warm-up)' * (number <= warmup)}")
         for name, measure in measures.items():
             result = measure()
             if number > warmup:

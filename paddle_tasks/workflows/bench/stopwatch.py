@@ -1,4 +1,4 @@
-"""Where the time of a program goes, by phases that may lie within each other."""
+"""Divides the running time of a program among phases, which may be nested."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from unittest import mock
 
 
 class Stopwatch:
-    """Counts seconds for the innermost phase alone, so that the phases add up to the time within all of them.
+    """Counts time for the innermost phase only, so that the phases add up to the time spent in any of them.
 
     Attributes:
-        seconds: of each phase so far.
+        seconds: seconds of each phase so far.
     """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -26,7 +26,7 @@ class Stopwatch:
 
     @contextlib.contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Count the block's time for a phase."""
+        """Count the time of a block for a phase."""
         self._count()
         self._phases.append(name)
         try:
@@ -42,18 +42,24 @@ class Stopwatch:
         self._since = now
 
     @contextlib.contextmanager
-    def watching(self, name: str, owner: Any, *functions: str) -> Iterator[None]:
-        """Count every call of these functions of a class or module for a phase, within the block."""
+    def time_calls(self, phase: str, owner: Any, *functions: str) -> Iterator[None]:
+        """Count all calls of functions for a phase, while the block runs.
+
+        Args:
+            phase: name of the phase.
+            owner: class or module that holds the functions.
+            functions: their names.
+        """
         with contextlib.ExitStack() as stack:
             for function in functions:
-                watched = self._watched(name, getattr(owner, function))
-                stack.enter_context(mock.patch.object(owner, function, watched))
+                timed = self._timed(phase, getattr(owner, function))
+                stack.enter_context(mock.patch.object(owner, function, timed))
             yield
 
-    def _watched(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def _timed(self, phase: str, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
-            with self.phase(name):
+            with self.phase(phase):
                 return function(*args, **kwargs)
 
         return call

@@ -1,4 +1,4 @@
-"""Texts a second of the tokenizer and of PaddleNLP's two, on the same texts with the same vocabulary."""
+"""Speed of the tokenizer and of PaddleNLP's two, on the same texts with the same vocabulary."""
 
 from __future__ import annotations
 
@@ -13,57 +13,58 @@ from paddle_tasks import runtime
 from paddle_tasks.data.tables.catalogue import SAMPLES
 from paddle_tasks.errors import DataError
 from paddle_tasks.text.tokenizer import Tokenizer, learn_vocabulary
-from paddle_tasks.workflows.bench.report import Line, Report, Say, Spread, rounds, seconds_of
+from paddle_tasks.workflows.bench.report import Measurement, Notify, Report, Spread, run_rounds, time_call
 
 Ids = list[list[int]]
 Encode = Callable[[Sequence[str]], Any]
 
 LENGTH = 100  # characters of a text
-MAX_LENGTH = 256
+MAX_LENGTH = 256  # tokens
 OURS, FAST, SLOW = "paddle_tasks", "PaddleNLP BertTokenizerFast", "PaddleNLP BertTokenizer"
-_STRIDE = 37  # characters between two texts' starts, so that no two are equal
+_STRIDE = 37  # characters between the starts of two texts, so that no two texts are equal
 
 
-def bench_tokenize(
-    file: Path | None, *, n_texts: int, repeats: int, tokenizer: Path | None = None, say: Say = lambda _text: None
+def measure_tokenizers(
+    file: Path | None, *, n_texts: int, repeats: int, tokenizer: Path | None = None, notify: Notify = lambda _text: None
 ) -> Report:
-    """Time single calls over many texts; a first round, which is compared but does not count, warms all of them up.
+    """Time single calls over many texts, after one call of each tokenizer to warm up and to compare the ids.
 
-    Each line but the first says in how many texts its ids are not those of the first.
+    Each measurement says in how many texts its ids differ from those of the first.
 
     Args:
-        file: a file of text; None for the reviews that ship.
-        n_texts: texts of 100 characters, cut from it at different places.
+        file: a UTF-8 text file; None for the sample reviews.
+        n_texts: how many texts of 100 characters to cut from it.
         repeats: calls that count.
-        tokenizer: a folder with a vocab.txt; None for the characters of the texts.
-        say: is told how far it is.
+        tokenizer: a folder with a vocab.txt; None for a vocabulary learnt from the texts.
+        notify: called with messages about the progress.
 
     Raises:
         UserError: the file or the folder cannot be used.
     """
-    texts = cut(_text_of(file), n_texts)
+    texts = cut_texts(_load_text(file), n_texts)
     ours = Tokenizer.load(tokenizer) if tokenizer else Tokenizer(learn_vocabulary(texts))
     encoders = _encoders(ours)
-    say(f"comparing the ids of {len(encoders)} tokenizers on {len(texts)} texts")
-    found = {name: ids_of(encode(texts)) for name, encode in encoders.items()}
-    seconds = rounds(
-        {name: partial(seconds_of, partial(encode, texts)) for name, encode in encoders.items()}, repeats, say=say
-    )
+    notify(f"comparing the ids of {len(encoders)} tokenizers on {len(texts)} texts")
+    ids = {name: extract_ids(encode(texts)) for name, encode in encoders.items()}
+    timers = {name: partial(time_call, partial(encode, texts)) for name, encode in encoders.items()}
+    seconds = run_rounds(timers, repeats, notify=notify)
     return Report(
         bench="tokenize",
         timed=f"one call over {len(texts)} texts of {LENGTH} characters",
-        lines=[_line(name, seconds[name], len(texts), _n_different(found[OURS], found[name])) for name in encoders],
+        measurements=[
+            _measurement(name, seconds[name], len(texts), count_differences(ids[OURS], ids[name])) for name in encoders
+        ],
         settings={"texts": len(texts), "characters": LENGTH, "vocabulary": len(ours)},
-        environment=runtime.environment("cpu"),
+        environment=runtime.describe_environment("cpu"),
     )
 
 
-def _line(name: str, seconds: list[float], n_texts: int, n_different: int) -> Line:
-    spread = Spread.of(seconds)
-    return Line(name, spread, {"texts_per_second": n_texts / spread.median, "texts_that_differ": n_different})
+def _measurement(name: str, seconds: list[float], n_texts: int, n_different: int) -> Measurement:
+    spread = Spread.from_values(seconds)
+    return Measurement(name, spread, {"texts_per_second": n_texts / spread.median, "texts_that_differ": n_different})
 
 
-def _text_of(file: Path | None) -> str:
+def _load_text(file: Path | None) -> str:
     if file is not None:
         return _read(file)
     rows = (SAMPLES / "sentiment" / "train.tsv").read_text(encoding="utf-8").splitlines()[1:]
@@ -79,19 +80,20 @@ def _read(file: Path) -> str:
         raise DataError(f"{file}: not UTF-8 at byte {error.start}") from None
 
 
-def cut(text: str, n_texts: int) -> list[str]:
-    """Return different pieces of 100 characters, at the end going on with the beginning.
+def cut_texts(text: str, n_texts: int) -> list[str]:
+    """Return different pieces of 100 characters; a piece that reaches the end continues at the beginning.
 
     Raises:
-        DataError: the text is too short for so many.
+        DataError: the text is too short for this number of pieces.
     """
-    most = len(text) // _STRIDE * _STRIDE  # from here on the starts fall between the earlier ones
-    if len(text) < max(LENGTH, _STRIDE + 1) or n_texts > most:
+    max_texts = len(text) // _STRIDE * _STRIDE  # after this many, the starts would repeat
+    if len(text) < max(LENGTH, _STRIDE + 1) or n_texts > max_texts:
         raise DataError(f"{n_texts} texts of {LENGTH} characters need more text: found {len(text)} characters")
-    per_turn = len(text) // _STRIDE
-    starts = (place % per_turn * _STRIDE + place // per_turn for place in range(n_texts))
-    endless = text + text[:LENGTH]
-    return [endless[start : start + LENGTH] for start in starts]
+    n_strides = len(text) // _STRIDE
+    # Each pass over the text starts one character later than the one before.
+    starts = (index % n_strides * _STRIDE + index // n_strides for index in range(n_texts))
+    wrapped = text + text[:LENGTH]
+    return [wrapped[start : start + LENGTH] for start in starts]
 
 
 def _encoders(ours: Tokenizer) -> dict[str, Encode]:
@@ -104,20 +106,21 @@ def _encoders(ours: Tokenizer) -> dict[str, Encode]:
     settings = {"max_length": MAX_LENGTH, "truncation": True}
     return {
         OURS: partial(ours.encode_packed, max_length=MAX_LENGTH),
-        "paddle_tasks, made anew": partial(_made_anew, ours),
+        "paddle_tasks, new tokenizer": partial(_encode_with_new_tokenizer, ours),
         "paddle_tasks with offsets": partial(ours.encode, max_length=MAX_LENGTH),
         **{name: partial(tokenizer, **settings) for name, tokenizer in theirs.items()},
     }
 
 
-def _made_anew(ours: Tokenizer, texts: Sequence[str]) -> Any:
+def _encode_with_new_tokenizer(ours: Tokenizer, texts: Sequence[str]) -> Any:
+    """Include the time to build the tables that a tokenizer keeps between calls."""
     return Tokenizer(ours.vocabulary, lowercase=ours.lowercase).encode_packed(texts, max_length=MAX_LENGTH)
 
 
-def ids_of(encoded: Any) -> Ids:
-    """Return the ids of each text, whichever form an encoder gives them."""
+def extract_ids(encoded: Any) -> Ids:
+    """Return the ids of each text from what any of the tokenizers returns."""
     if isinstance(encoded, list):
-        return [one.input_ids.tolist() for one in encoded]
+        return [text.input_ids.tolist() for text in encoded]
     if hasattr(encoded, "offsets"):
         bounds = encoded.offsets.tolist()
         flat = encoded.input_ids.tolist()
@@ -125,5 +128,6 @@ def ids_of(encoded: Any) -> Ids:
     return [list(ids) for ids in encoded["input_ids"]]
 
 
-def _n_different(ours: Ids, theirs: Ids) -> int:
-    return sum(one != other for one, other in zip(ours, theirs, strict=True))
+def count_differences(first: Ids, second: Ids) -> int:
+    """Return the number of texts whose ids are not equal."""
+    return sum(first_ids != second_ids for first_ids, second_ids in zip(first, second, strict=True))

@@ -1,4 +1,4 @@
-"""Whole training runs through the trainer: tokens a second of its steps, and where the rest of the time goes."""
+"""Whole training runs through the trainer: tokens per second of the steps, and where the rest of the time goes."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from paddle_tasks.text.tokenizer import Tokenizer
 from paddle_tasks.training.checkpoint import CheckpointStore
 from paddle_tasks.training.settings import RunSection
 from paddle_tasks.workflows import train as training
-from paddle_tasks.workflows.bench.products import Products, step_flops
-from paddle_tasks.workflows.bench.report import Line, Report, Say, Spread, rounds, seconds_of
+from paddle_tasks.workflows.bench.products import MatrixProducts, step_flops
+from paddle_tasks.workflows.bench.report import Measurement, Notify, Report, Spread, run_rounds, time_call
 from paddle_tasks.workflows.bench.stopwatch import Stopwatch
-from paddle_tasks.workflows.bench.variants import Alter, Variant
+from paddle_tasks.workflows.bench.variants import Variant
 from paddle_tasks.workflows.run_folder import RunFolder
 
 PHASES = ("reading", "tokenising", "evaluating", "saving")
@@ -33,8 +33,16 @@ _MATMUL_ROUNDS = 5  # after each run
 
 
 @dataclass(frozen=True)
-class _Measured:
-    """One run: its result.json's `train`, seconds in all and by phase, and the rate of matrix products after it."""
+class _TimedRun:
+    """One run.
+
+    Attributes:
+        train: the section `train` of its result.json.
+        wall: seconds of the whole run.
+        phases: seconds by phase.
+        flops: floating-point operations of the matrix products in its steps.
+        matmul_gflops: the machine's rate in matrix products after the run.
+    """
 
     train: Mapping[str, Any]
     wall: float
@@ -43,43 +51,47 @@ class _Measured:
     matmul_gflops: list[float]
 
 
-def bench_training(
-    variants: Mapping[str, Variant], *, repeats: int, device: str, say: Say = lambda _text: None
+def measure_training(
+    variants: Mapping[str, Variant], *, repeats: int, device: str, notify: Notify = lambda _text: None
 ) -> Report:
-    """Train each variant several times in turn, in folders that are gone afterwards.
+    """Train each variant several times in turn, in temporary folders.
 
     Args:
-        variants: what is compared, by name; where they put their runs is not looked at.
-        repeats: runs of each.
+        variants: what to compare, by name; their ``run_dir`` is ignored.
+        repeats: runs of each variant.
         device: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.
-        say: is told how far it is.
+        notify: called with messages about the progress.
 
     Raises:
-        UserError: something in a configuration or its data cannot be used.
+        UserError: a configuration or its data cannot be used.
         RunStopped: a run was stopped, or its loss is not finite.
     """
     device = runtime.use_device(device)
-    runs = rounds({name: partial(_run, variant, device) for name, variant in variants.items()}, repeats, say=say)
+    timers = {name: partial(_run, variant, device) for name, variant in variants.items()}
+    runs = run_rounds(timers, repeats, notify=notify)
     first = next(iter(variants))
-    matmul = Spread.of([rate for run in runs[first] for rate in run.matmul_gflops])
+    matmul = Spread.from_values([rate for run in runs[first] for rate in run.matmul_gflops])
     return Report(
         bench="train",
         timed="the steps of a run",
-        lines=[_line(name, runs[name], matmul) for name in variants],
-        settings={
-            **{name: getattr(variants[first].config.training, name) for name in ("epochs", "batch_size", "max_length")},
-            "steps": runs[first][0].train["optimizer_steps"],
-        },
+        measurements=[_measurement(name, runs[name], matmul) for name in variants],
+        settings={**training_settings(variants[first].config), "steps": runs[first][0].train["optimizer_steps"]},
         environment=runtime.describe_environment(device),
         matmul_gflops=matmul,
     )
 
 
-def _line(name: str, runs: Sequence[_Measured], matmul: Spread) -> Line:
-    seconds = Spread.of([run.train["seconds"] for run in runs])
+def training_settings(config: RunSection) -> dict[str, Any]:
+    """Return the settings that a run's time depends on most, as far as its task has them."""
+    names = ("epochs", "batch_size", "max_length")
+    return {name: getattr(config.training, name) for name in names if hasattr(config.training, name)}
+
+
+def _measurement(name: str, runs: Sequence[_TimedRun], matmul: Spread) -> Measurement:
+    seconds = Spread.from_values([run.train["seconds"] for run in runs])
     last = runs[-1]
     gflops = last.flops / seconds.median / 1e9
-    figures = {
+    values = {
         "tokens_per_second": last.train["tokens"] / seconds.median,
         "padding": 1 - last.train["tokens"] / last.train["padded_tokens"],
         "gflops": gflops,
@@ -88,24 +100,24 @@ def _line(name: str, runs: Sequence[_Measured], matmul: Spread) -> Line:
         "run_seconds": statistics.median(run.wall for run in runs),
         "peak_memory_mb": last.train["peak_memory_mb"],
     }
-    return Line(name, seconds, figures)
+    return Measurement(name, seconds, values)
 
 
-def _run(variant: Variant, device: str) -> _Measured:
-    watch, losses = Stopwatch(), _Losses(variant.alter)
+def _run(variant: Variant, device: str) -> _TimedRun:
+    watch, counter = Stopwatch(), _EncoderCounter(variant)
     with tempfile.TemporaryDirectory(prefix="paddle-tasks-bench-") as folder:
         config = variant.config.model_copy(update={"run_dir": str(Path(folder) / "run")})
-        with _watching(watch, losses, tasks.find(config.task)), cache_in(Path(folder) / "cache"):
+        with _timed_phases(watch, counter, tasks.find(config.task)), empty_cache(Path(folder) / "cache"):
             run = []
-            wall = seconds_of(lambda: run.append(_train(config, device)))
-    products = Products(losses.model, losses.mean_tokens)
+            wall = time_call(lambda: run.append(_train(config, device)))
+    products = MatrixProducts(counter.model, counter.mean_tokens)
     products()
-    rates = [products.flops / seconds_of(products) / 1e9 for _ in range(_MATMUL_ROUNDS)]
-    return _Measured(run[0].result["train"], wall, watch.seconds, losses.flops, rates)
+    rates = [products.flops / time_call(products) / 1e9 for _ in range(_MATMUL_ROUNDS)]
+    return _TimedRun(run[0].result["train"], wall, watch.seconds, counter.flops, rates)
 
 
-def cache_in(folder: Path) -> contextlib.AbstractContextManager[Any]:
-    """Let nothing be found that an earlier run has kept."""
+def empty_cache(folder: Path) -> contextlib.AbstractContextManager[Any]:
+    """Make ``folder`` the cache of arrays while a block runs, so that it finds nothing of earlier runs."""
     return mock.patch.dict(os.environ, {array_cache.FOLDER: str(folder)})
 
 
@@ -113,58 +125,59 @@ def _train(config: RunSection, device: str) -> training.Run:
     return training.run_training(config, device=device, fresh=False, observe=lambda _event: None)
 
 
-class _Losses:
-    """Stands before a task's `loss`: alters the model before the first one, and notes what goes through its encoder.
+class _EncoderCounter:
+    """Counts the batches that a task's `loss` sends through the encoder, by [batch, length].
 
-    That is less than the batches when vectors are kept, and twice as much with R-Drop.
+    They are fewer than the batches of the run when the vectors of a frozen encoder are cached, and twice as many with
+    R-Drop. The variant's switches are applied to the model before the first loss.
     """
 
-    def __init__(self, alter: Alter) -> None:
+    def __init__(self, variant: Variant) -> None:
         self.model: nn.Layer | None = None
         self.counts: Counter[tuple[int, int]] = Counter()
-        self._alter, self._is_within = alter, False
+        self._variant, self._in_loss = variant, False
 
-    def before(self, loss: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a method that does what `loss` does."""
+    def wrap(self, loss: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a method that computes the same as `loss` and counts."""
 
-        def noted(task: Any, model: nn.Layer, batch: Any) -> Any:
+        def counted(task: Any, model: nn.Layer, batch: Any) -> Any:
             if self.model is None:
-                self._alter(model)
-                model.encoder.register_forward_pre_hook(self._note)
-            self.model, self._is_within = model, True
+                self._variant.apply_switches(model)
+                model.encoder.register_forward_pre_hook(self._count)
+            self.model, self._in_loss = model, True
             try:
                 return loss(task, model, batch)
             finally:
-                self._is_within = False
+                self._in_loss = False
 
-        return noted
+        return counted
 
-    def _note(self, _encoder: nn.Layer, inputs: tuple[Tensor, ...]) -> None:
-        if self._is_within:  # and not in an evaluation
+    def _count(self, _encoder: nn.Layer, inputs: tuple[Tensor, ...]) -> None:
+        if self._in_loss:  # not in an evaluation
             batch_size, length = inputs[0].shape
             self.counts[batch_size, length] += 1
 
     @property
     def flops(self) -> int:
-        """Operations in the matrix products of all these batches."""
+        """Floating-point operations of the matrix products for all batches."""
         return sum(number * step_flops(self.model, *shape) for shape, number in self.counts.items())
 
     @property
     def mean_tokens(self) -> int:
-        """Tokens of a batch, padding included, on average."""
+        """Mean number of tokens in a batch, including padding."""
         return sum(batch * length * n for (batch, length), n in self.counts.items()) // self.counts.total()
 
 
 @contextlib.contextmanager
-def _watching(watch: Stopwatch, losses: _Losses, task: type[Any]) -> Iterator[None]:
+def _timed_phases(watch: Stopwatch, counter: _EncoderCounter, task: type[Any]) -> Iterator[None]:
     encoders = [name for name in ("encode", "encode_packed") if hasattr(Tokenizer, name)]
     with (
-        watch.watching("reading", task, "read"),
-        watch.watching("tokenising", Tokenizer, *encoders),
-        watch.watching("evaluating", task, "evaluate"),
-        watch.watching("saving", CheckpointStore, "save"),
-        watch.watching("saving", RunFolder, "write_predictions", "write_result"),
-        watch.watching("saving", training, "copy_folder"),
-        mock.patch.object(task, "loss", losses.before(task.loss)),
+        watch.time_calls("reading", task, "read"),
+        watch.time_calls("tokenising", Tokenizer, *encoders),
+        watch.time_calls("evaluating", task, "evaluate"),
+        watch.time_calls("saving", CheckpointStore, "save"),
+        watch.time_calls("saving", RunFolder, "write_predictions", "write_result"),
+        watch.time_calls("saving", training, "copy_folder"),
+        mock.patch.object(task, "loss", counter.wrap(task.loss)),
     ):
         yield

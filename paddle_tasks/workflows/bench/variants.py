@@ -1,4 +1,4 @@
-"""What a measurement compares: the configuration that is named, and others that differ from it in a few things."""
+"""The variants that a measurement compares: a configuration, and others that differ from it in a few settings."""
 
 from __future__ import annotations
 
@@ -14,55 +14,55 @@ from paddle_tasks.models import cpu
 from paddle_tasks.training.settings import RunSection
 from paddle_tasks.workflows.train import load_config
 
-Alter = Callable[[nn.Layer], None]
+Switch = Callable[[nn.Layer], None]
 
 BASE = "as configured"
-SWITCHES: Mapping[str, Alter] = {"plain-kernels": cpu.switch_out}
-"""What can be done to a model besides its configuration, by the name that ``--compare`` takes.
+SWITCHES: Mapping[str, Switch] = {"plain-kernels": cpu.switch_out}
+"""Changes of a model that no configuration key makes, by their names in ``--compare``.
 
-`plain-kernels` takes back what the trainer replaces on a CPU: Paddle's own computations.
+`plain-kernels` restores Paddle's own computations, which the trainer replaces on a CPU.
 """
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A configuration, and what is done to its model before the first step."""
+    """A configuration, and the switches to apply to its model before the first step."""
 
     config: RunSection
-    switches: tuple[Alter, ...] = ()
+    switches: tuple[Switch, ...] = ()
 
-    def alter(self, model: nn.Layer) -> None:
-        """Do it."""
+    def apply_switches(self, model: nn.Layer) -> None:
+        """Change a model in place."""
         for switch in self.switches:
             switch(model)
 
 
-def variants(
+def load_variants(
     config: Path, overrides: Sequence[str], compare: Sequence[str], settings: Sequence[str] = ()
 ) -> dict[str, Variant]:
-    """Return what to compare, by name; the first is the configuration without changes.
+    """Return the variants to compare by name; the first is the configuration without changes.
 
     Args:
         config: the YAML file.
-        overrides: ``KEY=VALUE`` for all of them.
-        compare: the changes of each further one, ``KEY=VALUE`` or names of `SWITCHES`, with spaces between.
-        settings: ``KEY=VALUE`` over everything else.
+        overrides: ``KEY=VALUE`` for all variants.
+        compare: the changes of each further variant: ``KEY=VALUE`` or names of `SWITCHES`, separated by spaces.
+        settings: ``KEY=VALUE`` that take precedence over everything else.
 
     Raises:
-        ConfigError: a mistake in one of them, or the same changes twice.
+        ConfigError: an argument is wrong, or the same changes are given twice.
     """
-    found = {BASE: Variant(load_config(config, [*overrides, *settings]))}
+    variants = {BASE: Variant(load_config(config, [*overrides, *settings]))}
     for changes in compare:
-        if changes in found:
+        if changes in variants:
             raise ConfigError(f"--compare {changes!r} is given twice")
-        words = _words(changes)
+        words = _split_changes(changes)
         keys = [word for word in words if word not in SWITCHES]
         switches = tuple(SWITCHES[word] for word in words if word in SWITCHES)
-        found[changes] = Variant(load_config(config, [*overrides, *keys, *settings]), switches)
-    return found
+        variants[changes] = Variant(load_config(config, [*overrides, *keys, *settings]), switches)
+    return variants
 
 
-def _words(changes: str) -> list[str]:
+def _split_changes(changes: str) -> list[str]:
     try:
         words = shlex.split(changes)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""The measurements with tiny settings: they run, leave nothing behind, and their figures agree with each other."""
+"""Measurements with tiny settings: they run, leave no files behind, and their values are consistent."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from paddle_tasks.models.encoders.textcnn import TextCNN
 from paddle_tasks.text.tokenizer import Tokenizer
 from paddle_tasks.training.checkpoint import CheckpointStore
 from paddle_tasks.workflows import train
-from paddle_tasks.workflows.bench import starting, tokenizing
-from paddle_tasks.workflows.bench.encoder import WARMUP, bench_encoder, full_batch
-from paddle_tasks.workflows.bench.logging import bench_logging
+from paddle_tasks.workflows.bench import startup, tokenizing
+from paddle_tasks.workflows.bench.encoder import WARMUP, fill_batch, measure_encoder
+from paddle_tasks.workflows.bench.logging import measure_logging
 from paddle_tasks.workflows.bench.report import Report
-from paddle_tasks.workflows.bench.training import PHASES, bench_training
-from paddle_tasks.workflows.bench.variants import BASE, SWITCHES, Variant, variants
+from paddle_tasks.workflows.bench.training import PHASES, measure_training
+from paddle_tasks.workflows.bench.variants import BASE, SWITCHES, Variant, load_variants
 from paddle_tasks.workflows.run_folder import RunFolder
 from paddle_tasks.workflows.train import load_config
 
@@ -39,32 +39,34 @@ def config(small_config, tmp_path) -> dict:
 
 
 def check(report: Report, names: list[str]) -> dict:
-    """Check what holds for every report, and return it as it is printed."""
-    found = report.as_dict()
-    assert list(found) == ["schema", "bench", "timed", "settings", "matmul_gflops", "lines", "environment"]
-    assert [line["name"] for line in found["lines"]] == names
-    first = found["lines"][0]["seconds"]["median"]
-    for line in found["lines"]:
+    """Check what holds for every report, and return it as JSON."""
+    printed = report.as_dict()
+    assert list(printed) == ["schema", "bench", "timed", "settings", "matmul_gflops", "lines", "environment"]
+    assert [line["name"] for line in printed["lines"]] == names
+    first = printed["lines"][0]["seconds"]["median"]
+    for line in printed["lines"]:
         seconds = line["seconds"]
         assert 0 < seconds["low"] <= seconds["median"] <= seconds["high"]
         assert line["ratio"] == pytest.approx(seconds["median"] / first)
-        if found["matmul_gflops"]:
-            share = line["figures"]["gflops"] / found["matmul_gflops"]["median"]
+        if printed["matmul_gflops"]:
+            share = line["figures"]["gflops"] / printed["matmul_gflops"]["median"]
             assert line["figures"]["matmul_share"] == pytest.approx(share)
-    return found
+    return printed
 
 
 # ---- variants
 
 
-def test_variants_differ_in_what_is_asked():
-    found = variants(QUICK, ["seed=5"], ["model.dropout=0.0", "seed=6 plain-kernels"], ["training.batch_size=3"])
-    assert list(found) == [BASE, "model.dropout=0.0", "seed=6 plain-kernels"]
-    base, dropout, seed = (variant.config for variant in found.values())
+def test_variants_differ_in_the_given_changes():
+    variants = load_variants(
+        QUICK, ["seed=5"], ["model.dropout=0.0", "seed=6 plain-kernels"], ["training.batch_size=3"]
+    )
+    assert list(variants) == [BASE, "model.dropout=0.0", "seed=6 plain-kernels"]
+    base, dropout, seed = (variant.config for variant in variants.values())
     assert (base.seed, dropout.seed, seed.seed) == (5, 5, 6)
     assert dropout.model.dropout == 0 != base.model.dropout
     assert {config.training.batch_size for config in (base, dropout, seed)} == {3}
-    assert [variant.switches for variant in found.values()] == [(), (), (SWITCHES["plain-kernels"],)]
+    assert [variant.switches for variant in variants.values()] == [(), (), (SWITCHES["plain-kernels"],)]
 
 
 @pytest.mark.parametrize(
@@ -77,17 +79,17 @@ def test_variants_differ_in_what_is_asked():
         (["model.dropot=0"], "did you mean 'dropout'"),
     ],
 )
-def test_changes_that_cannot_be_used(compare, message):
+def test_invalid_changes(compare, message):
     with pytest.raises(ConfigError, match=message):
-        variants(QUICK, [], compare)
+        load_variants(QUICK, [], compare)
 
 
-def test_a_switch_reaches_the_model():
+def test_switches_change_the_model():
     model = paddle.nn.Sequential(paddle.nn.Linear(2, 2))
     cpu.switch_in(model)
-    Variant(load_config(QUICK)).alter(model)
+    Variant(load_config(QUICK)).apply_switches(model)
     assert cpu.is_switched_in(model[0])
-    Variant(load_config(QUICK), (SWITCHES["plain-kernels"],)).alter(model)
+    Variant(load_config(QUICK), (SWITCHES["plain-kernels"],)).apply_switches(model)
     assert not cpu.is_switched_in(model[0])
 
 
@@ -96,36 +98,36 @@ def test_a_switch_reaches_the_model():
 
 def test_encoder(config):
     switched = []
-    compared = {BASE: Variant(load_config(config)), "altered": Variant(load_config(config), (switched.append,))}
-    said = []
-    report = bench_encoder(compared, repeats=3, device="cpu", say=said.append)
-    found = check(report, [BASE, "altered"])
-    assert found["settings"] == {"batch_size": 4, "length": 16}
-    for line in found["lines"]:
+    compared = {BASE: Variant(load_config(config)), "changed": Variant(load_config(config), (switched.append,))}
+    messages = []
+    report = measure_encoder(compared, repeats=3, device="cpu", notify=messages.append)
+    printed = check(report, [BASE, "changed"])
+    assert printed["settings"] == {"batch_size": 4, "length": 16}
+    for line in printed["lines"]:
         assert line["seconds"]["n"] == 3
         tokens = line["figures"]["tokens_per_second"] * line["seconds"]["median"]
         assert tokens == pytest.approx(4 * 16)
     assert [isinstance(model, paddle.nn.Layer) for model in switched] == [True]
-    assert len(said) == 5
+    assert len(messages) == 5
 
 
 def test_a_frozen_encoder_is_computed_in_every_step(config, monkeypatch):
-    """Its vectors are not kept, as in a run: they are what is measured, and of 22 texts there are no 30."""
+    """Its vectors are not cached, unlike in a run; and a batch of 30 is filled although there are only 22 texts."""
     rows, forward = [], TextCNN.forward
     monkeypatch.setattr(
         TextCNN, "forward", lambda own, ids, *others: rows.append(ids.shape[0]) or forward(own, ids, *others)
     )
     config["training"] |= {"freeze": ["encoder.*"], "batch_size": 30, "accumulation_steps": 2}
-    bench_encoder({BASE: Variant(load_config(config))}, repeats=2, device="cpu")
+    measure_encoder({BASE: Variant(load_config(config))}, repeats=2, device="cpu")
     assert rows == [30] * (WARMUP + 2)
 
 
-def test_a_full_batch_has_the_asked_size_and_the_real_tokens(config):
+def test_a_filled_batch_has_the_given_size_and_the_real_tokens(config):
     task = tasks.find("sentiment")(load_config(config))
     task.read()
-    batch = max(task.batches_of(0, 0), key=lambda batch: batch.n_padded_tokens - batch.n_tokens)
+    batch = max(task.train_batches(0, 0), key=lambda batch: batch.n_padded_tokens - batch.n_tokens)
     assert batch.n_padded_tokens > batch.n_tokens
-    full = full_batch(batch, 5, 11)
+    full = fill_batch(batch, 5, 11)
     ids = full.input_ids.numpy()
     assert ids.shape == tuple(full.token_type_ids.shape) == (5, 11)
     assert task.tokenizer.pad_id not in ids
@@ -141,61 +143,61 @@ def test_a_full_batch_has_the_asked_size_and_the_real_tokens(config):
 
 def test_logging(config, tmp_path):
     before = {path.name for path in tmp_path.iterdir()}
-    report = bench_logging(load_config(config), repeats=1, device="cpu")
-    found = check(report, ["steps", "light", "normal", "full"])
+    report = measure_logging(load_config(config), repeats=1, device="cpu")
+    printed = check(report, ["steps", "light", "normal", "full"])
     assert {path.name for path in tmp_path.iterdir()} == before
-    seconds = [line["seconds"]["median"] for line in found["lines"][1:]]
-    assert seconds == sorted(set(seconds)), "each has what those before it have, and more"
-    shares = [line["figures"]["share"] for line in found["lines"]]
+    seconds = [line["seconds"]["median"] for line in printed["lines"][1:]]
+    assert seconds == sorted(set(seconds)), "each detail includes the lower ones, and adds something"
+    shares = [line["figures"]["share"] for line in printed["lines"]]
     assert shares[0] == 1
     assert shares[1:] == sorted(set(shares[1:]))
-    for line, share in zip(found["lines"], shares, strict=True):
-        assert share == pytest.approx(line["seconds"]["median"] / found["lines"][0]["seconds"]["median"])
+    for line, share in zip(printed["lines"], shares, strict=True):
+        assert share == pytest.approx(line["seconds"]["median"] / printed["lines"][0]["seconds"]["median"])
 
 
 def test_training(config, tmp_path):
     switched = []
     before = {path.name for path in tmp_path.iterdir()}
-    compared = {BASE: Variant(load_config(config)), "altered": Variant(load_config(config), (switched.append,))}
-    report = bench_training(compared, repeats=2, device="cpu")
-    found = check(report, [BASE, "altered"])
+    compared = {BASE: Variant(load_config(config)), "changed": Variant(load_config(config), (switched.append,))}
+    report = measure_training(compared, repeats=2, device="cpu")
+    printed = check(report, [BASE, "changed"])
     assert {path.name for path in tmp_path.iterdir()} == before
-    assert found["settings"]["steps"] == 3
+    assert printed["settings"]["steps"] == 3
     assert len(switched) == 2  # once a run
-    for line in found["lines"]:
+    for line in printed["lines"]:
         figures = line["figures"]
         assert 0 < figures["padding"] < 0.5
         phases = {phase: figures[f"{phase}_seconds"] for phase in PHASES}
         assert all(seconds > 0 for seconds in phases.values()), phases
         assert line["seconds"]["n"] == 2
-    # Both train the same, so only the seconds differ.
-    tokens = [line["figures"]["tokens_per_second"] * line["seconds"]["median"] for line in found["lines"]]
+    # Both variants train alike, so only the seconds differ.
+    tokens = [line["figures"]["tokens_per_second"] * line["seconds"]["median"] for line in printed["lines"]]
     assert tokens[0] == pytest.approx(tokens[1])
     assert not hasattr(Tokenizer.encode_packed, "__wrapped__")
 
 
 def flops(config: dict, **settings: object) -> float:
     changed = {**config, "training": {**config["training"], **settings}}
-    line = bench_training({BASE: Variant(load_config(changed))}, repeats=1, device="cpu").lines[0]
-    return line.figures["gflops"] * line.seconds.median
+    report = measure_training({BASE: Variant(load_config(changed))}, repeats=1, device="cpu")
+    return report.measurements[0].values["gflops"] * report.measurements[0].seconds.median
 
 
-def test_arithmetic_is_that_of_what_goes_through_the_encoder(config):
+def test_only_batches_that_the_encoder_computes_count(config):
     assert flops(config, loss={"r_drop": 1.0}) == pytest.approx(2 * flops(config))
     frozen = {"freeze": ["encoder.*"], "epochs": 3}
-    kept = flops(config, **frozen, max_steps=6)
-    assert flops(config, **frozen, max_steps=18) == pytest.approx(kept), "later epochs compute nothing"
-    assert flops(config, **frozen, max_steps=18, cache_frozen=False) > 2 * kept
+    cached = flops(config, **frozen, max_steps=6)
+    assert flops(config, **frozen, max_steps=18) == pytest.approx(cached), "later epochs compute nothing"
+    assert flops(config, **frozen, max_steps=18, cache_frozen=False) > 2 * cached
 
 
-def test_every_run_tokenises_anew(config, monkeypatch, tmp_path):
+def test_every_run_tokenises_without_a_cache(config, monkeypatch, tmp_path):
     encoded, encode = [], Tokenizer.encode_packed
     monkeypatch.setattr(token_cache, "_PAYS_FROM", 0)
     monkeypatch.setenv(array_cache.FOLDER, str(tmp_path / "cache"))
     monkeypatch.setattr(
-        Tokenizer, "encode_packed", lambda *given, **named: encoded.append(1) or encode(*given, **named)
+        Tokenizer, "encode_packed", lambda *args, **kwargs: encoded.append(1) or encode(*args, **kwargs)
     )
-    bench_training({BASE: Variant(load_config(config))}, repeats=2, device="cpu")
+    measure_training({BASE: Variant(load_config(config))}, repeats=2, device="cpu")
     assert len(encoded) == 2 * 3  # train, dev, test
     assert not (tmp_path / "cache").exists()
     assert os.environ[array_cache.FOLDER] == str(tmp_path / "cache")
@@ -213,52 +215,52 @@ def test_every_run_tokenises_anew(config, monkeypatch, tmp_path):
         ("saving", RunFolder, "write_result"),
     ],
 )
-def test_a_phase_that_takes_long_is_seen(config, monkeypatch, phase, owner, function):
+def test_phases_are_timed(config, monkeypatch, phase, owner, function):
     called = getattr(owner, function)
-    slow = lambda *given, **named: time.sleep(0.3) or called(*given, **named)  # noqa: E731
+    slow = lambda *args, **kwargs: time.sleep(0.3) or called(*args, **kwargs)  # noqa: E731
     monkeypatch.setattr(owner, function, slow)
-    figures = bench_training({BASE: Variant(load_config(config))}, repeats=1, device="cpu").lines[0].figures
-    assert figures[f"{phase}_seconds"] >= 0.3
+    report = measure_training({BASE: Variant(load_config(config))}, repeats=1, device="cpu")
+    assert report.measurements[0].values[f"{phase}_seconds"] >= 0.3
 
 
 def test_phases_are_parts_of_the_run(config):
-    figures = bench_training({BASE: Variant(load_config(config))}, repeats=1, device="cpu").lines[0]
-    parts = sum(figures.figures[f"{phase}_seconds"] for phase in PHASES) + figures.seconds.median
-    assert parts < figures.figures["run_seconds"]
+    run = measure_training({BASE: Variant(load_config(config))}, repeats=1, device="cpu").measurements[0]
+    parts = sum(run.values[f"{phase}_seconds"] for phase in PHASES) + run.seconds.median
+    assert parts < run.values["run_seconds"]
 
 
 # ---- tokenize
 
 
 @pytest.mark.parametrize("n_texts", [1, 7, 50, 333])
-def test_texts_are_cut_all_alike_and_all_different(n_texts):
-    text = "".join(chr(0x4E00 + place) for place in range(347))
-    texts = tokenizing.cut(text, n_texts)
-    assert {len(one) for one in texts} == {LENGTH}
+def test_cut_texts_have_one_length_and_are_different(n_texts):
+    text = "".join(chr(0x4E00 + index) for index in range(347))
+    texts = tokenizing.cut_texts(text, n_texts)
+    assert {len(piece) for piece in texts} == {LENGTH}
     assert len(set(texts)) == len(texts) == n_texts
-    assert all(one in text + text for one in texts)
+    assert all(piece in text + text for piece in texts)
 
 
 @pytest.mark.parametrize(("length", "n_texts"), [(0, 1), (99, 1), (347, 334)])
 def test_too_little_text_is_an_error(length, n_texts):
     with pytest.raises(DataError, match=f"found {length} characters"):
-        tokenizing.cut("字" * length, n_texts)
+        tokenizing.cut_texts("字" * length, n_texts)
 
 
 def test_tokenize(tmp_path):
     file = tmp_path / "text.txt"
     file.write_text("房间很大，早餐一般～\nWi-Fi 很慢 123\n" * 40, encoding="utf-8")
-    report = tokenizing.bench_tokenize(file, n_texts=20, repeats=2)
-    names = [tokenizing.OURS, "paddle_tasks, made anew", "paddle_tasks with offsets"]
-    found = check(report, [*names, tokenizing.FAST, tokenizing.SLOW])
-    differing = {line["name"]: line["figures"]["texts_that_differ"] for line in found["lines"]}
-    assert differing.pop(tokenizing.SLOW) == 20  # it makes a word of ～
+    report = tokenizing.measure_tokenizers(file, n_texts=20, repeats=2)
+    names = [tokenizing.OURS, "paddle_tasks, new tokenizer", "paddle_tasks with offsets"]
+    printed = check(report, [*names, tokenizing.FAST, tokenizing.SLOW])
+    differing = {line["name"]: line["figures"]["texts_that_differ"] for line in printed["lines"]}
+    assert differing.pop(tokenizing.SLOW) == 20  # it splits ～ off as a word
     assert set(differing.values()) == {0}
-    for line in found["lines"]:
+    for line in printed["lines"]:
         assert line["figures"]["texts_per_second"] * line["seconds"]["median"] == pytest.approx(20)
 
 
-def test_other_ids_are_found(monkeypatch, tmp_path):
+def test_different_ids_are_counted(monkeypatch, tmp_path):
     encode = Tokenizer.encode
 
     def shifted(self, texts, pairs=None, *, max_length):
@@ -267,40 +269,40 @@ def test_other_ids_are_found(monkeypatch, tmp_path):
         return encoded
 
     monkeypatch.setattr(Tokenizer, "encode", shifted)
-    report = tokenizing.bench_tokenize(None, n_texts=10, repeats=1)
-    assert [line.figures["texts_that_differ"] for line in report.lines[:4]] == [0, 0, 1, 0]
+    report = tokenizing.measure_tokenizers(None, n_texts=10, repeats=1)
+    assert [measurement.values["texts_that_differ"] for measurement in report.measurements[:4]] == [0, 0, 1, 0]
 
 
-def test_a_tokenizer_of_ones_own(tmp_path):
+def test_a_given_tokenizer(tmp_path):
     Tokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "很"]).save(tmp_path)
-    report = tokenizing.bench_tokenize(None, n_texts=3, repeats=1, tokenizer=tmp_path)
+    report = tokenizing.measure_tokenizers(None, n_texts=3, repeats=1, tokenizer=tmp_path)
     assert report.settings["vocabulary"] == 6
 
 
-def test_ids_of_every_form():
+def test_ids_are_extracted_from_every_form():
     ours = Tokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "很", "好"])
     expected = [[2, 5, 6, 3], [2, 6, 3]]
     texts = ["很好", "好"]
-    assert tokenizing.ids_of(ours.encode(texts, max_length=8)) == expected
-    assert tokenizing.ids_of(ours.encode_packed(texts, max_length=8)) == expected
-    assert tokenizing.ids_of({"input_ids": np.array([[2, 5]])}) == [[2, 5]]
+    assert tokenizing.extract_ids(ours.encode(texts, max_length=8)) == expected
+    assert tokenizing.extract_ids(ours.encode_packed(texts, max_length=8)) == expected
+    assert tokenizing.extract_ids({"input_ids": np.array([[2, 5]])}) == [[2, 5]]
 
 
 @pytest.mark.parametrize(("content", "message"), [(None, "no such file"), (b"\xff\xfe\xfa", "not UTF-8 at byte 0")])
-def test_files_that_cannot_be_read(tmp_path, content, message):
+def test_unreadable_files(tmp_path, content, message):
     file = tmp_path / "text.txt"
     if content:
         file.write_bytes(content)
     with pytest.raises(DataError, match=message):
-        tokenizing.bench_tokenize(file, n_texts=1, repeats=1)
+        tokenizing.measure_tokenizers(file, n_texts=1, repeats=1)
 
 
 # ---- import
 
 
 def test_import(monkeypatch):
-    found = check(starting.bench_import(repeats=2), ["import paddle_tasks", "paddle-tasks --help", "python alone"])
-    assert {line["seconds"]["n"] for line in found["lines"]} == {2}
-    monkeypatch.setattr(starting, "COMMANDS", {"broken": ("-c", "import sys; sys.exit('no such thing')")})
+    printed = check(startup.measure_startup(repeats=2), ["import paddle_tasks", "paddle-tasks --help", "python alone"])
+    assert {line["seconds"]["n"] for line in printed["lines"]} == {2}
+    monkeypatch.setattr(startup, "COMMANDS", {"broken": ("-c", "import sys; sys.exit('no such thing')")})
     with pytest.raises(SetupError, match="no such thing"):
-        starting.bench_import(repeats=1)
+        startup.measure_startup(repeats=1)

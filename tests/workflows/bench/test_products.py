@@ -1,4 +1,4 @@
-"""Operations of a training step, against a count at the Layers themselves and against products that are computed."""
+"""Operations of a training step, compared with counts at the layers and with the products that are computed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from paddle import nn
 from paddle_tasks.models.encoders.build import EncoderSection, build_encoder
 from paddle_tasks.models.sentiment import SentimentClassifier
 from paddle_tasks.training.optimizer import freeze
-from paddle_tasks.workflows.bench.products import Products, step_flops, weights
+from paddle_tasks.workflows.bench.products import MatrixProducts, step_flops, weight_matrices
 
 BATCH, LENGTH, WIDTH = 3, 7, 8
 
@@ -28,7 +28,7 @@ def forward(model: nn.Layer) -> None:
 
 
 def linear_flops(model: nn.Layer) -> int:
-    """Count at each Linear that is called what its product takes."""
+    """Add up the operations of each `Linear` call in a forward pass."""
     total = []
 
     def count(layer, inputs, _output):
@@ -45,34 +45,34 @@ def attention_flops(n_layers: int) -> int:
     return n_layers * 2 * (2 * BATCH * LENGTH * LENGTH * WIDTH)  # queries with keys, weights with values
 
 
-def test_a_bert_takes_what_its_layers_take():
+def test_bert_is_the_sum_of_its_layers():
     model = classifier("bert", n_layers=3)
     assert step_flops(model, BATCH, LENGTH) == 3 * (linear_flops(model) + attention_flops(3))
 
 
-def test_a_frozen_encoder_is_computed_forward_only():
+def test_a_frozen_encoder_has_no_backward_pass():
     model = classifier("bert", n_layers=2)
     head = 3 * 2 * BATCH * WIDTH * 2
     freeze(model, ["encoder.*"])
     assert step_flops(model, BATCH, LENGTH) == linear_flops(model) - head // 3 + attention_flops(2) + head
 
 
-def test_a_convolution_is_a_product_at_every_place():
+def test_a_convolution_is_a_product_at_every_position():
     model = classifier("textcnn", kernel_sizes=(2, 3))
     kernels = 2 * BATCH * LENGTH * WIDTH * 6 * (2 + 3)
     head = [2 * BATCH * math.prod(p.shape) for name, p in model.named_parameters() if name == "head.output.weight"]
     assert step_flops(model, BATCH, LENGTH) == 3 * (kernels + sum(head))
 
 
-def test_embeddings_and_vectors_are_no_matrices():
-    shapes = {weight.shape for weight in weights(classifier("bilstm"))}
+def test_embeddings_and_vectors_are_not_weight_matrices():
+    shapes = {weight.shape for weight in weight_matrices(classifier("bilstm"))}
     assert (50, 6) not in shapes
     assert all(len(shape) == 2 and min(shape) > 1 for shape in shapes)
     assert any(6 in shape for shape in shapes)  # from the embeddings into the network
 
 
 @pytest.mark.parametrize("encoder", ["bert", "textcnn"])
-def test_the_products_that_are_timed_are_those_that_are_counted(monkeypatch, encoder):
+def test_the_timed_products_are_the_counted_ones(monkeypatch, encoder):
     model, computed = classifier(encoder), []
     multiply = paddle.matmul
 
@@ -83,8 +83,8 @@ def test_the_products_that_are_timed_are_those_that_are_counted(monkeypatch, enc
         return product
 
     monkeypatch.setattr(paddle, "matmul", counting)
-    products = Products(model, n_tokens=BATCH * LENGTH)
+    products = MatrixProducts(model, n_tokens=BATCH * LENGTH)
     products()
     assert products.flops == sum(computed)
-    distinct = {weight.shape for weight in weights(model) if not weight.is_per_text}
+    distinct = {weight.shape for weight in weight_matrices(model) if not weight.is_per_text}
     assert len(computed) == 3 * len(distinct) > 0
