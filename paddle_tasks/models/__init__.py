@@ -1,1 +1,1 @@
-"""Paddle Layers: encoders, pretrained or from scratch, and the task models on top of them."""
+"""Paddle Layers: encoders, pretrained or from scratch, and the models of the tasks on top of them."""

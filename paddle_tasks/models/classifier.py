@@ -37,14 +37,14 @@ class TextClassifier(nn.Layer):  # type: ignore[misc]
         # Taken out of the encoder it stays trainable where the encoder is frozen, and what lies below it can be kept.
         pooler = encoder.take_pooler() if head == "course" else None
         # What an encoder has computed already is not computed again.
-        pooling = "cls" if pooling == encoder.own_pooling else pooling
+        pooling = "cls" if pooling == encoder.vector_pooling else pooling
         self.encoder, self.output = encoder, output
         self.pool = build_pooling(pooling, encoder.width)
         self.head = build_head(head, encoder.width, 1 if output == "sigmoid" else n_classes, dropout, pooler)
         if pooling == "cls":
             encoder.keep_first_only()
         else:
-            encoder.freeze_first()
+            encoder.freeze_pooler()
 
     def forward(self, input_ids: Tensor, token_type_ids: Tensor, lengths: Tensor) -> Tensor:
         """Return the classes' logits.

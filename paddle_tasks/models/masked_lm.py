@@ -50,7 +50,7 @@ class MaskedLanguageModel(nn.Layer):  # type: ignore[misc]
         if next_sentence:
             self.cls.seq_relationship = nn.Linear(encoder.width, 2, weight_attr=_initial(encoder))
         else:
-            encoder.freeze_first()
+            encoder.freeze_pooler()
 
     def set_dropout(self, probability: float) -> None:
         """Drop other parts than config.json says, where it will go on saying what it says."""

@@ -1,4 +1,4 @@
-"""Which opinion says what of which aspect: a score for every pair of spans, with an aspect that is not written."""
+"""Scores for every pair of an aspect and an opinion, including an implicit aspect that the text does not mention."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import paddle
 from paddle import Tensor, nn
 from paddle.nn import functional
 
-# Numbers of tokens between two spans from which a distance counts as the next one (Lee et al. 2017, section 4.1).
+# Smallest number of tokens between two spans for each distance class after the first (Lee et al. 2017, section 4.1).
 _DISTANCES = (1, 2, 3, 4, 5, 8, 16, 32, 64)
 _OVERLAP = 2 * (len(_DISTANCES) + 1)
 _IMPLICIT = _OVERLAP + 1
@@ -15,11 +15,12 @@ _IMPLICIT = _OVERLAP + 1
 class SpanPairs(nn.Layer):  # type: ignore[misc]
     """Scores every aspect with every opinion, from the states of an encoder.
 
-    A span is its first state, its last and the mean of all (Lee et al. 2017, https://arxiv.org/abs/1707.07045; as
-    SpanMlt and Span-ASTE do for aspects and opinions: Xu et al. 2021, https://arxiv.org/abs/2107.12214), mapped to
-    ``size`` units, for aspects and for opinions by themselves. A learnt vector stands for the aspect that is meant and
-    not written. A pair's scores are those of a hidden layer over both and their distance, plus a bilinear form
-    (Dozat & Manning 2017, https://arxiv.org/abs/1611.01734), which starts at 0 as theirs.
+    A span is represented by its first state, its last state and the mean of its states (Lee et al. 2017,
+    https://arxiv.org/abs/1707.07045; SpanMlt and Span-ASTE do so for aspects and opinions: Xu et al. 2021,
+    https://arxiv.org/abs/2107.12214). Two linear maps, one for aspects and one for opinions, reduce it to ``size``
+    units. A learnt vector represents the implicit aspect. The logits of a pair are the output of a hidden layer over
+    both spans and their distance, plus a bilinear form (Dozat & Manning 2017, https://arxiv.org/abs/1611.01734),
+    which starts at 0 as in their paper.
     """
 
     def __init__(self, width: int, *, n_classes: int, size: int = 128, dropout: float = 0.1) -> None:
@@ -35,7 +36,7 @@ class SpanPairs(nn.Layer):  # type: ignore[misc]
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, states: Tensor, aspects: Tensor, opinions: Tensor) -> Tensor:
-        """Return the logits of every pair; those of padded spans are finite and mean nothing.
+        """Return the logits of every pair; the logits of padded spans are finite and meaningless.
 
         Args:
             states: <float>[batch, length, width]; finite in the padding.
@@ -45,57 +46,60 @@ class SpanPairs(nn.Layer):  # type: ignore[misc]
         Returns:
             <float32>[batch, 1 + n_aspects, n_opinions, n_classes]; the first aspect is the implicit one.
         """
-        found = self._mapped(self.opinion, states, opinions)
-        written = self._mapped(self.aspect, states, aspects)
-        implicit = self.implicit.astype(written.dtype).expand([written.shape[0], 1, self.implicit.shape[0]])
-        meant = paddle.concat([implicit, written], axis=1)
-        together = self.of_aspect(meant).unsqueeze(2) + self.of_opinion(found).unsqueeze(1)
-        hidden = functional.gelu(together + self.distance(_distances(aspects, opinions)))
+        opinion = self._represent(self.opinion, states, opinions)
+        explicit = self._represent(self.aspect, states, aspects)
+        implicit = self.implicit.astype(explicit.dtype).expand([explicit.shape[0], 1, self.implicit.shape[0]])
+        aspect = paddle.concat([implicit, explicit], axis=1)
+        both = self.of_aspect(aspect).unsqueeze(2) + self.of_opinion(opinion).unsqueeze(1)
+        hidden = functional.gelu(both + self.distance(distance_classes(aspects, opinions)))
         logits = self.output(self.dropout(hidden)).astype("float32")
-        return logits + self._forms(meant, found).astype("float32")
+        return logits + self._bilinear_forms(aspect, opinion).astype("float32")
 
-    def _mapped(self, layer: nn.Linear, states: Tensor, spans: Tensor) -> Tensor:
+    def _represent(self, layer: nn.Linear, states: Tensor, spans: Tensor) -> Tensor:
         vectors = span_vectors(states, spans)
         return self.dropout(functional.gelu(layer(self.dropout(vectors))))
 
-    def _forms(self, aspects: Tensor, opinions: Tensor) -> Tensor:
+    def _bilinear_forms(self, aspects: Tensor, opinions: Tensor) -> Tensor:
         batch, n_aspects, size = aspects.shape
-        turned = self.bilinear(aspects).reshape([batch, n_aspects * self.n_classes, size])
-        forms = paddle.bmm(turned, opinions.transpose([0, 2, 1]))
+        mapped = self.bilinear(aspects).reshape([batch, n_aspects * self.n_classes, size])
+        forms = paddle.bmm(mapped, opinions.transpose([0, 2, 1]))
         return forms.reshape([batch, n_aspects, self.n_classes, -1]).transpose([0, 1, 3, 2])
 
 
 def span_vectors(states: Tensor, spans: Tensor) -> Tensor:
     """Return the first, the last and the mean state of each span, side by side.
 
-    They are products with matrices of shares: on a CPU the gradient of a gather takes longer than three products.
+    Each is a product of a weight matrix with the states: on a CPU the gradient of a gather takes longer than three
+    products.
 
     Args:
         states: <float>[batch, length, width].
-        spans: <int64>[batch, n_spans, 2], half-open token ranges; (0, 0) as padding has the vectors of (0, 1).
+        spans: <int64>[batch, n_spans, 2], half-open token ranges; the padding (0, 0) is treated as (0, 1).
 
     Returns:
         <float>[batch, n_spans, 3 * width].
     """
     starts = spans[:, :, :1]
     ends = paddle.maximum(spans[:, :, 1:], starts + 1)
-    places = paddle.arange(states.shape[1], dtype=spans.dtype)
-    inside = ((places >= starts) & (places < ends)).astype("float32")
-    shares = [(places == starts).astype("float32"), (places == ends - 1).astype("float32")]
-    shares.append(inside / (ends - starts).astype("float32"))
-    vectors = [paddle.bmm(share.astype(states.dtype), states) for share in shares]
+    positions = paddle.arange(states.shape[1], dtype=spans.dtype)
+    inside = ((positions >= starts) & (positions < ends)).astype("float32")
+    weights = [(positions == starts).astype("float32"), (positions == ends - 1).astype("float32")]
+    weights.append(inside / (ends - starts).astype("float32"))
+    vectors = [paddle.bmm(weight.astype(states.dtype), states) for weight in weights]
     return paddle.concat(vectors, axis=2)
 
 
-def _distances(aspects: Tensor, opinions: Tensor) -> Tensor:
-    """Return the kind of distance of each pair, <int64>[batch, 1 + n_aspects, n_opinions].
+def distance_classes(aspects: Tensor, opinions: Tensor) -> Tensor:
+    """Return the distance class of each pair, <int64>[batch, 1 + n_aspects, n_opinions].
 
-    Even kinds are an opinion behind its aspect, odd ones an opinion before it, further apart the larger they are.
+    Even classes: the opinion follows its aspect; odd classes: it precedes it; the larger, the further apart. Aspect
+    (3, 5) with opinion (5, 6) -> 0, with (1, 2) -> 3. Overlapping spans and the implicit aspect have their own class.
     """
-    start, end = aspects[:, :, :1], aspects[:, :, 1:]
-    first, last = (opinions[:, :, side].unsqueeze(1) for side in (0, 1))
-    behind, before = first - end, start - last
-    apart = paddle.maximum(behind, before)
-    far = (apart.unsqueeze(3) >= paddle.to_tensor(_DISTANCES, dtype=apart.dtype)).astype("int64").sum(axis=3)
-    kinds = paddle.where(apart < 0, paddle.full_like(far, _OVERLAP), 2 * far + (before > behind).astype("int64"))
-    return functional.pad(kinds, [0, 0, 1, 0, 0, 0], value=_IMPLICIT)
+    aspect_start, aspect_end = aspects[:, :, :1], aspects[:, :, 1:]
+    opinion_start, opinion_end = (opinions[:, :, side].unsqueeze(1) for side in (0, 1))
+    after, before = opinion_start - aspect_end, aspect_start - opinion_end
+    gap = paddle.maximum(after, before)
+    n_passed = (gap.unsqueeze(3) >= paddle.to_tensor(_DISTANCES, dtype=gap.dtype)).astype("int64").sum(axis=3)
+    apart = 2 * n_passed + (before > after).astype("int64")
+    classes = paddle.where(gap < 0, paddle.full_like(n_passed, _OVERLAP), apart)
+    return functional.pad(classes, [0, 0, 1, 0, 0, 0], value=_IMPLICIT)

@@ -6,7 +6,7 @@ import numpy as np
 import paddle
 import pytest
 
-from paddle_tasks.models.chain import Chain, moves_allowed
+from paddle_tasks.models.chain import Chain, allowed_transitions
 from paddle_tasks.models.crf import CRF
 
 from .test_chain import LENGTHS, enumerated, make, scores
@@ -136,8 +136,8 @@ def test_scores_of_illegal_moves_get_no_gradient():
     crf, _, emissions = given(3)
     crf(emissions, *tensors()).sum().backward()
     gradient = crf.transitions.grad.numpy()
-    assert not gradient[~moves_allowed(2)].any()
-    assert (gradient[moves_allowed(2)] != 0).all()
+    assert not gradient[~allowed_transitions(2)].any()
+    assert (gradient[allowed_transitions(2)] != 0).all()
     assert (crf.start.grad.numpy() != 0).tolist() == [True, True, False, True, False]
 
 
@@ -178,4 +178,4 @@ def test_it_learns_moves_that_emissions_do_not_tell():
         losses.append(float(loss))
     assert losses[0] > 15
     assert losses[-1] < 5
-    np.testing.assert_allclose(crf.chain().transitions[~moves_allowed(2)], 0)
+    np.testing.assert_allclose(crf.chain().transitions[~allowed_transitions(2)], 0)

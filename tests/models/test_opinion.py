@@ -19,8 +19,8 @@ from paddle_tasks.models.opinion import (
     OpinionGold,
     OpinionTagger,
     most_probable,
-    padded_pairs,
-    padded_spans,
+    pad_pairs,
+    pad_spans,
 )
 from paddle_tasks.models.pretrained.saving import load_encoder, load_state, save_pretrained
 from paddle_tasks.training.optimizer import build_optimizer
@@ -51,7 +51,7 @@ def gold(rows: slice = slice(None)) -> OpinionGold:
     tags = np.full((len(TAGS[rows]), max(map(len, TAGS[rows]))), 4)  # illegal in the padding
     for row, own in enumerate(TAGS[rows]):
         tags[row, : len(own)] = own
-    found = (tags, padded_spans(ASPECTS[rows]), padded_spans(OPINIONS[rows]), padded_pairs(PAIRS[rows]))
+    found = (tags, pad_spans(ASPECTS[rows]), pad_spans(OPINIONS[rows]), pad_pairs(PAIRS[rows]))
     return OpinionGold(*map(paddle.to_tensor, found))
 
 
@@ -164,13 +164,13 @@ def test_all_probable_spans_are_found_and_those_of_the_best_path_are_among_them(
     states = model.states(ids, types, lengths)
     emissions = model.emissions(states, lengths)
     best = model.extract_from(states, emissions, lengths)
-    every = model.chain().paths(emissions.numpy(), lengths.numpy()).spans(1e-12)
-    probable = model.extract_from(states, emissions, lengths, least=0.05)
+    every = model.chain().sum_paths(emissions.numpy(), lengths.numpy()).likely_spans(1e-12)
+    probable = model.extract_from(states, emissions, lengths, min_prob=0.05)
     for one, probs, more in zip(best, map(dict, every), probable, strict=True):
         assert dict(zip(one.spans, one.probs, strict=True)) == pytest.approx({span: probs[span] for span in one.spans})
         expected = sorted((prob, span) for span, prob in probs.items() if prob >= 0.05)[-8:]
         assert set(more.spans) == {span for _, span in expected}
-        assert more.pairs.shape == (1 + len(more.of(0)), len(more.of(1)), 4)
+        assert more.pairs.shape == (1 + len(more.spans_with(0)), len(more.spans_with(1)), 4)
 
 
 @pytest.mark.parametrize("head", HEADS)
@@ -197,8 +197,8 @@ def test_it_learns_eight_rows(head):
     assert float(own.tags.max()) < 0.1  # of up to nine tags together
     assert float(own.pairs.max()) < 0.05
     for row, one in enumerate(model.extract(ids, types, lengths)):
-        assert [span[:2] for span in one.of(0)] == ASPECTS[row % 4]
-        assert [span[:2] for span in one.of(1)] == OPINIONS[row % 4]
+        assert [span[:2] for span in one.spans_with(0)] == ASPECTS[row % 4]
+        assert [span[:2] for span in one.spans_with(1)] == OPINIONS[row % 4]
         assert min([1, *one.probs]) > 0.9
         n_aspects, n_opinions = PAIRS[row % 4].shape
         classes = target.pairs.numpy()[row, :n_aspects, :n_opinions]
@@ -206,26 +206,26 @@ def test_it_learns_eight_rows(head):
         assert len(one.triplets()) == (classes > 0).sum()
 
 
-@pytest.mark.parametrize("reach", [1, 4, 11, 30])
-def test_pairs_out_of_reach_are_none_and_the_others_as_ever(reach, monkeypatch):
-    monkeypatch.setattr("paddle_tasks.models.opinion._OPINIONS_AT_ONCE", 3)
+@pytest.mark.parametrize("max_extent", [1, 4, 11, 30])
+def test_pairs_wider_than_the_limit_are_no_pair_and_the_others_unchanged(max_extent, monkeypatch):
+    monkeypatch.setattr("paddle_tasks.models.opinion.OPINIONS_AT_ONCE", 3)
     model, generator = make("linear"), np.random.default_rng(5)
     states, emissions = (paddle.to_tensor(generator.normal(size=(3, 40, size)).astype(np.float32)) for size in (12, 5))
     lengths = paddle.to_tensor([40, 33, 2])
-    every = model.extract_from(states, emissions, lengths, least=0.05)
-    near = model.extract_from(states, emissions, lengths, least=0.05, reach=reach)
+    every = model.extract_from(states, emissions, lengths, min_prob=0.05)
+    near = model.extract_from(states, emissions, lengths, min_prob=0.05, max_extent=max_extent)
     n_near = 0
     for one, all_of_it in zip(near, every, strict=True):
         assert (one.spans, one.probs) == (all_of_it.spans, all_of_it.probs)
         expected = all_of_it.pairs.copy()
-        for row, aspect in enumerate(one.of(0), start=1):
-            for column, opinion in enumerate(one.of(1)):
-                if max(aspect.end, opinion.end) - min(aspect.start, opinion.start) > reach:
+        for row, aspect in enumerate(one.spans_with(0), start=1):
+            for column, opinion in enumerate(one.spans_with(1)):
+                if max(aspect.end, opinion.end) - min(aspect.start, opinion.start) > max_extent:
                     expected[row, column] = [1.0, 0.0, 0.0, 0.0]
                 else:
                     n_near += 1
         np.testing.assert_allclose(one.pairs, expected, atol=1e-6)
-    assert (n_near > 5) == (reach > 1), "two spans are two tokens or more"
+    assert (n_near > 5) == (max_extent > 1), "two spans are two tokens or more"
 
 
 def test_triplets_by_hand():
@@ -285,15 +285,15 @@ def test_an_encoder_of_odd_width_has_no_half():
 
 
 def test_spans_and_pairs_are_padded():
-    assert padded_spans(ASPECTS).tolist() == [
+    assert pad_spans(ASPECTS).tolist() == [
         [[1, 3], [5, 6]],
         [[1, 2], [0, 0]],
         [[0, 0], [0, 0]],
         [[0, 0], [0, 0]],
     ]
-    assert padded_spans([[], []]).shape == (2, 1, 2)
-    assert padded_spans([[TokenSpan(3, 4, 1)]]).tolist() == [[[3, 4]]]
-    found = padded_pairs(PAIRS)
+    assert pad_spans([[], []]).shape == (2, 1, 2)
+    assert pad_spans([[TokenSpan(3, 4, 1)]]).tolist() == [[[3, 4]]]
+    found = pad_pairs(PAIRS)
     assert found[0].tolist() == PAIRS[0].tolist()
     assert found[1].tolist() == [[0, IGNORED], [3, IGNORED], [IGNORED, IGNORED]]
-    assert padded_pairs([PAIRS[3]]).tolist() == [[[IGNORED], [IGNORED]]]  # as many as padded spans make
+    assert pad_pairs([PAIRS[3]]).tolist() == [[[IGNORED], [IGNORED]]]  # as many as padded spans make

@@ -8,7 +8,7 @@ import numpy as np
 import paddle
 import pytest
 
-from paddle_tasks.models.span_pairs import SpanPairs, _distances, span_vectors
+from paddle_tasks.models.span_pairs import SpanPairs, distance_classes, span_vectors
 
 ASPECTS = paddle.to_tensor([[[3, 5], [9, 10]], [[1, 2], [0, 0]]])
 OPINIONS = paddle.to_tensor([[[5, 6], [1, 2], [4, 6]], [[2, 80], [70, 71], [0, 0]]])
@@ -34,7 +34,7 @@ def test_what_stands_behind_the_text_is_not_looked_at():
 
 
 def test_kinds_of_distance_by_hand():
-    found = _distances(ASPECTS, OPINIONS).tolist()
+    found = distance_classes(ASPECTS, OPINIONS).tolist()
     implicit, overlap = 21, 20
     # Behind at once; before with a token between; overlapping. Three between on the left of the second aspect, then 7.
     assert found[0] == [[implicit] * 3, [0, 3, overlap], [2 * 3 + 1, 2 * 5 + 1, 2 * 3 + 1]]
@@ -45,8 +45,8 @@ def test_kinds_of_distance_by_hand():
 @pytest.mark.parametrize(("gap", "kind"), [(0, 0), (1, 1), (4, 4), (5, 5), (7, 5), (8, 6), (16, 7), (32, 8), (64, 9)])
 def test_distances_grow_in_steps_on_both_sides(gap, kind):
     first, second = paddle.to_tensor([[[2, 4]]]), paddle.to_tensor([[[4 + gap, 5 + gap]]])
-    assert _distances(first, second)[0, 1, 0].item() == 2 * kind
-    assert _distances(second, first)[0, 1, 0].item() == 2 * kind + 1
+    assert distance_classes(first, second)[0, 1, 0].item() == 2 * kind
+    assert distance_classes(second, first)[0, 1, 0].item() == 2 * kind + 1
 
 
 def gelu(values: np.ndarray) -> np.ndarray:
@@ -62,7 +62,7 @@ def test_scores_are_numpys():
     opinions = paddle.minimum(OPINIONS, paddle.to_tensor(12))
     found = layer(states, ASPECTS, opinions).numpy()
     w = {name: value.numpy().astype(np.float64) for name, value in layer.named_parameters()}
-    kinds = _distances(ASPECTS, opinions).numpy()
+    kinds = distance_classes(ASPECTS, opinions).numpy()
 
     def line(name: str, values: np.ndarray) -> np.ndarray:
         return values @ w[f"{name}.weight"] + w.get(f"{name}.bias", 0)

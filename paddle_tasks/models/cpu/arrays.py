@@ -1,4 +1,4 @@
-"""Numpy at work inside Paddle's memory, and dropout masks of bytes."""
+"""Numpy views of Paddle's tensors, dropout masks of one byte per element, and checks that the kernels share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _GENERATOR = paddle.framework.core.default_cpu_generator
 
 
 class _Interface:
-    """Numpy's array interface of a tensor; it keeps the tensor alive."""
+    """The numpy array interface of a tensor; keeps the tensor alive."""
 
     def __init__(self, tensor: Tensor) -> None:
         self._tensor = tensor
@@ -25,32 +25,33 @@ class _Interface:
 
 
 def view(tensor: Tensor) -> Array:
-    """Return a contiguous <float32> CPU tensor's own memory as an array: what is written there is in the tensor.
+    """Return an array that shares the memory of a contiguous <float32> tensor on the CPU.
 
     Raises:
-        ValueError: another type or place, or not contiguous: its memory would be read as what it is not.
+        ValueError: the tensor has another type, is on another device or is not contiguous, so that its memory would be
+            misread.
     """
     if tensor.dtype != paddle.float32 or not tensor.place.is_cpu_place() or not tensor.is_contiguous():
-        found = f"{tensor.dtype} {list(tensor.shape)} with strides {list(tensor.strides)} on {tensor.place}"
-        raise ValueError(f"view: expected a contiguous float32 tensor on the CPU, found {found}")
+        actual = f"{tensor.dtype} {list(tensor.shape)} with strides {list(tensor.strides)} on {tensor.place}"
+        raise ValueError(f"view: expected a contiguous float32 tensor on the CPU, found {actual}")
     if not tensor.size:
-        return np.empty(tensor.shape, np.float32)  # it has no memory
+        return np.empty(tensor.shape, np.float32)  # an empty tensor has no memory
     return np.asarray(_Interface(tensor))
 
 
 def empty(*shape: int) -> tuple[Tensor, Array]:
-    """Return a new <float32>[shape] whose values are not set, with its array."""
+    """Return a new, uninitialised <float32>[shape] and its `view`."""
     tensor = paddle.empty(shape, dtype="float32")
     return tensor, view(tensor)
 
 
-def wanted(*tensors: Tensor | None) -> list[bool]:
-    """Tell of each tensor whether it wants a gradient, for which Paddle takes nothing but None when it does not."""
+def need_gradients(*tensors: Tensor | None) -> list[bool]:
+    """Return whether each tensor needs a gradient; `backward` must return None for the others."""
     return [not tensor.stop_gradient for tensor in tensors if tensor is not None]
 
 
-def once(backward: Callable[..., Any]) -> Callable[..., Any]:
-    """Have a backward refuse to be part of a graph itself, where numpy's part would count as constant."""
+def first_order_only(backward: Callable[..., Any]) -> Callable[..., Any]:
+    """Make `backward` refuse second derivatives, which would treat what numpy computes as constant."""
 
     @wraps(backward)
     def checked(ctx: Any, gradient: Tensor) -> Any:
@@ -62,20 +63,21 @@ def once(backward: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def is_plain(layer: nn.Layer, kind: type[nn.Layer]) -> bool:
-    """Tell whether a Layer is of this very class, and nothing hooked on it would miss a call."""
+    """Return whether a Layer is of exactly this class and has no hooks, which a replaced forward would not call."""
     return type(layer) is kind and not layer._forward_pre_hooks and not layer._forward_post_hooks
 
 
 class Mask:
-    """Which elements a dropout keeps, one byte an element, and what the kept ones are multiplied with.
+    """The elements that a dropout keeps, and the factor that scales them up.
 
-    The probability is rounded to 1/256, and the scale is the exact inverse of what is kept, so the expectation is
-    right. Eight bytes a draw cost a twentieth of Paddle's own generator, which draws a float for each element.
-    The stream's seed comes from Paddle's generator: `paddle.seed` makes it reproducible.
+    The probability is rounded to a multiple of 1/256, and the scale is the exact inverse of the share that is kept, so
+    the expectation is unchanged. One draw gives eight elements, which takes a twentieth of the time of Paddle's
+    generator with its one float per element. The seed comes from Paddle's generator: `paddle.seed` makes masks
+    reproducible.
 
     Attributes:
         kept: <bool>[shape].
-        scale: 1 / (1 - p), for the rounded p.
+        scale: 1 / (1 - p) for the rounded p.
     """
 
     def __init__(self, shape: tuple[int, ...], probability: float) -> None:
@@ -86,10 +88,10 @@ class Mask:
 
     @classmethod
     def draw(cls, shape: tuple[int, ...], probability: float) -> Mask | None:
-        """Return a mask, or None when the probability rounds to 0 and all is kept."""
+        """Return a mask, or None if the probability rounds to 0."""
         return cls(shape, probability) if round(probability * 256) else None
 
     def apply(self, values: Array, out: Array) -> None:
-        """Write the kept values, scaled, to ``out``, which may be ``values``."""
+        """Write the scaled kept values to ``out``, which may be ``values``; dropped elements are 0."""
         np.multiply(values, self.kept, out=out)
         out *= self.scale

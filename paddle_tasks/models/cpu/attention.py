@@ -1,4 +1,4 @@
-"""Self-attention from one product for queries, keys and values, with no copy but that into heads and back."""
+"""Self-attention from one product for queries, keys and values; the only copies are those into heads and back."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from paddle import Tensor
 from paddle.autograd import PyLayer
 
 from paddle_tasks.arrays import Array
-from paddle_tasks.models.cpu.arrays import Mask, empty, once, view, wanted
+from paddle_tasks.models.cpu.arrays import Mask, empty, first_order_only, need_gradients, view
 
 
 def attention(projections: Tensor, offsets: Array | None, n_heads: int, dropout: float) -> Tensor:
     """Attend from every position to every position (Vaswani et al., 2017).
 
     Args:
-        projections: <float32>[batch, length, 3 x width], queries, keys and values.
-        offsets: <float32>, added to the scores <float32>[batch, n_heads, length, length]: very negative where a
-            position must not be looked at.
-        n_heads: divides the width.
-        dropout: probability that a weight is dropped.
+        projections: <float32>[batch, length, 3 * width], queries, keys and values.
+        offsets: <float32>, broadcast and added to the scores <float32>[batch, n_heads, length, length]: very negative
+            for keys that must get no attention.
+        n_heads: a divisor of the width.
+        dropout: probability of dropping an attention weight.
 
     Returns:
         <float32>[batch, length, width].
@@ -32,7 +32,18 @@ def attention(projections: Tensor, offsets: Array | None, n_heads: int, dropout:
 def attention_from_first(
     queries: Tensor, keys_values: Tensor, offsets: Array | None, n_heads: int, dropout: float
 ) -> Tensor:
-    """Attend from <float32>[batch, 1, width] to the keys and values <float32>[batch, length, 2 x width]."""
+    """Attend from the first position to every position; otherwise as `attention`.
+
+    Args:
+        queries: <float32>[batch, 1, width].
+        keys_values: <float32>[batch, length, 2 * width], keys and values.
+        offsets: as in `attention`, with one query.
+        n_heads: a divisor of the width.
+        dropout: probability of dropping an attention weight.
+
+    Returns:
+        <float32>[batch, 1, width].
+    """
     return _Attention.apply(queries, keys_values, offsets, n_heads, dropout)
 
 
@@ -49,11 +60,11 @@ class _Attention(PyLayer):  # type: ignore[misc]
         mask = Mask.draw(tuple(weights.shape), dropout)
         context = paddle.matmul(_kept(weights, mask), values)
         ctx.save_for_backward(queries, keys, values, weights, context)
-        ctx.mask, ctx.scale, ctx.wanted = mask, scale, wanted(first, second)
+        ctx.mask, ctx.scale, ctx.need_gradients = mask, scale, need_gradients(first, second)
         return _merge(context, mask)
 
     @staticmethod
-    @once
+    @first_order_only
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         queries, keys, values, weights, context = ctx.saved_tensor()
         mask, n_heads = ctx.mask, queries.shape[1]
@@ -64,13 +75,14 @@ class _Attention(PyLayer):  # type: ignore[misc]
         scores = view(inner)
         if mask:
             scores *= mask.kept
-        # The sum over the keys of weight x gradient is that over the width of context x gradient, dropout or not.
+        # Softmax's gradient needs sum over keys (weight * gradient), which equals sum over width (context * gradient),
+        # with dropout too.
         scores -= np.einsum("...i,...i->...", view(outer), view(context))[..., None]
         scores *= view(weights)
         for_queries, for_keys = paddle.matmul(inner, keys), paddle.matmul(inner, queries, transpose_x=True)
         gradients = [_rows(part) for part in (for_queries, for_keys, for_values)]
-        joined = _joined(gradients, ctx.scale, n_inputs=len(ctx.wanted))
-        return tuple(part if one else None for part, one in zip(joined, ctx.wanted, strict=True))
+        joined = join_gradients(gradients, ctx.scale, n_inputs=len(ctx.need_gradients))
+        return tuple(part if needed else None for part, needed in zip(joined, ctx.need_gradients, strict=True))
 
 
 def _parts(first: Tensor, second: Tensor | None, n_heads: int) -> list[Array]:
@@ -99,7 +111,7 @@ def _rows(heads: Tensor) -> Array:
 
 
 def _softmax(scores: Array, offsets: Array | None) -> None:
-    """Turn scores into weights in place."""
+    """Replace scores by attention weights, in place."""
     if offsets is not None:
         scores += offsets
     scores -= scores.max(axis=-1, keepdims=True)
@@ -108,7 +120,7 @@ def _softmax(scores: Array, offsets: Array | None) -> None:
 
 
 def _kept(weights: Tensor, mask: Mask | None) -> Tensor:
-    """Return the weights that dropout keeps, not yet scaled up: their product with the values is smaller."""
+    """Return the weights that dropout keeps, not scaled up: scaling their product with the values is cheaper."""
     if mask is None:
         return weights
     kept, array = empty(*weights.shape)
@@ -124,8 +136,17 @@ def _merge(context: Tensor, mask: Mask | None) -> Tensor:
     return merged
 
 
-def _joined(gradients: list[Array], scale: np.float32, n_inputs: int) -> tuple[Tensor, ...]:
-    """Lay the gradients of queries, keys and values out as the inputs were."""
+def join_gradients(gradients: list[Array], scale: np.float32, n_inputs: int) -> tuple[Tensor, ...]:
+    """Lay out the gradients of queries, keys and values as the inputs were.
+
+    Args:
+        gradients: of queries, keys and values, <float32>[batch, length, n_heads, size] each.
+        scale: factor of the queries' gradient.
+        n_inputs: 1 for `attention`, 2 for `attention_from_first`.
+
+    Returns:
+        <float32>[batch, length, 3 * width], or <float32>[batch, 1, width] and <float32>[batch, length, 2 * width].
+    """
     queries, keys, values = gradients
     batch, length, n_heads, size = keys.shape
     if n_inputs == 1:
@@ -136,9 +157,9 @@ def _joined(gradients: list[Array], scale: np.float32, n_inputs: int) -> tuple[T
             part[...] = gradient
         array[..., : n_heads * size] *= scale
         return (joined,)
-    ours, first = empty(batch, queries.shape[1], n_heads * size)
+    for_queries, first = empty(batch, queries.shape[1], n_heads * size)
     np.multiply(queries, scale, out=first.reshape(queries.shape))
-    theirs, second = empty(batch, length, 2 * n_heads * size)
+    for_keys_values, second = empty(batch, length, 2 * n_heads * size)
     both = second.reshape(batch, length, 2, n_heads, size)
     both[:, :, 0], both[:, :, 1] = keys, values
-    return ours, theirs
+    return for_queries, for_keys_values

@@ -1,4 +1,4 @@
-"""The linear map, with its bias inside the product and the bias' gradient as a product with ones."""
+"""The linear map: the bias is added within the matrix product, and its gradient is a product with ones."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ import paddle
 from paddle import Tensor, nn
 from paddle.autograd import PyLayer
 
-from paddle_tasks.models.cpu.arrays import is_plain, once, wanted
+from paddle_tasks.models.cpu.arrays import first_order_only, is_plain, need_gradients
 
 
-def can_take(layer: nn.Layer) -> bool:
-    """Tell whether a Layer is a linear map with a bias."""
+def can_replace(layer: nn.Layer) -> bool:
+    """Return whether a Layer is a linear map with a bias."""
     return is_plain(layer, nn.Linear) and layer.bias is not None
 
 
 def forward(layer: nn.Linear, states: Tensor) -> Tensor:
-    """Do what the Layer's own forward does."""
+    """Compute what the Layer's own forward computes."""
     return linear(states, layer.weight, layer.bias)
 
 
 def linear(states: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Map <float32>[..., n_in] by ``weight`` <float32>[n_in, n_out] and ``bias`` <float32>[n_out].
 
-    Measured at 3,520 x 256 -> 1,024 on two cores: Paddle's sum over the rows, which its own bias gradient is,
-    takes 24 ms, a product with a row of ones 0.2 ms; adding the bias to the result takes 2 ms, starting the
-    product from it nothing that can be measured.
+    Measured at 3,520 x 256 -> 1,024 on two cores: the bias gradient takes 24 ms as Paddle's sum over the rows and
+    0.2 ms as a product with a row of ones. Adding the bias to the result takes 2 ms; starting the product from the
+    bias takes no measurable time.
     """
     return _Linear.apply(states, weight, bias)
 
@@ -37,25 +37,25 @@ class _Linear(PyLayer):  # type: ignore[misc]
         rows = states.reshape([-1, weight.shape[0]])
         ctx.save_for_backward(rows, weight)
         ctx.shape = states.shape
-        ctx.wanted = wanted(states, weight, bias)
+        ctx.need_gradients = need_gradients(states, weight, bias)
         biases = paddle.matmul(_ones(rows.shape[0]), bias.unsqueeze(0))
         return paddle.addmm_(biases, rows, weight).reshape([*states.shape[:-1], weight.shape[1]])
 
     @staticmethod
-    @once
+    @first_order_only
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         rows, weight = ctx.saved_tensor()
-        states_wanted, weight_wanted, bias_wanted = ctx.wanted
+        states_need, weight_needs, bias_needs = ctx.need_gradients
         gradient = gradient.reshape([-1, weight.shape[1]])
         return (
-            paddle.matmul(gradient, weight, transpose_y=True).reshape(ctx.shape) if states_wanted else None,
-            paddle.matmul(rows, gradient, transpose_x=True) if weight_wanted else None,
-            column_sums(gradient) if bias_wanted else None,
+            paddle.matmul(gradient, weight, transpose_y=True).reshape(ctx.shape) if states_need else None,
+            paddle.matmul(rows, gradient, transpose_x=True) if weight_needs else None,
+            column_sums(gradient) if bias_needs else None,
         )
 
 
 def column_sums(matrix: Tensor) -> Tensor:
-    """Return the sum of the rows of <float32>[rows, columns], as a product with ones."""
+    """Return the sum <float32>[columns] over the rows of <float32>[rows, columns], as a product with ones."""
     return paddle.matmul(_ones(matrix.shape[0]), matrix, transpose_x=True).squeeze(0)
 
 
@@ -64,9 +64,17 @@ def _ones(rows: int) -> Tensor:
 
 
 def tied_output(states: Tensor, word_vectors: Tensor, bias: Tensor) -> Tensor:
-    """Score the words of a vocabulary: <float32>[n, width], <float32>[words, width], <float32>[words] -> [n, words].
+    """Score every word of a vocabulary: ``states @ word_vectors.T + bias``.
 
-    In another precision, or elsewhere than on a CPU, the same by Paddle's own operations.
+    In other precisions and on other devices it uses Paddle's own operations.
+
+    Args:
+        states: <float32>[n, width].
+        word_vectors: <float32>[words, width].
+        bias: <float32>[words].
+
+    Returns:
+        <float32>[n, words].
     """
     if paddle.device.get_device() != "cpu" or states.dtype != paddle.float32:
         return paddle.matmul(states, word_vectors, transpose_y=True) + bias
@@ -77,17 +85,17 @@ class _TiedOutput(PyLayer):  # type: ignore[misc]
     @staticmethod
     def forward(ctx: Any, states: Tensor, word_vectors: Tensor, bias: Tensor) -> Tensor:
         ctx.save_for_backward(states, word_vectors)
-        ctx.wanted = wanted(states, word_vectors, bias)
+        ctx.need_gradients = need_gradients(states, word_vectors, bias)
         scores = paddle.matmul(_ones(states.shape[0]), bias.unsqueeze(0))
         return paddle.addmm_(scores, states, word_vectors.t())
 
     @staticmethod
-    @once
+    @first_order_only
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         states, word_vectors = ctx.saved_tensor()
-        states_wanted, vectors_wanted, bias_wanted = ctx.wanted
+        states_need, vectors_need, bias_needs = ctx.need_gradients
         return (
-            paddle.matmul(gradient, word_vectors) if states_wanted else None,
-            paddle.matmul(gradient, states, transpose_x=True) if vectors_wanted else None,
-            column_sums(gradient) if bias_wanted else None,
+            paddle.matmul(gradient, word_vectors) if states_need else None,
+            paddle.matmul(gradient, states, transpose_x=True) if vectors_need else None,
+            column_sums(gradient) if bias_needs else None,
         )

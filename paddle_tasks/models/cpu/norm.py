@@ -1,4 +1,4 @@
-"""Layer normalisation, alone or over the sum of a residual and a branch that goes through dropout."""
+"""Layer normalisation, alone or of the sum of a residual and a branch with dropout."""
 
 from __future__ import annotations
 
@@ -10,24 +10,27 @@ from paddle import Tensor, nn
 from paddle.autograd import PyLayer
 
 from paddle_tasks.arrays import Array
-from paddle_tasks.models.cpu.arrays import Mask, empty, is_plain, once, view, wanted
+from paddle_tasks.models.cpu.arrays import Mask, empty, first_order_only, is_plain, need_gradients, view
 from paddle_tasks.models.cpu.linear import column_sums
 
 
-def can_take(layer: nn.Layer) -> bool:
-    """Tell whether a Layer normalises the last axis alone, with weight and bias."""
+def can_replace(layer: nn.Layer) -> bool:
+    """Return whether a Layer normalises the last axis only, with weight and bias."""
     if not is_plain(layer, nn.LayerNorm) or layer.weight is None or layer.bias is None:
         return False
     return len(layer._normalized_shape) == 1
 
 
 def forward(layer: nn.LayerNorm, states: Tensor) -> Tensor:
-    """Do what the Layer's own forward does."""
+    """Compute what the Layer's own forward computes."""
     return layer_norm(states, layer.weight, layer.bias, layer._epsilon)
 
 
 def layer_norm(states: Tensor, weight: Tensor, bias: Tensor, epsilon: float) -> Tensor:
-    """Normalise the last axis of <float32>[..., width] (Ba et al., 2016); Paddle's own gradient takes 9 ms, this 1."""
+    """Normalise the last axis of <float32>[..., width] (Ba et al., 2016).
+
+    Its gradient takes 1 ms where Paddle's takes 9 ms.
+    """
     return _AddNorm.apply(states, None, weight, bias, (epsilon, None))
 
 
@@ -41,23 +44,28 @@ def add_norm(
 class _AddNorm(PyLayer):  # type: ignore[misc]
     @staticmethod
     def forward(
-        ctx: Any, branch: Tensor, residual: Tensor | None, weight: Tensor, bias: Tensor, how: tuple[float, Mask | None]
+        ctx: Any,
+        branch: Tensor,
+        residual: Tensor | None,
+        weight: Tensor,
+        bias: Tensor,
+        options: tuple[float, Mask | None],
     ) -> Tensor:
-        epsilon, mask = how
+        epsilon, mask = options
         normal, values = empty(*branch.shape)
         _sum(branch, residual, mask, values)
         values -= values.mean(axis=-1, keepdims=True)
         ctx.inverse = 1 / np.sqrt(_dots(values, values) / values.shape[-1] + np.float32(epsilon))
         values *= ctx.inverse
         ctx.save_for_backward(normal, weight)
-        ctx.mask, ctx.wanted = mask, wanted(branch, residual, weight, bias)
+        ctx.mask, ctx.need_gradients = mask, need_gradients(branch, residual, weight, bias)
         result, array = empty(*branch.shape)
         np.multiply(values, view(weight), out=array)
         array += view(bias)
         return result
 
     @staticmethod
-    @once
+    @first_order_only
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         normal, weight = ctx.saved_tensor()
         gradient = gradient.contiguous()
@@ -68,11 +76,11 @@ class _AddNorm(PyLayer):  # type: ignore[misc]
         array -= array.mean(axis=-1, keepdims=True)
         array -= values * slope
         array *= ctx.inverse
-        *inputs_wanted, weight_wanted, bias_wanted = ctx.wanted
+        *inputs_need, weight_needs, bias_needs = ctx.need_gradients
         return (
-            *_split(inner, array, ctx.mask, inputs_wanted),
-            column_sums(paddle.multiply(gradient, normal).reshape([-1, width])) if weight_wanted else None,
-            column_sums(gradient.reshape([-1, width])) if bias_wanted else None,
+            *_split(inner, array, ctx.mask, inputs_need),
+            column_sums(paddle.multiply(gradient, normal).reshape([-1, width])) if weight_needs else None,
+            column_sums(gradient.reshape([-1, width])) if bias_needs else None,
         )
 
 
@@ -85,23 +93,23 @@ def _sum(branch: Tensor, residual: Tensor | None, mask: Mask | None, out: Array)
         out += view(residual.contiguous())
 
 
-def _split(inner: Tensor, array: Array, mask: Mask | None, inputs_wanted: list[bool]) -> list[Tensor | None]:
-    """Return the gradient of the branch, and that of the residual when there is one.
+def _split(inner: Tensor, array: Array, mask: Mask | None, inputs_need: list[bool]) -> list[Tensor | None]:
+    """Return the gradient of the branch and, if there is a residual, its gradient.
 
-    Two tensors, even where they are equal: Paddle adds to a gradient in place, and would add to both.
+    They are two tensors even where they are equal: Paddle accumulates into a gradient in place, and would change both.
     """
-    branch_wanted, *residual_wanted = inputs_wanted
+    branch_needs, *residual_needs = inputs_need
     branch = inner
-    if branch_wanted and (mask is not None or any(residual_wanted)):
+    if branch_needs and (mask is not None or any(residual_needs)):
         branch, values = empty(*inner.shape)
         if mask is None:
             np.copyto(values, array)
         else:
             mask.apply(array, values)
-    return [branch if branch_wanted else None, *(inner if one else None for one in residual_wanted)]
+    return [branch if branch_needs else None, *(inner if needs else None for needs in residual_needs)]
 
 
 def _dots(first: Array, second: Array) -> Array:
-    """Return the inner products along the last axis, which stays with length 1."""
+    """Return the inner products along the last axis, which is kept with length 1."""
     dots: Array = np.einsum("...i,...i->...", first, second)[..., None]
     return dots

@@ -1,4 +1,4 @@
-"""A Transformer encoder layer for the CPU: Paddle's Layer and its parameters, other products and passes."""
+"""The forward of Paddle's Transformer encoder layer with the CPU kernels; the Layer keeps its parameters."""
 
 from __future__ import annotations
 
@@ -15,60 +15,65 @@ from paddle_tasks.models.cpu import dropout, linear, norm
 from paddle_tasks.models.cpu.arrays import Mask, is_plain, view
 from paddle_tasks.models.cpu.attention import attention, attention_from_first
 
-_FIRST_ONLY, _CHOSEN = "first_only", "chosen"
+_FIRST_ONLY, _POSITIONS = "first_only", "positions"
 
 
-def can_take(layer: nn.Layer) -> bool:
-    """Tell whether `forward` computes what a Layer's own forward does: normalised after each part, with biases.
+def can_replace(layer: nn.Layer) -> bool:
+    """Return whether `forward` computes what a Layer's own forward does: post-norm, every linear map with a bias.
 
-    A part that is of another class (LoRA's, a quantised one) or is hooked has to be called itself.
+    It does not if a part has another class (LoRA, quantised) or hooks: then the part itself must be called.
     """
     if type(layer) is not nn.TransformerEncoderLayer or layer.normalize_before:
         return False
-    own = layer.self_attn
-    linears = (own.q_proj, own.k_proj, own.v_proj, own.out_proj, layer.linear1, layer.linear2)
+    attend = layer.self_attn
+    linears = (attend.q_proj, attend.k_proj, attend.v_proj, attend.out_proj, layer.linear1, layer.linear2)
     return (
-        is_plain(own, nn.MultiHeadAttention)
-        and all(linear.can_take(part) for part in linears)
-        and all(norm.can_take(part) for part in (layer.norm1, layer.norm2))
-        and all(dropout.can_take(part) for part in (layer.dropout, layer.dropout1, layer.dropout2))
+        is_plain(attend, nn.MultiHeadAttention)
+        and all(linear.can_replace(part) for part in linears)
+        and all(norm.can_replace(part) for part in (layer.norm1, layer.norm2))
+        and all(dropout.can_replace(part) for part in (layer.dropout, layer.dropout1, layer.dropout2))
     )
 
 
 def keep_first_only(layer: nn.Layer) -> None:
-    """Have a layer compute its first position alone: of the last one, nothing else goes into a text's own vector."""
+    """Make a layer compute its first position only, for a last layer of which only the text vector is used."""
     vars(layer)[_FIRST_ONLY] = True
 
 
 @contextlib.contextmanager
 def only_at(layer: nn.Layer, positions: Tensor) -> Iterator[None]:
-    """Have a layer return its states at positions <int64>[n] of the flattened [batch * length] alone, as [1, n, width].
+    """Make a layer return only some of its states, as <float32>[1, n, width], inside the `with` block.
 
-    Attention is computed everywhere, what follows it only there.
+    Attention is computed for all positions, everything after it only for these.
+
+    Args:
+        layer: a layer that `forward` has replaced.
+        positions: <int64>[n], indices into the flattened [batch * length].
     """
-    vars(layer)[_CHOSEN] = positions
+    vars(layer)[_POSITIONS] = positions
     try:
         yield
     finally:
-        del vars(layer)[_CHOSEN]
+        del vars(layer)[_POSITIONS]
 
 
 def forward(
     layer: nn.TransformerEncoderLayer, src: Tensor, src_mask: Tensor | None = None, *others: Any, **options: Any
 ) -> Any:
-    """Do what the layer's own forward does: <float32>[batch, length, width] -> the same, or some positions of it.
+    """Compute what the layer's own forward does: <float32>[batch, length, width] -> the same, or some positions of it.
 
-    A cache, the attention weights and a mask that learns are left to the layer's own forward.
+    A call with a cache, one for the attention weights, or one whose mask needs a gradient goes to the layer's own
+    forward.
     """
-    first_only, chosen = vars(layer).get(_FIRST_ONLY, False), vars(layer).get(_CHOSEN)
-    if any((*others, *options.values())) or (src_mask is not None and _learns(src_mask)) or not can_take(layer):
-        found = type(layer).forward(layer, src, src_mask, *others, **options)
-        return found if chosen is None else _at(found, chosen)
-    context = _attend(layer.self_attn, src, _offsets(src_mask, first_only=first_only), first_only=first_only)
+    first_only, positions = vars(layer).get(_FIRST_ONLY, False), vars(layer).get(_POSITIONS)
+    if any((*others, *options.values())) or (src_mask is not None and _is_trained(src_mask)) or not can_replace(layer):
+        states = type(layer).forward(layer, src, src_mask, *others, **options)
+        return states if positions is None else _at(states, positions)
+    context = _attend(layer.self_attn, src, score_offsets(src_mask, first_only=first_only), first_only=first_only)
     if first_only:
         src = src[:, :1]
-    elif chosen is not None:
-        context, src = (_at(states, chosen) for states in (context, src))
+    elif positions is not None:
+        context, src = (_at(states, positions) for states in (context, src))
     states = _add_norm(layer.self_attn.out_proj, context, src, layer.norm1, layer.dropout1)
     inner = layer.activation(linear.forward(layer.linear1, states))
     inner = dropout.forward(layer.dropout, inner)
@@ -79,37 +84,39 @@ def _at(states: Tensor, positions: Tensor) -> Tensor:
     return paddle.gather(states.reshape([-1, states.shape[-1]]), positions).unsqueeze(0)
 
 
-def _learns(mask: Tensor) -> bool:
+def _is_trained(mask: Tensor) -> bool:
     return not mask.stop_gradient and paddle.is_grad_enabled()
 
 
-def _offsets(mask: Tensor | None, *, first_only: bool) -> Array | None:
-    """Return what is added to the scores, or None when nothing is."""
+def score_offsets(mask: Tensor | None, *, first_only: bool) -> Array | None:
+    """Return the offsets to add to the attention scores, or None if all are 0; see `attention.attention`."""
     if mask is None:
         return None
     array = view(_convert_attention_mask(mask, paddle.float32).contiguous())
     if first_only and array.ndim > 1:
-        array = array[..., :1, :]  # of the queries
+        array = array[..., :1, :]  # the first query
     return array if array.any() else None
 
 
-def _attend(own: nn.MultiHeadAttention, src: Tensor, offsets: Array | None, *, first_only: bool) -> Tensor:
-    dropped = own.dropout if own.training else 0.0
+def _attend(attend: nn.MultiHeadAttention, src: Tensor, offsets: Array | None, *, first_only: bool) -> Tensor:
+    dropout_prob = attend.dropout if attend.training else 0.0
     if not first_only:
-        return attention(_project(src, own.q_proj, own.k_proj, own.v_proj), offsets, own.num_heads, dropped)
-    queries, keys_values = _project(src[:, :1], own.q_proj), _project(src, own.k_proj, own.v_proj)
-    return attention_from_first(queries, keys_values, offsets, own.num_heads, dropped)
+        projections = _project(src, attend.q_proj, attend.k_proj, attend.v_proj)
+        return attention(projections, offsets, attend.num_heads, dropout_prob)
+    queries, keys_values = _project(src[:, :1], attend.q_proj), _project(src, attend.k_proj, attend.v_proj)
+    return attention_from_first(queries, keys_values, offsets, attend.num_heads, dropout_prob)
 
 
 def _project(states: Tensor, *parts: nn.Linear) -> Tensor:
-    """Map by several linear Layers in one product."""
+    """Apply several linear Layers in one product; their outputs are side by side."""
     if len(parts) == 1:
         return linear.forward(parts[0], states)
     weight = paddle.concat([part.weight for part in parts], axis=1)
     return linear.linear(states, weight, paddle.concat([part.bias for part in parts]))
 
 
-def _add_norm(last: nn.Linear, inner: Tensor, residual: Tensor, after: nn.LayerNorm, dropped: nn.Dropout) -> Tensor:
+def _add_norm(last: nn.Linear, inner: Tensor, residual: Tensor, layer_norm: nn.LayerNorm, drop: nn.Dropout) -> Tensor:
     branch = linear.forward(last, inner)
-    mask = Mask.draw(tuple(branch.shape), dropped.p) if dropped.training else None
-    return norm.add_norm(branch, residual, after.weight, after.bias, epsilon=after._epsilon, mask=mask)
+    mask = Mask.draw(tuple(branch.shape), drop.p) if drop.training else None
+    weight, bias, epsilon = layer_norm.weight, layer_norm.bias, layer_norm._epsilon
+    return norm.add_norm(branch, residual, weight, bias, epsilon=epsilon, mask=mask)

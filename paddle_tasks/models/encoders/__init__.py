@@ -1,1 +1,1 @@
-"""Encoders: from scratch and PaddleNLP's, with one interface."""
+"""Encoders with one interface: those trained from scratch, and PaddleNLP's."""

@@ -1,4 +1,4 @@
-"""What there is to know of each kind of PaddleNLP's encoders; a new one is an entry of `ARCHITECTURES`."""
+"""The kinds of PaddleNLP's encoders that are supported; to add one, add an entry to `ARCHITECTURES`."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ _BERT = (*_SIZES, "layer_norm_eps", "pool_act")
 
 @dataclass(frozen=True)
 class Architecture:
-    """One kind of encoder. PaddleNLP's classes stand here by name, since importing them takes seconds.
+    """One kind of encoder. PaddleNLP's classes are given by name, because importing them takes seconds.
 
     Attributes:
-        name: PaddleNLP's name of the classes: `NAMEModel`, `NAMEConfig`.
-        prefixes: what stands before the names of its tensors in files with a head, PaddleNLP's own first.
-        tokenizers: the classes that list where its vocabularies are published.
-        fields: the arguments of its configuration that the encoder depends on.
-        torch_defaults: what Hugging Face takes for a field that a configuration leaves out, where PaddleNLP differs.
-        has_pooler: whether it has a pooler; without one a text's own vector is its first state.
-        epsilon: the layer normalisations' epsilon whatever the configuration says; None: the configuration's.
-        skips_positions: whether positions are counted from the padding's id + 1, as RoBERTa does.
+        name: prefix of PaddleNLP's class names: `NAMEModel`, `NAMEConfig`.
+        prefixes: prefixes of the encoder's tensor names in files with a head; PaddleNLP's comes first.
+        tokenizers: names of the tokenizer classes that list where the vocabularies are published.
+        fields: configuration fields that the encoder depends on.
+        torch_defaults: Hugging Face's defaults for fields that a configuration omits, where PaddleNLP's differ.
+        has_pooler: whether it has a pooler; without one the text vector is the first state.
+        epsilon: epsilon of the layer normalisations, whatever the configuration says; None: the configuration's.
+        skips_positions: whether positions start at the padding id + 1, as in RoBERTa.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Architecture:
     skips_positions: bool = False
 
     def max_length(self, config: Any) -> int:
-        """Return the longest text in tokens, of PaddleNLP's configuration."""
+        """Return the maximum length of a text in tokens, given PaddleNLP's configuration."""
         skipped = config.pad_token_id + 1 if self.skips_positions else 0
         return int(config.max_position_embeddings - skipped)
 
@@ -106,14 +106,14 @@ ARCHITECTURES = {
         torch_defaults=_TORCH_ELECTRA,
         has_pooler=False,
     ),
-    # Tian et al., 2020, https://arxiv.org/abs/2005.05635; PaddleNLP knows no other epsilon for it
+    # Tian et al., 2020, https://arxiv.org/abs/2005.05635; its epsilon cannot be configured in PaddleNLP
     "skep": Architecture("Skep", ("skep.",), ("SkepTokenizer",), fields=_SIZES, epsilon=1e-5),
 }
 PREFIXES = tuple(prefix for kind in ARCHITECTURES.values() for prefix in kind.prefixes)
 
 
 def model_type_of(class_name: str) -> str | None:
-    """Return the kind of a class's name, such as `BertForSequenceClassification`, or None when there is none."""
+    """Return the model type of a class name, `BertForSequenceClassification` -> `bert`; None if it is of no kind."""
     for model_type, kind in ARCHITECTURES.items():
         if re.fullmatch(rf"{kind.name}(Model|For[A-Z]\w*|Discriminator|Generator)", class_name):
             return model_type
@@ -121,7 +121,7 @@ def model_type_of(class_name: str) -> str | None:
 
 
 def classes(model_type: str) -> tuple[Any, Any]:
-    """Return PaddleNLP's Layer and configuration class; the first call imports PaddleNLP."""
+    """Return PaddleNLP's Layer class and configuration class; the first call imports PaddleNLP."""
     from paddlenlp import transformers
 
     name = ARCHITECTURES[model_type].name
@@ -129,7 +129,7 @@ def classes(model_type: str) -> tuple[Any, Any]:
 
 
 def tokenizers(model_type: str) -> Iterator[Any]:
-    """Yield PaddleNLP's classes that list where the kind's vocabularies are published."""
+    """Yield PaddleNLP's tokenizer classes, which list where the vocabularies are published."""
     from paddlenlp import transformers
 
     yield from (getattr(transformers, name) for name in ARCHITECTURES[model_type].tokenizers)

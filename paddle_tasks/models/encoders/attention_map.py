@@ -1,4 +1,4 @@
-"""What the tokens of a text look at: the attention in the last layer of a Transformer."""
+"""The attention weights of the last layer of a Transformer, for one text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from paddle_tasks.arrays import Array
 
 
 class AttentionMap(NamedTuple):
-    """A text's tokens <int64>[length], and how much each looks at each <float32>[heads, length, length]."""
+    """The tokens of a text <int64>[length] and their attention weights <float32>[heads, queries, keys]."""
 
     input_ids: Array
     weights: Array
@@ -23,19 +23,19 @@ class AttentionMap(NamedTuple):
 
 @paddle.no_grad()  # type: ignore[untyped-decorator]
 def attention_map(encoder: nn.Layer, compute: Callable[[], Any]) -> AttentionMap | None:
-    """Return the last layer's attention in the first text that an encoder reads, or None where it has none.
+    """Return the last layer's attention in the first text that an encoder reads; None if it has no attention.
 
-    Neither Paddle's Transformer layers nor PaddleNLP's hand out their weights, so they are computed once more from what
-    the layer was given.
+    Neither Paddle's nor PaddleNLP's Transformer layers return their weights, so they are computed again from the
+    layer's inputs.
 
     Args:
         encoder: an `Encoder`.
-        compute: has it read a text, with dropout off.
+        compute: calls the encoder on a text, with dropout off.
     """
     layers = [layer for layer in encoder.sublayers() if isinstance(layer, nn.TransformerEncoderLayer)]
     if not layers:
         return None
-    with _given_to(encoder) as texts, _given_to(layers[-1]) as states:
+    with _record_inputs(encoder) as texts, _record_inputs(layers[-1]) as states:
         compute()
     input_ids, _, lengths = texts[0]
     length = int(lengths[0])
@@ -43,18 +43,18 @@ def attention_map(encoder: nn.Layer, compute: Callable[[], Any]) -> AttentionMap
 
 
 @contextlib.contextmanager
-def _given_to(layer: nn.Layer) -> Iterator[list[tuple[Any, ...]]]:
-    """Gather what a Layer is given while the block lasts."""
-    given: list[tuple[Any, ...]] = []
-    hook = layer.register_forward_pre_hook(lambda _, inputs: given.append(inputs))
+def _record_inputs(layer: nn.Layer) -> Iterator[list[tuple[Any, ...]]]:
+    """Yield a list that collects the inputs of each call of a Layer inside the `with` block."""
+    calls: list[tuple[Any, ...]] = []
+    hook = layer.register_forward_pre_hook(lambda _, inputs: calls.append(inputs))
     try:
-        yield given
+        yield calls
     finally:
         hook.remove()
 
 
 def _weights(layer: nn.TransformerEncoderLayer, states: Tensor) -> Array:
-    """Return a layer's attention <float32>[heads, length, length] over states <float>[1, length, width]."""
+    """Return a layer's attention weights <float32>[heads, length, length] for states <float>[1, length, width]."""
     attend = layer.self_attn
     states = layer.norm1(states) if layer.normalize_before else states
     queries, keys = (
@@ -62,5 +62,5 @@ def _weights(layer: nn.TransformerEncoderLayer, states: Tensor) -> Array:
         for project in (attend.q_proj, attend.k_proj)
     )
     scores = paddle.bmm(queries, keys.transpose([0, 2, 1])) / math.sqrt(attend.head_dim)
-    found: Array = functional.softmax(scores, axis=2).astype("float32").numpy()
-    return found
+    weights: Array = functional.softmax(scores, axis=2).astype("float32").numpy()
+    return weights

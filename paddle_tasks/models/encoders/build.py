@@ -1,4 +1,4 @@
-"""The encoders that can be trained from scratch, by name; a new one is a file of its own and a line in `KINDS`."""
+"""The encoders that can be trained from scratch, by name; to add one, write its module and add it to `KINDS`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from paddle_tasks.models.encoders.transformer import Transformer
 
 __all__ = ["KINDS", "SCRATCH", "Encoder", "EncoderSection", "build_encoder"]
 
-# Called with the section, the vocabulary's size and the padding id.
+# Each is called with the section, the vocabulary size and the padding id.
 KINDS: dict[str, Callable[[EncoderSection, int, int], Encoder]] = {
     **dict.fromkeys(CELLS, Recurrent),
     "textcnn": TextCNN,
@@ -29,7 +29,7 @@ def build_encoder(section: EncoderSection, vocabulary_size: int, pad_id: int) ->
     """Build the from-scratch encoder that ``section.encoder`` names, with fresh weights.
 
     Raises:
-        ConfigError: no such kind, or sizes that do not go together.
+        ConfigError: there is no such kind, or its sizes do not fit together.
     """
     if section.encoder not in KINDS:
         kinds = ", ".join(SCRATCH)

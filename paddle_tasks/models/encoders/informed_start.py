@@ -1,9 +1,9 @@
-"""A start for a masked language model that knows a little already, where random weights learn nothing for long.
+"""Informed initial weights for a masked language model, which learns nothing for long from random ones.
 
-From random weights a small model stays for thousands of steps at what the frequencies of single words tell, until its
-attention has found out where neighbours stand. Started from counts and from looking at neighbours it is through at
-once (docs/pretraining.md has the curves). The weights are a start only: everything is trained, and nothing in the
-model is of another kind than in any BERT.
+From random weights a small model predicts for thousands of steps only what word frequencies tell, until its attention
+has learnt to look at neighbouring positions. Word vectors from counts, and heads that already attend to neighbours,
+skip that phase (docs/pretraining.md has the curves). Only the initial values differ: every weight is trained, and the
+model is an ordinary BERT.
 """
 
 from __future__ import annotations
@@ -20,46 +20,48 @@ _SHARPNESS, _REST = 3.0, 0.1
 
 
 def start_informed(encoder: PretrainedEncoder, vectors: Array) -> None:
-    """Set words, positions and the first layer's attention; the rest stays as it was drawn.
+    """Set the word embeddings, the position embeddings and the first layer's attention; keep the other fresh weights.
 
-    Positions start in the first places of a state, as many as a head has, and words in the others (`word_width`), so
-    that the heads can tell the ones from the others.
+    Positions use the first dimensions of a state, as many as a head has, and words use the others (`word_width`), so
+    that the heads can separate the two.
 
     Args:
         encoder: a BERT or ERNIE with fresh weights.
-        vectors: <float32>[vocabulary, word_width(encoder)] of length 1, or 0 for a word of which nothing is known.
+        vectors: <float32>[vocabulary, word_width(encoder)], of length 1; all 0 for a word without a vector, which keeps
+            its fresh embedding.
     """
     embeddings, deviation = encoder.model.embeddings, encoder.model.config.initializer_range
     first = encoder.width - word_width(encoder)
     words, positions = embeddings.word_embeddings.weight, embeddings.position_embeddings.weight
     known = vectors.any(axis=1, keepdims=True)
-    # What is set has the size that random weights have.
+    # Scaled to the standard deviation of fresh weights.
     scaled = vectors * (deviation * vectors.shape[1] ** 0.5)
     _set(words, np.where(known, scaled, words.numpy()[:, first:]), first)
     _set(embeddings.token_type_embeddings.weight, embeddings.token_type_embeddings.weight.numpy()[:, first:], first)
     table = np.zeros(positions.shape, np.float32)
     table[:, :first] = sinusoids(*positions.shape).numpy()[:, :first] * (deviation * 2**0.5)
     positions.set_value(table)
-    _look_around(encoder.model.encoder.layers[0].self_attn, encoder.width)
+    _attend_to_neighbours(encoder.model.encoder.layers[0].self_attn, encoder.width)
 
 
 def word_width(encoder: PretrainedEncoder) -> int:
-    """Return how many places of a state words start in."""
+    """Return the number of dimensions of a state that word vectors initialise."""
     return int(encoder.width - encoder.model.encoder.layers[0].self_attn.head_dim)
 
 
 def _set(weight: Any, values: Array, first: int) -> None:
-    """Fill a table's columns from ``first`` on, and zeros before them."""
+    """Set a table's columns from ``first`` on to ``values``, and the others to 0."""
     table = np.zeros(weight.shape, np.float32)
     table[:, first:] = values
     weight.set_value(table)
 
 
-def _look_around(attention: Any, width: int) -> None:
-    """Have the heads look at the places 1 before, 1 behind, 2 before, 2 behind, and so on.
+def _attend_to_neighbours(attention: Any, width: int) -> None:
+    """Make the heads attend to the positions 1 before, 1 after, 2 before, 2 after, and so on.
 
-    A head turns the sinusoids of a position by its offset (sin(p + d) = sin p cos d + cos p sin d, and so on) in its
-    queries, and leaves them in its keys: their product is largest where the key stands at the offset.
+    The queries of a head rotate the sinusoids of a position by the head's offset
+    (sin(p + d) = sin p cos d + cos p sin d, and so on); its keys leave them unchanged. Their product is largest where
+    the key is at that offset.
     """
     size = attention.head_dim
     queries, keys = (part.weight.numpy() * _REST for part in (attention.q_proj, attention.k_proj))

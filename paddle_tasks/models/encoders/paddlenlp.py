@@ -1,4 +1,4 @@
-"""BERT, ERNIE and their kin: PaddleNLP's own Layers as an encoder, with loaded or fresh weights."""
+"""PaddleNLP's Layers (BERT, ERNIE and similar models) as an `Encoder`, with loaded or fresh weights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from paddle_tasks.models.encoders.architectures import ARCHITECTURES, classes
 from paddle_tasks.models.encoders.base import Encoder, check_heads, real_positions
 from paddle_tasks.models.encoders.section import EncoderSection
 
-# Names in use for GELU with the tanh approximation, which not all of PaddleNLP's layers can name.
+# Names for GELU with the tanh approximation, which some of PaddleNLP's layers do not know.
 TANH_GELU = ("gelu_new", "gelu_pytorch_tanh", "gelu_fast")
 ACTIVATIONS = ("gelu", "relu", "silu", "swish", *TANH_GELU)
 
@@ -25,7 +25,7 @@ class PretrainedEncoder(Encoder):
 
     Attributes:
         model_type: its key in `ARCHITECTURES`.
-        has_pooler: whether a text's own vector is the pooler's output, and not the first state.
+        has_pooler: whether the text vector is the pooler's output; otherwise it is the first state.
     """
 
     def __init__(self, model: nn.Layer) -> None:
@@ -36,11 +36,11 @@ class PretrainedEncoder(Encoder):
 
     @property
     def prefix(self) -> str:
-        """What stands before the tensors' names in a file of PaddleNLP's."""
+        """The prefix of the encoder's tensor names in PaddleNLP's files."""
         return ARCHITECTURES[self.model_type].prefixes[0]
 
     def forward(self, input_ids: Tensor, token_type_ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """See `Encoder.forward`; token types stay below the model's ``type_vocab_size``."""
+        """See `Encoder.forward`; token types must be below the model's ``type_vocab_size``."""
         output = self.model(
             input_ids,
             token_type_ids=token_type_ids,
@@ -48,25 +48,27 @@ class PretrainedEncoder(Encoder):
         )
         if self.has_pooler:
             return output[0], output[1]
-        states = output[0] if isinstance(output, tuple) else output  # ELECTRA returns nothing else
+        states = output[0] if isinstance(output, tuple) else output  # ELECTRA returns the states only
         return states, states[:, 0]
 
     def states_at(
         self, input_ids: Tensor, token_type_ids: Tensor, lengths: Tensor, positions: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Return the states at some positions, and the texts' own vectors.
+        """Return the states at some positions, and the text vectors.
+
+        With the CPU kernels the last layer computes no other states.
 
         Args:
             input_ids: <int64>[batch, length].
             token_type_ids: <int64>[batch, length].
             lengths: <int64>[batch].
-            positions: <int64>[n], places in the flattened [batch * length].
+            positions: <int64>[n], indices into the flattened [batch * length].
 
         Returns:
             <float32>[n, width] and <float32>[batch, width].
         """
-        last = self._last_layer()
-        # What is computed again on the way back has to be what was computed, when nothing is chosen any more.
+        last = self.last_layer
+        # Not with recomputation, which calls the layer again in the backward pass, after the `with` block has ended.
         if last is None or not cpu.is_switched_in(last) or getattr(self.model.encoder, "enable_recompute", False):
             states, vectors = self(input_ids, token_type_ids, lengths)
             return paddle.gather(states.reshape([-1, self.width]), positions), vectors
@@ -77,7 +79,9 @@ class PretrainedEncoder(Encoder):
         chosen, first = paddle.split(states.squeeze(0), [positions.shape[0], batch])
         return chosen, self.model.pooler(first.unsqueeze(1)) if self.has_pooler else first
 
-    def _last_layer(self) -> nn.Layer | None:
+    @property
+    def last_layer(self) -> nn.Layer | None:
+        """The last Transformer layer; None for an ALBERT, whose layers share their weights."""
         layers = getattr(getattr(self.model, "encoder", None), "layers", None)
         return None if layers is None else layers[len(layers) - 1]
 
@@ -86,28 +90,27 @@ class PretrainedEncoder(Encoder):
         self.model.config.architectures = [type(self.model).__name__]
         return dict(self.model.config.to_diff_dict(saving_file=True))
 
-    def freeze_first(self) -> None:
-        """Stop gradients to the pooler; see `Encoder.freeze_first`."""
+    def freeze_pooler(self) -> None:
+        """Freeze the pooler; see `Encoder.freeze_pooler`."""
         if self.has_pooler:
             for parameter in self.model.pooler.parameters():
                 parameter.stop_gradient = True
 
     def keep_first_only(self) -> None:
-        """Spare the last layer all positions but the first, where the layers are replaced for a CPU."""
-        last = self._last_layer()
-        if last is not None:
-            cpu.keep_first_only(last)
+        """Let the last layer compute its first position only, if the CPU kernels are in use."""
+        if self.last_layer is not None:
+            cpu.keep_first_only(self.last_layer)
 
     def take_pooler(self) -> nn.Linear | None:
-        """Hand over the pooler's linear map; see `Encoder.take_pooler`."""
+        """Remove the pooler and return its linear map; see `Encoder.take_pooler`."""
         if not self.has_pooler:
             return None
-        pooler = self.model.pooler  # of an ALBERT it is the linear map itself
+        pooler = self.model.pooler  # ALBERT's is the linear map itself
         self.drop_pooler()
         return pooler if isinstance(pooler, nn.Linear) else pooler.dense
 
     def drop_pooler(self) -> None:
-        """Take the first state as the text's own vector, for weights that come without a pooler."""
+        """Use the first state as text vector, for weights without a pooler."""
         self.model.pooler, self.has_pooler = nn.Identity(), False
 
 
@@ -129,7 +132,10 @@ def build_model(model_type: str, fields: Mapping[str, Any]) -> nn.Layer:
 
 
 def _finish(model: nn.Layer) -> None:
-    """Apply what PaddleNLP does not: ERNIE's LayerNorm epsilon is 1e-12 whatever its configuration says."""
+    """Apply configuration values that PaddleNLP ignores.
+
+    Its ERNIE uses a LayerNorm epsilon of 1e-12 whatever the configuration says, and not every layer knows tanh GELU.
+    """
     from paddlenlp.transformers.albert.modeling import AlbertLayer
 
     epsilon = ARCHITECTURES[model.config.model_type].epsilon
@@ -140,14 +146,14 @@ def _finish(model: nn.Layer) -> None:
         elif is_tanh and isinstance(layer, nn.TransformerEncoderLayer):
             layer.activation = partial(functional.gelu, approximate=True)
         elif is_tanh and isinstance(layer, AlbertLayer):
-            layer.activation = nn.GELU(approximate=True)  # here it is a Layer, and may be replaced by one alone
+            layer.activation = nn.GELU(approximate=True)  # a sublayer here, so only a Layer can replace it
 
 
 def from_scratch(section: EncoderSection, vocabulary_size: int, pad_id: int) -> PretrainedEncoder:
-    """Build the BERT or ERNIE that the section names, of its sizes, with fresh weights and two segments.
+    """Build the BERT or ERNIE of a configuration section, with fresh weights and two segments.
 
     Raises:
-        ConfigError: the hidden size is no multiple of the number of heads.
+        ConfigError: the hidden size is not a multiple of the number of heads.
     """
     check_heads(section)
     fields = {

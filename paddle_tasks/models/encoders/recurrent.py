@@ -10,19 +10,20 @@ from paddle_tasks.models.encoders.base import ScratchEncoder, token_embedding
 from paddle_tasks.models.encoders.section import EncoderSection
 
 CELLS = {
-    "rnn": ("rnn", nn.SimpleRNN),  # Elman, 1990; two bias vectors: (inputs + hidden) * hidden + 2 * hidden weights
+    "rnn": ("rnn", nn.SimpleRNN),  # Elman, 1990; two bias vectors: (inputs + hidden) * hidden + 2 * hidden parameters
     "gru": ("gru", nn.GRU),  # Cho et al., 2014, https://aclanthology.org/D14-1179
     "lstm": ("lstm", nn.LSTM),  # Hochreiter & Schmidhuber, 1997; with forget gates (Gers et al., 2000)
     "bilstm": ("lstm", nn.LSTM),  # Graves & Schmidhuber, 2005
 }
-"""For each kind, the name of its part in the model's state, and Paddle's Layer."""
+"""For each kind, the name of its sublayer in the state dict, and Paddle's Layer."""
 
 
 class Recurrent(ScratchEncoder):
     """Embedding, dropout, and ``n_layers`` recurrent layers with dropout between them.
 
-    They stop at the text's own length, so padding changes nothing. A text's own vector is the last state of the top
-    layer; a `bilstm`, whose directions have half the hidden size each, has one at the last token and one at the first.
+    They stop at the length of each text, so padding changes nothing. The text vector is the last state of the top
+    layer. A `bilstm` has half the hidden size in each direction; its text vector joins the forward state at the last
+    token and the backward state at the first.
     """
 
     def __init__(self, section: EncoderSection, vocabulary_size: int, pad_id: int) -> None:
@@ -33,7 +34,7 @@ class Recurrent(ScratchEncoder):
         self._part, network = CELLS[section.encoder]
         layers = network(
             section.embedding_size,
-            half(section.hidden_size) if self.both_directions else section.hidden_size,
+            direction_size(section.hidden_size) if self.both_directions else section.hidden_size,
             num_layers=section.n_layers,
             direction="bidirect" if self.both_directions else "forward",
             dropout=section.dropout,
@@ -44,20 +45,22 @@ class Recurrent(ScratchEncoder):
         """See `Encoder.forward`; token types are not used."""
         del token_type_ids
         embedded = self.dropout(self.embedding(input_ids))
-        # Telling the lengths costs up to 5 % of a step (an LSTM of 128 in both directions, 32 x 128 tokens, forward
-        # and backward on two cores: 65 ms, 62 ms without), less than reversing the texts by hand.
+        # Passing the lengths costs up to 5 % of a step (an LSTM of 128 in both directions, 32 x 128 tokens, forward
+        # and backward on two cores: 65 ms, 62 ms without), less than reversing the texts explicitly.
         states, last = getattr(self, self._part)(embedded, sequence_length=lengths)
         hidden = last[0] if isinstance(last, tuple) else last  # an LSTM also returns its cells
         # <float32>[n_layers * directions, batch, size], the top layer last.
         return states, paddle.concat([hidden[-2], hidden[-1]], axis=1) if self.both_directions else hidden[-1]
 
 
-def half(hidden_size: int) -> int:
-    """Return the size of each direction of a bilstm.
+def direction_size(hidden_size: int) -> int:
+    """Return the hidden size of each direction of a bilstm.
 
     Raises:
-        ConfigError: the size of both together is odd.
+        ConfigError: the hidden size is odd.
     """
     if hidden_size % 2:
-        raise ConfigError(f"model.hidden_size: {hidden_size} is odd, a bilstm's two directions halve it")
+        raise ConfigError(
+            f"model.hidden_size: {hidden_size} is odd; the two directions of a bilstm take half of it each"
+        )
     return hidden_size // 2

@@ -14,13 +14,12 @@ from paddle_tasks.models.pooling import pool
 class TextCNN(ScratchEncoder):
     """Convolutional networks for sentence classification (Kim, 2014), https://aclanthology.org/D14-1181.
 
-    A position's state is the concatenation, over the kernel sizes, of ``hidden_size`` feature maps after ReLU; a
-    text's own vector is their maximum over the text, which is TextCNN. Around a text there are zeros (`same`
-    padding: a kernel of size k sees ``(k - 1) // 2`` tokens to the left and ``k // 2`` to the right), so a text
-    shorter than a kernel works too.
+    The state of a position concatenates, over the kernel sizes, ``hidden_size`` feature maps after ReLU. The text
+    vector is their maximum over the text, as in the paper. A text is padded with zeros (`same` padding: a kernel of
+    size k sees ``(k - 1) // 2`` tokens to the left and ``k // 2`` to the right), so it may be shorter than a kernel.
     """
 
-    own_pooling = "max"
+    vector_pooling = "max"
 
     def __init__(self, section: EncoderSection, vocabulary_size: int, pad_id: int) -> None:
         super().__init__(section, vocabulary_size, pad_id, width=section.hidden_size * len(section.kernel_sizes))
@@ -35,28 +34,28 @@ class TextCNN(ScratchEncoder):
         """See `Encoder.forward`; token types are not used."""
         del token_type_ids
         embedded = self.dropout(self.embedding(input_ids))
-        # The padding row is zero by itself, unless a batch is padded with something else.
+        # The padding id embeds to zero, but a batch may be padded with another id.
         embedded = embedded * real_positions(lengths, input_ids.shape[1]).unsqueeze(2).astype(embedded.dtype)
         largest = max(self.kernel_sizes)
         left = (largest - 1) // 2
         shifted = shifts(embedded, left, largest // 2)
         # A convolution is a linear map of a window. Measured at 32 x 128 tokens, 128 channels, kernels 2, 3 and 4,
-        # forward and backward on two cores: 40 ms, nn.Conv1D 41 to 58 ms (NLC) and 100 ms (NCL).
+        # forward and backward on two cores: 40 ms; nn.Conv1D takes 41 to 58 ms (NLC) and 100 ms (NCL).
         maps = []
-        for place, size in enumerate(self.kernel_sizes):
+        for index, size in enumerate(self.kernel_sizes):
             window = shifted[left - (size - 1) // 2 : left + size // 2 + 1]
-            maps.append(self.kernels[place](paddle.concat(window, axis=2)))
+            maps.append(self.kernels[index](paddle.concat(window, axis=2)))
         states = functional.relu(paddle.concat(maps, axis=2))
         return states, pool("max", states, states[:, 0], lengths)
 
 
 def shifts(states: Tensor, left: int, right: int) -> list[Tensor]:
-    """Return ``states`` moved along the text by each offset from ``-left`` to ``right``, with zeros moving in.
+    """Return ``states`` shifted by each offset from ``-left`` to ``right``, with zeros beyond the ends.
 
     Args:
         states: <float32>[batch, length, width].
-        left: how many positions back the first one looks.
-        right: how many positions ahead the last one looks.
+        left: offset of the first tensor to the left, in positions.
+        right: offset of the last tensor to the right, in positions.
 
     Returns:
         ``left + right + 1`` tensors <float32>[batch, length, width]; at position t they hold ``states[:, t + offset]``.
@@ -70,6 +69,6 @@ def shifts(states: Tensor, left: int, right: int) -> list[Tensor]:
 
 def _cut(states: Tensor, start: int, end: int) -> Tensor:
     """Drop ``start`` positions at the front and ``end`` at the back."""
-    # A split, not a slice: a slice's gradient is eight times slower on a CPU (8 ms against 1 ms at the size above).
+    # A split, because the gradient of a slice is eight times slower on a CPU (8 ms against 1 ms at the size above).
     sections = [size for size in (start, -1, end) if size]
     return paddle.split(states, sections, axis=1)[1 if start else 0]

@@ -16,9 +16,9 @@ from paddle_tasks.models.encoders.section import EncoderSection
 class Transformer(ScratchEncoder):
     """``paddle.nn.TransformerEncoder`` (Vaswani et al., 2017), https://arxiv.org/abs/1706.03762.
 
-    With `sinusoidal` positions the token embeddings are multiplied by the square root of the hidden size and drawn
-    from N(0, 1 / hidden_size), as in the paper's own code, so that both summands are of one size; with `learned`
-    ones the two tables are drawn alike and added as they are. A text's own vector is the first token's state.
+    With `sinusoidal` positions the token embeddings are drawn from N(0, 1 / hidden_size) and multiplied by the square
+    root of the hidden size, as in the authors' code, so that both summands have the same scale. With `learned`
+    positions both tables are drawn from the same distribution and added. The text vector is the first token's state.
     """
 
     def __init__(self, section: EncoderSection, vocabulary_size: int, pad_id: int) -> None:
@@ -50,14 +50,14 @@ class Transformer(ScratchEncoder):
         """See `Encoder.forward`; token types are not used."""
         del token_type_ids
         length = input_ids.shape[1]
-        places = self.table[:length] if self.positions is None else self.positions(paddle.arange(length))
-        embedded = self.dropout(self.embedding(input_ids) * self.scale + places)
-        attended = real_positions(lengths, length).unsqueeze([1, 2])  # <bool>[batch, 1, 1, length], of the keys
-        states = self.layers(embedded, attended)
+        positions = self.table[:length] if self.positions is None else self.positions(paddle.arange(length))
+        embedded = self.dropout(self.embedding(input_ids) * self.scale + positions)
+        is_key = real_positions(lengths, length).unsqueeze([1, 2])  # <bool>[batch, 1, 1, length]
+        states = self.layers(embedded, is_key)
         return states, states[:, 0]
 
     def keep_first_only(self) -> None:
-        """Spare the last layer all positions but the first, where the layers are replaced for a CPU."""
+        """Let the last layer compute its first position only, if the CPU kernels are in use."""
         cpu.keep_first_only(self.layers.layers[-1])
 
 
@@ -67,8 +67,8 @@ def sinusoids(n_positions: int, size: int) -> Tensor:
     PE(p, 2i) = sin(p / 10000^(2i / size)) and PE(p, 2i + 1) = cos(p / 10000^(2i / size)).
 
     Args:
-        n_positions: positions, counted from 0.
-        size: of an encoding; even.
+        n_positions: number of positions; the first is 0.
+        size: size of an encoding; even.
 
     Returns:
         <float32>[n_positions, size].

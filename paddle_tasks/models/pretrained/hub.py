@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from paddle_tasks.errors import SetupError
-from paddle_tasks.files import whole_folder, write_json
+from paddle_tasks.files import atomic_folder, write_json
 from paddle_tasks.models.encoders.architectures import ARCHITECTURES, classes, tokenizers
 
 WEIGHTS = "model_state.pdparams"
@@ -136,7 +136,7 @@ def tokenizer_folder(name: str) -> Path:
     folder = cache_folder(name) / "tokenizer"
     if not folder.is_dir():
         fetch(name)
-        with whole_folder(folder) as temporary:
+        with atomic_folder(folder) as temporary:
             shutil.copyfile(vocabulary(name), temporary / "vocab.txt")
             write_json(temporary / "tokenizer_config.json", {"do_lower_case": _published()[name].lowercase})
     return folder

@@ -11,7 +11,7 @@ from typing import Any
 from paddle import nn
 
 from paddle_tasks.errors import CheckpointError, ConfigError, did_you_mean
-from paddle_tasks.files import beside
+from paddle_tasks.files import list_siblings
 from paddle_tasks.models.encoders.architectures import ARCHITECTURES, model_type_of
 from paddle_tasks.models.encoders.build import SCRATCH
 from paddle_tasks.models.encoders.paddlenlp import ACTIVATIONS, PretrainedEncoder, build_model
@@ -97,7 +97,7 @@ def _unknown(name: str, folder: Path) -> str:
         return f"{name}: a file; name the folder that holds it together with its config.json"
     if "/" in name or "\\" in name or name.startswith((".", "~")):
         same_owner = [known for known in hub.names() if known.startswith(name.partition("/")[0] + "/")]
-        near = did_you_mean(str(folder), beside(folder, folders=True)) or did_you_mean(name, same_owner)
+        near = did_you_mean(str(folder), list_siblings(folder, folders_only=True)) or did_you_mean(name, same_owner)
         return f"{name}: no such folder{near} (a Hugging Face name is not fetched: download it, and name its folder)"
     ours = BUILTIN + name  # nearer than any name of another model
     near = did_you_mean(ours if ours in builtin_names() else name, [*SCRATCH, *builtin_names(), *hub.names()])

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from paddle_tasks.errors import CheckpointError
-from paddle_tasks.files import readable_as_usual
+from paddle_tasks.files import default_file_mode
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -41,7 +41,7 @@ def write(path: Path, arrays: Mapping[str, NDArray[Any]], *, half: bool = False)
     """
     wide = {name: np.ascontiguousarray(_float32(array)) for name, array in arrays.items()}
     written = {name: _float16(name, array) for name, array in wide.items()} if half else wide
-    with readable_as_usual(path):
+    with default_file_mode(path):
         save_file(written, path, metadata={"format": "np"})
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from paddle_tasks.arrays import Array
 from paddle_tasks.data.opinion.examples import OpinionExample
-from paddle_tasks.models.chain import moves_allowed
+from paddle_tasks.models.chain import allowed_transitions
 from paddle_tasks.models.opinion import OpinionTagger
 from paddle_tasks.tasks.opinion.reading import Finding
 from paddle_tasks.tasks.opinion.rows import Names
@@ -80,7 +80,7 @@ class OpinionPanels:
         if not hasattr(self.model, "crf"):
             return {}
         scores = self.model.crf.transitions.detach().astype("float32").numpy()
-        legal = np.where(moves_allowed(len(self.names.labels)), scores, np.nan)
+        legal = np.where(allowed_transitions(len(self.names.labels)), scores, np.nan)
         return matrix("crf_transitions", legal, tag_names(self.names.labels))
 
 

@@ -12,9 +12,8 @@ from paddle import Tensor
 from paddle_tasks.arrays import Array
 from paddle_tasks.metrics.spans import SpanLike
 from paddle_tasks.models.chain import TokenSpan
-from paddle_tasks.models.crf import numbers
-from paddle_tasks.models.opinion import Extraction, OpinionTagger
-from paddle_tasks.models.opinion import Triplet as TokenTriplet
+from paddle_tasks.models.crf import float32_array
+from paddle_tasks.models.opinion import Extraction, OpinionTagger, TokenTriplet
 from paddle_tasks.tasks.opinion.rows import Framing, Names, Review, gold_of
 from paddle_tasks.text.span_windows import Window, span_windows, stitch
 from paddle_tasks.text.spans import Offsets, Pair, Span, token_range
@@ -71,8 +70,8 @@ class Reader:
         losses = self._losses(model, read, reviews)
         least = self.least and self.least[0]
         # What lies further apart than a window was in no row that the model has learnt from.
-        found = model.extract_from(read.states, read.emissions, read.lengths, least=least, reach=self.room)
-        paths = model.chain().paths(numbers(read.emissions), read.lengths.numpy())
+        found = model.extract_from(read.states, read.emissions, read.lengths, min_prob=least, max_extent=self.room)
+        paths = model.chain().sum_paths(float32_array(read.emissions), read.lengths.numpy())
         return [
             Finding(
                 spans=tuple(self._spans(extraction, review.offsets).items()),
@@ -130,8 +129,8 @@ class Reader:
             [_framed(window, len(review.row)) for window in found]
             for review, found in zip(reviews, windows, strict=True)
         ]
-        states = _stitched([row for part in read for row in numbers(part.states)], places)
-        emissions = _stitched([row for part in read for row in numbers(part.emissions)], places)
+        states = _stitched([row for part in read for row in float32_array(part.states)], places)
+        emissions = _stitched([row for part in read for row in float32_array(part.emissions)], places)
         lengths = np.array([len(review.row) + 2 for review in reviews], dtype=np.int64)
         return _Read(*map(paddle.to_tensor, (states, emissions, lengths)))
 

@@ -11,7 +11,7 @@ from paddle import Tensor
 
 from paddle_tasks.arrays import Array
 from paddle_tasks.data.opinion.examples import ASPECT, OPINION, OpinionExample
-from paddle_tasks.models.opinion import IGNORED, NO_PAIR, OpinionGold, padded_pairs, padded_spans
+from paddle_tasks.models.opinion import IGNORED, NO_PAIR, OpinionGold, pad_pairs, pad_spans
 from paddle_tasks.text.characters import Tokens
 from paddle_tasks.text.span_windows import whole_span_windows
 from paddle_tasks.text.spans import Offsets, Span, encode, token_range
@@ -207,9 +207,9 @@ def gold_of(rows: Sequence[Row], length: int) -> OpinionGold:
         tags[place, 1 : 1 + len(row)] = row.tags
     return OpinionGold(
         tags=paddle.to_tensor(tags),
-        aspects=paddle.to_tensor(padded_spans([_behind_cls(row.aspects) for row in rows])),
-        opinions=paddle.to_tensor(padded_spans([_behind_cls(row.opinions) for row in rows])),
-        pairs=paddle.to_tensor(padded_pairs([row.pairs for row in rows])),
+        aspects=paddle.to_tensor(pad_spans([_behind_cls(row.aspects) for row in rows])),
+        opinions=paddle.to_tensor(pad_spans([_behind_cls(row.opinions) for row in rows])),
+        pairs=paddle.to_tensor(pad_pairs([row.pairs for row in rows])),
     )
 
 

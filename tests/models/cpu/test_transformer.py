@@ -289,12 +289,14 @@ def test_frozen_biases_and_keys():
 
 
 def _no_scale(monkeypatch):
-    joined = attention._joined
-    monkeypatch.setattr(attention, "_joined", lambda parts, scale, n_inputs: joined(parts, np.float32(1), n_inputs))
+    join = attention.join_gradients
+    monkeypatch.setattr(
+        attention, "join_gradients", lambda parts, scale, n_inputs: join(parts, np.float32(1), n_inputs)
+    )
 
 
 def _no_offsets(monkeypatch):
-    monkeypatch.setattr(transformer, "_offsets", lambda mask, first_only: None)
+    monkeypatch.setattr(transformer, "score_offsets", lambda mask, first_only: None)
 
 
 @pytest.mark.parametrize("spoil", [_no_scale, _no_offsets])

@@ -90,7 +90,7 @@ def test_every_parameter_gets_a_gradient_from_real_positions_only(name):
 @pytest.mark.parametrize("name", PRETRAINED)
 def test_freezing_leaves_no_parameter_without_gradient_when_first_is_not_used(name):
     encoder = make_encoder(name)
-    encoder.freeze_first()
+    encoder.freeze_pooler()
     encoder(*batch())[0].sum().backward()
     without = [name for name, p in encoder.named_parameters() if p.grad is None]
     assert without == [name for name, p in encoder.named_parameters() if p.stop_gradient]

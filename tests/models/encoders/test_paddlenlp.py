@@ -115,7 +115,7 @@ def test_the_last_layer_is_spared_what_nobody_asks_for(case):
     encoder = make_encoder("bert")
     cpu.switch_in(encoder)
     shapes = []
-    encoder._last_layer().register_forward_post_hook(lambda _layer, _inputs, result: shapes.append(result.shape))
+    encoder.last_layer.register_forward_post_hook(lambda _layer, _inputs, result: shapes.append(result.shape))
     outcome(encoder, spared, case)
     lengths, places = CASES[case]
     assert shapes == [[1, len(places) + len(lengths), encoder.width]]
@@ -126,7 +126,7 @@ def test_a_layer_with_a_part_that_is_hooked():
     encoder.eval()
     expected = outcome(encoder, gathered, "one text")
     cpu.switch_in(encoder)
-    encoder._last_layer().linear2.register_forward_post_hook(lambda _layer, _inputs, result: result)
+    encoder.last_layer.linear2.register_forward_post_hook(lambda _layer, _inputs, result: result)
     assert_same(outcome(encoder, spared, "one text"), expected)
 
 
@@ -155,7 +155,7 @@ def set_dropout(encoder: PretrainedEncoder, inner: float, last: float) -> None:
             layer.p = inner
         elif isinstance(layer, nn.MultiHeadAttention):
             layer.dropout = inner
-    end = encoder._last_layer()
+    end = encoder.last_layer
     end.dropout.p = end.dropout1.p = end.dropout2.p = last
 
 

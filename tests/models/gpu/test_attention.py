@@ -12,8 +12,8 @@ import pytest
 from paddle import nn
 from paddle.nn import functional
 
-from paddle_tasks.models import cpu
-from paddle_tasks.models.gpu import attention as gpu
+from paddle_tasks.models import gpu
+from paddle_tasks.models.gpu.attention import forward, score_offsets
 
 from ..conftest import batch, make_encoder
 
@@ -58,7 +58,7 @@ def test_an_encoder_and_its_gradients_are_the_same(name, lengths, fused):
     assert found_gradients.keys() == gradients.keys()
     for parameter, expected in gradients.items():
         np.testing.assert_allclose(found_gradients[parameter], expected, rtol=1e-4, atol=1e-5, err_msg=parameter)
-    cpu.switch_out(encoder)
+    gpu.switch_out(encoder)
     for one, two in zip(results(encoder, lengths)[0], values, strict=True):
         np.testing.assert_array_equal(one, two)
     assert fused.call_count == len(layers)
@@ -95,7 +95,7 @@ def test_every_kind_of_mask(kind, fused):
     expected = own(inputs, attn_mask=mask).numpy()
     if mask is not None:
         assert not np.allclose(expected, own(inputs).numpy(), rtol=1e-3, atol=1e-3), "the mask matters"
-    np.testing.assert_allclose(gpu.forward(own, inputs, attn_mask=mask).numpy(), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(forward(own, inputs, attn_mask=mask).numpy(), expected, rtol=1e-5, atol=1e-6)
     (arguments,) = fused.call_args_list
     assert [tuple(part.shape) for part in arguments.args] == [(BATCH, LENGTH, HEADS, WIDTH // HEADS)] * 3
     given = arguments.kwargs["attn_mask"]
@@ -107,11 +107,11 @@ def test_every_kind_of_mask(kind, fused):
 def test_a_mask_in_half_precision_is_never_nan(dtype, kind):
     """A float16 holds -1e9 as -inf; 0 times that would be NaN."""
     queries = paddle.zeros([BATCH, LENGTH, HEADS, WIDTH // HEADS]).astype(dtype)
-    mask = gpu._offsets(masks()[kind], queries)
+    mask = score_offsets(masks()[kind], queries)
     assert mask.dtype == queries.dtype
     values = mask.astype("float32").numpy()
     assert not np.isnan(values).any()
-    wide = gpu._offsets(masks()[kind], queries.astype("float32")).numpy()
+    wide = score_offsets(masks()[kind], queries.astype("float32")).numpy()
     np.testing.assert_array_equal(values < -5e3, wide < -5e3)
     np.testing.assert_allclose(values[wide > -5e3], wide[wide > -5e3], rtol=1e-2)
     assert (values.max(axis=-1) > -5e3).all(), "every query sees a key"
@@ -139,19 +139,19 @@ def test_dropout_is_that_of_the_layer(training, fused):
 def test_what_it_cannot_do_is_left_to_the_layer(fused):
     own, inputs = layer().self_attn, paddle.randn([BATCH, LENGTH, WIDTH])
     others = paddle.randn([BATCH, 7, WIDTH])
-    np.testing.assert_array_equal(gpu.forward(own, inputs, others, others).numpy(), own(inputs, others, others).numpy())
+    np.testing.assert_array_equal(forward(own, inputs, others, others).numpy(), own(inputs, others, others).numpy())
     cache = own.gen_cache(inputs)
-    one, two = gpu.forward(own, inputs, cache=cache)[0], own(inputs, inputs, inputs, None, cache)[0]
+    one, two = forward(own, inputs, cache=cache)[0], own(inputs, inputs, inputs, None, cache)[0]
     np.testing.assert_array_equal(one.numpy(), two.numpy())
     own.need_weights = True
-    assert tuple(gpu.forward(own, inputs)[1].shape) == (BATCH, HEADS, LENGTH, LENGTH)
+    assert tuple(forward(own, inputs)[1].shape) == (BATCH, HEADS, LENGTH, LENGTH)
     own.need_weights = False
     mask = paddle.zeros([LENGTH, LENGTH])
     mask.stop_gradient = False
-    gpu.forward(own, inputs, attn_mask=mask).sum().backward()
+    forward(own, inputs, attn_mask=mask).sum().backward()
     assert mask.grad is not None
     assert fused.call_count == 0
-    gpu.forward(own, inputs, inputs, inputs)
+    forward(own, inputs, inputs, inputs)
     assert fused.call_count == 1
 
 
@@ -167,7 +167,7 @@ def test_only_the_attention_of_encoder_layers_is_replaced():
     names = list(model.state_dict())
     for _ in range(2):
         gpu.switch_in(model)
-        found = [name for name, part in model.named_sublayers() if cpu.is_switched_in(part)]
+        found = [name for name, part in model.named_sublayers() if gpu.is_switched_in(part)]
         assert found == ["0.self_attn"]
     assert list(model.state_dict()) == names
 

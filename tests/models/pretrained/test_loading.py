@@ -106,7 +106,7 @@ def test_weights_without_pooler_give_the_first_state(golden_copy):
     states, first = encoder(*batch())
     np.testing.assert_array_equal(first.numpy(), states[:, 0].numpy())
     assert not any("pooler" in name for name, _ in encoder.named_parameters())
-    encoder.freeze_first()
+    encoder.freeze_pooler()
 
 
 def test_nothing_is_drawn_at_random(golden_copy):
