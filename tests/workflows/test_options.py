@@ -16,7 +16,7 @@ from paddle import nn
 from safetensors.numpy import load_file
 
 from paddle_tasks.errors import ConfigError
-from paddle_tasks.models.gpu import attention as gpu
+from paddle_tasks.models import gpu
 from paddle_tasks.tasks.sentiment.task import Task
 from paddle_tasks.training.adversarial import word_vectors
 from paddle_tasks.training.loop import StepReport
