@@ -204,7 +204,7 @@ def test_every_part_has_a_step():
         ("cli/x.py", "from paddle_tasks import doctor, workflows, errors", wrong_way, []),
         ("text/x.py", "if TYPE_CHECKING:\n    from paddle_tasks.data import rows", wrong_way, []),
         ("training/loop.py", "from visualdl import LogWriter", strangers, ["visualdl"]),
-        ("training/tracking/board.py", "from visualdl import LogWriter", strangers, []),
+        ("training/tracking/visualdl_writer.py", "from visualdl import LogWriter", strangers, []),
         ("metrics/x.py", "import paddle.nn", strangers, ["paddle"]),
         ("figures/x.py", "from paddle_tasks.data import rows", wrong_way, ["data"]),
         ("figures/x.py", "import matplotlib", strangers, []),

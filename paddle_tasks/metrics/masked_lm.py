@@ -12,7 +12,7 @@ from paddle_tasks.arrays import Array
 
 
 class _Gathers(Protocol):
-    def objects(self, value: Any) -> list[Any]:
+    def gather_objects(self, value: Any) -> list[Any]:
         """Return the value of every process."""
 
 
@@ -29,7 +29,7 @@ class MaskedLMMetrics:
     def over(self, ranks: _Gathers) -> MaskedLMMetrics:
         """Return the scores over what all processes have taken in, in the order of the rows."""
         whole = MaskedLMMetrics()
-        whole._parts = [part for parts in ranks.objects(self._parts) for part in parts]
+        whole._parts = [part for parts in ranks.gather_objects(self._parts) for part in parts]
         return whole
 
     def result(self) -> dict[str, float]:

@@ -44,7 +44,7 @@ class PairLike(Protocol):
 
 
 class _Gathers(Protocol):
-    def objects(self, value: Any) -> list[Any]:
+    def gather_objects(self, value: Any) -> list[Any]:
         """Return the value of every process."""
 
 
@@ -84,7 +84,7 @@ class SpanMetrics:
     def over(self, ranks: _Gathers) -> SpanMetrics:
         """Return the scores over what all processes have counted."""
         whole = SpanMetrics(self.labels)
-        for counts in ranks.objects(self._counts):
+        for counts in ranks.gather_objects(self._counts):
             whole._counts.update(counts)
         return whole
 
@@ -149,7 +149,7 @@ class TripletMetrics:
     def over(self, ranks: _Gathers) -> TripletMetrics:
         """Return the scores over what all processes have counted."""
         whole = TripletMetrics()
-        for counts in ranks.objects(self._counts):
+        for counts in ranks.gather_objects(self._counts):
             whole._counts.update(counts)
         return whole
 

@@ -1,1 +1,1 @@
-"""Training: the loop, optimiser and schedule, checkpoints, tracking."""
+"""Training: the loop, the optimiser and its schedule, checkpoints and tracking."""

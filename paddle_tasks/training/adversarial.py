@@ -1,4 +1,4 @@
-"""The fast gradient method: a second pass over each batch, on word vectors moved to where the loss is larger."""
+"""The fast gradient method: an adversarial second pass over each batch, with perturbed word vectors."""
 
 from __future__ import annotations
 
@@ -12,37 +12,43 @@ from paddle_tasks.errors import ConfigError
 
 
 def word_vectors(model: nn.Layer) -> Tensor | None:
-    """Return the weights of the word embedding, which every encoder defines before its others, or None without one."""
-    # Not the one with the most rows: a small vocabulary has fewer entries than there are positions.
+    """Return the weight of the word embedding, <float>[vocabulary, width], or None if the model has no embedding.
+
+    Every encoder defines its word embedding before its other embeddings.
+    """
+    # The embedding with the most rows may be another: a small vocabulary has fewer entries than there are positions.
     layers = model.sublayers(include_self=True)
     return next((layer.weight for layer in layers if isinstance(layer, nn.Embedding)), None)
 
 
 def check_word_vectors(model: nn.Layer) -> None:
-    """Refuse a model whose word vectors the method cannot move.
+    """Refuse a model whose word vectors cannot be perturbed.
 
     Raises:
-        ConfigError: there are none, or they are frozen.
+        ConfigError: the model has no word vectors, or they are frozen.
     """
     weight = word_vectors(model)
     if weight is None or weight.stop_gradient:
-        raise ConfigError("training.fgm_epsilon: moves word vectors along their gradient, but none are trained")
+        raise ConfigError(
+            "training.fgm_epsilon: adversarial training needs trainable word vectors; this model has none, or they are "
+            "frozen"
+        )
 
 
 @contextlib.contextmanager
-def moved(weight: Tensor, gradient: Tensor, epsilon: float) -> Iterator[None]:
-    """Move a weight by ``epsilon`` along its gradient for as long as the block lasts.
+def perturbed(weight: Tensor, gradient: Tensor, epsilon: float) -> Iterator[None]:
+    """Shift a weight by ``epsilon`` in the direction of its gradient within the block, and restore it afterwards.
 
-    Source: Miyato et al. 2017, https://arxiv.org/abs/1605.07725, on the weights of the embedding instead of the
-    vectors of each text, as is usual; the norm is that over the whole matrix.
+    As is usual, the embedding matrix is shifted instead of the vectors of each text, and the gradient is normalised
+    by its norm over the whole matrix. Source: Miyato et al. 2017, https://arxiv.org/abs/1605.07725.
     """
-    own = weight.detach().clone()
-    wide = gradient.astype("float32")  # the norm of a scaled gradient is more than a float16 holds
+    original = weight.detach().clone()
+    wide = gradient.astype("float32")  # the norm of a scaled gradient may overflow float16
     with paddle.no_grad():
-        shifted = own.astype("float32") + wide * (epsilon / (wide.norm() + 1e-12))
+        shifted = original.astype("float32") + wide * (epsilon / (wide.norm() + 1e-12))
         weight.copy_(shifted.astype(weight.dtype), True)
     try:
         yield
     finally:
         with paddle.no_grad():
-            weight.copy_(own, True)
+            weight.copy_(original, True)

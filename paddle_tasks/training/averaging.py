@@ -1,4 +1,4 @@
-"""The exponential moving average of the weights, which is scored and saved in their place."""
+"""An exponential moving average of the weights, which is evaluated and saved instead of the trained weights."""
 
 from __future__ import annotations
 
@@ -10,11 +10,16 @@ from paddle import Tensor, nn
 
 
 class WeightAverage:
-    """An average over the steps, of which the newest weights enter with 1 - decay; float32 whatever the weights are.
+    """An exponential moving average of the trainable weights, kept in float32 whatever the dtype of the weights.
 
-    The first steps, whose weights are hardly trained, are forgotten sooner: step n decays by (1 + n) / (10 + n) as
-    long as that is less, as in TensorFlow's ``ExponentialMovingAverage``. Source: Polyak & Juditsky (1992),
-    https://doi.org/10.1137/0330046, with weights that fall off.
+    Each update computes ``average = decay * average + (1 - decay) * weight``. Step n uses the decay
+    ``min(decay, (1 + n) / (10 + n))``, so that the hardly trained weights of the first steps are forgotten sooner, as
+    in TensorFlow's ``ExponentialMovingAverage``. Source: Polyak & Juditsky (1992), https://doi.org/10.1137/0330046,
+    here with exponential instead of equal weights.
+
+    Attributes:
+        weights: the trainable parameters by name.
+        averages: their averages <float32> by name.
     """
 
     def __init__(self, model: nn.Layer, decay: float) -> None:
@@ -22,30 +27,30 @@ class WeightAverage:
         self.restart()
 
     def restart(self) -> None:
-        """Take the weights as they are for the average so far."""
+        """Restart the average from the current weights."""
         trained = [(name, value) for name, value in self._model.named_parameters() if not value.stop_gradient]
         self.weights: dict[str, Tensor] = dict(trained)
         self.averages = {name: value.detach().astype("float32").clone() for name, value in trained}
 
     @paddle.no_grad()  # type: ignore[untyped-decorator]
     def update(self, step: int) -> None:
-        """Take in the weights after a step, counted from 1."""
+        """Add the current weights to the average after ``step``, counted from 1."""
         decay = min(self._decay, (1 + step) / (10 + step))
         for name, average in self.averages.items():
             average.scale_(decay)
             average.add_(self.weights[name].detach().astype("float32") * (1 - decay))
 
     @contextlib.contextmanager
-    def in_place(self) -> Iterator[None]:
-        """Put the averages in the place of the weights for as long as the block lasts."""
-        own = {name: weight.detach().clone() for name, weight in self.weights.items()}
+    def applied(self) -> Iterator[None]:
+        """Replace the weights by their averages within the block, and restore them afterwards."""
+        trained = {name: weight.detach().clone() for name, weight in self.weights.items()}
         try:
-            self._fill(self.averages)
+            self._copy_to_weights(self.averages)
             yield
         finally:
-            self._fill(own)
+            self._copy_to_weights(trained)
 
     @paddle.no_grad()  # type: ignore[untyped-decorator]
-    def _fill(self, values: dict[str, Tensor]) -> None:
+    def _copy_to_weights(self, values: dict[str, Tensor]) -> None:
         for name, weight in self.weights.items():
             weight.copy_(values[name].astype(weight.dtype), True)

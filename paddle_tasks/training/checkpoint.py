@@ -1,4 +1,4 @@
-"""Checkpoints: written whole, listed in a manifest with checksums, verified when they are loaded."""
+"""Checkpoints: written atomically, with a manifest of checksums that is verified on loading."""
 
 from __future__ import annotations
 
@@ -15,29 +15,36 @@ from paddle import nn
 from safetensors.numpy import load_file, save_file
 
 from paddle_tasks.errors import CheckpointError
-from paddle_tasks.files import readable_as_usual, sha256, whole_folder, write_json, write_text
+from paddle_tasks.files import atomic_folder, default_file_mode, sha256, write_json, write_text
 from paddle_tasks.training.averaging import WeightAverage
 
-_MASTER, _OWN, _AVERAGE = "master", "own", "average"
+# Suffixes of keys in optimizer.safetensors that are no accumulators of the optimiser.
+_MASTER, _TRAINED, _AVERAGE = "master", "own", "average"
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A whole checkpoint on disk.
+    """A verified checkpoint on disk.
 
     Attributes:
-        folder: holds ``model/`` (loadable by itself), ``optimizer.safetensors``, ``state.json``, ``manifest.json``.
-        state: the progress of the run, and whatever else the caller saved.
-        passed_over: newer checkpoints that failed their checksums, with the reason.
+        folder: contains ``model/`` (a complete saved model), ``optimizer.safetensors``, ``state.json`` and
+            ``manifest.json``.
+        state: content of state.json: the progress of the run, and whatever else the caller saved.
+        skipped: newer checkpoints that are damaged, each as ``FOLDER: REASON``.
     """
 
     folder: Path
     state: Mapping[str, Any]
-    passed_over: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
 
 
 class CheckpointStore:
-    """The folder ``checkpoints/`` of a run, with the pointer files ``latest`` and ``best``."""
+    """The folder ``checkpoints/`` of a run, with the pointer files ``latest`` and ``best``.
+
+    Args:
+        folder: the folder; it need not exist yet.
+        keep: number of newest checkpoints to keep, in addition to the best one.
+    """
 
     def __init__(self, folder: Path, keep: int) -> None:
         self.folder = folder
@@ -52,30 +59,41 @@ class CheckpointStore:
         *,
         is_best: bool,
     ) -> Path:
-        """Write a checkpoint for ``step``, then move ``latest`` (and ``best``), then drop what is not kept."""
-        target = self.folder_of(step)
-        with whole_folder(target) as temporary:
+        """Write the checkpoint of a step, update the pointer files, and delete old checkpoints.
+
+        Args:
+            step: number of optimiser steps done.
+            write_model: writes the model into the given folder, which does not exist yet.
+            optimizer_state: arrays of `optimizer_state`.
+            state: content of state.json.
+            is_best: whether ``best`` should point to this checkpoint.
+
+        Returns:
+            The folder of the checkpoint.
+        """
+        target = self.step_folder(step)
+        with atomic_folder(target) as temporary:
             write_model(temporary / "model")
             path = temporary / "optimizer.safetensors"
-            with readable_as_usual(path):
+            with default_file_mode(path):
                 save_file(dict(optimizer_state), path)
             write_json(temporary / "state.json", state)
             files = sorted(path for path in temporary.rglob("*") if path.is_file())
-            listing = {str(path.relative_to(temporary)): sha256(path) for path in files}
-            write_json(temporary / "manifest.json", {"step": step, "sha256": listing})
-        self.point_at(target, is_best=is_best)
+            checksums = {str(path.relative_to(temporary)): sha256(path) for path in files}
+            write_json(temporary / "manifest.json", {"step": step, "sha256": checksums})
+        self.update_pointers(target, is_best=is_best)
         return target
 
-    def folder_of(self, step: int) -> Path:
-        """Return the folder of the checkpoint after a step."""
+    def step_folder(self, step: int) -> Path:
+        """Return the folder of a step's checkpoint, such as ``checkpoints/step-00000120``."""
         return self.folder / f"step-{step:08d}"
 
-    def point_at(self, target: Path, *, is_best: bool) -> None:
-        """Make ``target`` the latest checkpoint (and the best one), then drop what is not kept."""
+    def update_pointers(self, target: Path, *, is_best: bool) -> None:
+        """Make ``target`` the latest checkpoint (and the best one, if it is), then delete old checkpoints."""
         write_text(self.folder / "latest", target.name + "\n")
         if is_best:
             write_text(self.folder / "best", target.name + "\n")
-        # Newer ones were passed over as damaged when the run was continued, so they must not fill the places.
+        # Checkpoints newer than the target were found damaged on resuming, so they do not count as kept.
         kept = {self._pointer("best"), *[path.name for path in self._newest_first() if path <= target][: self.keep]}
         for path in self._newest_first():
             if path.name not in kept:
@@ -89,31 +107,31 @@ class CheckpointStore:
         return path.read_text(encoding="utf-8").strip() if path.is_file() else None
 
     def load_latest(self) -> Checkpoint | None:
-        """Return the newest whole checkpoint, or None when there is none at all.
+        """Return the newest undamaged checkpoint, or None if there are no checkpoints.
 
         Raises:
-            CheckpointError: checkpoints are there, but none is whole.
+            CheckpointError: there are checkpoints, but all are damaged.
         """
         problems: list[str] = []
         for folder in self._newest_first():
-            problem = verify(folder)
-            if problem is None:
+            damage = find_damage(folder)
+            if damage is None:
                 state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
                 return Checkpoint(folder, state, tuple(problems))
-            problems.append(f"{folder}: {problem}")
+            problems.append(f"{folder}: {damage}")
         if problems:
             listing = "\n".join(f"  {problem}" for problem in problems)
-            raise CheckpointError(f"{self.folder}: no checkpoint is whole; train again with --fresh\n{listing}")
+            raise CheckpointError(f"{self.folder}: all checkpoints are damaged; train again with --fresh\n{listing}")
         return None
 
 
-def verify(folder: Path) -> str | None:
-    """Return what is wrong with a checkpoint, or None when every file has its checksum."""
+def find_damage(folder: Path) -> str | None:
+    """Return what is wrong with a checkpoint folder, or None if every file matches its checksum."""
     try:
-        listing = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["sha256"]
+        checksums = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["sha256"]
     except (OSError, ValueError, KeyError) as error:
         return f"manifest.json cannot be read ({error})"
-    for name, expected in listing.items():
+    for name, expected in checksums.items():
         path = folder / name
         if not path.is_file():
             return f"{name} is missing"
@@ -125,42 +143,46 @@ def verify(folder: Path) -> str | None:
 def optimizer_state(
     optimizer: paddle.optimizer.Optimizer, model: nn.Layer, average: WeightAverage | None = None
 ) -> dict[str, np.ndarray[Any, Any]]:
-    """Return the accumulators by structured parameter name, ``encoder.weight::moment1``.
+    """Return the optimiser's accumulators by structured parameter name, such as ``encoder.weight::moment1``.
 
-    Paddle keys them by generated names (``linear_7.w_0_moment1_0``), which differ from process to process. Of a
-    half-precision weight there is ``::master`` too, its float32 copy, and beside an average ``::own``, the weight that
-    is trained, since the model's folder holds the average; in half precision that is rounded, so ``::average`` is it.
+    Paddle uses generated names (``linear_7.w_0_moment1_0``), which differ from process to process. Further keys:
+
+    - ``NAME::master``: the float32 copy of a half-precision weight.
+    - ``NAME::own``: with an average, the trained weight, because the model folder contains the average.
+    - ``NAME::average``: the float32 average of a half-precision weight, because the model folder contains it rounded.
     """
-    named: dict[str, np.ndarray[Any, Any]] = {}
+    arrays: dict[str, np.ndarray[Any, Any]] = {}
     state = optimizer.state_dict()
     masters = state.pop("master_weights", {})
     for name, parameter in model.named_parameters():
         prefix = f"{parameter.name}_"
         for key, value in state.items():
             if isinstance(value, paddle.Tensor) and key.startswith(prefix):
-                named[f"{name}::{key.removeprefix(prefix).removesuffix('_0')}"] = value.numpy()
+                arrays[f"{name}::{key.removeprefix(prefix).removesuffix('_0')}"] = value.numpy()
         if parameter.name in masters:
-            named[f"{name}::{_MASTER}"] = masters[parameter.name].numpy()
+            arrays[f"{name}::{_MASTER}"] = masters[parameter.name].numpy()
     if average:
-        named |= {f"{name}::{_OWN}": weight.numpy() for name, weight in average.weights.items()}
-        rounded = [name for name, weight in average.weights.items() if weight.dtype != paddle.float32]
-        named |= {f"{name}::{_AVERAGE}": average.averages[name].numpy() for name in rounded}
-    return named
+        arrays |= {f"{name}::{_TRAINED}": weight.numpy() for name, weight in average.weights.items()}
+        half = [name for name, weight in average.weights.items() if weight.dtype != paddle.float32]
+        arrays |= {f"{name}::{_AVERAGE}": average.averages[name].numpy() for name in half}
+    return arrays
 
 
 def load_optimizer_state(
     optimizer: paddle.optimizer.Optimizer, model: nn.Layer, path: Path, average: WeightAverage | None = None
 ) -> None:
-    """Restore what `optimizer_state` returned; the next ``step`` has to run inside ``unique_name.guard()``.
+    """Restore the arrays that `optimizer_state` returned.
+
+    Call the next ``optimizer.step`` inside ``unique_name.guard()``, so that it finds the restored accumulators.
 
     Args:
-        optimizer: has done no step yet.
-        model: holds the weights of the checkpoint's model folder.
-        path: the file.
-        average: has been restarted with these weights.
+        optimizer: an optimiser that has done no step yet.
+        model: the model, with the weights of the checkpoint's model folder.
+        path: the file ``optimizer.safetensors``.
+        average: the average, restarted with these weights.
 
     Raises:
-        CheckpointError: a parameter of the file is not in the model.
+        CheckpointError: the file contains a parameter that the model does not have.
     """
     parameters = dict(model.named_parameters())
     state: dict[str, Any] = {}
@@ -168,12 +190,13 @@ def load_optimizer_state(
     for key, value in load_file(path).items():
         name, _, accumulator = key.rpartition("::")
         if name not in parameters:
-            raise CheckpointError(f"{path}: holds {name!r}, which the model does not have")
+            raise CheckpointError(f"{path}: contains {name!r}, which the model does not have")
         tensor = paddle.to_tensor(value)
-        if accumulator == _OWN:
+        if accumulator == _TRAINED:
             parameters[name].set_value(tensor)
         elif accumulator == _MASTER:
-            # The accumulators are named after it; of the name space of the first step, it is the first of its name.
+            # The optimiser names the accumulators after this copy. In the name space of the first step the copy is
+            # the first of its name, hence the 0.
             tensor.name = f"{parameters[name].name}_fp32_master_0"
             masters[parameters[name].name] = tensor
         elif accumulator == _AVERAGE:

@@ -1,4 +1,4 @@
-"""Going on when a device's memory does not hold a batch."""
+"""Detecting and recovering from a full device memory, and measuring the peak memory of the process."""
 
 from __future__ import annotations
 
@@ -8,27 +8,31 @@ import sys
 
 import paddle
 
+_OUT_OF_MEMORY_TEXTS = ("out of memory", "resourceexhausted", "alloc_failed", "cannot allocate memory", "memoryerror")
+
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether an error says that a device's memory is full; cuDNN and cuBLAS say it in their own words.
+    """Return whether an error means that memory is full.
 
-    Python's own MemoryError in a PyLayer's backward, as of numpy there, comes as an OSError that names it in its text.
+    Paddle, cuDNN and cuBLAS each word it differently. A MemoryError of Python or numpy raised in a PyLayer's backward
+    arrives as an OSError that names it in its text.
     """
+    if isinstance(error, MemoryError):
+        return True
+    if not isinstance(error, (RuntimeError, OSError, SystemError)):
+        return False
     text = str(error).lower()
-    said = ("out of memory", "resourceexhausted", "alloc_failed", "cannot allocate memory", "memoryerror")
-    return isinstance(error, MemoryError) or (
-        isinstance(error, (RuntimeError, OSError, SystemError)) and any(words in text for words in said)
-    )
+    return any(part in text for part in _OUT_OF_MEMORY_TEXTS)
 
 
-def release() -> None:
-    """Give back the memory that no tensor holds any more."""
+def release_memory() -> None:
+    """Return memory that no tensor uses any more to the device."""
     gc.collect()
     if paddle.device.get_device().startswith("gpu"):
         paddle.device.cuda.empty_cache()
 
 
 def peak_memory_mb() -> float:
-    """Return the largest resident memory of this process so far, in megabytes of 1,000,000 bytes."""
+    """Return the peak resident memory of this process so far, in megabytes of 1,000,000 bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6, 1)
+    return round(peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6, 1)  # macOS: bytes, Linux: KiB

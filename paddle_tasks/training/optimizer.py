@@ -1,4 +1,4 @@
-"""AdamW with its decay groups, the learning rate as a function of the step, freezing, and gradient scaling."""
+"""AdamW with weight decay groups, the learning rate schedule, freezing, and gradient scaling."""
 
 from __future__ import annotations
 
@@ -15,82 +15,94 @@ from paddle_tasks.training.settings import OptimizerSection
 
 
 def learning_rate(settings: OptimizerSection, step: int, total_steps: int) -> float:
-    """Return the learning rate of a step, counted from 0: a linear warm-up, then linear or cosine down to 0."""
+    """Return the learning rate of a step, counted from 0.
+
+    It rises linearly during the warm-up; then it falls to 0, linearly or as a cosine, or stays constant. With
+    ``learning_rate=8``, ``warmup_fraction=0.2`` and the linear schedule, 10 steps have the rates 4, 8, 8, 7, 6, 5, 4,
+    3, 2, 1.
+    """
     warmup_steps = math.ceil(settings.warmup_fraction * total_steps)
     if step < warmup_steps:
         return settings.learning_rate * ((step + 1) / warmup_steps)
     if settings.schedule == "constant":
         return settings.learning_rate
-    done = (step - warmup_steps) / max(1, total_steps - warmup_steps)
-    factor = 1 - done if settings.schedule == "linear" else (1 + math.cos(math.pi * done)) / 2
+    progress = (step - warmup_steps) / max(1, total_steps - warmup_steps)
+    factor = 1 - progress if settings.schedule == "linear" else (1 + math.cos(math.pi * progress)) / 2
     return settings.learning_rate * factor
 
 
 def freeze(model: nn.Layer, patterns: Sequence[str]) -> int:
-    """Stop the gradients of every parameter whose structured name matches a shell pattern, such as ``encoder.*``.
+    """Freeze every parameter whose structured name matches a shell pattern, such as ``encoder.*``.
 
     Returns:
-        The number of weights (not of tensors) that stay as they are.
+        The number of frozen weights (scalars, not tensors).
 
     Raises:
-        ConfigError: a pattern matches nothing, or nothing is left to train.
+        ConfigError: a pattern matches nothing, or every parameter would be frozen.
     """
     parameters = dict(model.named_parameters())
     frozen = {name for pattern in patterns for name in _matching(parameters, pattern, "training.freeze")}
     if all(parameter.stop_gradient or name in frozen for name, parameter in parameters.items()):
-        raise ConfigError("training.freeze: every parameter is frozen, nothing is left to train")
+        raise ConfigError("training.freeze: every parameter is frozen, so there is nothing to train")
     for name in frozen:
         parameters[name].stop_gradient = True
     return sum(math.prod(parameters[name].shape) for name in frozen)
 
 
 def _matching(names: Iterable[str], pattern: str, key: str) -> list[str]:
-    """Return the names that match a pattern which stands under a key of the configuration."""
+    """Return the names that match a shell pattern; ``key`` is the pattern's configuration key, for the message."""
     names = list(names)
-    found = fnmatch.filter(names, pattern)
-    if not found:
+    matching = fnmatch.filter(names, pattern)
+    if not matching:
         hint = did_you_mean(pattern, names)
-        raise ConfigError(f"{key}: {pattern!r} matches no parameter{hint} (first: {names[0]})")
-    return found
+        raise ConfigError(f"{key}: {pattern!r} matches no parameter{hint} (the first parameter is {names[0]})")
+    return matching
 
 
-def decays(model: nn.Layer) -> set[str]:
-    """Return Paddle's names of the parameters that weight decay applies to: all but biases and normalisation.
+def decayed_parameters(model: nn.Layer) -> set[str]:
+    """Return the generated names of the parameters with weight decay: all except biases and layer normalisation.
 
     Source: the recipe of BERT (Devlin et al. 2019, github.com/google-research/bert, optimization.py).
     """
     norms = [layer for layer in model.sublayers(include_self=True) if isinstance(layer, nn.LayerNorm)]
     exempt = {parameter.name for layer in norms for parameter in layer.parameters(include_sublayers=False)}
-    named = model.named_parameters()
-    return {p.name for name, p in named if p.name not in exempt and "bias" not in name.rsplit(".", 1)[-1]}
+    return {
+        parameter.name
+        for name, parameter in model.named_parameters()
+        if parameter.name not in exempt and "bias" not in name.rsplit(".", 1)[-1]
+    }
 
 
 _LAYER = re.compile(r"\.layers\.(\d+)\.")
-# As PaddleNLP's encoders (ELECTRA projects its embeddings) and ours name what lies below the first layer.
+# Names of parameters below the first layer, in PaddleNLP's encoders (ELECTRA projects its embeddings) and in ours.
 _EMBEDDING = re.compile(r"\.(embeddings?|embeddings_project|positions)\.")
 
 
-def rate_ratios(model: nn.Layer, layer_decay: float) -> dict[str, float]:
-    """Return what each parameter's learning rate is multiplied with, by its structured name.
+def layer_rate_factors(model: nn.Layer, layer_decay: float) -> dict[str, float]:
+    """Return the factor of each parameter's learning rate, by structured name.
 
-    The head has the whole rate, the layer below it ``layer_decay`` of it, and so on down to the embeddings. Source:
-    Howard & Ruder 2018, https://arxiv.org/abs/1801.06146, section 3.2, with the decay of each layer fixed.
+    The factor is 1 for the head and is multiplied by ``layer_decay`` for each layer further down, to the embeddings.
+    Two layers and ``layer_decay=0.5`` give: head and pooler 1, layer 2 0.5, layer 1 0.25, embeddings 0.125.
+
+    Source: Howard & Ruder 2018, https://arxiv.org/abs/1801.06146, section 3.2, with the same decay for each layer.
 
     Raises:
-        ConfigError: the model has no layers to tell apart.
+        ConfigError: ``layer_decay`` is below 1 and the model has no Transformer layers.
     """
-    layers = {name: int(found[1]) for name, _ in model.named_parameters() if (found := _LAYER.search(name))}
+    layers = {name: int(match[1]) for name, _ in model.named_parameters() if (match := _LAYER.search(name))}
     if layer_decay < 1 and not layers:
-        raise ConfigError("optimizer.layer_decay: this encoder has no Transformer layers to tell apart; leave it at 1")
-    top = max(layers.values(), default=0) + 1
-    # What is neither in a layer nor an embedding (pooler, head) stands above them.
-    depths = {name: 0 if _EMBEDDING.search(name) else top + 1 for name, _ in model.named_parameters()}
-    depths |= {name: place + 1 for name, place in layers.items()}
-    return {name: layer_decay ** (top + 1 - depth) for name, depth in depths.items()}
+        raise ConfigError("optimizer.layer_decay: this encoder has no Transformer layers; leave layer_decay at 1")
+    n_layers = max(layers.values(), default=0) + 1
+    # Heights: embeddings 0, layers from 1 on, everything else (pooler, head) above them.
+    heights = {name: 0 if _EMBEDDING.search(name) else n_layers + 1 for name, _ in model.named_parameters()}
+    heights |= {name: index + 1 for name, index in layers.items()}
+    return {name: layer_decay ** (n_layers + 1 - height) for name, height in heights.items()}
 
 
-def own_ratios(model: nn.Layer, settings: OptimizerSection) -> dict[str, float]:
-    """Return `rate_ratios` of the parameters that ``learning_rates`` names, by their structured names.
+def pattern_rate_factors(model: nn.Layer, settings: OptimizerSection) -> dict[str, float]:
+    """Return the learning rate factors that ``learning_rates`` gives to parameters, by structured name.
+
+    Where patterns overlap, the last one counts.
 
     Raises:
         ConfigError: a pattern matches nothing.
@@ -103,25 +115,24 @@ def own_ratios(model: nn.Layer, settings: OptimizerSection) -> dict[str, float]:
     }
 
 
-def rate_groups(model: nn.Layer, settings: OptimizerSection) -> dict[str, float]:
-    """Return what the learning rate is multiplied with in each group that has a rate of its own; empty when none has.
+def group_rate_factors(model: nn.Layer, settings: OptimizerSection) -> dict[str, float]:
+    """Return the learning rate factor of each group of parameters; empty if all parameters have the same rate.
 
-    The groups are the patterns of ``learning_rates``; of the rest with ``layer_decay``: ``embeddings``, the encoder's
-    layers from ``layer_1`` on, and ``head``; without it they are ``others``.
+    Each pattern of ``learning_rates`` is a group. With ``layer_decay``, the other parameters form the groups
+    ``embeddings``, ``layer_1``, ``layer_2``, … and ``head``; without it, one group ``others``.
     """
-    own = own_ratios(model, settings)
-    rest = {name: ratio for name, ratio in rate_ratios(model, settings.layer_decay).items() if name not in own}
-    ratios = sorted(set(rest.values()), reverse=True)
-    groups = (
-        {_group(name): ratio for name, ratio in rest.items()}
-        if len(ratios) > 1
-        else dict.fromkeys(["others"] * bool(rest), 1.0)
-    )
-    chosen = {pattern: rate / settings.learning_rate for pattern, rate in settings.learning_rates.items()}
-    return {**groups, **chosen} if len(groups) + len(chosen) > 1 else {}
+    by_pattern = pattern_rate_factors(model, settings)
+    by_layer = layer_rate_factors(model, settings.layer_decay)
+    others = {name: factor for name, factor in by_layer.items() if name not in by_pattern}
+    if len(set(others.values())) > 1:
+        groups = {_layer_group(name): factor for name, factor in others.items()}
+    else:
+        groups = {"others": 1.0} if others else {}
+    patterns = {pattern: rate / settings.learning_rate for pattern, rate in settings.learning_rates.items()}
+    return {**groups, **patterns} if len(groups) + len(patterns) > 1 else {}
 
 
-def _group(name: str) -> str:
+def _layer_group(name: str) -> str:
     layer = _LAYER.search(name)
     if layer:
         return f"layer_{int(layer[1]) + 1}"
@@ -129,11 +140,11 @@ def _group(name: str) -> str:
 
 
 def build_optimizer(model: nn.Layer, settings: OptimizerSection) -> paddle.optimizer.AdamW:
-    """Return AdamW over the parameters that are not frozen; the learning rate is set before each step."""
-    decayed = decays(model)
-    ratios = {**rate_ratios(model, settings.layer_decay), **own_ratios(model, settings)}
+    """Return AdamW over the trainable parameters; the caller sets the learning rate before each step."""
+    decayed = decayed_parameters(model)
+    factors = {**layer_rate_factors(model, settings.layer_decay), **pattern_rate_factors(model, settings)}
     for name, parameter in model.named_parameters():
-        parameter.optimize_attr = {"learning_rate": ratios[name]}  # AdamW's own lr_ratio is refused on a CPU
+        parameter.optimize_attr = {"learning_rate": factors[name]}  # AdamW's lr_ratio does not work on a CPU
     return paddle.optimizer.AdamW(
         learning_rate=settings.learning_rate,
         beta1=settings.beta1,
@@ -150,12 +161,19 @@ def build_optimizer(model: nn.Layer, settings: OptimizerSection) -> paddle.optim
 def scale_gradients(parameters: Iterable[paddle.Tensor], count: float, max_norm: float | None) -> float:
     """Divide summed gradients by ``count`` and clip them to a global norm, in one pass.
 
+    Nothing is scaled if a gradient is not finite.
+
+    Args:
+        parameters: those without a gradient are ignored.
+        count: number of summands of the loss.
+        max_norm: maximum global norm of the mean gradient; None for no clipping.
+
     Returns:
-        The global norm of the mean gradient before clipping; not finite when a gradient is not.
+        The global norm of the mean gradient before clipping; not finite if a gradient is not.
     """
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     if not gradients:
-        return 0.0  # nothing in the step had to do with a weight
+        return 0.0  # the loss of this step did not depend on any weight
     squares = [paddle.sum(paddle.square(gradient.astype("float32"))) for gradient in gradients]
     norm = math.sqrt(float(paddle.add_n(squares))) / count
     if not math.isfinite(norm):

@@ -1,7 +1,7 @@
-"""The processes of one run, as `python -m paddle.distributed.launch` starts them; one process alone is rank 0 of 1.
+"""The processes (ranks) of one run, as started by `python -m paddle.distributed.launch`; one process is rank 0 of 1.
 
-Every rank does the same steps on its share of each batch's rows, so it decides the same at every turn; what could
-differ (a signal, memory that is full, a file that cannot be read) is exchanged before anything follows from it.
+Every rank runs the same steps on its shard of each batch and therefore makes the same decisions. Whatever may differ
+between ranks (a signal, a full memory, an unreadable file) is exchanged before anything depends on it.
 """
 
 from __future__ import annotations
@@ -25,18 +25,21 @@ from paddle_tasks.errors import RunStopped, UserError
 T = TypeVar("T")
 Table = np.ndarray[Any, np.dtype[np.float64]]
 
-# 64 MB of float32: one exchange costs some milliseconds however short it is, and a buffer doubles what it holds.
-_MOST_IN_BUFFER = 1 << 24
-_SECONDS_BETWEEN_SIGNS = 5.0
+HEARTBEAT_SECONDS = 5.0
+"""Interval at which waiting ranks exchange a sign of life; gloo gives up after 30 seconds of silence."""
+
+# 64 MB of float32. Few large exchanges are fast, since each costs some milliseconds however short it is; but a buffer
+# doubles the memory of the gradients that it holds.
+_MAX_BUFFER_ELEMENTS = 1 << 24
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process among those of its run.
+    """This process among the processes of its run.
 
     Attributes:
-        rank: counted from 0; rank 0 writes.
-        size: how many there are.
+        rank: index of this process, from 0; rank 0 writes files and reports progress.
+        size: number of processes.
     """
 
     rank: int = 0
@@ -44,68 +47,76 @@ class Ranks:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Ranks:
-        """Return the rank that the launcher gave this process, once all of them have found each other.
+        """Return the rank that the launcher assigned to this process, after connecting it to the others.
 
-        One process alone neither imports nor prepares anything.
+        A single process connects to nothing.
         """
         size = int(environment.get("PADDLE_TRAINERS_NUM") or 1)
         if size == 1:
             return cls()
-        _meet()
+        connect_ranks()
         return cls(int(environment["PADDLE_TRAINER_ID"]), size)
 
     @property
     def writes(self) -> bool:
-        """Whether this process writes the run folder and speaks."""
+        """Whether this process writes the run folder and reports progress."""
         return self.rank == 0
 
-    def share(self, items: Sequence[T]) -> Sequence[T]:
-        """Return every ``size``-th item: shares of rows sorted by length are alike, and may be empty."""
+    def shard(self, items: Sequence[T]) -> Sequence[T]:
+        """Return this rank's items, which may be none: every ``size``-th item, starting with item ``rank``.
+
+        Shards of rows that are sorted by length have similar lengths.
+        """
         return items[self.rank :: self.size]
 
     def sum_gradients(self, parameters: Iterable[Tensor]) -> None:
         """Replace every gradient by its sum over the ranks.
 
-        A parameter that has a gradient on some ranks has it on all of them afterwards; one without stays without.
+        A parameter with a gradient on some ranks has one on all ranks afterwards; a parameter without any has none.
         """
         if self.size > 1:
-            for bucket in buckets([parameter for parameter in parameters if not parameter.stop_gradient]):
-                fill(bucket, self._sum(flat(bucket)))
+            for bucket in bucket_parameters([parameter for parameter in parameters if not parameter.stop_gradient]):
+                assign_gradients(bucket, self.all_reduce(flatten_gradients(bucket)))
 
-    def table(self, values: Sequence[float]) -> Table:
-        """Return every rank's numbers, <float64>[size, len(values)], the same on each rank."""
-        rows = np.zeros((self.size, len(values)))
-        rows[self.rank] = values
-        return rows if self.size == 1 else np.asarray(self._sum(paddle.to_tensor(rows)).numpy())
+    def gather_numbers(self, values: Sequence[float]) -> Table:
+        """Return the numbers of every rank, <float64>[size, len(values)]; the result is the same on all ranks."""
+        table = np.zeros((self.size, len(values)))
+        table[self.rank] = values
+        return table if self.size == 1 else np.asarray(self.all_reduce(paddle.to_tensor(table)).numpy())
 
     def sum_array(self, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """Return the sum of an array over the ranks, in its own type."""
-        return array if self.size == 1 else np.asarray(self._sum(paddle.to_tensor(array)).numpy())
+        """Return the sum of an array over the ranks, in the same dtype."""
+        return array if self.size == 1 else np.asarray(self.all_reduce(paddle.to_tensor(array)).numpy())
 
-    def objects(self, value: T) -> list[T]:
-        """Return the value of every rank; for what happens seldom, since it is pickled."""
+    def gather_objects(self, value: T) -> list[T]:
+        """Return the value of every rank, in the order of ranks; values are pickled, so call it rarely."""
         if self.size == 1:
             return [value]
-        found: list[T] = []
-        _distributed().all_gather_object(found, value)
-        return found
+        values: list[T] = []
+        _distributed().all_gather_object(values, value)
+        return values
 
-    def wait(self) -> None:
-        """Wait for all ranks: what rank 0 has written by then can be read."""
-        self.table([0.0])
+    def barrier(self) -> None:
+        """Wait until all ranks arrive here; files that rank 0 wrote before can then be read."""
+        self.gather_numbers([0.0])
 
-    def take_over(self, tensors: Iterable[Tensor]) -> None:
-        """Fill tensors with those of rank 0."""
+    def broadcast(self, tensors: Iterable[Tensor]) -> None:
+        """Overwrite tensors with their values on rank 0."""
         if self.size > 1:
             for tensor in tensors:
                 _distributed().broadcast(tensor, src=0)
 
-    @contextlib.contextmanager
-    def together(self) -> Iterator[None]:
-        """End this block on all ranks at the same time, and with an error on all when one of them has one.
+    def all_reduce(self, tensor: Tensor) -> Tensor:
+        """Return a tensor after replacing it by its sum over the ranks."""
+        _distributed().all_reduce(tensor)
+        return tensor
 
-        The error of the lowest rank is raised everywhere, as `RunStopped` with its traceback when it is none of the
-        user's. The block must not exchange anything itself.
+    @contextlib.contextmanager
+    def raise_together(self) -> Iterator[None]:
+        """Leave the block on all ranks at the same time, with an error on all ranks if it failed on any.
+
+        The error of the lowest failing rank is raised everywhere. A `UserError` or `RunStopped` keeps its type; any
+        other error becomes a `RunStopped` with the traceback. The block must not exchange anything with other ranks.
         """
         if self.size == 1:
             yield
@@ -117,39 +128,35 @@ class Ranks:
             error = caught
         except Exception:
             error = RunStopped(f"process {self.rank} of {self.size} failed\n{traceback.format_exc()}")
-        if self.table([error is not None]).any():
-            raise self._first(self.objects(error))
+        if self.gather_numbers([error is not None]).any():
+            raise self._first_error(self.gather_objects(error))
 
-    def in_turn(self, work: Callable[[], None]) -> None:
-        """Have rank 0 do something that takes long, and then the others: what it fetches or makes, they find.
+    def run_rank_0_first(self, work: Callable[[], None]) -> None:
+        """Run something slow on rank 0, then on the others, which find what rank 0 downloaded or computed.
 
-        The ranks tell each other all the while that they are alive, without which gloo gives up after 30 seconds.
-        An error of one of them is raised on all, as by `together`.
+        Meanwhile the waiting ranks exchange signs of life, so that gloo does not give up. An error on one rank is
+        raised on all, as in `raise_together`.
         """
         if self.size == 1:
             work()
             return
         for is_my_turn in (self.writes, not self.writes):
-            done = _Background(work) if is_my_turn else None
-            while self.table([done is not None and not done.wait(_SECONDS_BETWEEN_SIGNS)]).any():
+            call = BackgroundCall(work) if is_my_turn else None
+            while self.gather_numbers([call is not None and not call.wait(HEARTBEAT_SECONDS)]).any():
                 pass
-            with self.together():
-                if done:
-                    done.result()
+            with self.raise_together():
+                if call:
+                    call.result()
 
-    def _first(self, errors: Sequence[Exception | None]) -> Exception:
+    def _first_error(self, errors: Sequence[Exception | None]) -> Exception:
         rank, error = next((rank, error) for rank, error in enumerate(errors) if error is not None)
-        if rank and isinstance(error, UserError):  # files may differ from machine to machine
+        if rank and isinstance(error, UserError):  # name the rank, as files may differ from machine to machine
             return type(error)(f"process {rank} of {self.size}: {error}")
         return error
 
-    def _sum(self, tensor: Tensor) -> Tensor:
-        _distributed().all_reduce(tensor)
-        return tensor
 
-
-class _Background:
-    """A function at work in a thread of its own, which ends with the process."""
+class BackgroundCall:
+    """A function call in a daemon thread."""
 
     def __init__(self, work: Callable[[], None]) -> None:
         self._work = work
@@ -164,16 +171,20 @@ class _Background:
             self._error = error
 
     def wait(self, seconds: float) -> bool:
-        """Wait so long at most, and tell whether it is done."""
+        """Wait for at most ``seconds`` and return whether the call has ended."""
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
     def result(self) -> None:
-        """Raise the error that has ended it, if one has, in a form that lets the other ranks know."""
+        """Raise the error of the call, if there was one.
+
+        Raises:
+            RuntimeError: the call raised SystemExit or KeyboardInterrupt, which `raise_together` would not pass on.
+        """
         if isinstance(self._error, Exception):
             raise self._error
         if self._error:
-            raise RuntimeError("the work has asked for the end of the process") from self._error
+            raise RuntimeError(f"the call was ended by {type(self._error).__name__}") from self._error
 
 
 def _distributed() -> Any:
@@ -181,21 +192,26 @@ def _distributed() -> Any:
 
 
 @cache
-def _meet() -> None:
-    # Paddle prints its flags there, which nobody has asked for.
+def connect_ranks() -> None:
+    """Connect this process to the other ranks, once."""
+    # Paddle prints its flags, which would confuse the user.
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         _distributed().init_parallel_env()
 
 
-# ---- gradients as few large arrays
+# ---- gradients as a few large arrays
 
 
-def buckets(parameters: Sequence[Tensor], most: int = _MOST_IN_BUFFER) -> Iterator[list[Tensor]]:
-    """Yield runs of parameters of one type, of at most so many elements; a larger one stands alone."""
+def bucket_parameters(parameters: Sequence[Tensor], max_elements: int = _MAX_BUFFER_ELEMENTS) -> Iterator[list[Tensor]]:
+    """Split parameters, in their order, into groups of one dtype and at most ``max_elements`` elements.
+
+    A parameter that is larger than that has a group to itself. Sizes 2, 3, 9, 1 with ``max_elements=5`` are grouped as
+    [2, 3], [9], [1].
+    """
     bucket: list[Tensor] = []
     n_elements = 0
     for parameter in parameters:
-        if bucket and (n_elements + parameter.size > most or parameter.dtype != bucket[0].dtype):
+        if bucket and (n_elements + parameter.size > max_elements or parameter.dtype != bucket[0].dtype):
             yield bucket
             bucket, n_elements = [], 0
         bucket.append(parameter)
@@ -205,17 +221,20 @@ def buckets(parameters: Sequence[Tensor], most: int = _MOST_IN_BUFFER) -> Iterat
 
 
 @paddle.no_grad()  # type: ignore[untyped-decorator]
-def flat(bucket: Sequence[Tensor]) -> Tensor:
-    """Return the gradients as one array, zeros where there is none, and behind them a 1 for each that is there."""
+def flatten_gradients(bucket: Sequence[Tensor]) -> Tensor:
+    """Return the gradients of a bucket as one array, <float>[elements + parameters].
+
+    A missing gradient is filled with zeros. The last part holds 1 for each parameter that has a gradient, else 0.
+    """
     gradients = [paddle.zeros_like(value) if value.grad is None else value.grad for value in bucket]
-    is_there = paddle.to_tensor([float(value.grad is not None) for value in bucket], dtype=bucket[0].dtype)
-    return paddle.concat([*(gradient.flatten() for gradient in gradients), is_there])
+    has_gradient = paddle.to_tensor([float(value.grad is not None) for value in bucket], dtype=bucket[0].dtype)
+    return paddle.concat([*(gradient.flatten() for gradient in gradients), has_gradient])
 
 
 @paddle.no_grad()  # type: ignore[untyped-decorator]
-def fill(bucket: Sequence[Tensor], summed: Tensor) -> None:
-    """Take the gradients from a sum of such arrays."""
-    *gradients, n_there = paddle.split(summed, [*(int(value.size) for value in bucket), len(bucket)])
-    for value, gradient, number in zip(bucket, gradients, n_there.astype("float32").numpy(), strict=True):
+def assign_gradients(bucket: Sequence[Tensor], summed: Tensor) -> None:
+    """Set the gradients of a bucket from the sum of the ranks' `flatten_gradients`."""
+    *gradients, n_ranks = paddle.split(summed, [*(int(value.size) for value in bucket), len(bucket)])
+    for value, gradient, number in zip(bucket, gradients, n_ranks.astype("float32").numpy(), strict=True):
         if number > 0:
             value.grad = gradient.reshape(value.shape)

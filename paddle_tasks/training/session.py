@@ -1,4 +1,4 @@
-"""A training session: runs the loop, scores and saves when it is due, and stops well when it is told to."""
+"""A training session: runs the loop, evaluates, logs and saves when due, and stops cleanly on a signal."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOWER_IS_BETTER = frozenset({"loss", "perplexity"})
 
 @dataclass(frozen=True)
 class EvaluationReport:
-    """The scores of the dev split after a step."""
+    """The metrics of the dev split after a step."""
 
     step: int
     epoch: int
@@ -30,7 +30,7 @@ class EvaluationReport:
 
 @dataclass(frozen=True)
 class CheckpointReport:
-    """A checkpoint was written."""
+    """A checkpoint was written into ``folder`` after a step."""
 
     step: int
     folder: Path
@@ -38,17 +38,18 @@ class CheckpointReport:
 
 @dataclass(frozen=True)
 class MemoryReport:
-    """The device's memory did not hold a batch, which is cut into parts from this step on."""
+    """The device ran out of memory in this step; from here on every batch is split into ``n_parts``."""
 
     step: int
     n_parts: int
 
     @property
     def text(self) -> str:
-        """The sentence for people."""
+        """The message for the user."""
         return (
             f"step {self.step}: out of memory; from here on each batch is computed in {self.n_parts} parts, whose "
-            "gradients add up to the same (training.batch_size and training.accumulation_steps say it from the start)"
+            "gradients add up to the same (to avoid failed attempts, lower training.batch_size and raise "
+            "training.accumulation_steps)"
         )
 
 
@@ -57,14 +58,24 @@ Event = StepReport | EvaluationReport | CheckpointReport | MemoryReport
 
 @dataclass
 class Session:
-    """What a run consists of besides its loop; all ranks decide alike, rank 0 writes.
+    """Everything around the loop of a run; all ranks make the same decisions, rank 0 writes.
 
     Attributes:
-        evaluate: scores the dev split; given a function to call between batches, which may raise `Interrupted`.
-        write_model: writes the model as it is now into a new folder.
-        keep_best: takes the checkpoint folder of a new best model.
-        rates: by which the learning rate is multiplied for each group of parameters; empty when there is one rate.
-        state: what every checkpoint carries besides the progress.
+        loop: the training loop.
+        tracker: receives the metrics.
+        store: the checkpoints of the run.
+        evaluate: returns the metrics of the dev split. It calls the given function between batches, which may raise
+            `Interrupted`.
+        write_model: writes the current model into a new folder.
+        keep_best: called with the checkpoint folder of a new best model.
+        observe: called with every event.
+        metric: the metric that selects the best model.
+        evaluate_every: steps between evaluations; None for one at the end of each epoch.
+        save_every: steps between checkpoints; None for checkpoints with evaluations only.
+        log_every: steps between logged values.
+        patience: evaluations without improvement before early stopping; None for no early stopping.
+        state: further values for every checkpoint's state.json.
+        rate_factors: factor of the learning rate for each group of parameters; empty if all have the same rate.
     """
 
     loop: Loop
@@ -80,77 +91,82 @@ class Session:
     log_every: int
     patience: int | None
     state: Mapping[str, Any] = field(default_factory=dict)
-    rates: Mapping[str, float] = field(default_factory=dict)
+    rate_factors: Mapping[str, float] = field(default_factory=dict)
     _saved: tuple[int, int] = (0, 0)
-    _rate: tuple[int, float] = (0, 0.0)
+    _window_tokens: int = 0
+    _window_seconds: float = 0.0
     _n_parts: int = 1
 
     def run(self) -> None:
         """Train to the end.
 
         Raises:
-            Interrupted: a signal came; the checkpoint is written.
-            NonFiniteError: from the loop, when it is to stop on such a step.
+            Interrupted: a signal arrived; a checkpoint was written.
+            NonFiniteError: a loss or gradient is not finite and the loop is set to stop.
         """
-        self._saved, self._n_parts = self._place(), self.loop.progress.n_parts
-        self._mend_best()
+        self._saved, self._n_parts = self._state_id(), self.loop.progress.n_parts
+        self._restore_best()
         if self.tracker.shows("full"):
-            self.loop.look = self._look
-        self._evaluate_when_due()  # which a signal may have cut short the last time
+            self.loop.on_gradients = self.show_gradients
+        self._evaluate_when_due()  # a signal may have interrupted the evaluation before this run was resumed
         for report in self.loop.steps():
-            self._note_memory(report)
-            self._log(report)
+            self._report_memory(report)
+            self.log_step(report)
             self.observe(report)
             self._evaluate_when_due()
             if self.loop.stop.received or (self.save_every and report.step % self.save_every == 0):
                 self._save(is_best=False)
             self.loop.stop.check()
 
-    def _note_memory(self, report: StepReport) -> None:
+    def _report_memory(self, report: StepReport) -> None:
         if report.n_parts > self._n_parts:
             self.observe(MemoryReport(report.step, report.n_parts))
         self._n_parts = report.n_parts
 
-    def _mend_best(self) -> None:
-        """Point at the best model again: a crash may have come between its checkpoint and the pointer or the copy."""
+    def _restore_best(self) -> None:
+        """Point to and copy the best model again if the last checkpoint is the best one.
+
+        A crash may have happened after that checkpoint was written, but before the pointer or the copy was.
+        """
         progress = self.loop.progress
         if self.loop.ranks.writes and progress.step and progress.step == progress.best_step:
-            folder = self.store.folder_of(progress.step)
-            self.store.point_at(folder, is_best=True)
+            folder = self.store.step_folder(progress.step)
+            self.store.update_pointers(folder, is_best=True)
             self.keep_best(folder)
 
     def _evaluation_is_due(self) -> bool:
         progress = self.loop.progress
         if progress.step in (0, progress.evaluated_step):
             return False
-        return self._ends_in_evaluation(progress.step, ends_epoch=progress.batch == 0)
+        return self._is_evaluation_step(progress.step, ends_epoch=progress.batch == 0)
 
-    def _ends_in_evaluation(self, step: int, *, ends_epoch: bool) -> bool:
+    def _is_evaluation_step(self, step: int, *, ends_epoch: bool) -> bool:
         if step == self.loop.total_steps:
             return True
         return step % self.evaluate_every == 0 if self.evaluate_every else ends_epoch
 
-    def _look(self, *, ends_epoch: bool) -> None:
-        step = self.loop.progress.step + 1
-        if self._ends_in_evaluation(step, ends_epoch=ends_epoch):
-            self.tracker.show(step, gradient_histograms(self.loop.model))
+    def show_gradients(self, *, ends_epoch: bool) -> None:
+        """Write histograms of the gradients if this step ends in an evaluation; a `GradientHook`."""
+        step = self.loop.progress.step + 1  # the hook is called before the progress advances
+        if self._is_evaluation_step(step, ends_epoch=ends_epoch):
+            self.tracker.write_panels(step, gradient_histograms(self.loop.model))
 
     def _evaluate_when_due(self) -> None:
         if not self._evaluation_is_due():
             return
         try:
-            metrics = self.evaluate(self.loop.stop.check_here)
+            metrics = self.evaluate(self.loop.stop.check_local)
         except Interrupted:
             self._save(is_best=False)
             raise
         progress = self.loop.progress
         epoch = progress.current_epoch
-        is_best = self._note_score(float(metrics[self.metric]))
-        self.tracker.scalars(progress.step, epoch, scalars_of(metrics, "dev"))
+        is_best = self._record_score(float(metrics[self.metric]))
+        self.tracker.write_scalars(progress.step, epoch, flatten_metrics(metrics, "dev"))
         self._save(is_best=is_best)
         self.observe(EvaluationReport(progress.step, epoch, metrics, is_best))
 
-    def _note_score(self, value: float) -> bool:
+    def _record_score(self, value: float) -> bool:
         progress = self.loop.progress
         progress.evaluated_step = progress.step
         is_best = progress.best_value is None or self._is_better(value, progress.best_value)
@@ -165,50 +181,59 @@ class Session:
         return sign * value > sign * best or (math.isnan(best) and not math.isnan(value))
 
     def _save(self, *, is_best: bool) -> None:
-        if self._saved == self._place():
+        if self._saved == self._state_id():
             return
         if self.loop.ranks.writes:
-            self._write(is_best=is_best)
-        self._saved = self._place()
+            self._write_checkpoint(is_best=is_best)
+        self._saved = self._state_id()
 
-    def _write(self, *, is_best: bool) -> None:
+    def _write_checkpoint(self, *, is_best: bool) -> None:
         progress = self.loop.progress
         state = {**self.state, "progress": asdict(progress), "positions": self.tracker.positions()}
         scaler = self.loop.precision.scaler
         if scaler:
-            state["scaler"] = {name: _plain(value) for name, value in scaler.state_dict().items()}
+            state["scaler"] = {name: _to_json_value(value) for name, value in scaler.state_dict().items()}
         accumulators = optimizer_state(self.loop.optimizer, self.loop.model, self.loop.average)
         folder = self.store.save(progress.step, self.write_model, accumulators, state, is_best=is_best)
         if is_best:
             self.keep_best(folder)
         self.observe(CheckpointReport(progress.step, folder))
 
-    def _place(self) -> tuple[int, int]:
+    def _state_id(self) -> tuple[int, int]:
+        """Return what identifies a saved state: an evaluation changes the state without a further step."""
         return self.loop.progress.step, self.loop.progress.evaluated_step
 
-    def _log(self, report: StepReport) -> None:
-        self._rate = (self._rate[0] + report.n_tokens, self._rate[1] + report.seconds)
+    def log_step(self, report: StepReport) -> None:
+        """Write the scalars of the steps since the last call that wrote, if they are due after this step."""
+        self._window_tokens += report.n_tokens
+        self._window_seconds += report.seconds
         if report.step % self.log_every and not report.ends_epoch and report.step < report.total_steps:
             return
         progress = self.loop.progress
+        rate = report.learning_rate
         values: dict[str, float] = {}
         if progress.window_count:
             values["train/loss"] = progress.window_loss / progress.window_count
-        values["train/learning_rate"] = report.learning_rate
-        values |= {f"train/learning_rate/{group}": report.learning_rate * rate for group, rate in self.rates.items()}
+        values["train/learning_rate"] = rate
+        values |= {f"train/learning_rate/{group}": rate * factor for group, factor in self.rate_factors.items()}
         if math.isfinite(report.gradient_norm):
             values["train/gradient_norm"] = report.gradient_norm
-        values["system/tokens_per_second"] = self._rate[0] / self._rate[1]
+        values["system/tokens_per_second"] = self._window_tokens / self._window_seconds
         values["system/memory_mb"] = peak_memory_mb()
-        self.tracker.scalars(report.step, report.epoch, values)
-        progress.window_loss, progress.window_count, self._rate = 0.0, 0, (0, 0.0)
+        self.tracker.write_scalars(report.step, report.epoch, values)
+        progress.window_loss, progress.window_count = 0.0, 0
+        self._window_tokens, self._window_seconds = 0, 0.0
 
 
-def scalars_of(metrics: Mapping[str, Any], split: str) -> dict[str, float]:
-    """Return a split's plain numbers as ``split/metric`` tags, of single labels F1 as ``split/f1/label``."""
-    plain = {f"{split}/{name}": float(value) for name, value in metrics.items() if isinstance(value, (int, float))}
-    return plain | {f"{split}/f1/{name}": float(of["f1"]) for name, of in metrics.get("per_label", {}).items()}
+def flatten_metrics(metrics: Mapping[str, Any], split: str) -> dict[str, float]:
+    """Return the numbers among a split's metrics by tag: ``SPLIT/METRIC``, and ``SPLIT/f1/LABEL`` for single labels.
+
+    ``{"f1": 0.5, "per_label": {"a": {"f1": 0.25, "rows": 3}}}`` of dev gives ``{"dev/f1": 0.5, "dev/f1/a": 0.25}``.
+    """
+    numbers = {f"{split}/{name}": float(value) for name, value in metrics.items() if isinstance(value, (int, float))}
+    per_label = metrics.get("per_label", {})
+    return numbers | {f"{split}/f1/{label}": float(scores["f1"]) for label, scores in per_label.items()}
 
 
-def _plain(value: Any) -> Any:
+def _to_json_value(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else value

@@ -1,4 +1,4 @@
-"""Stopping well when a signal says so: the step in hand is finished and saved, by all processes of the run alike."""
+"""Graceful stopping on SIGINT and SIGTERM: all processes of a run finish the current step and save."""
 
 from __future__ import annotations
 
@@ -13,79 +13,79 @@ from paddle_tasks.errors import Interrupted
 
 
 def stop_at_once(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-    """Handle a signal as Python does Ctrl-C."""
+    """Handle a signal like Ctrl-C: raise KeyboardInterrupt."""
     raise KeyboardInterrupt
 
 
 @contextlib.contextmanager
 def resumable() -> Iterator[None]:
-    """Let SIGTERM and Ctrl-C end the block at once, and as `Interrupted`: the same command starts or goes on.
+    """Turn SIGTERM and Ctrl-C within the block into `Interrupted` at once; the same command starts or continues.
 
-    For what surrounds `StopSignal.listening`: nothing is in hand there that would have to be finished. Several
-    processes are left to their launcher, since one that waits for the others cannot be stopped so.
+    It is meant for the code around `StopSignal.listening`, where no step has to be finished first. A launch of several
+    processes is left to its launcher, because a process that waits for the others cannot be stopped like this.
 
     Raises:
-        Interrupted: there was a signal.
+        Interrupted: a signal arrived.
     """
-    alone = int(os.environ.get("PADDLE_TRAINERS_NUM") or 1) == 1
-    if not alone or threading.current_thread() is not threading.main_thread():
+    single_process = int(os.environ.get("PADDLE_TRAINERS_NUM") or 1) == 1
+    if not single_process or threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, stop_at_once)
+    previous = signal.signal(signal.SIGTERM, stop_at_once)
     try:
         yield
     except KeyboardInterrupt:
-        raise Interrupted("stopped; give the same command again to go on") from None
+        raise Interrupted("stopped; run the same command again to continue") from None
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, previous)
 
 
 class StopSignal:
-    """Notes the first SIGINT or SIGTERM, so that the step in hand can be finished; a second Ctrl-C is not held up.
+    """Records the first SIGINT or SIGTERM, so that the current step can be finished; a second Ctrl-C stops at once.
 
     Attributes:
-        pending: the signal that came to this process.
-        received: the signal that all processes of the run know of; with one process alone, the same.
+        pending: name of the signal that this process received.
+        received: name of the signal that all processes of the run know about; in a single process, same as `pending`.
     """
 
-    def __init__(self, *, alone: bool = True) -> None:
-        self._alone = alone
+    def __init__(self, *, single_process: bool = True) -> None:
+        self._single_process = single_process
         self.pending: str | None = None
         self.received: str | None = None
 
-    def agree(self, n_told: float) -> None:
-        """Take in how many processes a signal has come to."""
-        if n_told:
+    def agree(self, n_signalled: float) -> None:
+        """Record how many processes have received a signal; all processes call this with the same number."""
+        if n_signalled:
             self.received = self.received or self.pending or "a signal to another process"
 
     def check(self) -> None:
-        """Raise `Interrupted` when all processes know of a signal."""
-        self._stop_for(self.received)
+        """Raise `Interrupted` if all processes know about a signal."""
+        self._raise_for(self.received)
 
-    def check_here(self) -> None:
-        """Raise `Interrupted` when a signal has come to this process; the others are to be told of it."""
-        self._stop_for(self.received or self.pending)
+    def check_local(self) -> None:
+        """Raise `Interrupted` if this process received a signal; the caller must make the other processes stop too."""
+        self._raise_for(self.received or self.pending)
 
-    def _stop_for(self, name: str | None) -> None:
+    def _raise_for(self, name: str | None) -> None:
         if name:
-            raise Interrupted(f"stopped by {name}; give the same command again to go on from here")
+            raise Interrupted(f"stopped by {name}; run the same command again to continue from here")
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[StopSignal]:
-        """Handle the signals within the block; outside the main thread there is nothing to handle."""
+        """Handle the signals within the block; outside the main thread, where Python allows no handlers, do nothing."""
         if threading.current_thread() is not threading.main_thread():
             yield self
             return
-        before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        previous = {number: signal.signal(number, self._record) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield self
         finally:
-            for number, handler in before.items():
+            for number, handler in previous.items():
                 signal.signal(number, handler)
 
-    def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+    def _record(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         if self.pending and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.pending = self.pending or signal.Signals(number).name
-        if self._alone:
+        if self._single_process:
             self.received = self.pending

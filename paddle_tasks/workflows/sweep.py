@@ -54,7 +54,7 @@ def sweep(
         UserError: something in the configuration, the data or a folder; or a run failed so, which the message names.
         Interrupted: SIGINT or SIGTERM; the same call goes on.
     """
-    with Ranks.from_environment().together():
+    with Ranks.from_environment().raise_together():
         plan = plan_sweep(config, assignments(overrides), seeds, grid or {})
     return run_sweep(plan, device=device, observe=observe)
 
@@ -73,7 +73,7 @@ def run_sweep(plan: Plan, *, device: str, observe: Observer) -> Sweep:
             _train_all(plan, book, was_told, device=device, observe=observe if ranks.writes else lambda _event: None)
     except KeyboardInterrupt:  # between two runs
         raise Interrupted(f"{plan.folder}: stopped; give the same command again to go on") from None
-    ranks.wait()  # for rank 0 to have written the last result
+    ranks.barrier()  # for rank 0 to have written the last result
     return Sweep(plan.folder, book.summary())
 
 

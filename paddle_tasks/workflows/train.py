@@ -19,18 +19,17 @@ from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.splits import describe
 from paddle_tasks.errors import CheckpointError, Interrupted, RunStopped
 from paddle_tasks.files import copy_folder
-from paddle_tasks.models import cpu
-from paddle_tasks.models.gpu import attention as gpu
+from paddle_tasks.models import cpu, gpu
 from paddle_tasks.training.adversarial import check_word_vectors
 from paddle_tasks.training.averaging import WeightAverage
 from paddle_tasks.training.checkpoint import Checkpoint, CheckpointStore, load_optimizer_state
 from paddle_tasks.training.loop import Loop, Progress
 from paddle_tasks.training.memory import peak_memory_mb
-from paddle_tasks.training.optimizer import build_optimizer, freeze, rate_groups
+from paddle_tasks.training.optimizer import build_optimizer, freeze, group_rate_factors
 from paddle_tasks.training.precision import Precision
 from paddle_tasks.training.protocol import Evaluation, Task
 from paddle_tasks.training.ranks import Ranks
-from paddle_tasks.training.session import Event, Session, scalars_of
+from paddle_tasks.training.session import Event, Session, flatten_metrics
 from paddle_tasks.training.settings import RunSection, TrainingSection
 from paddle_tasks.training.stopping import StopSignal
 from paddle_tasks.training.tracking import Tracker, open_tracker
@@ -117,14 +116,14 @@ def train(
         Interrupted: SIGINT or SIGTERM; the checkpoint is written.
         NonFiniteError: the loss is not finite; the last checkpoint is that before.
     """
-    with Ranks.from_environment().together():
+    with Ranks.from_environment().raise_together():
         merged = load_config(config, assignments(overrides))
     return run_training(merged, device=device, fresh=fresh, observe=observe)
 
 
 def assignments(overrides: Mapping[str, Any]) -> list[str]:
     """Return sections or dotted keys as KEY=VALUE."""
-    return [f"{key}={configuration.inline(value)}" for key, value in _flat(overrides)]
+    return [f"{key}={configuration.dump_inline(value)}" for key, value in _flat(overrides)]
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -140,21 +139,21 @@ def run_training(config: RunSection, *, device: str, fresh: bool, observe: Obser
     ranks = Ranks.from_environment()
     observe = observe if ranks.writes else lambda _event: None  # rank 0 alone speaks
     folder = RunFolder(Path(config.run_dir))
-    with ranks.together():  # so that no rank writes before all have looked
+    with ranks.raise_together():  # so that no rank writes before all have looked
         result = None if fresh else folder.finished(config)
     if result:
         observe(Note(f"{folder.path} is finished already; nothing to do (--fresh trains anew)"))
         return Run(folder.path, result)
-    with ranks.together():
+    with ranks.raise_together():
         runtime.use_device(device)
     task = _read_task(config, ranks)
     for split in filter(lambda split: split.remark, task.splits.values()):
         observe(Note(split.remark))
-    with ranks.together():
+    with ranks.raise_together():
         paddle.seed(config.seed)
         model = starting_model(task, config.training)
         optimizer = build_optimizer(model, config.optimizer)
-    ranks.take_over(model.parameters())
+    ranks.broadcast(model.parameters())
     with _opened(folder, config, ranks, fresh=fresh, observe=observe):
         return _Training(config, task, model, optimizer, folder, observe).run()
 
@@ -162,7 +161,7 @@ def run_training(config: RunSection, *, device: str, fresh: bool, observe: Obser
 def _read_task(config: RunSection, ranks: Ranks) -> Task:
     task: Task = tasks.find(config.task)(config)
     task.ranks = ranks
-    ranks.in_turn(task.read)  # what rank 0 fetches or encodes, the others find in the cache
+    ranks.run_rank_0_first(task.read)  # what rank 0 fetches or encodes, the others find in the cache
     return task
 
 
@@ -170,7 +169,7 @@ def _read_task(config: RunSection, ranks: Ranks) -> Task:
 def _opened(folder: RunFolder, config: RunSection, ranks: Ranks, *, fresh: bool, observe: Observer) -> Iterator[None]:
     """Make the run folder and keep other runs out of it, which is rank 0's to do."""
     with contextlib.ExitStack() as lock:
-        with ranks.together():
+        with ranks.raise_together():
             if ranks.writes:
                 if folder.exists and fresh:
                     observe(Note(f"the older run is now {folder.move_aside()}"))
@@ -215,7 +214,7 @@ def build_loop(config: RunSection, task: Task, model: nn.Layer, optimizer: paddl
         fgm_epsilon=training.fgm_epsilon,
         average=WeightAverage(model, training.ema_decay) if training.ema_decay else None,
         ranks=task.ranks,
-        stop=StopSignal(alone=task.ranks.size == 1),
+        stop=StopSignal(single_process=task.ranks.size == 1),
     )
     loop.precision.decorate(model, optimizer)
     return loop
@@ -243,12 +242,12 @@ class _Training:
     def run(self) -> Run:
         if self.loop.precision.dtype != self.config.training.precision:
             self.observe(Note(f"training.precision {self.config.training.precision} needs a GPU: computing in float32"))
-        with self.ranks.together():
+        with self.ranks.raise_together():
             checkpoint = self._restore()
         try:
             return Run(self.folder.path, self._train_from(checkpoint))
         except RunStopped:
-            self.ranks.wait()  # the launcher ends all processes as soon as one has failed, and rank 0 may be writing
+            self.ranks.barrier()  # the launcher ends all processes as soon as one has failed, and rank 0 may be writing
             raise
 
     def _train_from(self, checkpoint: Checkpoint | None) -> dict[str, Any]:
@@ -287,7 +286,7 @@ class _Training:
         if self.loop.precision.scaler and "scaler" in checkpoint.state:
             self.loop.precision.scaler.load_state_dict(checkpoint.state["scaler"])
         self.loop.progress = Progress(**checkpoint.state["progress"])
-        for problem in checkpoint.passed_over:
+        for problem in checkpoint.skipped:
             self.observe(Note(f"passed over a damaged checkpoint: {problem}"))
         progress = self.loop.progress
         self.observe(
@@ -331,11 +330,11 @@ class _Training:
                 "data": {name: split.sha256 for name, split in self.task.splits.items()},
                 "taught_by": self.task.taught_by,
             },
-            rates=rate_groups(self.model, config.optimizer),
+            rate_factors=group_rate_factors(self.model, config.optimizer),
         )
 
     def _averaged(self) -> contextlib.AbstractContextManager[None]:
-        return self.average.in_place() if self.average else contextlib.nullcontext()
+        return self.average.applied() if self.average else contextlib.nullcontext()
 
     def _evaluate(self, tracker: Tracker, check_interrupt: Callable[[], None]) -> Mapping[str, Any]:
         with self._averaged():
@@ -345,10 +344,10 @@ class _Training:
 
     def _look(self, show: Callable[..., None], *what: Any) -> None:
         """Have rank 0 show something; the others tell it meanwhile that they are alive."""
-        self.ranks.in_turn(partial(looking.safely(show, lambda text: self.observe(Note(text))), *what))
+        self.ranks.run_rank_0_first(partial(looking.safely(show, lambda text: self.observe(Note(text))), *what))
 
     def _scored(self, name: SplitName, check_interrupt: Callable[[], None]) -> Evaluation:
-        with self.loop.precision.autocast_scores():
+        with self.loop.precision.autocast_evaluation():
             return self.task.evaluate(self.model, self.task.splits[name], check_interrupt)
 
     def _write_model(self, folder: Path) -> None:
@@ -356,16 +355,18 @@ class _Training:
             self.task.save_model(self.model, folder)
 
     def _score_best(self, tracker: Tracker) -> None:
-        self.ranks.wait()  # for rank 0 to have written it
+        self.ranks.barrier()  # for rank 0 to have written it
         self.task.load_weights(self.model, self.folder.model)
         for name in self.task.splits:
             if name != "train":
-                self.scores[name] = self._scored(name, self.stop.check_here)
+                self.scores[name] = self._scored(name, self.stop.check_local)
         progress = self.loop.progress
-        autocast = self.loop.precision.autocast_scores
+        autocast = self.loop.precision.autocast_evaluation
         self._look(looking.show_vectors, tracker, progress.step, "dev", self.scores["dev"], autocast)
         if "test" in self.scores:
-            tracker.scalars(progress.step, progress.current_epoch, scalars_of(self.scores["test"].metrics, "test"))
+            tracker.write_scalars(
+                progress.step, progress.current_epoch, flatten_metrics(self.scores["test"].metrics, "test")
+            )
             self._look(looking.show_scored, tracker, progress.step, "test", self.scores["test"])
         if self.ranks.writes:
             self.folder.write_predictions(self.scores)
@@ -394,7 +395,7 @@ class _Training:
                 "tokens_per_second": round(progress.n_tokens / progress.seconds, 1) if progress.seconds else None,
                 "peak_memory_mb": peak_memory_mb(),
             },
-            "environment": {**runtime.environment(paddle.device.get_device()), "processes": self.ranks.size},
+            "environment": {**runtime.describe_environment(paddle.device.get_device()), "processes": self.ranks.size},
         }
 
     def _encoder_name(self) -> str:

@@ -14,7 +14,7 @@ from paddle_tasks.workflows import train as training
 
 from .conftest import QUICK
 
-MESSAGE = "paddle-tasks: stopped; give the same command again to go on\n"
+MESSAGE = "paddle-tasks: stopped; run the same command again to continue\n"
 each_signal = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 
 

@@ -24,7 +24,7 @@ class Gathered:
 
     parts: list[Any]
 
-    def objects(self, value: Any) -> list[Any]:
+    def gather_objects(self, value: Any) -> list[Any]:
         assert any(value is part for part in self.parts)
         return self.parts
 

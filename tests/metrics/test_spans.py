@@ -108,7 +108,7 @@ def test_batches_and_processes_add_up_in_any_order(texts, data):
     parts = [SpanMetrics(LABELS), SpanMetrics(LABELS)]
     parts[0].update(gold[cut:], predicted[cut:])
     parts[1].update(gold[:cut], predicted[:cut])
-    ranks = SimpleNamespace(objects=lambda mine: [part._counts for part in parts])
+    ranks = SimpleNamespace(gather_objects=lambda mine: [part._counts for part in parts])
     assert parts[0].over(ranks).result() == whole
     parts[0].update(gold[:cut], predicted[:cut])
     assert parts[0].result() == whole
@@ -236,5 +236,5 @@ def test_triplets_of_processes_add_up():
     parts = [TripletMetrics(), TripletMetrics()]
     parts[0].update([[pair]], [[other]])
     parts[1].update([[other]], [[other]])
-    ranks = SimpleNamespace(objects=lambda mine: [part._counts for part in parts])
+    ranks = SimpleNamespace(gather_objects=lambda mine: [part._counts for part in parts])
     assert parts[0].over(ranks).result() == triplets([[pair], [other]], [[other], [other]])

@@ -11,7 +11,7 @@ import pytest
 from paddle import nn
 
 from paddle_tasks.errors import ConfigError
-from paddle_tasks.training.adversarial import check_word_vectors, moved, word_vectors
+from paddle_tasks.training.adversarial import check_word_vectors, perturbed, word_vectors
 from paddle_tasks.training.optimizer import build_optimizer, freeze
 from paddle_tasks.training.precision import Precision
 from paddle_tasks.training.settings import OptimizerSection
@@ -175,7 +175,7 @@ def test_the_weights_are_back_after_an_error_in_the_second_pass():
     inside: list[bool] = []
 
     def second_pass() -> None:
-        with moved(model.words.weight, paddle.ones([WORDS, SIZE]), 0.1):
+        with perturbed(model.words.weight, paddle.ones([WORDS, SIZE]), 0.1):
             inside.append(same(weights(model), weights(make_words())))
             raise ZeroDivisionError
 
@@ -188,7 +188,7 @@ def test_the_weights_are_back_after_an_error_in_the_second_pass():
 def test_the_distance_is_epsilon():
     model = make_words()
     before = model.words.weight.numpy()
-    with moved(model.words.weight, 1e3 * paddle.ones([WORDS, SIZE]), 0.25):
+    with perturbed(model.words.weight, 1e3 * paddle.ones([WORDS, SIZE]), 0.25):
         shift = model.words.weight.numpy() - before
     assert np.linalg.norm(shift) == pytest.approx(0.25, rel=1e-5)
     assert (shift > 0).all()
@@ -198,16 +198,16 @@ def test_the_distance_is_epsilon():
 def test_the_distance_in_half_precision(dtype):
     """The norm of this gradient is more than a float16 holds, its square much more."""
     weight = paddle.zeros([WORDS, SIZE]).astype(dtype)
-    with moved(weight, paddle.full([WORDS, SIZE], 3e4).astype(dtype), 0.25):
+    with perturbed(weight, paddle.full([WORDS, SIZE], 3e4).astype(dtype), 0.25):
         assert float(weight.astype("float32").norm()) == pytest.approx(0.25, rel=1e-2)
     assert not weight.astype("float32").any()
-    with moved(weight, paddle.zeros([WORDS, SIZE]).astype(dtype), 0.25):
+    with perturbed(weight, paddle.zeros([WORDS, SIZE]).astype(dtype), 0.25):
         assert not weight.astype("float32").any()
 
 
 def test_no_gradient_moves_nothing():
     model = make_words()
-    with moved(model.words.weight, paddle.zeros([WORDS, SIZE]), 0.25):
+    with perturbed(model.words.weight, paddle.zeros([WORDS, SIZE]), 0.25):
         assert same(weights(model), weights(make_words()))
 
 

@@ -66,7 +66,7 @@ def test_training_is_not_changed_by_it():
 def test_in_place_swaps_and_restores():
     model, average, *_ = averaged_run(0.9)
     trained = weights(model)
-    with average.in_place():
+    with average.applied():
         assert same(weights(model), values(average))
         assert not same(weights(model), trained)
     assert same(weights(model), trained)
@@ -75,7 +75,7 @@ def test_in_place_swaps_and_restores():
 def test_in_place_restores_after_an_exception():
     model, average, *_ = averaged_run(0.9)
     trained, before = weights(model), values(average)
-    with pytest.raises(KeyboardInterrupt), average.in_place():
+    with pytest.raises(KeyboardInterrupt), average.applied():
         raise KeyboardInterrupt
     assert same(weights(model), trained)
     assert same(values(average), before)
@@ -84,7 +84,7 @@ def test_in_place_restores_after_an_exception():
 def test_a_swap_leaves_gradients_and_further_training_as_they_were():
     model, average, loop, _ = averaged_run(0.9, max_steps=2)
     loop.max_steps = 3
-    with average.in_place():
+    with average.applied():
         assert all(value.stop_gradient for value in average.averages.values())
     list(loop.steps())
     assert same(weights(model), weights(averaged_run(0.9, max_steps=3)[0]))
@@ -131,7 +131,7 @@ def test_a_checkpoint_keeps_the_weights_beside_the_average(tmp_path):
     assert {name.removesuffix("::own") for name in state if name.endswith("::own")} == set(trained)
     assert not [name for name in state if name.endswith("::average")], "the model's folder holds it"
     save_file(state, tmp_path / "state")
-    with average.in_place():
+    with average.applied():
         found, own = restored(tmp_path / "state", model)
     assert same(own, trained)
     assert same(values(found), expected)
@@ -160,7 +160,7 @@ def test_half_precision_has_a_float32_average(tmp_path):
     save_file(state, tmp_path / "state")
     trained = {name: weight.numpy() for name, weight in average.weights.items()}
     other = halved(seed=11)
-    with average.in_place():
+    with average.applied():
         other.set_state_dict(model.state_dict())
     found = WeightAverage(other, 0.999)
     assert not same(values(found), values(average)), "in bfloat16 the average is rounded"

@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 from paddle_tasks.errors import CheckpointError
 from paddle_tasks.files import sha256
 from paddle_tasks.training import checkpoint as checkpoint_module
-from paddle_tasks.training.checkpoint import CheckpointStore, load_optimizer_state, optimizer_state, verify
+from paddle_tasks.training.checkpoint import CheckpointStore, find_damage, load_optimizer_state, optimizer_state
 from paddle_tasks.training.optimizer import build_optimizer, freeze
 from paddle_tasks.training.settings import OptimizerSection
 
@@ -52,14 +52,14 @@ def test_the_manifest_lists_every_file(store):
     assert folder.name == "step-00000012"
     assert manifest == {"step": 12, "sha256": {str(path.relative_to(folder)): sha256(path) for path in files}}
     assert set(manifest["sha256"]) == {"model/weights", "model/config.json", "optimizer.safetensors", "state.json"}
-    assert verify(folder) is None
+    assert find_damage(folder) is None
 
 
 def test_what_is_saved_is_loaded(store):
     assert store.load_latest() is None
     save(store, 2)
     found = store.load_latest()
-    assert (found.folder, found.state, found.passed_over) == (store.folder / "step-00000002", {"progress": 2}, ())
+    assert (found.folder, found.state, found.skipped) == (store.folder / "step-00000002", {"progress": 2}, ())
     assert load_file(found.folder / "optimizer.safetensors")["a::moment1"].tolist() == [1, 1, 1]
 
 
@@ -100,7 +100,7 @@ def test_a_damaged_checkpoint_is_passed_over(store, reason):
     DAMAGES[reason](store.folder / "step-00000002")
     found = store.load_latest()
     assert found.state == {"progress": 1}
-    (problem,) = found.passed_over
+    (problem,) = found.skipped
     assert problem.startswith(str(store.folder / "step-00000002"))
     assert re.search(reason, problem)
 
@@ -108,7 +108,7 @@ def test_a_damaged_checkpoint_is_passed_over(store, reason):
 def test_none_whole_is_an_error_that_names_them_all(store):
     for step, damage in zip((1, 2), DAMAGES.values(), strict=False):
         damage(save(store, step))
-    with pytest.raises(CheckpointError, match="no checkpoint is whole") as caught:
+    with pytest.raises(CheckpointError, match="all checkpoints are damaged") as caught:
         store.load_latest()
     assert all(f"step-0000000{step}" in str(caught.value) for step in (1, 2))
 
@@ -183,7 +183,7 @@ def test_half_written_folders_are_not_counted(store):
     assert store.load_latest() is None
     save(store, 1)
     write_model(store.folder / ".step-00000002.tmp")
-    assert store.load_latest().passed_over == ()
+    assert store.load_latest().skipped == ()
     save(store, 2)
     save(store, 3)
     assert names(store) == ["latest", "step-00000002", "step-00000003"]
@@ -254,5 +254,5 @@ def trained_toy(steps: int):
 
 def test_state_of_another_model_is_refused(tmp_path):
     save_file({"middle.weight::moment1": np.ones(2, np.float32)}, tmp_path / "state")
-    with pytest.raises(CheckpointError, match=r"holds 'middle\.weight', which the model does not have"):
+    with pytest.raises(CheckpointError, match=r"contains 'middle\.weight', which the model does not have"):
         load_optimizer_state(build_optimizer(make_toy(), OptimizerSection()), make_toy(), tmp_path / "state")

@@ -162,8 +162,8 @@ def test_the_gradients_of_the_failed_attempt_do_not_count(place, call, name, who
 )
 def test_they_would_count_if_they_were_not_cleared(place, call, wrong, whole, monkeypatch):
     """The negative control: cleared after the update, and not after a failure."""
-    clear = loop_module.Loop._clear
-    monkeypatch.setattr(Loop, "_clear", lambda loop: clear(loop) if loop.progress.n_parts > 1 else None)
+    clear = loop_module.Loop.clear_gradients
+    monkeypatch.setattr(Loop, "clear_gradients", lambda loop: clear(loop) if loop.progress.n_parts > 1 else None)
     gradients, *_ = recorded(Memory(at_call(call), place), max_steps=1)
     assert (distances(gradients, whole[0][:1])[0] > 1e-2) == wrong
 

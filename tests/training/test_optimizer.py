@@ -18,11 +18,11 @@ from paddle_tasks.models.sentiment import SentimentClassifier
 from paddle_tasks.training.loop import Loop
 from paddle_tasks.training.optimizer import (
     build_optimizer,
-    decays,
+    decayed_parameters,
     freeze,
+    group_rate_factors,
+    layer_rate_factors,
     learning_rate,
-    rate_groups,
-    rate_ratios,
     scale_gradients,
 )
 from paddle_tasks.training.settings import OptimizerSection
@@ -78,17 +78,17 @@ def plain_names(model: nn.Layer, names: set[str]) -> set[str]:
 
 def test_biases_and_layer_norms_do_not_decay():
     model = make_toy()
-    assert plain_names(model, decays(model)) == {"first.weight", "last.weight"}
+    assert plain_names(model, decayed_parameters(model)) == {"first.weight", "last.weight"}
 
 
 def test_decay_groups_of_a_bert():
     model = tiny_bert()
-    exempt = dict(model.named_parameters()).keys() - plain_names(model, decays(model))
+    exempt = dict(model.named_parameters()).keys() - plain_names(model, decayed_parameters(model))
     assert {name for name in exempt if "norm" not in name.lower()} == {
         name for name, _ in model.named_parameters() if name.endswith("bias") and "norm" not in name.lower()
     }
     assert sum("norm" in name.lower() for name in exempt) == 2 * (1 + 2 * 2)  # embeddings, and two in each layer
-    kept = plain_names(model, decays(model))
+    kept = plain_names(model, decayed_parameters(model))
     assert len([name for name in kept if "embeddings" in name]) == 3
     assert len(kept) == 3 + 2 * 6 + 1  # three embeddings; q, k, v, out and two linears in each layer; the pooler
 
@@ -185,7 +185,7 @@ def exponent(name: str) -> int:
 @pytest.mark.parametrize("kind", LAYERED)
 def test_the_ratio_of_each_layer_by_hand(kind):
     model = LAYERED[kind]()
-    found = rate_ratios(model, 0.5)
+    found = layer_rate_factors(model, 0.5)
     assert found == {name: 0.5 ** exponent(name) for name, _ in model.named_parameters()}
     assert set(found.values()) == {1, 0.5, 0.25, 0.125, 0.0625}
 
@@ -197,7 +197,7 @@ def test_a_step_moves_each_layer_by_its_share(kind):
     for decay in (0.0, 0.25):
         model = LAYERED[kind]()
         optimizer = build_optimizer(model, settings.model_copy(update={"weight_decay": decay}))
-        before, names = weights(model), plain_names(model, decays(model))
+        before, names = weights(model), plain_names(model, decayed_parameters(model))
         set_gradients(model, {name: np.ones_like(value) for name, value in before.items()})
         optimizer.step()
         for name, value in weights(model).items():
@@ -209,12 +209,12 @@ def test_a_step_moves_each_layer_by_its_share(kind):
 def test_groups_by_hand():
     layers = {"head": 1.0, "layer_3": 0.5, "layer_2": 0.25, "layer_1": 0.125, "embeddings": 0.0625}
     bert, own = LAYERED["bert"](), {"head.*": 0.3, "*.layers.0.*": 0.2}
-    assert rate_groups(bert, OptimizerSection(learning_rate=0.1)) == {}
-    assert rate_groups(bert, OptimizerSection(learning_rate=0.1, layer_decay=0.5)) == layers
+    assert group_rate_factors(bert, OptimizerSection(learning_rate=0.1)) == {}
+    assert group_rate_factors(bert, OptimizerSection(learning_rate=0.1, layer_decay=0.5)) == layers
     chosen = {"head.*": pytest.approx(3), "*.layers.0.*": pytest.approx(2)}
-    some = rate_groups(bert, OptimizerSection(learning_rate=0.1, learning_rates=own))
+    some = group_rate_factors(bert, OptimizerSection(learning_rate=0.1, learning_rates=own))
     assert some == {"others": 1.0, **chosen}
-    both = rate_groups(bert, OptimizerSection(learning_rate=0.1, layer_decay=0.5, learning_rates=own))
+    both = group_rate_factors(bert, OptimizerSection(learning_rate=0.1, layer_decay=0.5, learning_rates=own))
     # The pooler stands above the layers as the head does.
     assert both == {**{name: layers[name] for name in ("head", "layer_3", "layer_2", "embeddings")}, **chosen}
 
@@ -309,7 +309,7 @@ def test_a_step_of_parameters_with_rates_of_their_own_against_numpy():
     )
     model = LAYERED["transformer"]()
     optimizer, before = build_optimizer(model, settings), weights(model)
-    decayed = plain_names(model, decays(model))
+    decayed = plain_names(model, decayed_parameters(model))
     set_gradients(model, {name: np.ones_like(value) for name, value in before.items()})
     optimizer.step()
     seen = set()

@@ -62,14 +62,14 @@ def test_what_is_asked_on_a_gpu(dtype, level, asked):
 def test_float32_asks_for_nothing(level, asked):
     precision = Precision.prepare("float32", level)
     for one in (precision, Precision(level=level)):
-        with one.autocast(), one.autocast_scores():
+        with one.autocast(), one.autocast_evaluation():
             one.decorate("the model", "the optimizer")
     assert (precision, asked) == (Precision(), [])
 
 
 @pytest.mark.parametrize("level", ["O1", "O2"])
 def test_scores_are_float32_as_long_as_the_weights_are(level, asked):
-    with Precision("bfloat16", level).autocast_scores():
+    with Precision("bfloat16", level).autocast_evaluation():
         pass
     assert asked == ([("auto_cast", {"level": "O2", "dtype": "bfloat16"})] if level == "O2" else [])
 
@@ -171,7 +171,7 @@ def test_master_weights_go_on_exactly(averaged, left_out, adamw_of_master_weight
     assert len([key for key in state if key.endswith("::master")]) == 6
     assert all(value.dtype == np.float32 for key, value in state.items() if key.endswith("::master"))
     save_file({key: value for key, value in state.items() if not key.endswith(str(left_out))}, tmp_path / "state")
-    with loop.average.in_place() if loop.average else contextlib.nullcontext():
+    with loop.average.applied() if loop.average else contextlib.nullcontext():
         folder = {name: paddle.to_tensor(value) for name, value in half_weights(model).items()}
     take(loop, 3)
 

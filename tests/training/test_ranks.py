@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from hypothesis import strategies as st
 from paddle_tasks.errors import ConfigError, Interrupted, RunStopped
 from paddle_tasks.training import ranks as ranks_module
 from paddle_tasks.training.loop import step_seed
-from paddle_tasks.training.ranks import Ranks, buckets, fill, flat
+from paddle_tasks.training.ranks import Ranks, assign_gradients, bucket_parameters, flatten_gradients
 from paddle_tasks.training.settings import OptimizerSection
 from paddle_tasks.training.stopping import StopSignal
 
@@ -32,13 +31,13 @@ class PlayedRank(Ranks):
     kept: list[np.ndarray] = field(default_factory=list)
     others: Iterator[np.ndarray] | None = None
 
-    def _sum(self, tensor: paddle.Tensor) -> paddle.Tensor:
+    def all_reduce(self, tensor: paddle.Tensor) -> paddle.Tensor:
         self.kept.append(tensor.numpy().copy())
         return tensor if self.others is None else tensor + paddle.to_tensor(next(self.others))
 
 
 def share_of(ranks: Ranks, batch: Rows) -> Rows:
-    places = list(ranks.share(range(len(batch.rows))))
+    places = list(ranks.shard(range(len(batch.rows))))
     index = paddle.to_tensor(places, dtype="int64")
     if not places:
         return Rows(batch.inputs, batch.labels, ())
@@ -102,11 +101,11 @@ def test_the_share_of_a_rank_may_be_too_large_for_its_memory():
 
 
 def test_a_signal_to_the_other_rank_travels_with_the_step():
-    told = StopSignal(alone=False)
+    told = StopSignal(single_process=False)
     told.pending = "SIGTERM"
     second = PlayedRank(1)
     one_step(second, 7, stop=told)
-    stop = StopSignal(alone=False)
+    stop = StopSignal(single_process=False)
     one_step(PlayedRank(0, others=iter(second.kept)), 7, stop=stop)
     assert (stop.pending, stop.received) == (None, "a signal to another process")
     with pytest.raises(Interrupted, match="stopped by a signal to another process"):
@@ -115,11 +114,11 @@ def test_a_signal_to_the_other_rank_travels_with_the_step():
 
 
 def test_a_signal_is_not_acted_on_before_all_know_of_it():
-    stop = StopSignal(alone=False)
+    stop = StopSignal(single_process=False)
     stop.pending = "SIGINT"
     stop.check()
     with pytest.raises(Interrupted, match="SIGINT"):
-        stop.check_here()
+        stop.check_local()
     stop.agree(0.0)
     stop.check()
     stop.agree(1.0)
@@ -147,7 +146,7 @@ def with_gradients(*gradients: float | None) -> list[paddle.Tensor]:
 
 def test_gradients_are_summed_where_any_rank_has_one():
     first, second = with_gradients(1.0, None, 3.0, None), with_gradients(10.0, 20.0, None, None)
-    fill(first, flat(first) + flat(second))
+    assign_gradients(first, flatten_gradients(first) + flatten_gradients(second))
     assert [value.grad is None for value in first] == [False, False, False, True]
     for value, expected in zip(first, (11.0, 20.0, 3.0), strict=False):
         assert value.grad.shape == value.shape
@@ -156,7 +155,7 @@ def test_gradients_are_summed_where_any_rank_has_one():
 
 def test_a_gradient_of_zeros_is_one():
     parameters = with_gradients(0.0, None)
-    fill(parameters, flat(parameters))
+    assign_gradients(parameters, flatten_gradients(parameters))
     assert [value.grad is None for value in parameters] == [False, True]
 
 
@@ -176,7 +175,7 @@ def test_buckets_hold_every_parameter_once_in_order(kinds, most):
         dtype: bool
 
     parameters: list[Any] = [Parameter(*kind) for kind in kinds]
-    found = list(buckets(parameters, most))
+    found = list(bucket_parameters(parameters, most))
     assert [value for bucket in found for value in bucket] == parameters
     for bucket in found:
         assert len({value.dtype for value in bucket}) == 1
@@ -187,20 +186,21 @@ def test_buckets_hold_every_parameter_once_in_order(kinds, most):
 
 
 def test_one_process_exchanges_nothing(monkeypatch):
-    monkeypatch.setattr(ranks_module, "_distributed", lambda: pytest.fail("asked for"))
+    for name in ("init_parallel_env", "all_reduce", "all_gather_object", "broadcast"):
+        monkeypatch.setattr(paddle.distributed, name, lambda *_arguments, **_options: pytest.fail("asked for"))
     ranks, parameters = Ranks.from_environment({}), with_gradients(1.0)
     gradient = parameters[0].grad
     ranks.sum_gradients(parameters)
-    ranks.take_over(parameters)
-    ranks.wait()
+    ranks.broadcast(parameters)
+    ranks.barrier()
     assert parameters[0].grad is gradient or (parameters[0].grad.numpy() == 1.0).all()
-    assert ranks.table([1.0, 2.0]).tolist() == [[1.0, 2.0]]
-    assert ranks.objects("x") == ["x"]
+    assert ranks.gather_numbers([1.0, 2.0]).tolist() == [[1.0, 2.0]]
+    assert ranks.gather_objects("x") == ["x"]
     array = np.ones(3)
     assert ranks.sum_array(array) is array
     assert ranks.writes
     error = ValueError("as it is")
-    with pytest.raises(ValueError, match="as it is") as caught, ranks.together():
+    with pytest.raises(ValueError, match="as it is") as caught, ranks.raise_together():
         raise error
     assert caught.value is error
 
@@ -210,30 +210,28 @@ def test_one_process_exchanges_nothing(monkeypatch):
 
 @given(st.lists(st.integers(), max_size=30), st.integers(1, 5))
 def test_shares_hold_every_item_once(items, size):
-    shares = [Ranks(rank, size).share(items) for rank in range(size)]
+    shares = [Ranks(rank, size).shard(items) for rank in range(size)]
     assert sorted(item for share in shares for item in share) == sorted(items)
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
 def test_a_table_has_a_row_for_each_rank():
     second = PlayedRank(1)
-    second.table([3.0, 4.0])
+    second.gather_numbers([3.0, 4.0])
     first = PlayedRank(0, others=iter(second.kept))
-    assert first.table([1.0, 2.0]).tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    assert first.gather_numbers([1.0, 2.0]).tolist() == [[1.0, 2.0], [3.0, 4.0]]
 
 
 def test_every_tensor_is_taken_over_from_rank_0(monkeypatch):
     sent = []
-    monkeypatch.setattr(
-        ranks_module, "_distributed", lambda: SimpleNamespace(broadcast=lambda tensor, src: sent.append((tensor, src)))
-    )
-    Ranks(1, 2).take_over(["weight", "bias"])
+    monkeypatch.setattr(paddle.distributed, "broadcast", lambda tensor, src: sent.append((tensor, src)))
+    Ranks(1, 2).broadcast(["weight", "bias"])
     assert sent == [("weight", 0), ("bias", 0)]
 
 
 def test_the_launcher_names_rank_and_size(monkeypatch):
     met = []
-    monkeypatch.setattr(ranks_module, "_meet", lambda: met.append(True))
+    monkeypatch.setattr(ranks_module, "connect_ranks", lambda: met.append(True))
     ranks = Ranks.from_environment({"PADDLE_TRAINERS_NUM": "3", "PADDLE_TRAINER_ID": "2"})
     assert (ranks, ranks.writes, met) == (Ranks(2, 3), False, [True])
     assert Ranks.from_environment({"PADDLE_TRAINERS_NUM": "1", "PADDLE_TRAINER_ID": "0"}) == Ranks()
@@ -254,26 +252,26 @@ def test_the_error_of_the_lowest_rank_ends_the_block_everywhere(monkeypatch, err
     def both(ranks, own):  # what rank 1 has is given, what rank 0 has is its own
         return [own, errors[1]]
 
-    monkeypatch.setattr(PlayedRank, "objects", both)
+    monkeypatch.setattr(PlayedRank, "gather_objects", both)
     told = PlayedRank(1)
-    told.table([errors[1] is not None])
+    told.gather_numbers([errors[1] is not None])
     first = PlayedRank(0, others=iter(told.kept))
     with pytest.raises(kind, match=message):
         run_block(first, errors[0])
 
 
 def run_block(ranks, error):
-    with ranks.together():
+    with ranks.raise_together():
         if error:
             raise error
 
 
 def test_a_block_without_errors_ends_well():
     told = PlayedRank(1)
-    with told.together():
+    with told.raise_together():
         pass
     done = []
-    with PlayedRank(0, others=iter(told.kept)).together():
+    with PlayedRank(0, others=iter(told.kept)).raise_together():
         done.append(True)
     assert done == [True]
     assert len(told.kept) == 1  # so all wait for all
@@ -281,6 +279,6 @@ def test_a_block_without_errors_ends_well():
 
 def test_a_second_ctrl_c_waits_for_nobody():
     ranks = PlayedRank(0)
-    with pytest.raises(KeyboardInterrupt), ranks.together():
+    with pytest.raises(KeyboardInterrupt), ranks.raise_together():
         raise KeyboardInterrupt
     assert ranks.kept == []

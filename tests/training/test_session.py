@@ -22,7 +22,7 @@ from paddle_tasks.training.session import (
     CheckpointReport,
     EvaluationReport,
     Session,
-    scalars_of,
+    flatten_metrics,
 )
 from paddle_tasks.training.settings import OptimizerSection
 from paddle_tasks.training.stopping import StopSignal
@@ -73,7 +73,7 @@ class Rig:
 
     # The Writer that the tracker hands its figures to.
 
-    def scalar(self, step: int, epoch: int, tag: str, value: float) -> None:
+    def write_scalar(self, step: int, epoch: int, tag: str, value: float) -> None:
         self.values.append((step, epoch, tag, value))
 
     def position(self) -> int:
@@ -138,7 +138,7 @@ def test_a_checkpoint_holds_the_state_after_its_step(tmp_path):
     rig.run()
     store = rig.session.store
     for step in (2, 3, 9):
-        assert same(load_file(store.folder_of(step) / "model/weights"), at_step[step])
+        assert same(load_file(store.step_folder(step) / "model/weights"), at_step[step])
     state = store.load_latest().state
     assert (state["progress"]["evaluated_step"], state["progress"]["best_value"]) == (9, 0.7)
     assert state["positions"] == {"list": len(rig.values)}
@@ -305,12 +305,12 @@ class TestStopSignal:
 
 
 def test_only_plain_numbers_become_scalars():
-    assert scalars_of({"f1": 0.5, "rows": 3, "errors": {"a": 1}}, "dev") == {"dev/f1": 0.5, "dev/rows": 3.0}
+    assert flatten_metrics({"f1": 0.5, "rows": 3, "errors": {"a": 1}}, "dev") == {"dev/f1": 0.5, "dev/rows": 3.0}
 
 
 def test_of_single_labels_f1_becomes_a_scalar():
     per_label = {"a": {"f1": 0.25, "rows": 3}, "b/c": {"f1": 1, "rows": 1}}
-    assert scalars_of({"f1": 0.5, "per_label": per_label}, "test") == {
+    assert flatten_metrics({"f1": 0.5, "per_label": per_label}, "test") == {
         "test/f1": 0.5,
         "test/f1/a": 0.25,
         "test/f1/b/c": 1.0,

@@ -18,7 +18,7 @@ def write(folder, steps, positions=None, values=None):
     found = []
     with open_tracker(folder, visualdl=True, positions=positions) as tracker:
         for step in steps:
-            tracker.scalars(step, 1, values or {"train/loss": step / 3, "dev/f1": 0.1})
+            tracker.write_scalars(step, 1, values or {"train/loss": step / 3, "dev/f1": 0.1})
             found.append(tracker.positions())
     return found
 
@@ -48,7 +48,7 @@ def test_resuming_cuts_both_logs_back_and_goes_on_in_the_same_file(tmp_path, kep
 
 def test_positions_are_those_of_what_is_on_disk_while_the_log_is_open(tmp_path):
     with open_tracker(tmp_path, visualdl=True) as tracker:
-        tracker.scalars(1, 1, {"train/loss": 0.5})
+        tracker.write_scalars(1, 1, {"train/loss": 0.5})
         positions = tracker.positions()
         assert visualdl_points(tmp_path / "vdl") == metrics_points(tmp_path / "metrics.jsonl") != {}
         (log,) = (tmp_path / "vdl").iterdir()
@@ -67,8 +67,8 @@ def test_a_log_that_lost_its_end_is_not_filled_with_zeros(tmp_path):
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_values_that_are_not_finite_break_neither_log(tmp_path, value):
     with open_tracker(tmp_path, visualdl=True) as tracker:
-        tracker.scalars(1, 1, {"dev/loss": value, "dev/f1": 0.5})
-        tracker.scalars(2, 1, {"dev/loss": 0.25, "dev/f1": 0.5})
+        tracker.write_scalars(1, 1, {"dev/loss": value, "dev/f1": 0.5})
+        tracker.write_scalars(2, 1, {"dev/loss": 0.25, "dev/f1": 0.5})
     assert visualdl_points(tmp_path / "vdl") == {"dev/loss": [(2, 0.25)], "dev/f1": [(1, 0.5), (2, 0.5)]}
     assert json.dumps(read_metrics(tmp_path / "metrics.jsonl")[0]["value"]) == json.dumps(value)
 
@@ -81,7 +81,7 @@ def test_a_percent_sign_in_a_tag(tmp_path):
 
 def test_without_visualdl_there_is_only_the_file(tmp_path):
     with open_tracker(tmp_path, visualdl=False) as tracker:
-        tracker.scalars(1, 1, {"dev/f1": 0.5})
+        tracker.write_scalars(1, 1, {"dev/f1": 0.5})
         assert list(tracker.positions()) == ["metrics"]
     assert [path.name for path in tmp_path.iterdir()] == ["metrics.jsonl"]
 
@@ -89,10 +89,10 @@ def test_without_visualdl_there_is_only_the_file(tmp_path):
 def test_texts_are_shown_by_visualdl_and_cut_back_with_it(tmp_path):
     for positions in (None, {"metrics": 0, "visualdl": 0}):
         with open_tracker(tmp_path, visualdl=True, positions=positions) as tracker:
-            tracker.texts(3, {"dev/review_1": "【房间｜aspect】😀 很大", "dev/50%": "甲"})
+            tracker.write_texts(3, {"dev/review_1": "【房间｜aspect】😀 很大", "dev/50%": "甲"})
             kept = tracker.positions()
     with open_tracker(tmp_path, visualdl=True, positions=kept) as tracker:
-        tracker.texts(4, {"dev/review_1": "乙"})
+        tracker.write_texts(4, {"dev/review_1": "乙"})
     assert visualdl_texts(tmp_path / "vdl") == {
         "dev/review_1": [(3, "【房间｜aspect】😀 很大"), (4, "乙")],
         "dev/50percent": [(3, "甲")],

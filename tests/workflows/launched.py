@@ -103,14 +103,14 @@ class Stage:
 
 
 def terminate_after(step: int, patch: pytest.MonkeyPatch) -> None:
-    original = Session._log
+    original = Session.log_step
 
     def log(session: Any, report: Any) -> None:
         original(session, report)
         if report.step == step:
             signal.raise_signal(signal.SIGTERM)
 
-    patch.setattr(Session, "_log", log)
+    patch.setattr(Session, "log_step", log)
 
 
 def steps(stage: Stage) -> Seen:
@@ -132,13 +132,13 @@ def without_sums(stage: Stage) -> Seen:
 
 def local_count(stage: Stage) -> Seen:
     """Divide by this rank's count alone."""
-    original = Loop._exchange
+    original = Loop.exchange_sums
 
     def exchange(loop: Any, loss: float, count: int, group: Any) -> Any:
         sums = original(loop, loss, count, group)
-        return loop_module._Sums(sums.loss, count, sums.n_tokens, sums.n_padded_tokens)
+        return loop_module.StepSums(sums.loss, count, sums.n_tokens, sums.n_padded_tokens)
 
-    stage.patch.setattr(Loop, "_exchange", exchange)
+    stage.patch.setattr(Loop, "exchange_sums", exchange)
     stage.keep_gradients()
     seen = stage.train("local-count", max_steps=1)
     stage.arrays |= {f"gradient {place}": value for place, value in stage.gradients[0].items()}
@@ -205,7 +205,7 @@ def mistakes(stage: Stage) -> Seen:
     file = stage.folder / "mistakes.yaml"
     if stage.rank == 0:
         file.write_text(json.dumps({**stage.config, "run_dir": str(stage.folder / "mistakes")}), encoding="utf-8")
-    Ranks.from_environment().wait()
+    Ranks.from_environment().barrier()
     found = {"all": stage.main("train", str(file), "training.epoch=3")}
     for name, error in (("one", DataError("no such file here")), ("bug", ValueError("nobody's mistake"))):
         with pytest.MonkeyPatch.context() as patch:

@@ -150,7 +150,7 @@ INTERRUPTIONS = {
         OSError,
         4,
     ),
-    "full disk in metrics.jsonl": Interruption(at_call(40, MetricsWriter, "scalar", fill_disk), OSError, 4),
+    "full disk in metrics.jsonl": Interruption(at_call(40, MetricsWriter, "write_scalar", fill_disk), OSError, 4),
     "crash between a best checkpoint and its pointer": Interruption(
         at_call(1, checkpoint_module, "write_text", crash, lambda path, text: path.name == "best"), CrashError, 3
     ),

@@ -20,7 +20,7 @@ from paddle_tasks.errors import CheckpointError, ConfigError, DataError
 from paddle_tasks.files import sha256
 from paddle_tasks.inference.pipelines import load
 from paddle_tasks.tasks.sentiment.task import Task
-from paddle_tasks.training.checkpoint import verify
+from paddle_tasks.training.checkpoint import find_damage
 from paddle_tasks.training.tracking import read_metrics
 from paddle_tasks.workflows.run_folder import RunFolder
 from paddle_tasks.workflows.train import Note, load_config, train
@@ -162,7 +162,7 @@ def test_visualdl_shows_what_metrics_jsonl_says(finished):
 
 def test_the_model_is_that_of_the_best_checkpoint_and_predicts(finished):
     best = finished / "checkpoints" / (finished / "checkpoints/best").read_text().strip()
-    assert verify(best) is None
+    assert find_damage(best) is None
     assert state_of_files(finished / "model") == state_of_files(best / "model")
     records = jsonl(finished / "predictions/test.jsonl")
     predicted = load(finished)([record["text"] for record in records])

@@ -236,7 +236,7 @@ class Task:
     def batches_of(self, epoch: int, start: int) -> Iterator[MaskedBatch]:
         """Yield this rank's share of the train batches of an epoch from batch ``start`` on."""
         self._sampler.set_epoch(epoch)
-        yield from self._batches.batches([self.ranks.share(rows) for rows in self._sampler.batches()[start:]], epoch)
+        yield from self._batches.batches([self.ranks.shard(rows) for rows in self._sampler.batches()[start:]], epoch)
 
     # ---- model, loss and scores
 
@@ -303,12 +303,12 @@ class Task:
     def evaluate(self, model: nn.Layer, split: Documents, check_interrupt: Callable[[], None]) -> Evaluation:
         """Name 15 % hidden characters, then 15 % of characters hidden as whole words, then tell following sentences."""
         model.eval()
-        with self.ranks.together(), paddle.no_grad():
+        with self.ranks.raise_together(), paddle.no_grad():
             by_character = self._named(model, self._passages(split), check_interrupt)
             by_word = self._named(model, self._passages(split, words=True), check_interrupt)
             right, n_pairs = self._told(model, split, check_interrupt) if model.next_sentence else (0, 0)
         by_character, by_word = by_character.over(self.ranks), by_word.over(self.ranks)
-        right, n_pairs = self.ranks.table([right, n_pairs]).sum(axis=0)
+        right, n_pairs = self.ranks.gather_numbers([right, n_pairs]).sum(axis=0)
         metrics = {**by_character.result(), "word_accuracy": by_word.result()["accuracy"]}
         if n_pairs:
             metrics["next_sentence_accuracy"] = float(right / n_pairs)
@@ -351,7 +351,7 @@ class Task:
     def _scored(self, passages: Passages, check_interrupt: Callable[[], None]) -> Iterator[MaskedBatch]:
         sampler = LengthGroupedBatchSampler(passages.lengths, self.config.evaluation.batch_size)
         batches = MaskedBatches(passages, self.tokenizer, _SCORED, _EVALUATION_SEED)
-        for batch in batches.batches(self.ranks.share(sampler.batches()), 0):
+        for batch in batches.batches(self.ranks.shard(sampler.batches()), 0):
             check_interrupt()
             yield batch
 

@@ -242,12 +242,12 @@ class Played(Ranks):
         super().__init__(rank, 2)
         object.__setattr__(self, "log", log)
 
-    def table(self, values: Any) -> np.ndarray:
-        self.log.append("table")
+    def gather_numbers(self, values: Any) -> np.ndarray:
+        self.log.append("gather_numbers")
         return np.array([values, values], float)
 
-    def objects(self, value: Any) -> list[Any]:
-        self.log.append("objects")
+    def gather_objects(self, value: Any) -> list[Any]:
+        self.log.append("gather_objects")
         return [value, value]
 
 
@@ -266,10 +266,10 @@ def test_ranks_exchange_scores_only_when_all_have_come_through(folder, rank):
 
     with pytest.raises(RunStopped):
         task.evaluate(model, task.splits["dev"], stop)
-    assert log == ["batch"] * 3 + ["table", "objects"]  # those of `together`, and nothing before
+    assert log == ["batch"] * 3 + ["gather_numbers", "gather_objects"]  # those of `raise_together`, and nothing before
     log.clear()
     task.evaluate(model, task.splits["dev"], lambda: log.append("batch"))
-    assert log == ["batch"] * 3 + ["table", "objects", "objects", "table"]
+    assert log == ["batch"] * 3 + ["gather_numbers", "gather_objects", "gather_objects", "gather_numbers"]
 
 
 def test_ranks_share_the_rows(folder):

@@ -19,7 +19,7 @@ from paddle_tasks.models.similarity import PairClassifier
 from paddle_tasks.tasks import SETTINGS
 from paddle_tasks.tasks.classification.frozen import vectors_are_fixed
 from paddle_tasks.tasks.similarity.task import Task
-from paddle_tasks.training.optimizer import own_ratios
+from paddle_tasks.training.optimizer import pattern_rate_factors
 from paddle_tasks.workflows.evaluate import evaluate
 from paddle_tasks.workflows.train import load_config, train
 
@@ -163,7 +163,7 @@ def test_the_shipped_rates_are_of_what_starts_from_nothing_in_every_kind(kind):
     encoder = make_encoder("bert")
     model = PairClassifier(encoder, kind=kind, pooling="mean", head="linear", output="softmax", dropout=0.1)
     fresh = {name for name, _ in model.named_parameters() if not name.startswith("encoder.")}
-    assert set(own_ratios(model, config.optimizer)) == fresh
+    assert set(pattern_rate_factors(model, config.optimizer)) == fresh
     assert fresh
 
 

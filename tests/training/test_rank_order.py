@@ -47,10 +47,10 @@ class MetRank(Ranks):
     size: int = 2
     meeting: Meeting = field(default_factory=Meeting)
 
-    def table(self, values: Any) -> np.ndarray:
+    def gather_numbers(self, values: Any) -> np.ndarray:
         return np.array(self.meeting.exchange(self.rank, list(values)), float)
 
-    def objects(self, value: Any) -> list[Any]:
+    def gather_objects(self, value: Any) -> list[Any]:
         return self.meeting.exchange(self.rank, value)
 
 
@@ -60,7 +60,7 @@ def in_turn(meeting: Meeting, *work: Any) -> list[BaseException | None]:
 
     def run(rank: int) -> None:
         try:
-            MetRank(rank, meeting=meeting).in_turn(work[rank])
+            MetRank(rank, meeting=meeting).run_rank_0_first(work[rank])
         except BaseException as error:
             ends[rank] = error
 
@@ -85,7 +85,7 @@ def noting(meeting: Meeting, rank: int, seconds: float = 0.0, error: BaseExcepti
 
 
 def test_rank_0_is_done_before_the_others_begin(monkeypatch):
-    monkeypatch.setattr(ranks_module, "_SECONDS_BETWEEN_SIGNS", 0.01)
+    monkeypatch.setattr(ranks_module, "HEARTBEAT_SECONDS", 0.01)
     meeting = Meeting()
     assert in_turn(meeting, noting(meeting, 0, 0.1), noting(meeting, 1, 0.1)) == [None, None]
     assert meeting.events == ["0 begins", "0 ends", "1 begins", "1 ends"]
@@ -93,18 +93,18 @@ def test_rank_0_is_done_before_the_others_begin(monkeypatch):
 
 @pytest.mark.parametrize("slow", [0, 1])
 def test_work_may_take_longer_than_ranks_wait_for_each_other(monkeypatch, slow):
-    monkeypatch.setattr(ranks_module, "_SECONDS_BETWEEN_SIGNS", 0.05)
+    monkeypatch.setattr(ranks_module, "HEARTBEAT_SECONDS", 0.05)
     meeting = Meeting(patience=0.5)
     work = [noting(meeting, rank, 1.0 if rank == slow else 0.0) for rank in (0, 1)]
     assert in_turn(meeting, *work) == [None, None]
     assert meeting.n_signs > 10
-    monkeypatch.setattr(ranks_module, "_SECONDS_BETWEEN_SIGNS", 1.5)  # and without signs they do not
+    monkeypatch.setattr(ranks_module, "HEARTBEAT_SECONDS", 1.5)  # and without signs they do not
     ends = in_turn(Meeting(patience=0.5), *work)
     assert {type(end) for end in ends} == {threading.BrokenBarrierError}
 
 
 def test_signs_come_well_before_gloo_gives_up():
-    assert ranks_module._SECONDS_BETWEEN_SIGNS <= 30 / 3
+    assert ranks_module.HEARTBEAT_SECONDS <= 30 / 3
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_signs_come_well_before_gloo_gives_up():
     ],
 )
 def test_an_error_of_one_is_raised_on_all(monkeypatch, errors, kind, message, events):
-    monkeypatch.setattr(ranks_module, "_SECONDS_BETWEEN_SIGNS", 0.01)
+    monkeypatch.setattr(ranks_module, "HEARTBEAT_SECONDS", 0.01)
     meeting = Meeting()
     ends = in_turn(meeting, *(noting(meeting, rank, error=errors[rank]) for rank in (0, 1)))
     for end in ends:
@@ -139,11 +139,11 @@ def test_an_error_of_one_is_raised_on_all(monkeypatch, errors, kind, message, ev
 
 
 def test_one_process_works_where_it_stands(monkeypatch):
-    monkeypatch.setattr(ranks_module, "_Background", lambda work: pytest.fail("no thread is needed"))
+    monkeypatch.setattr(ranks_module, "BackgroundCall", lambda work: pytest.fail("no thread is needed"))
     seen = []
-    Ranks().in_turn(lambda: seen.append(threading.current_thread()))
+    Ranks().run_rank_0_first(lambda: seen.append(threading.current_thread()))
     assert seen == [threading.current_thread()]
     error = ValueError("as it is")
     with pytest.raises(ValueError, match="as it is") as caught:
-        Ranks().in_turn(noting(Meeting(), 0, error=error))
+        Ranks().run_rank_0_first(noting(Meeting(), 0, error=error))
     assert caught.value is error

@@ -22,7 +22,7 @@ from paddle_tasks.training.panels import (
     Vectors,
     gradient_histograms,
     weight_histograms,
-    worst,
+    worst_errors,
 )
 from paddle_tasks.training.tracking import Tracker, open_tracker
 
@@ -38,7 +38,7 @@ def shown(folder, *parts, positions=None, detail="normal"):
     found = []
     with open_tracker(folder, visualdl=True, detail=detail, positions=positions) as tracker:
         for step, panels in parts:
-            tracker.show(step, panels)
+            tracker.write_panels(step, panels)
             found.append(tracker.positions())
     return visualdl_panels(folder / "vdl"), found
 
@@ -114,8 +114,8 @@ def test_percent_signs_and_long_texts(tmp_path):
 
 def test_settings_of_all_types_and_the_names_of_scores(tmp_path):
     with open_tracker(tmp_path, visualdl=True) as tracker:
-        tracker.introduce(SETTINGS, ["dev/f1", "dev/5%"], make_toy())
-        tracker.scalars(7, 1, {"dev/f1": 0.5})
+        tracker.write_run_info(SETTINGS, ["dev/f1", "dev/5%"], make_toy())
+        tracker.write_scalars(7, 1, {"dev/f1": 0.5})
     (((_, found),),) = visualdl_panels(tmp_path / "vdl")["hyper_parameters"].values()
     values = {info.name: getattr(info, info.WhichOneof("type")) for info in found.hparamInfos}
     assert values == {
@@ -155,7 +155,7 @@ def opened(folder):
 
 def test_visualdl_opens_the_graph_and_its_parts(tmp_path):
     with open_tracker(tmp_path, visualdl=True) as tracker:
-        tracker.introduce({}, [], Parts())
+        tracker.write_run_info({}, [], Parts())
     reader, run, graph = opened(tmp_path / "vdl")
     assert {node["name"]: node["type"] for node in graph["nodes"]} == {"/encoder": "LayerList", "/head": "Linear"}
     assert [part["name"] for part in graph["inputs"]] == ["input"]
@@ -169,7 +169,7 @@ def test_visualdl_opens_the_graph_and_its_parts(tmp_path):
 
 def test_the_graph_tells_shapes_and_what_is_trained(tmp_path):
     with open_tracker(tmp_path, visualdl=True) as tracker:
-        tracker.introduce({}, [], Parts())
+        tracker.write_run_info({}, [], Parts())
     _, _, graph = opened(tmp_path / "vdl")
     nodes = {node["name"]: node for node in graph["nodes"]}
     attributes = {part["name"]: part["value"] for part in nodes["/head"]["attributes"]}
@@ -181,7 +181,7 @@ def test_the_graph_tells_shapes_and_what_is_trained(tmp_path):
 
 def test_layers_are_joined_in_their_order_at_every_depth(tmp_path):
     with open_tracker(tmp_path, visualdl=True) as tracker:
-        tracker.introduce({}, [], Parts())
+        tracker.write_run_info({}, [], Parts())
     (file,) = (tmp_path / "vdl").glob("vdlgraph.*.log")
     for expand in (False, True):
         graph = Model(json.loads(file.read_text())).make_graph(expand_all=expand)
@@ -203,7 +203,7 @@ class Twice(nn.Layer):
 
 def test_a_part_that_stands_twice_is_drawn_once(tmp_path):
     with open_tracker(tmp_path, visualdl=True) as tracker:
-        tracker.introduce({}, [], Twice())
+        tracker.write_run_info({}, [], Twice())
     _, _, graph = opened(tmp_path / "vdl")
     assert "/head" in {node["name"] for node in graph["nodes"]}
 
@@ -217,10 +217,10 @@ def test_resuming_neither_doubles_nor_loses_what_is_written_once(tmp_path, kept)
     positions, graphs = [None], []
     for start in (0, kept):
         with open_tracker(tmp_path, visualdl=True, positions=positions[start]) as tracker:
-            tracker.introduce({"seed": 1}, ["dev/f1"], model)
+            tracker.write_run_info({"seed": 1}, ["dev/f1"], model)
             for step, panels in parts[start:]:
-                tracker.show(step, panels)
-                tracker.scalars(step, 1, {"dev/f1": 0.5})
+                tracker.write_panels(step, panels)
+                tracker.write_scalars(step, 1, {"dev/f1": 0.5})
                 positions.append(tracker.positions())
         graphs.append(sorted((tmp_path / "vdl").glob("vdlgraph.*")))
     read = visualdl_panels(tmp_path / "vdl")
@@ -235,13 +235,13 @@ def test_resuming_neither_doubles_nor_loses_what_is_written_once(tmp_path, kept)
 def test_the_graph_is_written_once(tmp_path):
     for positions in (None, {"metrics": 0, "visualdl": 10}):
         with open_tracker(tmp_path, visualdl=True, positions=positions) as tracker:
-            tracker.introduce({}, [], make_toy())
+            tracker.write_run_info({}, [], make_toy())
         (file,) = (tmp_path / "vdl").glob("vdlgraph.*")
         if positions is None:
             file.write_text("of the first process")
     assert file.read_text() == "of the first process"
     with open_tracker(tmp_path, visualdl=True) as tracker:  # begun anew
-        tracker.introduce({}, [], make_toy())
+        tracker.write_run_info({}, [], make_toy())
     (file,) = (tmp_path / "vdl").glob("vdlgraph.*")
     assert json.loads(file.read_text())["nodes"]
 
@@ -251,7 +251,7 @@ def test_a_log_that_is_gone_is_begun_anew(tmp_path):
         for file in (tmp_path / "vdl").glob("*"):
             file.unlink()
         with open_tracker(tmp_path, visualdl=True, positions=positions) as tracker:
-            tracker.introduce({"seed": 1}, [], make_toy())
+            tracker.write_run_info({"seed": 1}, [], make_toy())
     assert list(visualdl_panels(tmp_path / "vdl")) == ["hyper_parameters"]
     assert len(list((tmp_path / "vdl").glob("vdlgraph.*"))) == 1
 
@@ -266,15 +266,15 @@ def test_a_log_that_is_gone_is_begun_anew(tmp_path):
 def test_each_detail_has_what_those_before_it_have(tmp_path, detail, looked_at):
     with open_tracker(tmp_path, visualdl=True, detail=detail) as tracker:
         assert [name for name in ("light", "normal", "full") if tracker.shows(name)] == looked_at
-        tracker.introduce(SETTINGS, [], make_toy())
+        tracker.write_run_info(SETTINGS, [], make_toy())
     assert bool(visualdl_panels(tmp_path / "vdl")) == (detail != "light")
 
 
 def test_where_nothing_is_written_nothing_is_worth_making(tmp_path):
     with open_tracker(tmp_path, visualdl=False, detail="full") as tracker:
         assert not tracker.shows("light")
-        tracker.introduce(SETTINGS, [], make_toy())
-        tracker.show(1, Panels(texts={"a": "b"}))
+        tracker.write_run_info(SETTINGS, [], make_toy())
+        tracker.write_panels(1, Panels(texts={"a": "b"}))
     assert not Tracker({}).shows("light")
     assert [path.name for path in tmp_path.iterdir()] == ["metrics.jsonl"]
 
@@ -302,6 +302,6 @@ def test_of_a_large_parameter_a_sample_is_enough():
 
 def test_the_worst_errors_come_first_in_one_line_each():
     records = [{"gold": "a", "predicted": "b", "loss": loss, "text": f"第{loss}\n行"} for loss in (1.0, 9.0, 2.0)]
-    found = worst(records)
+    found = worst_errors(records)
     assert list(found) == ["worst_error_1", "worst_error_2", "worst_error_3"]
     assert found["worst_error_1"] == "gold: a ‖ predicted: b ‖ loss: 9.000 ‖ 第9.0 行"

@@ -1,0 +1,48 @@
+"""Writing and reading metrics.jsonl."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from paddle_tasks.files import read_json_lines
+from paddle_tasks.training.tracking.truncation import truncate
+
+
+class MetricsWriter:
+    """Appends lines ``{"step", "epoch", "tag", "value", "time"}`` to metrics.jsonl.
+
+    Args:
+        path: the file.
+        position: length in bytes to truncate an existing file to.
+    """
+
+    def __init__(self, path: Path, position: int = 0) -> None:
+        truncate(path, position)
+        self._file = path.open("a", encoding="utf-8", newline="\n")
+
+    def write_scalar(self, step: int, epoch: int, tag: str, value: float) -> None:
+        """Write one line, which readers can see at once."""
+        record = {"step": step, "epoch": epoch, "tag": tag, "value": value, "time": round(time.time(), 3)}
+        self._file.write(json.dumps(record) + "\n")
+        self._file.flush()
+
+    def write_text(self, step: int, tag: str, text: str) -> None:
+        """Write nothing: the file holds metrics only, and the texts of the best model are in predictions/."""
+
+    def position(self) -> int:
+        """Return the length of the file in bytes, after syncing it to disk."""
+        os.fsync(self._file.fileno())
+        return self._file.tell()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """Return the records of a metrics.jsonl, without a last line that is not completely written yet."""
+    return read_json_lines(path)
