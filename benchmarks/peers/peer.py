@@ -1,4 +1,4 @@
-"""What the scripts that run a peer share; standard library only, since each has a Python of its own."""
+"""Shared by the scripts that run a peer. Standard library only, because each peer has a Python of its own."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from typing import Any
 TEXT_COLUMNS = ("text_a", "text", "sentence", "review")
 
 
-def settings() -> dict[str, Any]:
-    """Return the settings in the JSON file that the script was given."""
+def read_settings() -> dict[str, Any]:
+    """Return the settings from the JSON file that is the script's first argument."""
     return json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
 
 
-def write_result(**figures: Any) -> None:
-    """Write the figures where the script was told to."""
-    Path(sys.argv[2]).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+def write_result(**values: Any) -> None:
+    """Write values as JSON into the file that is the script's second argument."""
+    Path(sys.argv[2]).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
 def read_rows(path: str) -> list[tuple[str, int]]:
-    """Return texts and labels (0 or 1) of a tab-separated file with a header."""
+    """Return the text and the label (0 or 1) of each row of a tab-separated file with a header."""
     header, *lines = Path(path).read_text(encoding="utf-8-sig").split("\n")
     columns = header.rstrip("\r").split("\t")
     text = next(columns.index(name) for name in TEXT_COLUMNS if name in columns)
@@ -32,14 +32,21 @@ def read_rows(path: str) -> list[tuple[str, int]]:
     return [(row[text], int(row[label])) for row in rows]
 
 
-def some_batches(order: list[int], size: int, number: int, seed: int) -> list[int]:
-    """Return the rows of some of an epoch's full batches, chosen at random."""
-    starts = range(0, len(order) - size + 1, size)
-    return [row for start in random.Random(seed).sample(starts, number) for row in order[start : start + size]]
+def sample_batches(order: list[int], batch_size: int, n_batches: int, seed: int) -> list[int]:
+    """Return the rows of full batches of an epoch, chosen at random without replacement.
+
+    Args:
+        order: the rows of the epoch in their order.
+        batch_size: rows of a batch; an incomplete last batch is never chosen.
+        n_batches: how many batches to choose.
+        seed: seed of the choice.
+    """
+    starts = range(0, len(order) - batch_size + 1, batch_size)
+    return [row for start in random.Random(seed).sample(starts, n_batches) for row in order[start : start + batch_size]]
 
 
 class Counter:
-    """Counts the batches of a training loop, and times it."""
+    """Counts the batches and tokens of a training loop, and times it."""
 
     def __init__(self) -> None:
         self.n_batches = self.n_tokens = self.n_padded_tokens = 0
@@ -57,7 +64,7 @@ class Counter:
         self._started = time.perf_counter()
 
     def stop(self) -> dict[str, Any]:
-        """Stop the clock and return the figures of the loop."""
+        """Stop the clock and return the times and counts of the loop."""
         self.seconds = time.perf_counter() - self._started
         return {
             "train_seconds": self.seconds,

@@ -1,6 +1,6 @@
 """Train the same model on the same data with paddle_tasks, Hugging Face's Trainer and stock PaddleNLP, in turn.
 
-Standard library only; each peer runs with the Python that is named for it. See benchmarks/README.md.
+Standard library only; each peer runs with a Python of its own (--python-...). See benchmarks/README.md.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 PEERS = ("ours", "hf", "hf-bf16", "stock")
-# What paddle_tasks or the caller may have set, and a peer as it comes has not.
+# Set by paddle_tasks or the caller; removed for the peers, which run with their own defaults.
 SPEED_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "MKL_DEBUG_CPU_TYPE", "PADDLE_TASKS_THREADS")
-HEADS = ("peer", "train s", "total s", "tokens/s", "padding", "test accuracy", "epoch s", "ratio")
+COLUMNS = ("peer", "train s", "total s", "tokens/s", "padding", "test accuracy", "epoch s", "ratio")
 
 
 def main() -> None:
@@ -29,44 +29,48 @@ def main() -> None:
     options = parse(sys.argv[1:])
     work = options.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
-    settings = settings_of(options, work)
+    settings = build_settings(options, work)
     epoch_tokens = make_weights(options, settings, work)
     runs = []
     for number in range(options.repeats):
         for peer in options.peers:
             run = run_peer(peer, options, settings, work)
             runs.append({"round": number, **run})
-            say(f"{peer}: {run['train_seconds']:.1f} s for {run['tokens']:,} tokens in {run['steps']} steps")
+            log(f"{peer}: {run['train_seconds']:.1f} s for {run['tokens']:,} tokens in {run['steps']} steps")
     table = summarise(runs, epoch_tokens * settings["epochs"])
     report = {"schema": 1, "settings": settings, "epoch_tokens": epoch_tokens, "table": table, "runs": runs}
     (options.json or work / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    sys.stdout.write("\n".join(lines(table, settings)) + "\n")
+    sys.stdout.write("\n".join(format_table(table, settings)) + "\n")
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
-    """Return the options."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder with train.tsv, dev.tsv and test.tsv (columns label and text)")
     parser.add_argument("--work", type=Path, default=Path("runs/peers"), help="folder for weights and results")
-    parser.add_argument("--peers", type=peers_of, default=("ours", "hf", "stock"), help=f"of {', '.join(PEERS)}")
+    parser.add_argument(
+        "--peers", type=parse_peers, default=("ours", "hf", "stock"), help=f"comma-separated: {', '.join(PEERS)}"
+    )
     parser.add_argument("--python-ours", default=sys.executable, help="a Python with paddle_tasks")
     parser.add_argument("--python-hf", default=sys.executable, help="a Python with torch, transformers, accelerate")
     parser.add_argument("--python-stock", default=sys.executable, help="a Python with paddlepaddle and paddlenlp")
-    parser.add_argument("--steps", type=int, help="train for so many steps only, and project to whole epochs")
+    parser.add_argument(
+        "--steps", type=int, help="train each peer for this many steps only, and project to whole epochs"
+    )
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=1, help="rounds over all peers; the table shows medians")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--max-length", type=int, default=256)
     parser.add_argument("--learning-rate", type=float, default=5e-4)
     parser.add_argument("--seed", type=int, default=2026)
-    parser.add_argument("--threads", type=int, default=usable_cores(), help="of paddle_tasks and of torch")
+    parser.add_argument("--threads", type=int, default=usable_cores(), help="threads of paddle_tasks and torch")
     parser.add_argument("--ours", nargs="*", default=[], metavar="KEY=VALUE", help="further settings of paddle_tasks")
-    parser.add_argument("--json", type=Path, help="where the report goes, instead of report.json in the work folder")
+    parser.add_argument("--json", type=Path, help="file for the report; default: report.json in the work folder")
     return parser.parse_args(arguments)
 
 
-def peers_of(text: str) -> tuple[str, ...]:
-    """Return the peers in a list with commas."""
+def parse_peers(text: str) -> tuple[str, ...]:
+    """Parse a comma-separated list of peers."""
     names = tuple(text.split(","))
     unknown = [name for name in names if name not in PEERS]
     if unknown or len(set(names)) < len(names):
@@ -75,20 +79,20 @@ def peers_of(text: str) -> tuple[str, ...]:
 
 
 def usable_cores() -> int:
-    """Return how many cores this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def settings_of(options: argparse.Namespace, work: Path) -> dict[str, Any]:
-    """Return what all peers are told."""
+def build_settings(options: argparse.Namespace, work: Path) -> dict[str, Any]:
+    """Return the settings that all peers get."""
     files: dict[str, str | None] = {
         name: str((options.data / f"{name}.tsv").resolve()) for name in ("train", "dev", "test")
     }
     missing = [file for file in files.values() if not Path(str(file)).is_file()]
     if missing:
         sys.exit(f"run.py: {missing[0]}: no such file")
-    if options.steps:  # a few steps learn nothing: no test, and of dev, which paddle_tasks cannot do without, a little
-        files |= {"dev": shortened(Path(files["dev"]), work / "dev.tsv"), "test": None}
+    if options.steps:  # a few steps learn nothing worth scoring; paddle_tasks needs some rows of dev
+        files |= {"dev": copy_first_rows(Path(files["dev"]), work / "dev.tsv"), "test": None}
     names = ("steps", "epochs", "batch_size", "max_length", "learning_rate", "seed", "threads")
     return {
         "weights": str(work / "weights"),
@@ -101,42 +105,42 @@ def settings_of(options: argparse.Namespace, work: Path) -> dict[str, Any]:
     }
 
 
-def shortened(file: Path, short: Path) -> str:
-    """Write a file's header and first rows, and return where."""
+def copy_first_rows(file: Path, short: Path) -> str:
+    """Copy the header and the first 32 rows of a file, and return the path of the copy."""
     with file.open(encoding="utf-8-sig") as rows:
         short.write_text("".join(itertools.islice(rows, 33)), encoding="utf-8")
     return str(short)
 
 
 def make_weights(options: argparse.Namespace, settings: dict[str, Any], work: Path) -> int:
-    """Make the weights, the same for the same data and seed, and return the real tokens of an epoch."""
-    made = run_script("make_weights.py", options.python_ours, settings, work / "weights.json")
-    return int(made["epoch_tokens"])
+    """Write the initial weights, a function of data and seed, and return the real tokens of an epoch."""
+    result = run_script("make_weights.py", options.python_ours, settings, work / "weights.json")
+    return int(result["epoch_tokens"])
 
 
 def run_peer(peer: str, options: argparse.Namespace, settings: dict[str, Any], work: Path) -> dict[str, Any]:
-    """Run one peer once and return its figures."""
+    """Run one peer once and return its times, counts and score."""
     started = time.perf_counter()
     if peer == "ours":
-        figures = run_ours(options, settings, work / "ours")
+        measured = run_ours(options, settings, work / "ours")
     elif peer == "stock":
-        figures = run_script("stock_paddlenlp.py", options.python_stock, settings, work / "stock.json")
+        measured = run_script("stock_paddlenlp.py", options.python_stock, settings, work / "stock.json")
     else:
         precision = {"precision": "bfloat16" if peer == "hf-bf16" else "float32"}
-        figures = run_script("hf_trainer.py", options.python_hf, {**settings, **precision}, work / f"{peer}.json")
-    return {"peer": peer, "total_seconds": time.perf_counter() - started, **figures}
+        measured = run_script("hf_trainer.py", options.python_hf, {**settings, **precision}, work / f"{peer}.json")
+    return {"peer": peer, "total_seconds": time.perf_counter() - started, **measured}
 
 
 def run_script(script: str, python: str, settings: dict[str, Any], result: Path) -> dict[str, Any]:
-    """Run a script of this folder and return what it wrote."""
-    told = result.with_suffix(".settings.json")
-    told.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
-    run([python, str(HERE / script), str(told), str(result)], stock_environment())
+    """Run a script of this folder and return its result."""
+    settings_file = result.with_suffix(".settings.json")
+    settings_file.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    run([python, str(HERE / script), str(settings_file), str(result)], stock_environment())
     return dict(json.loads(result.read_text(encoding="utf-8")))
 
 
 def run_ours(options: argparse.Namespace, settings: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Run `paddle-tasks train` and return the figures of its result.json."""
+    """Run `paddle-tasks train` and return times, counts and score from its result.json."""
     command = [options.python_ours, "-m", "paddle_tasks", "train", str(ROOT / "configs" / "sentiment.yaml")]
     command += [f"{key}={value}" for key, value in overrides(settings, folder).items()] + options.ours
     fresh = ["--fresh"] if folder.exists() else []
@@ -176,16 +180,16 @@ def overrides(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def stock_environment() -> dict[str, str]:
-    """Return this process's environment without what sets threads and dispatch."""
+    """Return this process's environment without the variables that set threads and CPU dispatch."""
     return {name: value for name, value in os.environ.items() if name not in SPEED_VARIABLES}
 
 
 def run(command: list[str], environment: dict[str, str]) -> None:
-    """Run a command; end with what it said when it fails."""
+    """Run a command; if it fails, exit with its output."""
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(
-            f"run.py: {' '.join(command)}: ended with {done.returncode}\n{done.stdout[-1000:]}{done.stderr[-3000:]}"
+            f"run.py: {' '.join(command)}: exit code {done.returncode}\n{done.stdout[-1000:]}{done.stderr[-3000:]}"
         )
 
 
@@ -196,19 +200,18 @@ def summarise(runs: list[dict[str, Any]], tokens: int) -> list[dict[str, Any]]:
     """Return one row for each peer: medians over its runs.
 
     Args:
-        runs: the figures of each run.
-        tokens: real tokens of all epochs; a run over fewer is projected to them by its own tokens a second.
+        runs: times, counts and score of each run.
+        tokens: real tokens of all epochs; a run over fewer tokens is projected to them by its tokens per second.
     """
-    rows = [_row([run for run in runs if run["peer"] == peer], tokens) for peer in dict.fromkeys(map(_peer, runs))]
+    rows = [
+        _summarise_peer([run for run in runs if run["peer"] == peer], tokens)
+        for peer in dict.fromkeys(run["peer"] for run in runs)
+    ]
     base = next((row for row in rows if row["peer"] == "hf"), rows[0])
     return [{**row, "ratio": row["epoch_seconds"] / base["epoch_seconds"], "over": base["peer"]} for row in rows]
 
 
-def _peer(run: dict[str, Any]) -> str:
-    return str(run["peer"])
-
-
-def _row(runs: list[dict[str, Any]], tokens: int) -> dict[str, Any]:
+def _summarise_peer(runs: list[dict[str, Any]], tokens: int) -> dict[str, Any]:
     per_second = statistics.median(run["tokens"] / run["train_seconds"] for run in runs)
     scores = [run["accuracy"] for run in runs if run["accuracy"] is not None]
     return {
@@ -223,14 +226,14 @@ def _row(runs: list[dict[str, Any]], tokens: int) -> dict[str, Any]:
     }
 
 
-def lines(table: list[dict[str, Any]], settings: dict[str, Any]) -> list[str]:
-    """Return the table as text."""
-    cells = [HEADS, *(_cells(row) for row in table)]
+def format_table(table: list[dict[str, Any]], settings: dict[str, Any]) -> list[str]:
+    """Return the table as lines of text."""
+    cells = [COLUMNS, *(_cells(row) for row in table)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     text = ["  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True)) for row in cells]
-    text.append(f"ratio: of the seconds for {settings['epochs']} whole epoch(s), over {table[0]['over']}")
+    text.append(f"ratio: seconds for {settings['epochs']} whole epoch(s), relative to {table[0]['over']}")
     if any(row["is_projected"] for row in table):
-        text.append("~ is projected: all real tokens of the epoch(s) at the tokens/s of the steps that were run")
+        text.append("~ projected: all real tokens of the epoch(s) at the tokens/s of the measured steps")
     return text
 
 
@@ -247,8 +250,8 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def say(text: str) -> None:
-    """Tell how far it is."""
+def log(text: str) -> None:
+    """Write a progress message to stderr."""
     sys.stderr.write(f"{text}\n")
 
 

@@ -1,4 +1,4 @@
-"""The comparison with other trainers: what each is told, the weights, and the table; no peer is run."""
+"""The comparison with other trainers: settings, weights and the table; no peer is run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FOLDER = ROOT / "benchmarks" / "peers"
 
 
 def load(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """Import a script of that folder, which is no package."""
+    """Import a script of the folder, which is not a package."""
     monkeypatch.syspath_prepend(str(FOLDER))
     monkeypatch.delitem(sys.modules, "peer", raising=False)
     specification = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
@@ -39,15 +39,15 @@ def run(monkeypatch) -> ModuleType:
 @pytest.fixture
 def data(tmp_path) -> Path:
     for name in ("train", "dev", "test"):
-        rows = [(str(place % 2), f"第{place}个房间很好" * (place % 5 + 1)) for place in range(60)]
+        rows = [(str(index % 2), f"第{index}个房间很好" * (index % 5 + 1)) for index in range(60)]
         table(tmp_path / f"{name}.tsv", ("label", "text_a"), *rows)
     return tmp_path
 
 
 @pytest.fixture
-def settings(run, data):
+def make_settings(run, data):
     def make(*arguments: str) -> dict:
-        return run.settings_of(run.parse([str(data), *arguments]), data)
+        return run.build_settings(run.parse([str(data), *arguments]), data)
 
     return make
 
@@ -58,33 +58,33 @@ def test_scripts_need_no_package():
     assert (outcome.code, outcome.stdout) == (0, "False\n"), outcome.stderr
 
 
-# ---- what each is told
+# ---- settings
 
 
-def test_ours_is_told_what_the_others_are(run, settings, tmp_path):
-    asked = settings("--learning-rate", "2e-4", "--batch-size", "7", "--max-length", "99", "--seed", "3")
+def test_ours_gets_the_settings_of_the_others(run, make_settings, tmp_path):
+    settings = make_settings("--learning-rate", "2e-4", "--batch-size", "7", "--max-length", "99", "--seed", "3")
     merged = load_config(
-        ROOT / "configs" / "sentiment.yaml", [f"{k}={v}" for k, v in run.overrides(asked, tmp_path / "r").items()]
+        ROOT / "configs" / "sentiment.yaml", [f"{k}={v}" for k, v in run.overrides(settings, tmp_path / "r").items()]
     )
     assert (merged.seed, merged.run_dir) == (3, str(tmp_path / "r"))
     training, optimizer = merged.training, merged.optimizer
     assert (training.epochs, training.batch_size, training.max_length, training.max_steps) == (1, 7, 99, None)
     assert (optimizer.learning_rate, optimizer.weight_decay, optimizer.schedule) == (2e-4, 0.01, "linear")
     assert (optimizer.warmup_fraction, optimizer.max_gradient_norm) == (0.1, 1.0)
-    assert (merged.model.encoder, merged.model.pooling, merged.model.head) == (asked["weights"], "cls", "linear")
-    assert merged.data.train == asked["train"]
+    assert (merged.model.encoder, merged.model.pooling, merged.model.head) == (settings["weights"], "cls", "linear")
+    assert merged.data.train == settings["train"]
 
 
-def test_steps_leave_the_scores_out(run, settings, tmp_path):
-    asked = settings("--steps", "5")
-    assert asked["test"] is None
-    assert len(Path(asked["dev"]).read_text(encoding="utf-8").splitlines()) == 33
-    overrides = [f"{key}={value}" for key, value in run.overrides(asked, tmp_path / "r").items()]
+def test_with_steps_nothing_is_scored(run, make_settings, tmp_path):
+    settings = make_settings("--steps", "5")
+    assert settings["test"] is None
+    assert len(Path(settings["dev"]).read_text(encoding="utf-8").splitlines()) == 33
+    overrides = [f"{key}={value}" for key, value in run.overrides(settings, tmp_path / "r").items()]
     merged = load_config(ROOT / "configs" / "sentiment.yaml", overrides)
     assert (merged.data.test, merged.training.max_steps) == (None, 5)
 
 
-def test_peers_run_as_they_come(run, monkeypatch):
+def test_peers_run_with_their_defaults(run, monkeypatch):
     for name in run.SPEED_VARIABLES:
         monkeypatch.setenv(name, "9")
     assert not set(run.SPEED_VARIABLES) & set(run.stock_environment())
@@ -100,25 +100,25 @@ def test_unknown_peers(run, capsys, peers):
 
 def test_missing_data(run, tmp_path):
     with pytest.raises(SystemExit, match=r"train.tsv: no such file"):
-        run.settings_of(run.parse([str(tmp_path)]), tmp_path)
+        run.build_settings(run.parse([str(tmp_path)]), tmp_path)
 
 
-def test_a_peer_that_fails_is_quoted(run, settings, tmp_path):
+def test_the_output_of_a_failing_peer_is_shown(run, make_settings, tmp_path):
     broken = tmp_path / "python"
     broken.write_text("#!/bin/sh\necho no such module >&2\nexit 3\n", encoding="utf-8")
     broken.chmod(0o755)
-    with pytest.raises(SystemExit, match=r"(?s)ended with 3.*no such module"):
-        run.run_script("hf_trainer.py", str(broken), settings(), tmp_path / "hf.json")
+    with pytest.raises(SystemExit, match=r"(?s)exit code 3.*no such module"):
+        run.run_script("hf_trainer.py", str(broken), make_settings(), tmp_path / "hf.json")
 
 
-def test_a_peers_figures_are_read(run, settings, data, tmp_path):
+def test_the_result_of_a_peer_is_read(run, make_settings, data, tmp_path):
     stub = tmp_path / "python"
     stub.write_text(f'#!/bin/sh\n"{sys.executable}" "{tmp_path}/stub.py" "$@"\n', encoding="utf-8")
     stub.chmod(0o755)
-    code = "import json, sys\nasked = json.load(open(sys.argv[2]))\njson.dump(asked, open(sys.argv[3], 'w'))\n"
+    code = "import json, sys\nsettings = json.load(open(sys.argv[2]))\njson.dump(settings, open(sys.argv[3], 'w'))\n"
     (tmp_path / "stub.py").write_text(code, encoding="utf-8")
     options = run.parse([str(data), "--python-hf", str(stub)])
-    precisions = [run.run_peer(peer, options, settings(), tmp_path)["precision"] for peer in ("hf", "hf-bf16")]
+    precisions = [run.run_peer(peer, options, make_settings(), tmp_path)["precision"] for peer in ("hf", "hf-bf16")]
     assert precisions == ["float32", "bfloat16"]
 
 
@@ -132,33 +132,33 @@ def test_rows(monkeypatch, tmp_path):
     assert peer.read_rows(str(file)) == [('很好"', 1), ("差\x85评", 0)]
 
 
-def test_some_batches_are_whole_ones_from_everywhere(monkeypatch):
+def test_sampled_batches_are_full_batches_of_the_whole_epoch(monkeypatch):
     peer, order = load("peer", monkeypatch), random.Random(1).sample(range(1000), 1000)
-    rows = peer.some_batches(order, 32, 10, seed=4)
+    rows = peer.sample_batches(order, 32, 10, seed=4)
     batches = {tuple(order[start : start + 32]) for start in range(0, 1000 - 31, 32)}
-    found = [tuple(rows[start : start + 32]) for start in range(0, len(rows), 32)]
-    assert len(set(found)) == len(found) == 10
-    assert set(found) <= batches
-    assert len(peer.some_batches(order, 32, len(batches), seed=4)) == 31 * 32
-    assert rows == peer.some_batches(order, 32, 10, seed=4) != peer.some_batches(order, 32, 10, seed=5)
+    sampled = [tuple(rows[start : start + 32]) for start in range(0, len(rows), 32)]
+    assert len(set(sampled)) == len(sampled) == 10
+    assert set(sampled) <= batches
+    assert len(peer.sample_batches(order, 32, len(batches), seed=4)) == 31 * 32
+    assert rows == peer.sample_batches(order, 32, 10, seed=4) != peer.sample_batches(order, 32, 10, seed=5)
     with pytest.raises(ValueError, match="larger than population"):
-        peer.some_batches(order, 32, 32, seed=4)
+        peer.sample_batches(order, 32, 32, seed=4)
 
 
-def test_weights_are_those_of_a_whole_model(monkeypatch, settings, data, tmp_path):
+def test_weights_are_complete_and_reproducible(monkeypatch, make_settings, data, tmp_path):
     maker = load("make_weights", monkeypatch)
-    monkeypatch.setattr(maker, "VOCABULARY", 200)
+    monkeypatch.setattr(maker, "VOCABULARY_SIZE", 200)
     monkeypatch.setitem(maker.CONFIG, "vocab_size", 200)
-    asked = settings("--max-length", "20")
+    settings = make_settings("--max-length", "20")
     contents = []
     for _ in range(2):
-        (tmp_path / "settings.json").write_text(json.dumps(asked), encoding="utf-8")
+        (tmp_path / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
         monkeypatch.setattr(sys, "argv", ["", str(tmp_path / "settings.json"), str(tmp_path / "result.json")])
         maker.main()
-        contents.append(sorted((file.name, file.read_bytes()) for file in Path(asked["weights"]).iterdir()))
+        contents.append(sorted((file.name, file.read_bytes()) for file in Path(settings["weights"]).iterdir()))
     assert contents[0] == contents[1]
-    encoder = load_pretrained(asked["weights"])  # refuses missing, misshaped and superfluous tensors
-    tokenizer = Tokenizer.load(Path(asked["weights"]))
+    encoder = load_pretrained(settings["weights"])  # refuses missing, misshaped and superfluous tensors
+    tokenizer = Tokenizer.load(Path(settings["weights"]))
     assert (len(tokenizer), encoder.width, len(encoder.model.encoder.layers)) == (200, 256, 4)
     table_of_words = encoder.model.embeddings.word_embeddings.weight.numpy()
     assert float(np.std(table_of_words)) == pytest.approx(0.02, rel=0.02)
@@ -168,15 +168,15 @@ def test_weights_are_those_of_a_whole_model(monkeypatch, settings, data, tmp_pat
     assert not encoder.model.pooler.dense.bias.numpy().any()
     texts = [line.split("\t")[1] for line in (data / "train.tsv").read_text(encoding="utf-8").splitlines()[1:]]
     tokens = sum(min(20, len(text) + 2) for text in texts)
-    made = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))
-    assert made["rows"] == 60
-    assert 0 < made["epoch_tokens"] <= tokens
+    result = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))
+    assert result["rows"] == 60
+    assert 0 < result["epoch_tokens"] <= tokens
 
 
 # ---- the table
 
 
-def figures(peer: str, seconds: float, tokens: int, **others) -> dict:
+def measured(peer: str, seconds: float, tokens: int, **others) -> dict:
     return {
         "peer": peer,
         "train_seconds": seconds,
@@ -190,7 +190,7 @@ def figures(peer: str, seconds: float, tokens: int, **others) -> dict:
 
 def test_medians_and_ratios(run):
     seconds = {"ours": [8.0, 9.0, 30.0], "hf": [10.0, 11.0, 12.0]}
-    runs = [figures(peer, value, 1000) for peer, values in seconds.items() for value in values]
+    runs = [measured(peer, value, 1000) for peer, values in seconds.items() for value in values]
     random.Random(0).shuffle(runs)
     rows = {row["peer"]: row for row in run.summarise(runs, 1000)}
     assert rows["ours"]["train_seconds"] == rows["ours"]["epoch_seconds"] == pytest.approx(9.0)
@@ -200,16 +200,16 @@ def test_medians_and_ratios(run):
     assert not rows["hf"]["is_projected"]
 
 
-def test_steps_are_projected_by_real_tokens(run, settings):
-    runs = [figures("hf", 2.0, 100), figures("stock", 10.0, 50, accuracy=None)]
+def test_steps_are_projected_by_real_tokens(run, make_settings):
+    runs = [measured("hf", 2.0, 100), measured("stock", 10.0, 50, accuracy=None)]
     rows = run.summarise(runs, 1000)
     assert [row["epoch_seconds"] for row in rows] == pytest.approx([20.0, 200.0])
     assert rows[1]["ratio"] == pytest.approx(10)
-    text = run.lines(rows, settings())
+    text = run.format_table(rows, make_settings())
     assert text[2].split() == ["stock", "10.0", "20.0", "5", "50.0%", "–", "~200", "10.000"]
     assert "projected" in text[-1]
 
 
-def test_without_hf_the_first_is_the_base(run):
-    rows = run.summarise([figures("stock", 10.0, 100), figures("ours", 1.0, 100)], 100)
+def test_without_hf_ratios_are_relative_to_the_first_peer(run):
+    rows = run.summarise([measured("stock", 10.0, 100), measured("ours", 1.0, 100)], 100)
     assert [(row["ratio"], row["over"]) for row in rows] == [(1.0, "stock"), (0.1, "stock")]
