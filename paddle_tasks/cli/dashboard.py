@@ -46,25 +46,26 @@ def dashboard(
     empty there, the proxy forwards the full path of the address in the browser: pass that path as --path. With ssh,
     forward the port instead: ssh -L 8040:127.0.0.1:8040 MACHINE.
     """
-    from paddle_tasks.reporting.vdl.dashboard import Place, open_dashboard, show
+    from paddle_tasks.reporting.vdl.dashboard import open_dashboard, open_in_browser
+    from paddle_tasks.reporting.vdl.server import ServerAddress
 
-    with _stopped_by_signals(), open_dashboard(logdir, Place(host, port, path)) as board:
+    with _stopped_by_signals(), open_dashboard(logdir, ServerAddress(host, port, path)) as board:
         _print_summary(board, quiet=quiet)
         if not no_browser:
-            show(board.address)
+            open_in_browser(board.url)
         board.follow()
 
 
 def _print_summary(board: Dashboard, *, quiet: bool) -> None:
-    from paddle_tasks.reporting.vdl.dashboard import ai_studio_address
+    from paddle_tasks.reporting.vdl.dashboard import ai_studio_url
 
     for line in (line for report in board.reports for line in report.lines()):
         sys.stderr.write(f"{line}\n")
     for path, reason in board.unreadable.items():
         sys.stderr.write(f"{path}: not shown: {reason}\n")
     runs = "1 run" if board.n_runs == 1 else f"{board.n_runs} runs"
-    sys.stdout.write(f"{board.address}\n" if quiet else f"{runs} at {board.address}   (Ctrl-C stops it)\n")
-    studio = ai_studio_address(board.port)
+    sys.stdout.write(f"{board.url}\n" if quiet else f"{runs} at {board.url}   (Ctrl-C stops it)\n")
+    studio = ai_studio_url(board.port)
     if studio and not quiet:
         sys.stdout.write(f"On AI Studio open {studio}, with --host 0.0.0.0; if the page is empty, see --help\n")
     sys.stdout.flush()
