@@ -103,9 +103,9 @@ def test_the_model_predicts_the_same(name, state):
 
 
 def test_other_weights_predict_something_else():
-    stored = read_json(STORED / "news" / "predictions.json")
+    stored = read_json(STORED / "sentiment" / "predictions.json")
     with pytest.raises(AssertionError, match="probabilities"):
-        assert_close(load(STORED / "news" / "interrupted")(stored["texts"]), stored["finished"])
+        assert_close(load(STORED / "sentiment" / "interrupted")(stored["texts"]), stored["finished"])
 
 
 @pytest.mark.parametrize("split", ["dev", "test"])
