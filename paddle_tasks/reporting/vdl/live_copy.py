@@ -1,8 +1,8 @@
-"""A mended copy of all logs below a folder, for VisualDL's server to read, that follows runs while they train.
+"""Repaired copies of all logs below a folder, for VisualDL's server to read; they follow runs while they train.
 
-The server must never see a log that is not whole: it reads on from where it was, so half a record, or a log that
-training has cut back to go on from a checkpoint, would confuse it for good. So it reads copies that only ever grow, by
-whole records; and the runs' own files are left to training.
+The server must never see an incomplete log. It continues reading where it stopped, so half a record, or a log that
+training has cut back to continue from a checkpoint, would confuse it until it is restarted. So it reads copies that
+only grow, by whole records, and the runs' own files are left to training.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ from itertools import chain, count
 from pathlib import Path
 
 from paddle_tasks.files import atomic_file
-from paddle_tasks.reporting.vdl.log import META, Entry, encode, meta, read_log, salvage, tag_key
-from paddle_tasks.reporting.vdl.repair import mend, metrics_beside, run_of, shown_log
-from paddle_tasks.reporting.vdl.scalars import read_truth
+from paddle_tasks.reporting.vdl.log import META, LogRecord, encode_log, make_meta, parse_log, read_log, tag_key
+from paddle_tasks.reporting.vdl.repair import find_shown_log, metrics_path, repair_records, run_folder
+from paddle_tasks.reporting.vdl.scalars import read_metrics_file
 
-_WITHOUT_LOGS = ("checkpoints", "model", "predictions")  # of a run; training removes some of them
+_FOLDERS_WITHOUT_LOGS = ("checkpoints", "model", "predictions")  # of a run; training removes some of them
 
 COPY_NAME, GRAPH_NAME = "vdlrecords.log", "vdlgraph.log"
+
+FileStamps = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Source:
     """The files of one run that are shown.
 
     Attributes:
-        folder: where the log is, or would be.
+        folder: the folder of the log, or the folder it would be in.
         log: the VisualDL log; a run without one is shown from its metrics.jsonl.
         graph: the model graph.
     """
@@ -41,150 +43,163 @@ class Source:
 
     @property
     def metrics(self) -> Path:
-        """Where metrics.jsonl would be."""
-        return metrics_beside(self.log or self.folder / COPY_NAME)
+        """The path of metrics.jsonl; the file may be missing."""
+        return metrics_path(self.log or self.folder / COPY_NAME)
 
-    def stamp(self) -> tuple[tuple[int, int], ...]:
-        """Return what changes when one of the files does."""
+    def stamps(self) -> FileStamps:
+        """Return size and modification time of each file, which change when a file does."""
         return tuple(_size_and_time(path) for path in (self.log, self.metrics, self.graph) if path)
 
 
 def _size_and_time(path: Path) -> tuple[int, int]:
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return 0, 0
-    return found.st_size, found.st_mtime_ns
+    return status.st_size, status.st_mtime_ns
 
 
-def sources(logdir: Path) -> dict[str, Source]:
-    """Return the runs in a folder or below, each by the name under which it is shown."""
-    found = {source.folder: source for source in _walk(logdir)}
-    named: dict[str, Source] = {}
-    for folder, source in found.items():
-        run = run_of(folder / COPY_NAME)
-        shown = folder if run in found else run
-        below = shown != logdir and logdir in shown.parents
-        name = shown.relative_to(logdir).as_posix() if below else shown.resolve().name or "run"
-        others = (f"{name} ({number})" for number in count(2))
-        named[next(filter(lambda one: one not in named, chain([name], others)))] = source
-    return named
+def find_sources(logdir: Path) -> dict[str, Source]:
+    """Return the runs in a folder and below it, by the name under which each is shown.
+
+    The name is the path of the run folder below ``logdir``; a second run of a name gets `` (2)``.
+    """
+    sources = {source.folder: source for source in _walk(logdir)}
+    by_name: dict[str, Source] = {}
+    for folder, source in sources.items():
+        run = run_folder(folder / COPY_NAME)
+        shown = folder if run in sources else run
+        is_below = shown != logdir and logdir in shown.parents
+        name = shown.relative_to(logdir).as_posix() if is_below else shown.resolve().name or "run"
+        numbered = (f"{name} ({number})" for number in count(2))
+        by_name[next(each for each in chain([name], numbered) if each not in by_name)] = source
+    return by_name
 
 
 def _walk(logdir: Path) -> Iterator[Source]:
     seen: set[str] = set()
-    for place, folders, files in os.walk(logdir, followlinks=True):
-        real = os.path.realpath(place)
-        if real in seen:  # a link to a folder above it
+    for path, folders, files in os.walk(logdir, followlinks=True):
+        real_path = os.path.realpath(path)
+        if real_path in seen:  # a link to a folder above it
             folders.clear()
             continue
-        seen.add(real)
-        own = _WITHOUT_LOGS if "metrics.jsonl" in files else ()
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in own)
-        folder = Path(place)
-        log, graph = shown_log(folder), _shown_graph(folder)
+        seen.add(real_path)
+        skipped = _FOLDERS_WITHOUT_LOGS if "metrics.jsonl" in files else ()
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in skipped)
+        folder = Path(path)
+        log, graph = find_shown_log(folder), _find_shown_graph(folder)
         if log or graph:
             yield Source(folder, log, graph)
-        elif "metrics.jsonl" in files and not ("vdl" in folders and shown_log(folder / "vdl")):
+        elif "metrics.jsonl" in files and not ("vdl" in folders and find_shown_log(folder / "vdl")):
             yield Source(folder / "vdl", None, None)
 
 
-def _shown_graph(folder: Path) -> Path | None:
+def _find_shown_graph(folder: Path) -> Path | None:
     return max((path for path in folder.glob("vdlgraph*") if path.is_file()), default=None)
 
 
 @dataclass
-class _Copied:
-    """What is in the copy of one run: the server keeps what it has read, so a copy only ever grows.
+class _CopyState:
+    """The copy of one run. The server keeps what it has read, so a copy only grows.
 
     Attributes:
-        counts: how many records there are, by kind and tag.
+        stamps: those of the source when it was last copied.
+        data: the content of the copied log.
+        counts: the number of records in it, by kind and tag.
     """
 
     source: Source
-    stamp: tuple[tuple[int, int], ...] = ()
+    stamps: FileStamps = ()
     data: bytes = b""
     counts: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
 
 
 class LiveCopy:
-    """The copies of all runs below a folder, in another folder."""
+    """Copies of all runs below ``logdir``, in ``folder``.
+
+    Attributes:
+        unreadable: files that could not be copied, with the reason.
+    """
 
     def __init__(self, logdir: Path, folder: Path) -> None:
         self._logdir, self._folder = logdir, folder
-        self._copied: dict[str, _Copied] = {}
+        self._copies: dict[str, _CopyState] = {}
         self.unreadable: dict[Path, str] = {}
 
     def update(self) -> bool:
-        """Copy what is new; False when a run has gone or begun anew, so that the copies have to be made anew too."""
-        found = sources(self._logdir)
-        for name, copied in self._copied.items():
-            if name not in found or (copied.source.log and copied.source.log != found[name].log):
+        """Copy what is new, and return True.
+
+        Return False when a run is gone or was started anew. Then the copies must be made anew too.
+        """
+        sources = find_sources(self._logdir)
+        for name, copy in self._copies.items():
+            if name not in sources or (copy.source.log and copy.source.log != sources[name].log):
                 return False
-        for name, source in found.items():
-            copied = self._copied.setdefault(name, _Copied(source))
-            copied.source = source
-            if (stamp := source.stamp()) != copied.stamp:
-                copied.stamp = stamp
+        for name, source in sources.items():
+            copy = self._copies.setdefault(name, _CopyState(source))
+            copy.source = source
+            if (stamps := source.stamps()) != copy.stamps:
+                copy.stamps = stamps
                 try:
-                    self._grow(name, copied)
+                    self._copy_new(name, copy)
                 except OSError as error:
                     self.unreadable[source.log or source.folder] = str(error)
         return True
 
     @property
     def n_runs(self) -> int:
-        """How many runs there are."""
-        return len(self._copied)
+        """The number of runs."""
+        return len(self._copies)
 
-    def _grow(self, name: str, copied: _Copied) -> None:
+    def _copy_new(self, name: str, copy: _CopyState) -> None:
         target = self._folder / name
         target.mkdir(parents=True, exist_ok=True)
-        if new := list(_unseen(_records(copied.source, name), copied.counts)):
-            copied.data += encode(new)
-            with atomic_file(target / COPY_NAME) as temporary:  # or the server might see half of it
-                temporary.write_bytes(copied.data)
-        if copied.source.graph:
-            self._copy_graph(copied.source.graph, target / GRAPH_NAME)
+        if new := list(_count_new(_read_records(copy.source, name), copy.counts)):
+            copy.data += encode_log(new)
+            with atomic_file(target / COPY_NAME) as temporary:  # the server must not see half of it
+                temporary.write_bytes(copy.data)
+        if copy.source.graph:
+            self._copy_graph(copy.source.graph, target / GRAPH_NAME)
 
     def _copy_graph(self, graph: Path, target: Path) -> None:
-        """Copy a graph that can be shown; the server would have a page for one that cannot, and nothing on it."""
+        """Copy a graph that VisualDL can show; for any other one its server would show an empty page."""
         data = graph.read_bytes()
-        if fault := _fault_of_graph(data):
+        if fault := _find_graph_fault(data):
             self.unreadable[graph] = f"the model graph cannot be read ({fault})"
             return
         with atomic_file(target) as temporary:
             temporary.write_bytes(data)
 
 
-def _records(source: Source, name: str) -> Iterator[Entry]:
-    """Yield the records of a run, first the one with the name under which the server shows it."""
-    found = read_log(source.log) if source.log and source.log.exists() else salvage(b"")
-    entries = mend(found, read_truth(source.metrics)).entries
-    yield meta(name, entries[0].time if entries else 0)
-    yield from (entry for entry in entries if entry.kind != META)
+def _read_records(source: Source, name: str) -> Iterator[LogRecord]:
+    """Yield the records of a run, the first with the name under which the server shows it."""
+    log = read_log(source.log) if source.log and source.log.exists() else parse_log(b"")
+    records = repair_records(log, read_metrics_file(source.metrics)).records
+    yield make_meta(name, records[0].time if records else 0)
+    yield from (record for record in records if record.kind != META)
 
 
-def _unseen(entries: Iterable[Entry], counts: dict[tuple[str, str], int]) -> Iterator[Entry]:
-    """Yield the records beyond those that were counted, and count them.
+def _count_new(records: Iterable[LogRecord], counts: dict[tuple[str, str], int]) -> Iterator[LogRecord]:
+    """Yield the records that are not counted yet, and count them.
 
-    A run that goes on from a checkpoint has its log cut back and writes the same records again: these are counted.
+    The n-th record of a kind and tag is new when fewer than n were counted. A run that continues from a checkpoint has
+    its log cut back and writes the same records again; these are counted already.
     """
-    here: dict[tuple[str, str], int] = defaultdict(int)
-    for entry in entries:
-        key = entry.kind, tag_key(entry.tag)
-        here[key] += 1
-        if here[key] > counts[key]:
-            counts[key] = here[key]
-            yield entry
+    seen: dict[tuple[str, str], int] = defaultdict(int)
+    for record in records:
+        key = record.kind, tag_key(record.tag)
+        seen[key] += 1
+        if seen[key] > counts[key]:
+            counts[key] = seen[key]
+            yield record
 
 
-def _fault_of_graph(data: bytes) -> str | None:
-    """Return what keeps VisualDL from showing a graph, by letting it."""
+def _find_graph_fault(data: bytes) -> str | None:
+    """Return the error that VisualDL raises when it reads a graph, or None."""
     from visualdl.component.graph import Model
 
     try:
         Model(json.loads(data)).make_graph()
-    except Exception as error:  # whatever its code meets in data that is not as it expects
+    except Exception as error:  # VisualDL does not check the data: any error may occur
         return f"{type(error).__name__}: {error}"
     return None

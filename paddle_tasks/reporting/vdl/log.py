@@ -1,8 +1,8 @@
-"""The records of a VisualDL log: which of them are whole, and what lies between them.
+"""Read and build the records of a VisualDL log, and find its damaged parts.
 
-A log is a row of frames: the length of a record (8 bytes, little-endian) and the record, a `visualdl.proto.Record`.
-There is no checksum, and VisualDL's server stops at the first record that it cannot read; so a record counts as whole
-only when nothing about it is odd, and after damage the next whole one is looked for.
+A log is a sequence of frames. A frame is the length of a record (8 bytes, little-endian) and the record, a
+`visualdl.proto.Record`. There is no checksum, and VisualDL's server stops at the first record that it cannot read. So a
+record counts as whole only when nothing about it is unusual, and after damage the next whole record is searched for.
 """
 
 from __future__ import annotations
@@ -17,20 +17,23 @@ from typing import Any, NamedTuple
 
 from paddle_tasks.errors import SetupError
 
-SCALAR, META = "value", "meta_data"  # the names of their fields in VisualDL's record_pb2
-_HEADER = struct.Struct("<Q")
-# A record starts with its field 1, and no length reaches 4 GB: what the end of a header and the start of a record are.
-_SEAM, _SEAM_AT = b"\0\0\0\0\n", 4
+SCALAR, META = "value", "meta_data"  # names of fields in VisualDL's record_pb2
+_LENGTH = struct.Struct("<Q")
+# The end of a length and the start of a record: no record has 4 GB, so the upper 4 bytes of its length are zero, and
+# its first byte is the tag of field 1.
+_BOUNDARY, _BOUNDARY_OFFSET = b"\0\0\0\0\n", 4
 
 
-class Entry(NamedTuple):
+class LogRecord(NamedTuple):
     """One whole record.
 
     Attributes:
         payload: its bytes, without the length.
-        kind: which of VisualDL's values it holds, `SCALAR`, ``text``, ``image``, … by the name of its field.
+        kind: the name of VisualDL's field for its value: `SCALAR`, `META`, ``text``, ``image``, …
+        tag: the tag, in VisualDL's spelling.
+        step: the step.
         time: milliseconds since 1970.
-        value: that of a scalar, as the single-precision number that it is; NaN for the other kinds.
+        value: the single-precision number of a scalar; NaN for other kinds.
     """
 
     payload: bytes
@@ -43,7 +46,7 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Damage:
-    """A stretch of bytes that belongs to no whole record."""
+    """A range of bytes that belongs to no whole record."""
 
     start: int
     n_bytes: int
@@ -51,71 +54,74 @@ class Damage:
 
 
 @dataclass(frozen=True)
-class Salvage:
-    """What a log holds: its whole records in order, and the damage between them."""
+class LogContent:
+    """The whole records of a log in order, and the damage between them."""
 
-    entries: tuple[Entry, ...]
+    records: tuple[LogRecord, ...]
     damages: tuple[Damage, ...]
 
     @property
     def n_lost_bytes(self) -> int:
-        """The bytes that belong to no whole record."""
+        """The number of bytes that belong to no whole record."""
         return sum(damage.n_bytes for damage in self.damages)
 
 
-class _NotWholeError(Exception):
-    """Says what is odd about a record."""
+class _DamagedRecordError(Exception):
+    """Says why a record is not whole."""
 
 
-def salvage(data: bytes) -> Salvage:
-    """Return the whole records of a log and where it is damaged; every record before the damage is among them."""
-    entries: list[Entry] = []
+def read_log(path: Path) -> LogContent:
+    """Return the whole records of a file and its damaged parts."""
+    return parse_log(path.read_bytes())
+
+
+def parse_log(data: bytes) -> LogContent:
+    """Return the whole records of a log and its damaged parts; every record before the damage is kept.
+
+    A record whose tag belongs to another kind of record counts as damage: VisualDL's server stops there.
+    """
+    records: list[LogRecord] = []
     damages: list[Damage] = []
     kinds: dict[str, str] = {}
-    for start, end, found in _pieces(data):
-        if isinstance(found, Damage):
-            damages.append(found)
-        elif kinds.setdefault(tag_key(found.tag), found.kind) != found.kind:
-            reason = f"the tag {found.tag!r} is that of another kind of record, {kinds[tag_key(found.tag)]}"
+    for start, end, part in _split(data):
+        if isinstance(part, Damage):
+            damages.append(part)
+        elif kinds.setdefault(tag_key(part.tag), part.kind) != part.kind:
+            reason = f"the tag {part.tag!r} belongs to another kind of record, {kinds[tag_key(part.tag)]}"
             damages.append(Damage(start, end - start, reason))
         else:
-            entries.append(found)
-    return Salvage(tuple(entries), tuple(damages))
+            records.append(part)
+    return LogContent(tuple(records), tuple(damages))
 
 
 def tag_key(tag: str) -> str:
-    """Return what VisualDL's reader tells tags apart by."""
+    """Return the form of a tag that VisualDL's reader compares."""
     return tag.replace("/", "%")
 
 
-def read_log(path: Path) -> Salvage:
-    """Return the whole records of a file and where it is damaged."""
-    return salvage(path.read_bytes())
-
-
-def encode(entries: Iterable[Entry]) -> bytes:
+def encode_log(records: Iterable[LogRecord]) -> bytes:
     """Return a log of these records."""
-    return b"".join(_HEADER.pack(len(entry.payload)) + entry.payload for entry in entries)
+    return b"".join(_LENGTH.pack(len(record.payload)) + record.payload for record in records)
 
 
-def scalar(step: int, tag: str, value: float, seconds: float) -> Entry:
-    """Return the record of one point, as VisualDL's writer would make it.
+def make_scalar(step: int, tag: str, value: float, seconds: float) -> LogRecord:
+    """Return the record of one scalar, as VisualDL's writer would make it; ``seconds`` count from 1970.
 
     Raises:
-        ValueError, TypeError, OverflowError: one of them is not what a record can hold.
+        ValueError, TypeError, OverflowError: a record cannot hold one of the arguments.
     """
     return _build(id=step, tag=tag.replace("%", "percent"), timestamp=int(seconds * 1000), value=value)
 
 
-def meta(display_name: str, time: int) -> Entry:
-    """Return the record by which a log names its run."""
-    display = _record_type().MetaData(display_name=display_name)
-    return _build(id=0, tag="meta_data_tag", timestamp=time, meta_data=display)
+def make_meta(display_name: str, time: int) -> LogRecord:
+    """Return the record with the name of the run; ``time`` is in milliseconds since 1970."""
+    meta_data = _record_type().MetaData(display_name=display_name)
+    return _build(id=0, tag="meta_data_tag", timestamp=time, meta_data=meta_data)
 
 
-def _build(**fields: Any) -> Entry:
+def _build(**fields: Any) -> LogRecord:
     record = _record_type()(values=[_record_type().Value(**fields)])
-    return _told(record.values[0], record.SerializeToString())
+    return _from_value(record.values[0], record.SerializeToString())
 
 
 @cache
@@ -127,132 +133,152 @@ def _record_type() -> Any:
     return Record
 
 
-def _pieces(data: bytes) -> Iterator[tuple[int, int, Entry | Damage]]:
-    """Yield what a log consists of, from its first byte to its last: start, end, and a record or damage."""
-    start, last = 0, None
+# ---- frames
+
+
+def _split(data: bytes) -> Iterator[tuple[int, int, LogRecord | Damage]]:
+    """Yield the consecutive parts of a log: start, end, and the record or damage between them.
+
+    A record is yielded only when the part behind it is known: damage there may have begun inside the record.
+    """
+    start, pending = 0, None
     while start < len(data):
         try:
-            entry, end = _frame(data, start)
-        except _NotWholeError as error:
-            if last and (across := _frame_across(data, last[0], start)):
-                last, start = None, across[0]
-                yield across[1].start, start, across[1]
+            record, end = _read_frame(data, start)
+        except _DamagedRecordError as error:
+            if pending and (truncated := _find_truncated(data, pending[0], start)):
+                pending, start = None, truncated.start + truncated.n_bytes
+                yield truncated.start, start, truncated
                 continue
-            if last:
-                yield last
-            last = None
-            mended = _with_another_length(data, start)
-            end = mended[1] if mended else _next_frame(data, start + 1)
-            yield start, end, Damage(start, _HEADER.size if mended else end - start, str(error))
-            if mended:
-                yield start, end, mended[0]
+            if pending:
+                yield pending
+            pending = None
+            relengthed = _read_by_inner_length(data, start)
+            end = relengthed[1] if relengthed else _find_frame(data, start + 1)
+            yield start, end, Damage(start, _LENGTH.size if relengthed else end - start, str(error))
+            if relengthed:
+                yield start, end, relengthed[0]
         else:
-            if last:
-                yield last
-            last = start, end, entry
+            if pending:
+                yield pending
+            pending = start, end, record
         start = end
-    if last:
-        yield last
+    if pending:
+        yield pending
 
 
-def _frame_across(data: bytes, first: int, start: int) -> tuple[int, Damage] | None:
-    """Return where records begin in the one before damage, when they go on behind it.
+def _find_truncated(data: bytes, first: int, damaged: int) -> Damage | None:
+    """Return the damage of a record that lacks some of its bytes and took the start of the next records instead.
 
-    Then that one lacks bytes, and took those of its neighbours for its own: of numbers or pixels any will do.
+    Such a record can look whole: any bytes are valid numbers or pixels. It is recognised by records inside it that
+    continue beyond its end.
+
+    Args:
+        data: the log.
+        first: offset of the frame of the suspected record.
+        damaged: offset at which that frame ends and no frame can be read.
     """
-    found = _next_frame(data, first + 1)
-    while found < start:
-        if _end_of_row(data, found, start) > start:
-            return found, Damage(first, found - first, "a record that lacks some of its bytes")
-        found = _next_frame(data, found + 1)
+    start = _find_frame(data, first + 1)
+    while start < damaged:
+        if _end_of_frames(data, start, damaged) > damaged:
+            return Damage(first, start - first, "a record that lacks some of its bytes")
+        start = _find_frame(data, start + 1)
     return None
 
 
-def _end_of_row(data: bytes, found: int, limit: int) -> int:
-    """Return where the whole records end that follow one another, as far as they begin before the limit."""
-    while found < limit:
+def _end_of_frames(data: bytes, start: int, limit: int) -> int:
+    """Return the end of the last of the consecutive whole records that start before ``limit``."""
+    while start < limit:
         try:
-            found = _frame(data, found)[1]
-        except _NotWholeError:
+            start = _read_frame(data, start)[1]
+        except _DamagedRecordError:
             break
-    return found
+    return start
 
 
-def _frame(data: bytes, start: int) -> tuple[Entry, int]:
-    """Return the whole record whose length stands at ``start``, and where it ends."""
-    body = start + _HEADER.size
+def _read_frame(data: bytes, start: int) -> tuple[LogRecord, int]:
+    """Return the whole record of the frame at ``start``, and the offset of its end."""
+    body = start + _LENGTH.size
     if body > len(data):
-        raise _NotWholeError(f"the file ends after {len(data) - start} of the 8 bytes of a length")
-    (length,) = _HEADER.unpack_from(data, start)
+        raise _DamagedRecordError(f"the file ends after {len(data) - start} of the 8 bytes of a length")
+    (length,) = _LENGTH.unpack_from(data, start)
     if length > len(data) - body:
-        raise _NotWholeError(f"a record of {length} bytes, and the file ends after {len(data) - body} of them")
-    return _entry(data[body : body + length]), body + length
+        raise _DamagedRecordError(f"a record of {length} bytes, but the file ends after {len(data) - body} of them")
+    return _parse_record(data[body : body + length]), body + length
 
 
-def _with_another_length(data: bytes, start: int) -> tuple[Entry, int] | None:
-    """Return the record whose length alone is damaged: what it holds begins with a length too."""
-    body = start + _HEADER.size
-    end = _own_end(data, body)
+def _read_by_inner_length(data: bytes, start: int) -> tuple[LogRecord, int] | None:
+    """Return the record of a frame whose length is damaged and nothing else, by the length inside the record."""
+    body = start + _LENGTH.size
+    end = _end_by_inner_length(data, body)
     if end is None or end > len(data):
         return None
     try:
-        entry = _entry(data[body:end])
+        record = _parse_record(data[body:end])
         if end < len(data):
-            _frame(data, end)
-    except _NotWholeError:
+            _read_frame(data, end)
+    except _DamagedRecordError:
         return None
-    return entry, end
+    return record, end
 
 
-def _own_end(data: bytes, body: int) -> int | None:
-    """Return where a record ends that has one value and begins at ``body``, by the value's own length."""
+def _end_by_inner_length(data: bytes, body: int) -> int | None:
+    """Return the end of the record at ``body`` by the length of its one value: field 1 and a varint of 5 bytes at most.
+
+    None when no such field starts there.
+    """
     if data[body : body + 1] != b"\n":
         return None
     length = 0
-    for number, byte in enumerate(data[body + 1 : body + 6]):
-        length |= (byte & 0x7F) << 7 * number
+    for index, byte in enumerate(data[body + 1 : body + 6]):
+        length |= (byte & 0x7F) << 7 * index
         if byte < 0x80:
-            return body + 2 + number + length
+            return body + 2 + index + length
     return None
 
 
-def _next_frame(data: bytes, start: int) -> int:
-    """Return where the next whole record begins, or the end."""
-    seam = data.find(_SEAM, start + _SEAM_AT)
-    while seam >= 0:
-        found = seam - _SEAM_AT
-        if _own_end(data, found + _HEADER.size) == found + _HEADER.size + _HEADER.unpack_from(data, found)[0]:
+def _find_frame(data: bytes, start: int) -> int:
+    """Return the offset of the first frame with a whole record from ``start`` on, or the end of the data."""
+    boundary = data.find(_BOUNDARY, start + _BOUNDARY_OFFSET)
+    while boundary >= 0:
+        frame = boundary - _BOUNDARY_OFFSET
+        body = frame + _LENGTH.size
+        if _end_by_inner_length(data, body) == body + _LENGTH.unpack_from(data, frame)[0]:
             try:
-                _frame(data, found)
-            except _NotWholeError:
+                _read_frame(data, frame)
+            except _DamagedRecordError:
                 pass
             else:
-                return found
-        seam = data.find(_SEAM, seam + 1)
+                return frame
+        boundary = data.find(_BOUNDARY, boundary + 1)
     return len(data)
 
 
+# ---- records
+
+
 @lru_cache(2**18)  # a log that grows is read again and again
-def _entry(payload: bytes) -> Entry:
+def _parse_record(payload: bytes) -> LogRecord:
     try:
         record = _record_type().FromString(payload)
     except SetupError:
         raise
-    except Exception as error:  # protobuf's DecodeError, a class of its own in each of its implementations
-        raise _NotWholeError("a record that cannot be parsed") from error
+    except Exception as error:  # DecodeError, which is another class in each implementation of protobuf
+        raise _DamagedRecordError("a record that cannot be parsed") from error
     if len(record.values) != 1:
-        raise _NotWholeError(f"a record with {len(record.values)} values, expected one")
-    entry = _told(record.values[0], payload)
-    if not entry.tag:
-        raise _NotWholeError("a record without a tag")
-    record.DiscardUnknownFields()  # which would be written again as they came
+        raise _DamagedRecordError(f"a record with {len(record.values)} values, expected one")
+    parsed = _from_value(record.values[0], payload)
+    if not parsed.tag:
+        raise _DamagedRecordError("a record without a tag")
+    record.DiscardUnknownFields()  # they would be serialised unchanged
     if record.SerializeToString() != payload:
-        raise _NotWholeError("a record with more than VisualDL writes")
-    return entry
+        raise _DamagedRecordError("a record with more than VisualDL writes")
+    return parsed
 
 
-def _told(value: Any, payload: bytes) -> Entry:
+def _from_value(value: Any, payload: bytes) -> LogRecord:
     kind = value.WhichOneof("one_value")
     if kind is None:
-        raise _NotWholeError("a record with a value of no known kind")
-    return Entry(payload, kind, value.tag, value.id, value.timestamp, value.value if kind == SCALAR else math.nan)
+        raise _DamagedRecordError("a record with a value of no known kind")
+    number = value.value if kind == SCALAR else math.nan
+    return LogRecord(payload, kind, value.tag, value.id, value.timestamp, number)

@@ -1,36 +1,38 @@
-"""Mending damaged VisualDL logs: what is whole is kept, scalars come from metrics.jsonl, the original is set aside."""
+"""Repair damaged VisualDL logs: keep whole records, take scalars from metrics.jsonl, and rename the original."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from paddle_tasks.errors import DataError
 from paddle_tasks.files import atomic_file
-from paddle_tasks.reporting.vdl.log import SCALAR, Damage, Entry, Salvage, encode, read_log
-from paddle_tasks.reporting.vdl.scalars import Truth, agrees, read_truth, with_scalars
+from paddle_tasks.reporting.vdl.log import SCALAR, Damage, LogContent, LogRecord, encode_log, read_log
+from paddle_tasks.reporting.vdl.scalars import MetricsFile, has_same_scalars, read_metrics_file, replace_scalars
+from paddle_tasks.training.result import RunResult
 
-MARK = "vdlrecords"
-"""What the name of a file holds that VisualDL takes for a log."""
+LOG_NAME_PART = "vdlrecords"
+"""VisualDL takes each file with this in its name for a log."""
 
 
 @dataclass(frozen=True)
-class Mended:
-    """The records that a log should have, and what was wrong with those that it has.
+class RepairedLog:
+    """The records of a log after repair, and what was wrong with it.
 
     Attributes:
-        damages: where it was damaged; none when its scalars alone were not those of metrics.jsonl.
-        n_kept: its records that were whole.
-        n_rebuilt: the scalars that come from metrics.jsonl, 0 when its own were right or there are none there.
-        bad_lines: the lines of metrics.jsonl that are no records, which is why it was not used.
+        damages: the damaged parts; none when only the scalars differed from metrics.jsonl.
+        n_kept: the number of whole records in the log.
+        n_rebuilt: the number of scalars taken from metrics.jsonl; 0 when the log's scalars were right, or when
+            metrics.jsonl has none or is damaged.
+        bad_lines: the numbers of damaged lines of metrics.jsonl; when there are any, it is not used.
     """
 
-    entries: tuple[Entry, ...]
+    records: tuple[LogRecord, ...]
     damages: tuple[Damage, ...]
     n_kept: int
     n_rebuilt: int
@@ -38,112 +40,108 @@ class Mended:
 
     @property
     def n_lost_bytes(self) -> int:
-        """The bytes of the log that belong to no whole record."""
+        """The number of bytes of the log that belong to no whole record."""
         return sum(damage.n_bytes for damage in self.damages)
 
 
 @dataclass(frozen=True)
-class LogReport:
+class RepairReport:
     """What was found in one log, and what was done about it.
 
     Attributes:
-        aside: where the original is now; None when it is where it was.
-        left: why it was left as it is, empty when it was mended or whole. The dashboard shows a mended copy.
+        backup: the new path of the original; None when the original was left as it is.
+        left_because: why a damaged log was left as it is; the dashboard then shows a repaired copy. Empty otherwise.
     """
 
     path: Path
-    mended: Mended
-    aside: Path | None = None
-    left: str = ""
+    repaired: RepairedLog
+    backup: Path | None = None
+    left_because: str = ""
 
     @property
-    def is_whole(self) -> bool:
-        """Whether there was nothing to mend."""
-        return not self.mended.damages and not self.mended.n_rebuilt
+    def is_intact(self) -> bool:
+        """Whether there was nothing to repair."""
+        return not self.repaired.damages and not self.repaired.n_rebuilt
 
     def lines(self) -> list[str]:
-        """Return the report for people, nothing when the log was whole."""
-        if self.is_whole:
+        """Return the report as text, empty for an intact log."""
+        if self.is_intact:
             return []
-        mended, what = self.mended, "its scalars are not those of metrics.jsonl"
-        if mended.damages:
-            what = f"damaged at byte {mended.damages[0].start:,}: {mended.damages[0].reason}"
-        kept = f"{mended.n_kept:,} records kept, {mended.n_lost_bytes:,} bytes lost"
-        if mended.n_rebuilt:
-            kept += f", {mended.n_rebuilt:,} scalars rebuilt from metrics.jsonl"
-        if mended.bad_lines:
-            kept += f", metrics.jsonl:{mended.bad_lines[0]} is damaged too and was not used"
-        done = f"the original is now {self.aside.name}" if self.aside else f"mended in a copy alone: {self.left}"
-        return [f"{self.path}: {what}", f"  {kept}; {done}"]
+        repaired, problem = self.repaired, "its scalars differ from those in metrics.jsonl"
+        if repaired.damages:
+            problem = f"damaged at byte {repaired.damages[0].start:,}: {repaired.damages[0].reason}"
+        summary = f"{repaired.n_kept:,} records kept, {repaired.n_lost_bytes:,} bytes lost"
+        if repaired.n_rebuilt:
+            summary += f", {repaired.n_rebuilt:,} scalars rebuilt from metrics.jsonl"
+        if repaired.bad_lines:
+            summary += f", metrics.jsonl:{repaired.bad_lines[0]} is damaged too and was not used"
+        copied = f"repaired in a copy only, because {self.left_because}"
+        return [
+            f"{self.path}: {problem}",
+            f"  {summary}; {f'the original is now {self.backup.name}' if self.backup else copied}",
+        ]
 
 
-def mend(found: Salvage, truth: Truth) -> Mended:
-    """Return the whole records of a log, its scalars from metrics.jsonl where its own are not the same."""
-    kept = len(found.entries)
-    if truth.bad_lines or not truth.scalars or agrees(found.entries, truth):
-        return Mended(found.entries, found.damages, kept, 0, truth.bad_lines)
-    entries = tuple(with_scalars(found.entries, truth))
-    others = sum(entry.kind != SCALAR for entry in entries)
-    return Mended(entries, found.damages, kept, len(entries) - others, ())
+def repair_records(log: LogContent, metrics: MetricsFile) -> RepairedLog:
+    """Return the whole records of a log, with the scalars of metrics.jsonl where they differ from the log's scalars."""
+    n_kept = len(log.records)
+    if metrics.bad_lines or not metrics.scalars or has_same_scalars(log.records, metrics):
+        return RepairedLog(log.records, log.damages, n_kept, 0, metrics.bad_lines)
+    records = tuple(replace_scalars(log.records, metrics))
+    n_others = sum(record.kind != SCALAR for record in records)
+    return RepairedLog(records, log.damages, n_kept, len(records) - n_others, ())
 
 
-def metrics_beside(log: Path) -> Path:
-    """Return where the metrics.jsonl of a log's run would be: the run folder holds it and ``vdl/``."""
-    return run_of(log) / "metrics.jsonl"
+def metrics_path(log: Path) -> Path:
+    """Return the path of the metrics.jsonl that belongs to a log: the run folder holds it and ``vdl/``."""
+    return run_folder(log) / "metrics.jsonl"
 
 
-def run_of(log: Path) -> Path:
-    """Return the folder of the run that a log is of."""
+def run_folder(log: Path) -> Path:
+    """Return the run folder of a log."""
     return log.parent.parent if log.parent.name == "vdl" else log.parent
 
 
-def shown_log(folder: Path) -> Path | None:
-    """Return the log of a folder that VisualDL shows, which is the one whose name comes last."""
+def find_shown_log(folder: Path) -> Path | None:
+    """Return the log of a folder that VisualDL shows, which is the last one by name; None if there is none."""
     try:
-        found = [path for path in folder.iterdir() if MARK in path.name and path.is_file()]
+        logs = [path for path in folder.iterdir() if LOG_NAME_PART in path.name and path.is_file()]
     except OSError:  # training removes checkpoints
         return None
-    return max((path for path in found if not path.name.startswith(".")), default=None)
+    return max((path for path in logs if not path.name.startswith(".")), default=None)
 
 
-def repair_log(path: Path) -> LogReport:
-    """Mend a log when it is damaged or disagrees with metrics.jsonl; a whole one is not touched.
+def repair_logs(logs: Iterable[Path]) -> list[RepairReport]:
+    """Repair the damaged logs among ``logs``, and return a report for each of them."""
+    return [report for report in map(repair_log, logs) if not report.is_intact]
 
-    A run that is being trained, or that training would go on with, keeps its log as it is: its checkpoints know the
-    log by its length, and one that is being written may end inside a record for a moment.
+
+def repair_log(path: Path) -> RepairReport:
+    """Repair a log when it is damaged or its scalars differ from metrics.jsonl; an intact log is not touched.
+
+    The log of an unfinished run is left as it is. Its checkpoints hold the length of the log, and while training writes
+    it, it may end inside a record for a moment.
     """
-    with _unless_in_use(path) as reason:
+    with _lock_run(path) as reason:
         before = path.stat()
-        report = LogReport(path, mend(read_log(path), read_truth(metrics_beside(path))), left=reason)
-        if report.is_whole or reason:
+        repaired = repair_records(read_log(path), read_metrics_file(metrics_path(path)))
+        report = RepairReport(path, repaired, left_because=reason)
+        if report.is_intact or reason:
             return report
         now = path.stat()
         if (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
-            return replace(report, left="it is being written")
+            return replace(report, left_because="it is being written")
         try:
-            return replace(report, aside=_exchange(path, encode(report.mended.entries)))
+            return replace(report, backup=_replace_content(path, encode_log(repaired.records)))
         except OSError as error:
-            return replace(report, left=f"it cannot be written ({error.strerror})")
-
-
-def repair_logs(logs: Iterable[Path]) -> list[LogReport]:
-    """Mend those of some logs that need it, and return the reports of these."""
-    return [report for report in map(repair_log, logs) if not report.is_whole]
-
-
-def _exchange(path: Path, data: bytes) -> Path:
-    """Give a file another content, and return the name under which its old one is kept."""
-    with atomic_file(path) as temporary:
-        temporary.write_bytes(data)
-        shutil.copymode(path, temporary)
-        return _set_aside(path)
+            return replace(report, left_because=f"it cannot be written ({error.strerror})")
 
 
 @contextlib.contextmanager
-def _unless_in_use(log: Path) -> Iterator[str]:
-    """Yield why a log has to stay as it is, if so; training is kept out of its run until the block ends."""
-    run = run_of(log)
-    if not (run / "config.yaml").is_file():  # no run of ours
+def _lock_run(log: Path) -> Iterator[str]:
+    """Keep training out of a log's run until the block ends; yield why the log must be left as it is, or ``""``."""
+    run = run_folder(log)
+    if not (run / "config.yaml").is_file():  # a log of another program
         yield ""
         return
     try:
@@ -157,25 +155,33 @@ def _unless_in_use(log: Path) -> Iterator[str]:
         except BlockingIOError:
             yield "its run is being trained"
             return
-        except OSError:  # a file system that knows no locks, as some mounted ones
+        except OSError:  # a file system without locks, such as some network mounts
             pass
-        yield "" if _is_finished(run) else "its run is not finished, and training would go on with it"
+        yield "its run is not finished, and training would continue it" if _can_continue(run) else ""
 
 
-def _is_finished(run: Path) -> bool:
+def _can_continue(run: Path) -> bool:
+    """Return whether training would continue a run: it is not finished, and there are checkpoints."""
     try:
-        result = json.loads((run / "result.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        # Without a checkpoint there is nothing to go on with.
-        return not (run / "checkpoints").is_dir()
-    return isinstance(result, dict) and result.get("status") == "finished"
+        result = RunResult.read(run)
+    except (DataError, OSError, ValueError):
+        result = None
+    return not result.is_finished if result else (run / "checkpoints").is_dir()
 
 
-def _set_aside(path: Path) -> Path:
-    """Give a file the first free one of the names ``damaged-N-…``, none of which VisualDL takes for a log, too."""
+def _replace_content(path: Path, data: bytes) -> Path:
+    """Give a file new content, and return the path of a copy with the old content."""
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(data)
+        shutil.copymode(path, temporary)
+        return _keep_original(path)
+
+
+def _keep_original(path: Path) -> Path:
+    """Link or copy a file to the first free ``damaged-N-…`` beside it, a name that VisualDL does not take for a log."""
     number = 1
     while True:
-        target = path.with_name(f"damaged-{number}-{path.name.replace(MARK, 'records')}")
+        target = path.with_name(f"damaged-{number}-{path.name.replace(LOG_NAME_PART, 'records')}")
         try:
             os.link(path, target)
         except FileExistsError:

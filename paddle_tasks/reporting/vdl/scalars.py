@@ -1,4 +1,4 @@
-"""The scalars of a run as metrics.jsonl has them, and a VisualDL log made to agree with them."""
+"""Read the scalars of metrics.jsonl, compare them with a VisualDL log, and put them into it."""
 
 from __future__ import annotations
 
@@ -10,74 +10,78 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from paddle_tasks.reporting.vdl.log import META, SCALAR, Entry, scalar, tag_key
+from paddle_tasks.reporting.vdl.log import META, SCALAR, LogRecord, make_scalar, tag_key
 
-# Both files of a run are written one after the other; times further apart than this are damage.
-_MOST_MILLISECONDS_APART = 60_000
+# Both files of a run are written one after the other; times that differ by more are damaged.
+_MAX_MILLISECONDS_APART = 60_000
 
 
 @dataclass(frozen=True)
-class Truth:
-    """What a metrics.jsonl says.
+class MetricsFile:
+    """The content of a metrics.jsonl.
 
     Attributes:
-        scalars: the points that VisualDL shows, in order: all whose value is finite.
-        bad_lines: the numbers of the lines that are no record, from 1. A last line without its end is none of them:
-            it is being written.
+        scalars: the points with a finite value, in order; VisualDL shows no others.
+        bad_lines: the numbers, from 1, of lines that are not records. A last line without a line end is ignored: it is
+            being written.
     """
 
-    scalars: tuple[Entry, ...]
+    scalars: tuple[LogRecord, ...]
     bad_lines: tuple[int, ...]
 
 
-def read_truth(path: Path) -> Truth:
-    """Return the scalars of a metrics.jsonl; a file that is not there has none."""
+def read_metrics_file(path: Path) -> MetricsFile:
+    """Return the content of a metrics.jsonl, empty when there is no such file."""
     data = path.read_bytes() if path.is_file() else b""
     *lines, _ = data.split(b"\n")
-    scalars: list[Entry] = []
-    bad: list[int] = []
+    scalars: list[LogRecord] = []
+    bad_lines: list[int] = []
     for number, line in enumerate(lines, 1):
         try:
-            point = _point(line)
+            scalar = _parse_line(line)
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
-            bad.append(number)
+            bad_lines.append(number)
         else:
-            scalars += [point] if point else []
-    return Truth(tuple(scalars), tuple(bad))
+            scalars += [scalar] if scalar else []
+    return MetricsFile(tuple(scalars), tuple(bad_lines))
 
 
 @lru_cache(2**18)  # a file that grows is read again and again
-def _point(line: bytes) -> Entry | None:
+def _parse_line(line: bytes) -> LogRecord | None:
     record = json.loads(line)
     step, tag, value, seconds = (record[name] for name in ("step", "tag", "value", "time"))
-    return scalar(step, tag, value, seconds) if math.isfinite(value) else None
+    return make_scalar(step, tag, value, seconds) if math.isfinite(value) else None
 
 
-def agrees(entries: Iterable[Entry], truth: Truth) -> bool:
-    """Tell whether the scalars of a log are those of metrics.jsonl: tags, steps and values, and the times about."""
-    found, expected = _by_tag(entries), _by_tag(truth.scalars)
-    return found.keys() == expected.keys() and all(
-        len(found[tag]) == len(points) and all(map(_same, found[tag], points)) for tag, points in expected.items()
+def has_same_scalars(records: Iterable[LogRecord], metrics: MetricsFile) -> bool:
+    """Return whether a log has the scalars of metrics.jsonl: equal tags, steps and values, times within a minute."""
+    logged, expected = _group_by_tag(records), _group_by_tag(metrics.scalars)
+    return logged.keys() == expected.keys() and all(
+        len(logged[tag]) == len(scalars) and all(map(_is_same, logged[tag], scalars))
+        for tag, scalars in expected.items()
     )
 
 
-def _by_tag(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
-    tags: dict[str, list[Entry]] = defaultdict(list)
-    for entry in entries:
-        if entry.kind == SCALAR:
-            tags[entry.tag].append(entry)
+def _group_by_tag(records: Iterable[LogRecord]) -> dict[str, list[LogRecord]]:
+    tags: dict[str, list[LogRecord]] = defaultdict(list)
+    for record in records:
+        if record.kind == SCALAR:
+            tags[record.tag].append(record)
     return tags
 
 
-def _same(one: Entry, other: Entry) -> bool:
-    near = abs(one.time - other.time) <= _MOST_MILLISECONDS_APART
-    return near and (one.step, one.value) == (other.step, other.value)
+def _is_same(first: LogRecord, second: LogRecord) -> bool:
+    is_near = abs(first.time - second.time) <= _MAX_MILLISECONDS_APART
+    return is_near and (first.step, first.value) == (second.step, second.value)
 
 
-def with_scalars(entries: Sequence[Entry], truth: Truth) -> list[Entry]:
-    """Return the records of a log with the scalars of metrics.jsonl in place of its own, in the order of the steps."""
-    named = {tag_key(point.tag) for point in truth.scalars}
-    kept = [entry for entry in entries if entry.kind != SCALAR and tag_key(entry.tag) not in named]
-    first = [entry for entry in kept if entry.kind == META]
-    rest = [entry for entry in kept if entry.kind != META]
-    return first + sorted((*truth.scalars, *rest), key=lambda entry: entry.step)
+def replace_scalars(records: Sequence[LogRecord], metrics: MetricsFile) -> list[LogRecord]:
+    """Return the records of a log, ordered by step, with the scalars of metrics.jsonl in place of the log's scalars.
+
+    Records of other kinds are dropped where metrics.jsonl has a scalar of the same tag.
+    """
+    scalar_tags = {tag_key(scalar.tag) for scalar in metrics.scalars}
+    kept = [record for record in records if record.kind != SCALAR and tag_key(record.tag) not in scalar_tags]
+    meta = [record for record in kept if record.kind == META]
+    others = [record for record in kept if record.kind != META]
+    return meta + sorted((*metrics.scalars, *others), key=lambda record: record.step)

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import socket
+import threading
 import time
 import urllib.parse
 import urllib.request
+from pathlib import Path
 
 import pytest
 
 from paddle_tasks.errors import SetupError, UserError
-from paddle_tasks.reporting.vdl import dashboard
-from paddle_tasks.reporting.vdl.dashboard import (
-    Place,
-    ai_studio_address,
-    check_logs,
-    has_browser,
-    listen,
-    open_dashboard,
-)
+from paddle_tasks.reporting.vdl import dashboard, server
+from paddle_tasks.reporting.vdl.dashboard import ai_studio_url, check_logs, has_browser, open_dashboard
+from paddle_tasks.reporting.vdl.server import ServerAddress, listen
 
 from .logs import GRAPH, expected, flipped, frames, log_bytes, make_run, points, write_metrics
 
@@ -57,45 +55,45 @@ def test_ports(taken):
 
 
 def test_the_first_free_port(monkeypatch, taken):
-    monkeypatch.setattr(dashboard, "FIRST_PORT", taken)
+    monkeypatch.setattr(server, "FIRST_PORT", taken)
     with listen(HOST, None) as listener:
         assert port_of(listener) > taken
 
 
-def test_of_a_name_that_stands_for_both_it_takes_what_people_type(monkeypatch):
+def test_a_host_name_with_both_kinds_of_address_means_ipv4(monkeypatch):
     both = [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", 0, 0, 0)), (socket.AF_INET, 1, 6, "", (HOST, 0))]
-    monkeypatch.setattr(dashboard.socket, "getaddrinfo", lambda *_, **__: both)
+    monkeypatch.setattr(server.socket, "getaddrinfo", lambda *_, **__: both)
     with listen("localhost", None) as listener:
         assert listener.getsockname()[0] == HOST
 
 
-def test_without_any_free_port_it_is_told(monkeypatch, taken):
-    monkeypatch.setattr(dashboard, "FIRST_PORT", taken)
-    monkeypatch.setattr(dashboard, "LAST_PORT", taken)
+def test_no_free_port(monkeypatch, taken):
+    monkeypatch.setattr(server, "FIRST_PORT", taken)
+    monkeypatch.setattr(server, "LAST_PORT", taken)
     with pytest.raises(UserError, match=rf"^--host 127\.0\.0\.1: no port is free from {taken}$"):
         listen(HOST, None)
 
 
 @pytest.mark.parametrize(
-    ("place", "message"),
+    ("address", "message"),
     [
-        (Place(path="app"), "--path app: expected a path such as /app"),
-        (Place(path="/"), "--path /: expected"),
-        (Place(path="/a?b"), "--path /a\\?b: expected"),
-        (Place(path="/看"), "--path /看: expected"),
-        (Place(path="/a//b"), "--path /a//b: expected"),
-        (Place(port=0), "--port 0: expected a number from 1 to 65535"),
-        (Place(port=70_000), "--port 70000: expected"),
-        (Place(host="no such host"), "--host no such host: is no address"),
+        (ServerAddress(path="app"), "--path app: expected a path such as /app"),
+        (ServerAddress(path="/"), "--path /: expected"),
+        (ServerAddress(path="/a?b"), "--path /a\\?b: expected"),
+        (ServerAddress(path="/看"), "--path /看: expected"),
+        (ServerAddress(path="/a//b"), "--path /a//b: expected"),
+        (ServerAddress(port=0), "--port 0: expected a number from 1 to 65535"),
+        (ServerAddress(port=70_000), "--port 70000: expected"),
+        (ServerAddress(host="no such host"), "--host no such host: not an address"),
     ],
 )
-def test_places_that_cannot_be(place, message):
+def test_addresses_that_cannot_be_used(address, message):
     with pytest.raises(UserError, match=f"^{message}"):
-        place.check()
+        address.check()
 
 
 def test_a_host_of_another_machine():
-    with pytest.raises(UserError, match=r"^--host 192\.0\.2\.1: is no address of this machine"):
+    with pytest.raises(UserError, match=r"^--host 192\.0\.2\.1: not an address of this machine"):
         listen("192.0.2.1", None)
 
 
@@ -108,7 +106,7 @@ def test_folders_without_logs(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"empty: no VisualDL log .* below; there are runs in runs$"):
         check_logs(tmp_path / "empty")
     with pytest.raises(UserError, match=r"^rnus: no such folder; did you mean 'runs'\?; there are runs in runs$"):
-        check_logs(dashboard.Path("rnus"))
+        check_logs(Path("rnus"))
     with pytest.raises(UserError, match=r"config.yaml: is a file, expected a folder of runs"):
         check_logs(tmp_path / "runs" / "one" / "config.yaml")
     check_logs(tmp_path / "runs")
@@ -125,17 +123,17 @@ def test_no_browser_without_a_screen(monkeypatch):
 
 def test_ai_studio(monkeypatch):
     monkeypatch.delenv("STUDIO_MODEL_API_URL_PREFIX", raising=False)
-    assert ai_studio_address(8040) is None
+    assert ai_studio_url(8040) is None
     monkeypatch.setenv("STUDIO_MODEL_API_URL_PREFIX", "https://aistudio.example")
     monkeypatch.setenv("JUPYTERHUB_SERVICE_PREFIX", "/user/1/2/")
-    assert ai_studio_address(8040) == "https://aistudio.example/user/1/2/gradio/8040/"
+    assert ai_studio_url(8040) == "https://aistudio.example/user/1/2/gradio/8040/"
 
 
 # ---- with VisualDL's server
 
 
 def ask(board, method, **arguments):
-    address = f"{board.address}api/{method}?{urllib.parse.urlencode(arguments)}"
+    address = f"{board.url}api/{method}?{urllib.parse.urlencode(arguments)}"
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(address, timeout=30) as answer:
         found = json.load(answer)
@@ -151,7 +149,7 @@ def curves(board, run):
 
 def until(done):
     """Wait for the server's cache, which keeps an answer for a second."""
-    limit = time.monotonic() + 10
+    limit = time.monotonic() + 60
     while not done():
         assert time.monotonic() < limit
         time.sleep(0.2)
@@ -169,7 +167,7 @@ def board(tmp_path_factory):
     graph = runs / "cut" / "vdl" / "vdlgraph.1.log"
     graph.write_text('{"nodes"', encoding="utf-8")
     (runs / "flipped" / "vdl" / graph.name).write_text(json.dumps(GRAPH), encoding="utf-8")
-    with open_dashboard(runs, Place(path="/user/1/app/")) as opened:
+    with open_dashboard(runs, ServerAddress(path="/user/1/app/")) as opened:
         yield opened
 
 
@@ -202,8 +200,8 @@ def test_the_other_panels(board):
     }
 
 
-def test_what_was_found_is_told(board):
-    assert {report.path.parts[-3]: bool(report.aside) for report in board.reports} == {
+def test_damage_is_reported(board):
+    assert {report.path.parts[-3]: bool(report.backup) for report in board.reports} == {
         "cut": True,
         "flipped": True,
         "training": False,
@@ -221,30 +219,37 @@ def test_other_hosts(tmp_path, host, address):
     except UserError:
         pytest.skip(f"no {host} here")
     make_run(tmp_path / "one")
-    with open_dashboard(tmp_path, Place(host)) as board:
-        assert re.fullmatch(rf"http://{address}:{board.port}/app/", board.address)
+    with open_dashboard(tmp_path, ServerAddress(host)) as board:
+        assert re.fullmatch(rf"http://{address}:{board.port}/app/", board.url)
         assert ask(board, "runs") == ["one"]
 
 
-def test_who_calls_and_says_nothing_keeps_nobody_waiting(tmp_path):
+def test_a_silent_client_does_not_block_others(tmp_path):
     make_run(tmp_path / "one")
     with open_dashboard(tmp_path) as board, socket.create_connection((HOST, board.port)):
         assert ask(board, "runs") == ["one"]
-        board._server.stop()
+        board.server.stop()
         with socket.create_connection((HOST, board.port)):  # there first, before anyone serves
-            board._server.start()
+            board.server.start()
         assert ask(board, "runs") == ["one"]
 
 
-def test_a_server_that_was_killed_is_told_at_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(dashboard, "_SECONDS_BETWEEN_LOOKS", 40.0)  # as with long logs
+def test_the_end_of_the_server_ends_the_wait(tmp_path):
     make_run(tmp_path / "one")
+    errors = []
+
+    def follow():
+        with pytest.raises(SetupError) as error:
+            board.follow(min_pause=3600)
+        errors.append(str(error.value))
+
     with open_dashboard(tmp_path) as board:
-        board._server._process.kill()
-        begin = time.monotonic()
-        with pytest.raises(SetupError, match=r"VisualDL's server has ended \(.*\); run `paddle-tasks doctor`"):
-            board.follow()
-        assert time.monotonic() - begin < 30
+        follower = threading.Thread(target=follow, daemon=True)
+        follower.start()
+        os.kill(board.server.pid, signal.SIGKILL)
+        follower.join(120)
+        (message,) = errors
+    assert re.fullmatch(r"VisualDL's server has ended \(.*\); run `paddle-tasks doctor`", message)
 
 
 def test_points_appear_and_runs_begin_anew(tmp_path):
@@ -253,11 +258,11 @@ def test_points_appear_and_runs_begin_anew(tmp_path):
     with open_dashboard(tmp_path) as board:
         further = {"step": 50, "epoch": 2, "tag": "train/loss", "value": 0.25, "time": 1_700_000_100.0}
         write_metrics(folder, [*points(), further])
-        board.look()
+        board.refresh()
         until(lambda: curves(board, "training")["train/loss"][-1] == (50, 0.25))
         folder.rename(folder.with_name("training.1"))
         folder.mkdir()
         write_metrics(folder, points()[:3])
-        board.look()  # the server is started again, at the same port
+        board.refresh()  # the server is started again, at the same port
         assert curves(board, "training") == expected(points()[:3])
         assert curves(board, "training.1")["train/loss"][-1] == (50, 0.25)

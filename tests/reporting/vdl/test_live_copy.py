@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from paddle_tasks.reporting.vdl.live_copy import COPY_NAME, GRAPH_NAME, LiveCopy, sources
+from paddle_tasks.reporting.vdl.live_copy import COPY_NAME, GRAPH_NAME, LiveCopy, find_sources
 from paddle_tasks.reporting.vdl.log import META, read_log
 
 from .logs import GRAPH, LOG, expected, frames, log_bytes, make_run, points, shown, write_metrics
@@ -34,7 +34,7 @@ def copied(tmp_path, name="one"):
 
 
 def kinds(path):
-    return sorted(entry.kind for entry in read_log(path).entries)
+    return sorted(record.kind for record in read_log(path).records)
 
 
 def test_names(runs):
@@ -48,15 +48,15 @@ def test_names(runs):
     (runs / ".hidden.tmp" / "vdl" / LOG).write_bytes(WHOLE)
     (runs / "empty" / "vdl").mkdir(parents=True)
     (runs / "loop").symlink_to(runs)
-    assert sorted(sources(runs)) == ["elsewhere", "one", "sweep/seed-1", "without"]
-    assert list(sources(runs / "one")) == list(sources(runs / "one" / "vdl")) == ["one"]
-    assert list(sources(runs / "elsewhere")) == ["elsewhere"]
+    assert sorted(find_sources(runs)) == ["elsewhere", "one", "sweep/seed-1", "without"]
+    assert list(find_sources(runs / "one")) == list(find_sources(runs / "one" / "vdl")) == ["one"]
+    assert list(find_sources(runs / "elsewhere")) == ["elsewhere"]
 
 
 def test_a_folder_and_its_vdl_both_with_logs(runs):
     log = make_run(runs / "one")
     (runs / "one" / "vdlrecords.1.log").write_bytes(log.read_bytes())
-    assert sorted(sources(runs)) == ["one", "one/vdl"]
+    assert sorted(find_sources(runs)) == ["one", "one/vdl"]
 
 
 def test_the_last_named_log_of_a_folder(runs):
@@ -64,16 +64,16 @@ def test_the_last_named_log_of_a_folder(runs):
     later = log.with_name("vdlrecords.1800000000.log")
     later.write_bytes(WHOLE)
     log.with_name(f".{LOG}.x.tmp").write_bytes(b"")
-    assert sources(runs)["one"].log == later
+    assert find_sources(runs)["one"].log == later
 
 
 def test_a_copy_has_every_record_and_the_name(runs, copy, tmp_path):
     make_run(runs / "one")
     assert copy.update()
-    entries = read_log(copied(tmp_path)).entries
-    assert b"one" in entries[0].payload
-    assert [entry.payload for entry in entries[1:]] == [payload for _, _, payload in frames(WHOLE)[1:]]
-    assert [entry.kind for entry in entries].count(META) == 1
+    records = read_log(copied(tmp_path)).records
+    assert b"one" in records[0].payload
+    assert [record.payload for record in records[1:]] == [payload for _, _, payload in frames(WHOLE)[1:]]
+    assert [record.kind for record in records].count(META) == 1
 
 
 def test_a_run_in_training_is_followed(runs, copy, tmp_path):

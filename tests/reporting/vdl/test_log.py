@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paddle_tasks.reporting.vdl.log import encode, meta, salvage, scalar
+from paddle_tasks.reporting.vdl.log import encode_log, make_meta, make_scalar, parse_log
 
 from .logs import flipped, frames, log_bytes
 
@@ -18,32 +18,32 @@ FRAMES = frames(WHOLE)
 
 
 def payloads(data):
-    return [entry.payload for entry in salvage(data).entries]
+    return [record.payload for record in parse_log(data).records]
 
 
 def test_a_whole_log():
-    found = salvage(WHOLE)
-    assert found.damages == ()
-    assert [entry.payload for entry in found.entries] == [payload for _, _, payload in FRAMES]
-    assert encode(found.entries) == WHOLE
-    assert {entry.kind for entry in found.entries} == {"value", "text", "histogram", "image", "hparam", "meta_data"}
+    content = parse_log(WHOLE)
+    assert content.damages == ()
+    assert [record.payload for record in content.records] == [payload for _, _, payload in FRAMES]
+    assert encode_log(content.records) == WHOLE
+    assert {record.kind for record in content.records} == {"value", "text", "histogram", "image", "hparam", "meta_data"}
 
 
-def test_a_record_is_told(tmp_path):
-    entry = scalar(3, "dev/f1 in %", 0.1, 1.5)
-    assert (entry.kind, entry.tag, entry.step, entry.time) == ("value", "dev/f1 in percent", 3, 1500)
-    assert entry.value == struct.unpack("<f", struct.pack("<f", 0.1))[0]
-    assert salvage(encode([entry])).entries == (entry,)
-    assert salvage(encode([meta("a", 5)])).entries[0].payload == meta("a", 5).payload
+def test_a_record_is_parsed_as_it_was_made():
+    record = make_scalar(3, "dev/f1 in %", 0.1, 1.5)
+    assert (record.kind, record.tag, record.step, record.time) == ("value", "dev/f1 in percent", 3, 1500)
+    assert record.value == struct.unpack("<f", struct.pack("<f", 0.1))[0]
+    assert parse_log(encode_log([record])).records == (record,)
+    assert parse_log(encode_log([make_meta("a", 5)])).records[0].payload == make_meta("a", 5).payload
 
 
 def test_a_log_cut_short_anywhere():
     for length in range(len(WHOLE)):
-        found = salvage(WHOLE[:length])
+        content = parse_log(WHOLE[:length])
         fitting = [payload for _, end, payload in FRAMES if end <= length]
-        assert [entry.payload for entry in found.entries] == fitting
+        assert [record.payload for record in content.records] == fitting
         whole = max((end for _, end, _ in FRAMES if end <= length), default=0)
-        assert [(damage.start, damage.n_bytes) for damage in found.damages] == [(whole, length - whole)] * (
+        assert [(damage.start, damage.n_bytes) for damage in content.damages] == [(whole, length - whole)] * (
             whole < length
         )
 
@@ -75,9 +75,9 @@ def test_every_flipped_bit_costs_one_record_at_most():
 @pytest.mark.parametrize("bit", range(8))
 def test_a_damaged_length_costs_nothing(bit):
     for start, _, _ in FRAMES:
-        found = salvage(flipped(WHOLE, start + bit % 3, bit))
-        assert encode(found.entries) == WHOLE
-        assert [(damage.start, damage.n_bytes) for damage in found.damages] == [(start, 8)]
+        content = parse_log(flipped(WHOLE, start + bit % 3, bit))
+        assert encode_log(content.records) == WHOLE
+        assert [(damage.start, damage.n_bytes) for damage in content.damages] == [(start, 8)]
 
 
 def without_value(tag):
@@ -98,36 +98,36 @@ def two_values():
         (b"", "a record with 0 values, expected one"),
         (two_values(), "a record with 2 values, expected one"),
         (without_value("a"), "a record with a value of no known kind"),
-        (scalar(1, "", 1.0, 0).payload, "a record without a tag"),
-        (scalar(1, "a", 1.0, 0).payload + b"\x18\x01", "a record with more than VisualDL writes"),
+        (make_scalar(1, "", 1.0, 0).payload, "a record without a tag"),
+        (make_scalar(1, "a", 1.0, 0).payload + b"\x18\x01", "a record with more than VisualDL writes"),
         (b"\x0a\x7f", "a record that cannot be parsed"),
     ],
 )
 def test_what_is_not_whole(payload, reason):
-    good = encode([scalar(1, "train/loss", 0.5, 0)])
-    found = salvage(good + struct.pack("<Q", len(payload)) + payload + good)
-    assert encode(found.entries) == good * 2
-    assert [(damage.start, damage.n_bytes, damage.reason) for damage in found.damages] == [
+    good = encode_log([make_scalar(1, "train/loss", 0.5, 0)])
+    content = parse_log(good + struct.pack("<Q", len(payload)) + payload + good)
+    assert encode_log(content.records) == good * 2
+    assert [(damage.start, damage.n_bytes, damage.reason) for damage in content.damages] == [
         (len(good), 8 + len(payload), reason)
     ]
 
 
 def test_a_tag_has_one_kind():
     # VisualDL's server stops for good at a text under the tag of a scalar.
-    text = next(entry for entry in salvage(WHOLE).entries if entry.kind == "text")
-    point = scalar(1, text.tag, 1.0, 0)
-    found = salvage(encode([text, point, text]))
-    assert found.entries == (text, text)
-    assert "is that of another kind" in found.damages[0].reason
+    text = next(record for record in parse_log(WHOLE).records if record.kind == "text")
+    point = make_scalar(1, text.tag, 1.0, 0)
+    content = parse_log(encode_log([text, point, text]))
+    assert content.records == (text, text)
+    assert "belongs to another kind" in content.damages[0].reason
 
 
 def test_a_file_of_zeros():
-    found = salvage(bytes(5_000))
-    assert found.entries == ()
-    assert found.n_lost_bytes == 5_000
+    content = parse_log(bytes(5_000))
+    assert content.records == ()
+    assert content.n_lost_bytes == 5_000
 
 
-pieces = st.lists(
+parts = st.lists(
     st.one_of(
         st.binary(max_size=40),
         st.sampled_from([WHOLE[start:end] for start, end, _ in FRAMES]),
@@ -139,15 +139,15 @@ pieces = st.lists(
 
 
 @settings(max_examples=300, deadline=None)
-@given(pieces)
-def test_any_bytes(found):
-    data = b"".join(found)
-    salvaged = salvage(data)
-    assert [salvage(encode([entry])).damages for entry in salvaged.entries] == [()] * len(salvaged.entries)
-    assert all(entry.payload in data for entry in salvaged.entries)
+@given(parts)
+def test_any_bytes(parts):
+    data = b"".join(parts)
+    content = parse_log(data)
+    assert [parse_log(encode_log([record])).damages for record in content.records] == [()] * len(content.records)
+    assert all(record.payload in data for record in content.records)
     end = 0
-    for damage in salvaged.damages:
+    for damage in content.damages:
         assert end <= damage.start < damage.start + damage.n_bytes <= len(data)
         end = damage.start + damage.n_bytes
-    again = salvage(encode(salvaged.entries))
-    assert (again.entries, again.damages) == (salvaged.entries, ())
+    again = parse_log(encode_log(content.records))
+    assert (again.records, again.damages) == (content.records, ())

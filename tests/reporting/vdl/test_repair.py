@@ -1,4 +1,4 @@
-"""Mended logs: scalars are those of metrics.jsonl, originals are kept, and what is fine or in use is not touched."""
+"""Repaired logs: scalars come from metrics.jsonl, originals are kept, intact logs and logs in use stay as they are."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import random
 
 import pytest
 
-from paddle_tasks.reporting.vdl import repair as vdl_repair
-from paddle_tasks.reporting.vdl.log import SCALAR, encode, read_log, salvage, scalar
-from paddle_tasks.reporting.vdl.repair import repair_log, repair_logs, run_of, shown_log
+from paddle_tasks.reporting.vdl import repair
+from paddle_tasks.reporting.vdl.log import SCALAR, encode_log, make_scalar, parse_log, read_log
+from paddle_tasks.reporting.vdl.repair import find_shown_log, repair_log, repair_logs, run_folder
 
 from .logs import LOG, expected, flipped, frames, log_bytes, make_run, points, shown, write_metrics
 
@@ -18,14 +18,14 @@ ASIDE = "damaged-{}-records.1700000000.log"
 
 
 def others(data):
-    return [entry for entry in salvage(data).entries if entry.kind != SCALAR]
+    return [record for record in parse_log(data).records if record.kind != SCALAR]
 
 
 def test_a_fine_log_is_not_touched(tmp_path):
     log = make_run(tmp_path / "run")
     before = log.stat().st_mtime_ns, log.read_bytes()
     report = repair_log(log)
-    assert report.is_whole
+    assert report.is_intact
     assert report.lines() == []
     assert repair_logs([log]) == []
     assert log.read_bytes() == WHOLE
@@ -40,10 +40,10 @@ def test_a_log_cut_short(tmp_path, n_bytes):
     report = repair_log(log)
     assert shown(log) == expected(points())
     assert others(log.read_bytes()) == others(cut)
-    assert report.aside == log.with_name(ASIDE.format(1))
-    assert report.aside.read_bytes() == cut
-    assert log.stat().st_mode == report.aside.stat().st_mode
-    assert repair_log(log).is_whole
+    assert report.backup == log.with_name(ASIDE.format(1))
+    assert report.backup.read_bytes() == cut
+    assert log.stat().st_mode == report.backup.stat().st_mode
+    assert repair_log(log).is_intact
 
 
 def test_200_flipped_bits(tmp_path):
@@ -58,20 +58,20 @@ def test_200_flipped_bits(tmp_path):
         mended = log.read_bytes()
         assert shown(log) == expected(points()), (position, bit)
         before = [payload for _, end, payload in spans if end <= position]
-        found = {entry.payload for entry in salvage(mended).entries}
-        assert {entry.payload for entry in others(WHOLE) if entry.payload in before} <= found
-        assert repair_log(log).is_whole
+        found = {record.payload for record in parse_log(mended).records}
+        assert {record.payload for record in others(WHOLE) if record.payload in before} <= found
+        assert repair_log(log).is_intact
         assert log.read_bytes() == mended
 
 
 def test_a_flipped_value_is_noticed_by_metrics_jsonl_alone(tmp_path):
     end = next(end for _, end, payload in frames(WHOLE) if b"train/loss" in payload)
     bad = flipped(WHOLE, end - 2, 1)
-    assert salvage(bad).damages == ()
+    assert parse_log(bad).damages == ()
     log = make_run(tmp_path / "run", bad)
     report = repair_log(log)
     assert report.lines() == [
-        f"{log}: its scalars are not those of metrics.jsonl",
+        f"{log}: its scalars differ from those in metrics.jsonl",
         f"  {len(frames(WHOLE))} records kept, 0 bytes lost, 33 scalars rebuilt from metrics.jsonl; "
         f"the original is now {ASIDE.format(1)}",
     ]
@@ -88,27 +88,27 @@ def test_a_flipped_value_is_noticed_by_metrics_jsonl_alone(tmp_path):
     ],
 )
 def test_each_part_of_a_point_counts(tmp_path, change):
-    entries = list(salvage(WHOLE).entries)
-    number = next(number for number, entry in enumerate(entries) if entry.kind == SCALAR)
-    changed = change(entries[number])
-    entries[number] = scalar(changed.step, changed.tag, changed.value, changed.time / 1000)
-    log = make_run(tmp_path / "run", encode(entries))
-    assert repair_log(log).mended.n_rebuilt == 33
+    records = list(parse_log(WHOLE).records)
+    number = next(number for number, record in enumerate(records) if record.kind == SCALAR)
+    changed = change(records[number])
+    records[number] = make_scalar(changed.step, changed.tag, changed.value, changed.time / 1000)
+    log = make_run(tmp_path / "run", encode_log(records))
+    assert repair_log(log).repaired.n_rebuilt == 33
     assert shown(log) == expected(points())
 
 
 def test_a_tag_that_metrics_jsonl_does_not_have(tmp_path):
-    log = make_run(tmp_path / "run", WHOLE + encode([scalar(1, "train/extra", 1.0, 1_700_000_000.0)]))
-    assert repair_log(log).mended.n_rebuilt == 33
+    log = make_run(tmp_path / "run", WHOLE + encode_log([make_scalar(1, "train/extra", 1.0, 1_700_000_000.0)]))
+    assert repair_log(log).repaired.n_rebuilt == 33
     assert shown(log) == expected(points())
 
 
 def test_what_is_not_a_scalar_keeps_its_place(tmp_path):
     log = make_run(tmp_path / "run", WHOLE[:-5])
     repair_log(log)
-    steps = [entry.step for entry in read_log(log).entries if entry.kind != "meta_data"]
+    steps = [record.step for record in read_log(log).records if record.kind != "meta_data"]
     assert steps == sorted(steps)
-    assert read_log(log).entries[0].kind == "meta_data"
+    assert read_log(log).records[0].kind == "meta_data"
 
 
 def test_two_damaged_logs_are_kept(tmp_path):
@@ -116,10 +116,10 @@ def test_two_damaged_logs_are_kept(tmp_path):
     first = repair_log(log)
     log.write_bytes(WHOLE[:-2])
     second = repair_log(log)
-    assert [first.aside.name, second.aside.name] == [ASIDE.format(1), ASIDE.format(2)]
-    assert first.aside.read_bytes() == WHOLE[:-1]
-    assert second.aside.read_bytes() == WHOLE[:-2]
-    assert shown_log(log.parent) == log
+    assert [first.backup.name, second.backup.name] == [ASIDE.format(1), ASIDE.format(2)]
+    assert first.backup.read_bytes() == WHOLE[:-1]
+    assert second.backup.read_bytes() == WHOLE[:-2]
+    assert find_shown_log(log.parent) == log
     assert not [path for path in log.parent.iterdir() if "vdlrecords" in path.name and path != log]
 
 
@@ -127,20 +127,20 @@ def test_without_links(tmp_path, monkeypatch):
     def refuse(*_):
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr(vdl_repair.os, "link", refuse)
+    monkeypatch.setattr(repair.os, "link", refuse)
     log = make_run(tmp_path / "run", WHOLE[:-1])
     first = repair_log(log)
     log.write_bytes(WHOLE[:-2])
     second = repair_log(log)
-    assert (first.aside.read_bytes(), second.aside.read_bytes()) == (WHOLE[:-1], WHOLE[:-2])
+    assert (first.backup.read_bytes(), second.backup.read_bytes()) == (WHOLE[:-1], WHOLE[:-2])
     assert shown(log) == expected(points())
 
 
-def test_without_metrics_what_is_whole_is_kept(tmp_path):
+def test_without_metrics_the_whole_records_are_kept(tmp_path):
     log = make_run(tmp_path / "run", WHOLE[:-1])
     (tmp_path / "run" / "metrics.jsonl").unlink()
     report = repair_log(log)
-    assert report.mended.n_rebuilt == 0
+    assert report.repaired.n_rebuilt == 0
     assert log.read_bytes() == WHOLE[: frames(WHOLE)[-1][0]]
 
 
@@ -165,13 +165,22 @@ def test_the_last_line_of_metrics_may_be_half_there(tmp_path):
     ("status", "left"),
     [("interrupted", "is not finished"), ("failed", "is not finished"), (None, "is not finished"), ("finished", "")],
 )
-def test_a_run_that_training_would_go_on_with(tmp_path, status, left):
+def test_the_log_of_a_run_that_training_would_continue_is_left(tmp_path, status, left):
     log = make_run(tmp_path / "run", WHOLE[:-1], status)
     report = repair_log(log)
-    assert left in report.left
-    assert bool(report.left) == bool(left)
+    assert left in report.left_because
+    assert bool(report.left_because) == bool(left)
     assert (log.read_bytes() == WHOLE[:-1]) == bool(left)
-    assert report.mended.n_rebuilt == 33
+    assert report.repaired.n_rebuilt == 33
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"status": "finished"}'])
+def test_a_result_that_cannot_be_read_is_none(tmp_path, content):
+    log = make_run(tmp_path / "run", WHOLE[:-1])
+    (tmp_path / "run" / "result.json").write_text(content, encoding="utf-8")
+    assert "is not finished" in repair_log(log).left_because
+    (tmp_path / "run" / "checkpoints").rmdir()
+    assert repair_log(log).left_because == ""
 
 
 def test_a_run_that_is_being_trained(tmp_path):
@@ -179,21 +188,21 @@ def test_a_run_that_is_being_trained(tmp_path):
     with (tmp_path / "run" / ".lock").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         report = repair_log(log)
-    assert report.left == "its run is being trained"
+    assert report.left_because == "its run is being trained"
     assert log.read_bytes() == WHOLE[:-1]
-    assert repair_log(log).left == ""
+    assert repair_log(log).left_because == ""
 
 
 def test_a_log_of_another_program_that_grows_meanwhile(tmp_path, monkeypatch):
     log = tmp_path / LOG
     log.write_bytes(WHOLE[:-1])
 
-    def slow_mend(*arguments, real=vdl_repair.mend):
+    def slow_repair(*arguments, real=repair.repair_records):
         log.write_bytes(WHOLE)
         return real(*arguments)
 
-    monkeypatch.setattr(vdl_repair, "mend", slow_mend)
-    assert repair_log(log).left == "it is being written"
+    monkeypatch.setattr(repair, "repair_records", slow_repair)
+    assert repair_log(log).left_because == "it is being written"
     assert log.read_bytes() == WHOLE
 
 
@@ -201,7 +210,7 @@ def test_a_log_of_another_program(tmp_path):
     log = tmp_path / "elsewhere" / LOG
     log.parent.mkdir()
     log.write_bytes(WHOLE[:-1])
-    assert run_of(log) == log.parent
+    assert run_folder(log) == log.parent
     repair_log(log)
     assert log.read_bytes() == WHOLE[: frames(WHOLE)[-1][0]]
 
@@ -211,4 +220,4 @@ def test_metrics_beyond_single_precision(tmp_path):
     write_metrics(tmp_path / "run", [{"step": 1, "epoch": 1, "tag": "a", "value": 1e300, "time": 1.0}])
     repair_log(log)
     assert shown(log) == {"a": [(1, float("inf"))]}
-    assert repair_log(log).is_whole
+    assert repair_log(log).is_intact

@@ -1,0 +1,227 @@
+"""VisualDL's own server in a child process, on a port that stays reserved while the server restarts."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import re
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from paddle_tasks import runtime
+from paddle_tasks.errors import SetupError, UserError
+
+FIRST_PORT, LAST_PORT = 8040, 65_535
+_START_SECONDS, _STOP_SECONDS = 90.0, 5.0
+# The child ends when the pipe to its parent closes, however the parent ended. It is given a socket that is already
+# listening: VisualDL's own start looks for a free port first, and another program could take it in between. As in
+# VisualDL, requests are answered one at a time, so a client that connects and sends nothing must not block the others.
+_SERVER = """
+import os, sys, threading
+threading.Thread(target=lambda: (os.read(0, 1), os._exit(0)), daemon=True).start()
+listener = int(sys.argv.pop(1))
+from visualdl.server.app import create_app
+from visualdl.server.args import ParseArgs, parse_args
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+class Handler(WSGIRequestHandler):
+    timeout = 3.0  # seconds to read a request; the answer may take longer
+
+    def run_wsgi(self):
+        self.connection.settimeout(None)
+        super().run_wsgi()
+
+args = ParseArgs(**parse_args())
+make_server(args.host, args.port, create_app(args), request_handler=Handler, fd=listener).serve_forever()
+"""
+_LOCAL_HOSTS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""Hosts that mean all addresses of a machine, with the address at which the machine reaches itself."""
+
+
+@dataclass(frozen=True)
+class ServerAddress:
+    """The address that the server listens on.
+
+    Attributes:
+        port: None for the first free one from 8040.
+        path: the path of the page's URL, for a proxy that forwards the requests below a path.
+    """
+
+    host: str = "127.0.0.1"
+    port: int | None = None
+    path: str = "/app"
+
+    def check(self) -> None:
+        """Check that VisualDL can use the address.
+
+        Raises:
+            UserError: the path, the port or the host is not valid.
+        """
+        if not re.fullmatch(r"(/[A-Za-z0-9._~%+-]+)+/?", self.path):
+            raise UserError(f"--path {self.path}: expected a path such as /app or /user/1/app, as in a URL")
+        if self.port is not None and not 1 <= self.port <= LAST_PORT:
+            raise UserError(f"--port {self.port}: expected a number from 1 to {LAST_PORT}")
+        try:
+            socket.getaddrinfo(self.host, None)
+        except (OSError, UnicodeError) as error:
+            raise UserError(f"--host {self.host}: not an address of this machine; 0.0.0.0 means all of them") from error
+
+    @property
+    def reachable_host(self) -> str:
+        """The host at which this machine reaches the server."""
+        return _LOCAL_HOSTS.get(self.host, self.host)
+
+
+DEFAULT_ADDRESS = ServerAddress()
+
+
+class VisualDLServer:
+    """VisualDL's server on a folder of logs, in a child process.
+
+    Args:
+        folder: the logs.
+        address: host and path of the page.
+        listener: a socket that listens on the host and port; it stays open when the server stops.
+        output: the file for the output of the server.
+    """
+
+    def __init__(self, folder: Path, address: ServerAddress, listener: socket.socket, output: Path) -> None:
+        self.folder = folder
+        self._numeric_host: str
+        self.port: int
+        self._numeric_host, self.port = listener.getsockname()[:2]
+        self._address, self._listener, self._output = address, listener, output
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """The URL of the page."""
+        host = self._address.reachable_host
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}{self._address.path.rstrip('/')}/"
+
+    @property
+    def pid(self) -> int | None:
+        """The id of the server's process, None when it is stopped."""
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Start the server and wait until it answers.
+
+        Raises:
+            SetupError: it ends, or it does not answer in time.
+        """
+        # Relative: given an absolute path, VisualDL takes an embedding's metadata for its vectors, and the page hangs.
+        options = ["--logdir", self.folder.name, "--host", self._numeric_host, "--port", str(self.port)]
+        # Telemetry would need a network.
+        options += ["--public-path", self._address.path.rstrip("/"), "--disable-telemetry", "--cache-timeout", "1"]
+        with self._output.open("wb") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _SERVER, str(self._listener.fileno()), *options],
+                pass_fds=[self._listener.fileno()],
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                cwd=self.folder.parent,
+                env={**runtime.child_environment(), "NO_PROXY": "*", "no_proxy": "*"},
+                start_new_session=True,  # Ctrl-C reaches only this process, which then stops the server
+            )
+        limit = time.monotonic() + _START_SECONDS
+        while not self._answers():
+            self.check()
+            if time.monotonic() > limit:
+                raise SetupError(f"VisualDL does not answer at {self.url}; run `paddle-tasks doctor`")
+            time.sleep(0.1)
+
+    def _answers(self) -> bool:
+        # The listener accepts connections before the server is ready.
+        connection = http.client.HTTPConnection(self._address.reachable_host, self.port, timeout=1)
+        try:
+            connection.request("GET", "/alive")
+            return connection.getresponse().status == 204
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def check(self) -> None:
+        """Check that the server has not ended.
+
+        Raises:
+            SetupError: it has ended; the message contains the last line of its output.
+        """
+        if self._process is None or self._process.poll() is None:
+            return
+        lines = self._output.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        reason = lines[-1] if lines else f"exit code {self._process.returncode}"
+        raise SetupError(f"VisualDL's server has ended ({reason}); run `paddle-tasks doctor`")
+
+    def wait(self, seconds: float) -> None:
+        """Wait for a number of seconds, or until the server ends."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            if self._process is not None:
+                self._process.wait(seconds)
+
+    def stop(self) -> None:
+        """Stop the server and wait until its process is gone."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdin:
+            self._process.stdin.close()
+        self._process = None
+
+
+def listen(host: str, port: int | None) -> socket.socket:
+    """Return a socket that listens on a port, or on the first free one from 8040.
+
+    Raises:
+        UserError: the port is taken (the message names the nearest free one), or the host is not an address of this
+            machine.
+    """
+    try:
+        _open_listener(host, 0).close()
+    except OSError as error:
+        raise UserError(f"--host {host}: not an address of this machine ({error.strerror})") from error
+    if port is None:
+        return _listen_on_free_port(host, FIRST_PORT)
+    try:
+        return _open_listener(host, port)
+    except PermissionError:
+        problem, next_port = "may not be used", FIRST_PORT
+    except OSError:
+        problem, next_port = "is taken", port + 1
+    with _listen_on_free_port(host, next_port) as free:
+        raise UserError(f"--port {port}: {problem}; {free.getsockname()[1]} is free")
+
+
+def _listen_on_free_port(host: str, first: int) -> socket.socket:
+    for port in chain(range(first, LAST_PORT + 1), range(FIRST_PORT, first)):
+        with contextlib.suppress(OSError):
+            return _open_listener(host, port)
+    raise UserError(f"--host {host}: no port is free from {FIRST_PORT}")
+
+
+def _open_listener(host: str, port: int) -> socket.socket:
+    candidates = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    # A name such as localhost may have an IPv4 and an IPv6 address; people type 127.0.0.1.
+    family, kind, protocol, _, address = min(candidates, key=lambda candidate: candidate[0] != socket.AF_INET)
+    listener = socket.socket(family, kind, protocol)
+    try:
+        # A server that ended a moment ago does not keep its port.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen()
+    except OSError:
+        listener.close()
+        raise
+    return listener
