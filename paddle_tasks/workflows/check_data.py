@@ -10,16 +10,16 @@ from paddle_tasks import tasks
 from paddle_tasks.config import Section
 from paddle_tasks.data.opinion import checks as opinion_checks
 from paddle_tasks.data.opinion.checks import check_opinions
-from paddle_tasks.data.opinion.examples import Known, OpinionSplit
+from paddle_tasks.data.opinion.examples import KnownNames, OpinionSplit
 from paddle_tasks.data.opinion.readers import load_opinions
 from paddle_tasks.data.opinion.section import OpinionLayoutSection
 from paddle_tasks.data.tables import checks
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.checks import check
-from paddle_tasks.data.tables.label_names import by_label, read_label_names
+from paddle_tasks.data.tables.label_names import accept_label_names, read_label_names
 from paddle_tasks.data.tables.section import LayoutSection
-from paddle_tasks.data.tables.sources import published
-from paddle_tasks.data.tables.splits import label_order, load_split
+from paddle_tasks.data.tables.sources import resolve_source
+from paddle_tasks.data.tables.splits import load_split, ordered_labels
 
 
 class _Layout(Section):
@@ -49,20 +49,20 @@ def check_data(task: str, sources: Mapping[SplitName, str], overrides: Sequence[
     names = read_label_names(layout.label_names)
     labels = layout.labels or tuple(names) or None
     for name in sources:
-        parse = by_label(task_class.parser(labels), names)
-        place = published(name, sources, layout.layout)
+        parse = accept_label_names(task_class.parser(labels), names)
+        place = resolve_source(name, sources, layout.layout)
         splits[name] = load_split(name, place, layout.layout, task_class.FIELDS, parse)
-        labels = labels or label_order(splits["train"]) or None
+        labels = labels or ordered_labels(splits["train"]) or None
     return check(splits)
 
 
 def _check_opinions(sources: Mapping[SplitName, str], overrides: Sequence[str]) -> dict[str, Any]:
     layout = configuration.validate(configuration.override({}, overrides), _OpinionLayout, "check-data").data
-    known = Known(layout.labels, layout.polarities)
+    known = KnownNames(layout.labels, layout.polarities)
     splits: dict[SplitName, OpinionSplit] = {}
     for name, source in sources.items():
         split = splits[name] = load_opinions(name, source, layout.layout, known)
-        known = Known(known.labels or split.labels or None, known.polarities or split.polarities or None)
+        known = KnownNames(known.labels or split.labels or None, known.polarities or split.polarities or None)
     return check_opinions(splits)
 
 

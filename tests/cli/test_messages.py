@@ -41,7 +41,7 @@ def refused(cli, tmp_path: Path, *arguments: object) -> str:
         ("evaluation.metric=acc", r"evaluation\.metric: 'acc' is unknown.* \(one of accuracy, "),
         ("training.epochs=many", r"training\.epochs: input should be a valid integer, found 'many'"),
         ("training.epochs", "'training.epochs': expected KEY=VALUE, for example training.epochs=3"),
-        ("run_dir={{ name }}", "run_dir:1: a list or mapping is no key"),
+        ("run_dir={{ name }}", "run_dir:1: a list or mapping cannot be a key"),
         ("task=sentimental", "task: 'sentimental' is unknown; did you mean 'sentiment'"),
         ("data.train=trian.tsv", r"data\.train: trian\.tsv: no such file.*; did you mean 'train\.tsv'\?"),
         ("data.dev=builtin/sentimnt", r"data\.dev: builtin/sentimnt.*did you mean 'builtin/sentiment'\?"),
@@ -78,7 +78,7 @@ def test_a_file_that_is_no_configuration(cli, tmp_path, command):
     assert "no such configuration file" in refused(cli, tmp_path, command, "configs/sentiment.yaml")
     twice = tmp_path / "twice.yaml"
     twice.write_text("task: sentiment\ndata:\n  train: a\n  train: b\n")
-    assert "twice.yaml:4: key 'train' stands already in line 3" in refused(cli, tmp_path, command, twice)
+    assert "twice.yaml:4: key 'train' is already defined in line 3" in refused(cli, tmp_path, command, twice)
     twice.write_text("task: sentiment\n")
     message = refused(cli, tmp_path, command, twice)
     assert "data: missing" in message
@@ -117,7 +117,7 @@ def test_three_labels_for_a_sigmoid(cli, settings, tmp_path):
         (["sentiment", "trian.tsv"], "data.train: trian.tsv: no such file"),
         (["sentiment", "train.tsv", "data.encodng=gbk"], "data.encodng: unknown key; did you mean 'encoding'"),
         (["sentiment", "train.tsv", "encoding=gbk"], "encoding: unknown key; did you mean 'data.encoding'"),
-        (["sentiment", "train.tsv", "data.encoding=gbkk"], "data.encoding: 'gbkk' is no known encoding"),
+        (["sentiment", "train.tsv", "data.encoding=gbkk"], "data.encoding: 'gbkk' is not a known encoding"),
         (["sentiment", "train.tsv", "data.format=cvs"], "did you mean 'csv'"),
         (["sentiment", "train.tsv", "dev.tsv", "test.tsv", "x.tsv"], "expected TRAIN [DEV [TEST]], found 4 files"),
     ],

@@ -64,5 +64,5 @@ def test_what_cannot_be_answered_is_refused(cli, pairs_run, run, tmp_path):
     assert "is none of CLUE's, which are numbers" in cli.fails("predict", run, "好", "--clue")
     (tmp_path / "a.json").write_text('{"id": 0, "sentence": "好"}\n', encoding="utf-8")
     message = cli.fails("predict", pairs_run, "--input", "a.json")
-    assert "a.json:1: cannot tell the columns for text_a and text_b from id, sentence" in message
+    assert "a.json:1: cannot tell which columns hold text_a and text_b among id, sentence" in message
     assert cli("predict", run, "--input", "a.json").code == 0

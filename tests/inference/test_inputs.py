@@ -40,7 +40,7 @@ def test_without_ids_places_count(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "fields", "message"),
     [
-        ([{"id": 0, "sentence": "甲"}], PAIR, r"a\.json:1: cannot tell the columns for text_a and text_b from id, sen"),
+        ([{"id": 0, "sentence": "甲"}], PAIR, r"a\.json:1: cannot tell which columns hold text_a and text_b among id, sen"),
         ([{"sentence": "甲"}, {"sentense": "乙"}], ("text",), r"a\.json:2: no field 'sentence', only sentense"),
         ([{"id": 1, "text": "甲"}, {"text": "乙"}], ("text",), r"a\.json:2: no field 'id', only text"),
         ([{"sentence": "甲"}, {"sentence": " "}], ("text",), "text 2 of 2 is blank"),

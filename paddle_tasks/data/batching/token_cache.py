@@ -12,7 +12,7 @@ from paddle_tasks.data.array_cache import Arrays, digest, kept
 from paddle_tasks.text.packing import PackedIds
 from paddle_tasks.text.tokenizer import Tokenizer
 from paddle_tasks.text.units import word_units
-from paddle_tasks.text.word_vectors import WordVectors, vectors_of_words
+from paddle_tasks.text.word_vectors import WordVectors, learn_word_vectors
 from paddle_tasks.text.words import dictionary_version
 
 # Higher whenever the entries' form or what makes them changes.
@@ -59,10 +59,10 @@ def word_starts(tokenizer: Tokenizer, texts: Sequence[str], ids: Array, counts: 
 
 
 def word_meanings(ids: Array, starts: Array, lines: Array, n_entries: int, *, size: int, seed: int) -> WordVectors:
-    """Return what `vectors_of_words` returns, from disk when these very words have been counted before."""
+    """Return what `learn_word_vectors` returns, from disk when these very words have been counted before."""
 
     def compute() -> WordVectors:
-        return vectors_of_words(ids, starts, lines, n_entries, size=size, seed=seed)
+        return learn_word_vectors(ids, starts, lines, n_entries, size=size, seed=seed)
 
     if len(ids) < _PAYS_FROM:
         return compute()

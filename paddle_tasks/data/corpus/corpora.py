@@ -20,7 +20,7 @@ from paddle_tasks.config import Section
 from paddle_tasks.data.array_cache import digest, kept
 from paddle_tasks.data.corpus.documents import CorpusSection, Document, locate, read_documents
 from paddle_tasks.data.corpus.near_duplicates import NearDuplicates
-from paddle_tasks.data.tables.archives import Choice
+from paddle_tasks.data.tables.archives import MemberFilter
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.rows import BadRow
 from paddle_tasks.data.tables.splits import Split
@@ -224,7 +224,7 @@ def _digest(section: PretrainingData, name: SplitName, seed: int) -> str:
 
 def _content(source: CorpusSection, folder: Path, split: SplitName) -> list[object]:
     """Return how a source is read, and the SHA-256 of its file, or of each file of its folder by the path in there."""
-    path, choice = locate(source.path, folder, split), Choice(source.members, source.exclude)
+    path, choice = locate(source.path, folder, split), MemberFilter(source.members, source.exclude)
     files = {file.relative_to(path).as_posix(): file for file in path.rglob("*")} if path.is_dir() else {}
-    members = {member: sha256(file) for member, file in files.items() if file.is_file() and choice.takes(member)}
+    members = {member: sha256(file) for member, file in files.items() if file.is_file() and choice.accepts(member)}
     return [source.model_dump(mode="json", exclude={"origin"}), members if path.is_dir() else sha256(path)]

@@ -19,18 +19,18 @@ from pydantic_core import PydanticCustomError
 from paddle_tasks.config import Section
 from paddle_tasks.data.corpus.chapters import chapter_of, cut, part_of
 from paddle_tasks.data.tables import catalogue
-from paddle_tasks.data.tables.archives import Choice, Line, OpenFile, has_members, open_files
+from paddle_tasks.data.tables.archives import Line, MemberFilter, OpenFile, has_members, open_files
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.records import (
-    HALF,
+    LONE_SURROGATE,
     Record,
-    cells_at,
+    column_index,
     csv_records,
-    has_half,
+    has_lone_surrogate,
     json_cells,
     json_records,
     parse_json,
-    position,
+    select_cells,
     tsv_records,
 )
 from paddle_tasks.data.tables.rows import BadRow
@@ -127,7 +127,7 @@ def read_documents(section: CorpusSection, folder: Path, split: SplitName = "tra
         raise ConfigError(f"{path}: members and exclude go with folders and archives, but this is a file")
     files = n_texts = 0
     try:
-        for file in open_files(path, Choice(section.members, section.exclude)):
+        for file in open_files(path, MemberFilter(section.members, section.exclude)):
             files += 1
             for found in (file,) if isinstance(file, BadRow) else _file_documents(file, section):
                 n_texts += 1
@@ -252,8 +252,8 @@ def _json(where: str, lines: Iterable[Line | BadRow], section: CorpusSection) ->
     if not texts:
         yield BadRow(where, 1, f"no text under the key {' or '.join(map(str, section.columns))}")
     for number, text in enumerate(texts, start=1):
-        if has_half(text):
-            yield BadRow(where, f"#{number}", HALF)
+        if has_lone_surrogate(text):
+            yield BadRow(where, f"#{number}", LONE_SURROGATE)
         else:
             yield from _cell(text, f"{where}:#{number}", section)
 
@@ -306,6 +306,6 @@ def _table(where: str, records: Iterator[Record | BadRow], section: CorpusSectio
             continue
         # The first that can be read tells the columns; with it go all the others.
         names = [cell.strip() for cell in record[1]]
-        positions = [position(column, names, f"{where}:{record[0]}") for column in section.columns]
+        positions = [column_index(column, names, f"{where}:{record[0]}") for column in section.columns]
         has_header = any(isinstance(column, str) for column in section.columns)
-        yield from cells_at(where, records if has_header else chain([record], records), positions, len(names))
+        yield from select_cells(where, records if has_header else chain([record], records), positions, len(names))

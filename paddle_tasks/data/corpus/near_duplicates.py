@@ -20,7 +20,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from paddle_tasks.text.packing import ranges
+from paddle_tasks.text.packing import concatenate_ranges
 
 Hashes = npt.NDArray[np.uint64]
 Integers = npt.NDArray[np.int64]
@@ -93,7 +93,7 @@ class NearDuplicates:
 
     def _n_shared(self, keys: Hashes, text: Integers, held: Integers) -> Integers:
         sizes = self._sizes[held]
-        wanted = _keyed(self._grams[ranges(self._starts[held], sizes)], np.repeat(text, sizes))
+        wanted = _keyed(self._grams[concatenate_ranges(self._starts[held], sizes)], np.repeat(text, sizes))
         is_shared = keys[np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)] == wanted
         return np.add.reduceat(is_shared, np.cumsum(sizes) - sizes, dtype=np.int64)
 
@@ -113,7 +113,7 @@ class _Index:
         """Take the first grams of each held-out text, which are its rarest."""
         needed = -(-sizes * threshold.numerator // threshold.denominator)
         n_taken = np.where(sizes > 0, sizes - needed + 1, 0)
-        taken = grams[ranges(starts, n_taken)]
+        taken = grams[concatenate_ranges(starts, n_taken)]
         order = np.argsort(taken, kind="stable")
         self._held = np.repeat(np.arange(len(sizes)), n_taken)[order]
         self._keys, self._starts, self._counts = np.unique(taken[order], return_index=True, return_counts=True)
@@ -138,7 +138,7 @@ class _Index:
         # Before they are multiplied too: a text may say one thing a thousand times.
         text, rows = _distinct_pairs(text, rows)
         counts = self._counts[rows]
-        return _distinct_pairs(np.repeat(text, counts), self._held[ranges(self._starts[rows], counts)])
+        return _distinct_pairs(np.repeat(text, counts), self._held[concatenate_ranges(self._starts[rows], counts)])
 
 
 def normalise(text: str) -> str:
@@ -166,7 +166,7 @@ def _hashed(texts: Sequence[str]) -> tuple[Hashes, Integers]:
     # One number for each character, half an emoji (a lone surrogate) included.
     codes = np.frombuffer("".join(padded).encode("utf-32-le", "surrogatepass"), np.uint32)
     counts = np.maximum(lengths - _WIDTH + 1, 0)
-    return _hash_windows(codes)[ranges(np.cumsum(lengths) - lengths, counts)], counts
+    return _hash_windows(codes)[concatenate_ranges(np.cumsum(lengths) - lengths, counts)], counts
 
 
 def _hash_windows(codes: npt.NDArray[np.uint32]) -> Hashes:
@@ -213,7 +213,7 @@ def _distinct_rarest_first(hashes: Hashes, counts: Integers) -> tuple[Hashes, In
 
 def _selected(hashes: Hashes, counts: Integers, texts: Integers) -> tuple[Hashes, Integers]:
     """Return the grams of some texts, one after another, and each one's number."""
-    return hashes[ranges((np.cumsum(counts) - counts)[texts], counts[texts])], counts[texts]
+    return hashes[concatenate_ranges((np.cumsum(counts) - counts)[texts], counts[texts])], counts[texts]
 
 
 def _distinct_pairs(first: Integers, second: Integers) -> tuple[Integers, Integers]:
@@ -227,7 +227,7 @@ def _extremes(first: Integers, second: Integers) -> tuple[Integers, Integers]:
 
 
 def _chunks(sizes: Integers) -> Iterator[tuple[int, int]]:
-    """Yield half-open ranges of rows, each with less than `_CHUNK` in all besides its first row."""
+    """Yield half-open concatenate_ranges of rows, each with less than `_CHUNK` in all besides its first row."""
     if len(sizes):
         cuts = (np.flatnonzero(np.diff(np.cumsum(sizes) // _CHUNK)) + 1).tolist()
         yield from zip([0, *cuts], [*cuts, len(sizes)], strict=True)

@@ -9,7 +9,7 @@ from typing import Any, TypedDict, overload
 
 import numpy as np
 
-from paddle_tasks.text.packing import PackedIds, ranges
+from paddle_tasks.text.packing import PackedIds, concatenate_ranges
 from paddle_tasks.text.word_vectors import WordVectors
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
@@ -65,7 +65,7 @@ class Passages(Sequence[Passage]):
     def by_row(self) -> tuple[Ids, Ints]:
         """Return the tokens of all rows, <int32>[tokens], and the number of each one's row, <int64>[tokens]."""
         lengths = self.ends - self.starts
-        return self.ids[ranges(self.starts, lengths)], np.repeat(np.arange(len(self)), lengths)
+        return self.ids[concatenate_ranges(self.starts, lengths)], np.repeat(np.arange(len(self)), lengths)
 
     def can_be_parted(self, row: int) -> bool:
         """Tell whether a sentence starts inside a row, so that it can be made a pair."""
@@ -97,7 +97,7 @@ class Passages(Sequence[Passage]):
 def tokens_of(lines: PackedIds) -> tuple[Ids, Ints]:
     """Return lines' tokens without [CLS] and [SEP], <int32>[tokens], and their number in each line, <int64>[lines]."""
     counts = lines.lengths - 2
-    return lines.input_ids[ranges(lines.offsets[:-1] + 1, counts)], counts
+    return lines.input_ids[concatenate_ranges(lines.offsets[:-1] + 1, counts)], counts
 
 
 def sentence_starts(ids: Ids, line_starts: Ints, ends: Flags, closing: Flags) -> Ints:
@@ -134,7 +134,7 @@ def cut(counts: Ints, room: int) -> tuple[Ints, Ints, Ints]:
     n_rows -= (n_rows > 1) & (rest < min(room, _SHORTEST_REST))
     documents = np.repeat(np.arange(len(counts)), n_rows)
     document_starts = np.cumsum(counts) - counts
-    within = ranges(np.zeros(len(counts), np.int64), n_rows)
+    within = concatenate_ranges(np.zeros(len(counts), np.int64), n_rows)
     starts = document_starts[documents] + within * room
     ends = np.minimum(starts + room, (document_starts + counts)[documents])
     return starts, ends, documents

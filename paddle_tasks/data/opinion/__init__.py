@@ -1,1 +1,1 @@
-"""Reviews with annotated spans and pairs: formats, readers and export."""
+"""Reviews with annotated spans and pairs: file formats, checks and export."""

@@ -1,4 +1,4 @@
-"""Reviews whose spans are counted in tokens: ASTE's triplets, and a token and its tag a line as CoNLL has it."""
+"""Reviews with spans counted in tokens: ASTE triplets, and CoNLL files with one token and tag per line."""
 
 from __future__ import annotations
 
@@ -14,83 +14,84 @@ from paddle_tasks.errors import DataError
 from paddle_tasks.text.spans import Pair, Span
 
 SEPARATOR = "####"
-# BMES and BIOES say more than BIO, which is all that is needed.
-_PARTS = {"B": "B", "I": "I", "M": "I", "E": "I", "S": "B"}
+# BMES and BIOES are reduced to BIO.
+_BIO_PREFIX = {"B": "B", "I": "I", "M": "I", "E": "I", "S": "B"}
 
 
-def join(tokens: Sequence[str]) -> tuple[str, list[tuple[int, int]]]:
-    """Return a text out of its tokens, and the characters of each.
+def join_tokens(tokens: Sequence[str]) -> tuple[str, list[tuple[int, int]]]:
+    """Return the text of a list of tokens, and the character range ``start, end`` of each token in it.
 
-    Only between Latin words or numbers is there a space, and not where both are single characters: these are spelt.
+    Adjacent Latin words or numbers are separated by a space, unless both are single characters, since those are the
+    characters of one word.
     """
-    text, places = "", []
-    for place, token in enumerate(tokens):
-        if place and _are_words(tokens[place - 1], token):
+    text, ranges = "", []
+    for index, token in enumerate(tokens):
+        if index and _need_space(tokens[index - 1], token):
             text += " "
-        places.append((len(text), len(text) + len(token)))
+        ranges.append((len(text), len(text) + len(token)))
         text += token
-    return text, places
+    return text, ranges
 
 
-def _are_words(before: str, token: str) -> bool:
-    ends = before[-1:] + token[:1]
-    return len(ends) == 2 and ends.isascii() and ends.isalnum() and len(before + token) > 2
+def _need_space(previous: str, token: str) -> bool:
+    ends = previous[-1:] + token[:1]
+    return len(ends) == 2 and ends.isascii() and ends.isalnum() and len(previous + token) > 2
 
 
 # ---- ASTE
 
 
-def aste(line: str) -> Draft:
+def parse_aste(line: str) -> Draft:
     """Parse ``c h a r s####[((a0, a1), (o0, o1), 'POS'), …]``.
 
-    The ends are inclusive and count tokens with a space between them; (-1, -1) is an implicit aspect or opinion. A
-    list of places instead of two ends, as the English data sets have it, is understood too.
+    The indices are inclusive and count the tokens, which are separated by spaces; (-1, -1) is an implicit aspect or
+    opinion. A list of all token indices instead of the first and last, as in the English data sets, is accepted too.
     Source: Peng et al. 2020, https://arxiv.org/abs/1911.01616.
 
     Raises:
-        DataError: it is not of this form.
+        DataError: the line does not have this form.
     """
-    head, mark, tail = line.rpartition(SEPARATOR)
-    if not mark:
+    head, separator, tail = line.rpartition(SEPARATOR)
+    if not separator:
         raise DataError(f"expected TEXT{SEPARATOR}TRIPLETS, found {line[:40]!r}")
     tokens = head.rstrip().split(" ")
     if "" in tokens:
-        raise DataError("two spaces in a row: the places of what follows cannot be told")
-    text, places = join(tokens)
-    pairs = [_triplet(found, places) for found in _literal(tail)]
+        raise DataError("two spaces in a row make the token indices ambiguous")
+    text, ranges = join_tokens(tokens)
+    pairs = [_parse_triplet(triplet, ranges) for triplet in _parse_list(tail)]
     return Draft(text, [], pairs)
 
 
-def _literal(text: str) -> list[Any]:
+def _parse_list(text: str) -> list[Any]:
     try:
-        found = ast.literal_eval(text.strip())
+        triplets = ast.literal_eval(text.strip())
     except (ValueError, SyntaxError, MemoryError, RecursionError):
-        raise DataError(f"expected a list of triplets behind {SEPARATOR}, found {text[:40]!r}") from None
-    if not isinstance(found, list):
-        raise DataError(f"expected a list of triplets behind {SEPARATOR}, found {text[:40]!r}")
-    return found
+        raise DataError(f"expected a list of triplets after {SEPARATOR}, found {text[:40]!r}") from None
+    if not isinstance(triplets, list):
+        raise DataError(f"expected a list of triplets after {SEPARATOR}, found {text[:40]!r}")
+    return triplets
 
 
-def _triplet(found: Any, places: Sequence[tuple[int, int]]) -> Pair:
-    if not isinstance(found, tuple) or len(found) != 3 or not isinstance(found[2], str):
-        raise DataError(f"expected (aspect, opinion, 'POLARITY'), found {str(found)[:60]}")
-    return Pair(_at(found[0], ASPECT, places), _at(found[1], OPINION, places), found[2])
+def _parse_triplet(triplet: Any, ranges: Sequence[tuple[int, int]]) -> Pair:
+    if not isinstance(triplet, tuple) or len(triplet) != 3 or not isinstance(triplet[2], str):
+        raise DataError(f"expected (aspect, opinion, 'POLARITY'), found {str(triplet)[:60]}")
+    return Pair(_token_span(triplet[0], ASPECT, ranges), _token_span(triplet[1], OPINION, ranges), triplet[2])
 
 
-def _at(ends: Any, label: str, places: Sequence[tuple[int, int]]) -> Span | None:
-    """Return the span of inclusive ends, or of the places of all its tokens."""
-    if not isinstance(ends, tuple | list) or not ends or not all(type(end) is int for end in ends):
-        raise DataError(f"{label}: expected (first, last), found {str(ends)[:40]}")
-    first, last = ends[0], ends[-1]
-    if isinstance(ends, list) and ends != list(range(first, last + 1)):
-        raise DataError(f"{label}: expected places one after another, found {ends}")
-    if isinstance(ends, tuple) and len(ends) != 2:
-        raise DataError(f"{label}: expected (first, last), found {ends}")
+def _token_span(indices: Any, label: str, ranges: Sequence[tuple[int, int]]) -> Span | None:
+    """Return the span of a tuple ``(first, last)`` or a list of all token indices, or None if it is implicit."""
+    if not isinstance(indices, tuple | list) or not indices or not all(type(index) is int for index in indices):
+        raise DataError(f"{label}: expected (first, last), found {str(indices)[:40]}")
+    first, last = indices[0], indices[-1]
+    if isinstance(indices, list) and indices != list(range(first, last + 1)):
+        raise DataError(f"{label}: expected consecutive token indices, found {indices}")
+    if isinstance(indices, tuple) and len(indices) != 2:
+        raise DataError(f"{label}: expected (first, last), found {indices}")
     if first == last == -1:
         return None
-    if not 0 <= first <= last < len(places):
-        raise DataError(f"{label}: {first} to {last}: expected places from 0 to {len(places) - 1}, in their order")
-    return Span(places[first][0], places[last][1], label)
+    if not 0 <= first <= last < len(ranges):
+        raise DataError(f"{label}: {first} to {last}: expected token indices from 0 to {len(ranges) - 1}, in order")
+    return Span(ranges[first][0], ranges[last][1], label)
 
 
 # ---- CoNLL
@@ -98,74 +99,74 @@ def _at(ends: Any, label: str, places: Sequence[tuple[int, int]]) -> Span | None
 
 @dataclass
 class _Sentence:
-    """The tokens and tags of a sentence as they are read, and the first thing that is wrong with it."""
+    """A sentence while it is read: its first line, tokens and tags, and the first error in it."""
 
     line: int = 0
     tokens: list[str] = field(default_factory=list)
     tags: list[str] = field(default_factory=list)
-    wrong: BadRow | None = None
+    error: BadRow | None = None
 
 
-def conll(file: str, lines: Iterable[Line | BadRow]) -> Iterator[tuple[int, Draft] | BadRow]:
-    """Yield the sentences of a file with a token and its tag on each line and blank lines between sentences.
+def read_conll(file: str, lines: Iterable[Line | BadRow]) -> Iterator[tuple[int, Draft] | BadRow]:
+    """Yield the sentences of a file with one token and tag per line and blank lines between sentences.
 
-    Token and tag stand apart by a tab or by spaces, in the first and the last column. The tags are BIO, read
-    strictly, or BMES or BIOES. A line that cannot be read makes its sentence bad.
+    Columns are separated by a tab or by spaces. The token is the first column, the tag the last one. The tags are
+    strict BIO, BMES or BIOES. A line that cannot be read makes its whole sentence bad.
     """
     sentence = _Sentence()
     for line in [*lines, (0, "")]:
         if isinstance(line, BadRow):
-            sentence.wrong = sentence.wrong or line
+            sentence.error = sentence.error or line
         elif line[1].strip("\r\n\t ") == "" or line[1].startswith("-DOCSTART-"):
-            yield from _ended(sentence)
+            yield from _finish(sentence)
             sentence = _Sentence()
         else:
-            _add(sentence, file, line)
+            _add_token(sentence, file, line)
 
 
-def _ended(sentence: _Sentence) -> Iterator[tuple[int, Draft] | BadRow]:
-    if sentence.wrong:
-        yield sentence.wrong
+def _finish(sentence: _Sentence) -> Iterator[tuple[int, Draft] | BadRow]:
+    if sentence.error:
+        yield sentence.error
     elif sentence.tokens:
-        text, places = join(sentence.tokens)
-        yield sentence.line, Draft(text, list(_spans(sentence.tags, places)), None)
+        text, ranges = join_tokens(sentence.tokens)
+        yield sentence.line, Draft(text, list(_spans(sentence.tags, ranges)), None)
 
 
-def _add(sentence: _Sentence, file: str, line: Line) -> None:
+def _add_token(sentence: _Sentence, file: str, line: Line) -> None:
     cells = line[1].split("\t") if "\t" in line[1] else line[1].split(" ")
-    token, tag = cells[0] or " ", cells[-1].strip()  # a space that is a token leaves nothing before the separator
-    reason = _wrong_tag(tag, sentence.tags[-1:])
+    token, tag = cells[0] or " ", cells[-1].strip()  # a token that is a space leaves an empty first cell
+    reason = _tag_error(tag, sentence.tags[-1:])
     if len(cells) < 2:
         reason = f"expected a token and its tag, found {line[1][:40]!r}"
-    if reason and not sentence.wrong:
-        sentence.wrong = BadRow(file, line[0], reason)
+    if reason and not sentence.error:
+        sentence.error = BadRow(file, line[0], reason)
     sentence.line = sentence.line or line[0]
     sentence.tokens.append(token)
     sentence.tags.append(tag)
 
 
 def is_tag(tag: str) -> bool:
-    """Tell whether this may be the tag of a token."""
-    part, mark, label = tag.partition("-")
-    return tag == "O" or (part in _PARTS and bool(mark and label))
+    """Return whether this is a valid tag, such as ``O`` or ``B-aspect``."""
+    prefix, hyphen, label = tag.partition("-")
+    return tag == "O" or (prefix in _BIO_PREFIX and bool(hyphen and label))
 
 
-def _wrong_tag(tag: str, before: Sequence[str]) -> str:
-    """Return what is wrong with a tag behind another, or an empty string."""
+def _tag_error(tag: str, previous: Sequence[str]) -> str:
+    """Return the reason why a tag cannot follow the ``previous`` one (a list of at most one), or an empty string."""
     if not is_tag(tag):
         return f"expected O or a tag such as B-{ASPECT}, found {tag[:40]!r}"
-    part, _, label = tag.partition("-")
-    opened = bool(before) and before[0].partition("-")[2] == label and before[0][0] not in "OSE"
-    if tag != "O" and _PARTS[part] == "I" and not opened:
+    prefix, _, label = tag.partition("-")
+    is_open = bool(previous) and previous[0].partition("-")[2] == label and previous[0][0] not in "OSE"
+    if tag != "O" and _BIO_PREFIX[prefix] == "I" and not is_open:
         return f"{tag} does not follow B-{label} or I-{label}"
     return ""
 
 
-def _spans(tags: Sequence[str], places: Sequence[tuple[int, int]]) -> Iterator[Span]:
-    parts = [_PARTS.get(tag.partition("-")[0], "O") for tag in tags]
-    for first, part in enumerate(parts):
-        if part == "B":
+def _spans(tags: Sequence[str], ranges: Sequence[tuple[int, int]]) -> Iterator[Span]:
+    prefixes = [_BIO_PREFIX.get(tag.partition("-")[0], "O") for tag in tags]
+    for first, prefix in enumerate(prefixes):
+        if prefix == "B":
             last = first
-            while parts[last + 1 : last + 2] == ["I"]:
+            while prefixes[last + 1 : last + 2] == ["I"]:
                 last += 1
-            yield Span(places[first][0], places[last][1], tags[first].partition("-")[2])
+            yield Span(ranges[first][0], ranges[last][1], tags[first].partition("-")[2])

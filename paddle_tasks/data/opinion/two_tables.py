@@ -1,4 +1,4 @@
-"""Reviews in one CSV and their labels in another, as the makeup reviews of zhusleep/comments_miner are laid out."""
+"""Reviews in one CSV file and their labels in another, the layout of zhusleep/comments_miner's makeup reviews."""
 
 from __future__ import annotations
 
@@ -25,48 +25,50 @@ LABELS = {
     "polarity": "Polarities",
 }
 _IMPLICIT = "_"
-_WORDS = ("reviews", "labels")
+_REVIEWS_WORD, _LABELS_WORD = "reviews", "labels"
 
 
 @dataclass
-class _Labels:
-    """What the labels file says of a review: the pairs that are right, and how many are wrong."""
+class _ReviewLabels:
+    """The valid pairs of a review, and its number of invalid labels."""
 
     pairs: list[Pair] = field(default_factory=list)
-    wrong: int = 0
+    n_invalid: int = 0
 
 
-def both_files(path: Path) -> tuple[Path, Path]:
-    """Return the files of the reviews and of the labels, of which one is given: their names differ in that word.
+def find_both_files(path: Path) -> tuple[Path, Path]:
+    """Return the paths of the reviews and of the labels, given one of them.
+
+    The names differ only in the words ``reviews`` and ``labels``.
 
     Raises:
-        DataError: the other one cannot be told, or is not there.
+        DataError: the name contains neither word, or the other file does not exist.
     """
-    for own, other in (_WORDS, _WORDS[::-1]):
-        if own in path.name:
-            partner = path.with_name(path.name.replace(own, other))
+    for word, other in ((_REVIEWS_WORD, _LABELS_WORD), (_LABELS_WORD, _REVIEWS_WORD)):
+        if word in path.name:
+            partner = path.with_name(path.name.replace(word, other))
             if not partner.is_file():
-                beside = [str(found) for found in path.parent.glob("*.csv")]
-                raise DataError(f"{path}: no {partner.name} beside it{did_you_mean(str(partner), beside)}")
-            return (path, partner) if own == _WORDS[0] else (partner, path)
-    raise DataError(f"{path}: expected a name with 'reviews' or 'labels', by which the other file is found")
+                siblings = [str(file) for file in path.parent.glob("*.csv")]
+                raise DataError(f"{path}: no {partner.name} beside it{did_you_mean(str(partner), siblings)}")
+            return (path, partner) if word == _REVIEWS_WORD else (partner, path)
+    raise DataError(f"{path}: expected a name with 'reviews' or 'labels', from which the other file's name follows")
 
 
-def two_csv(path: Path, encoding: str) -> Iterator[tuple[int | str, Draft] | BadRow]:
-    """Yield the reviews with their labels; ``_`` is an implicit aspect or opinion, categories are left out.
+def read_two_csv(path: Path, encoding: str) -> Iterator[tuple[int | str, Draft] | BadRow]:
+    """Yield the reviews with their labels; ``_`` is an implicit aspect or opinion, and categories are ignored.
 
-    A label whose place does not hold its term is bad, and is left out of its review, each of its wrong terms as a
-    `BadRow` of its own. Of a review with no right label nothing is known, so it is left out with them.
+    A label is invalid if the text at its offsets is not its term. It is left out, and each of its wrong terms is
+    reported as a `BadRow`. A review that has labels, but no valid one, is left out too.
 
     Raises:
         DataError: one of the files is missing or has other columns.
     """
-    reviews, labels = both_files(path)
+    reviews, labels = find_both_files(path)
     rows = list(read_rows(reviews, tuple(REVIEWS), Layout("csv", encoding, True, REVIEWS)))
     texts = {row.fields["id"]: row.fields["text"] for row in rows if isinstance(row, Row)}
-    found: dict[str, _Labels] = defaultdict(_Labels)
+    labels_of: dict[str, _ReviewLabels] = defaultdict(_ReviewLabels)
     for label in read_rows(labels, tuple(LABELS), Layout("csv", encoding, True, LABELS)):
-        yield from [label] if isinstance(label, BadRow) else _take(label, texts, found)
+        yield from [label] if isinstance(label, BadRow) else _add_label(label, texts, labels_of)
     seen: set[str] = set()
     for row in rows:
         if isinstance(row, BadRow):
@@ -75,34 +77,34 @@ def two_csv(path: Path, encoding: str) -> Iterator[tuple[int | str, Draft] | Bad
             yield BadRow(row.file, row.line, f"a second review with the id {row.fields['id']}")
         else:
             seen.add(row.fields["id"])
-            yield from _review(row, found[row.fields["id"]])
+            yield from _review(row, labels_of[row.fields["id"]])
 
 
-def _review(row: Row, labels: _Labels) -> Iterator[tuple[int | str, Draft]]:
-    if labels.pairs or not labels.wrong:
+def _review(row: Row, labels: _ReviewLabels) -> Iterator[tuple[int | str, Draft]]:
+    if labels.pairs or not labels.n_invalid:
         yield row.line, Draft(row.fields["text"], [], labels.pairs)
 
 
-def _take(row: Row, texts: Mapping[str, str], found: dict[str, _Labels]) -> Iterator[BadRow]:
-    """Add a label to its review, or yield what is wrong with it."""
-    name = row.fields["id"]
-    if name not in texts:
-        yield BadRow(row.file, row.line, f"no review has the id {name}")
+def _add_label(row: Row, texts: Mapping[str, str], labels_of: dict[str, _ReviewLabels]) -> Iterator[BadRow]:
+    """Add a label to its review, or yield the reasons why it is invalid."""
+    review = row.fields["id"]
+    if review not in texts:
+        yield BadRow(row.file, row.line, f"no review has the id {review}")
         return
-    sides, reasons = [], list[str]()
+    spans, reasons = [], list[str]()
     for role in (ASPECT, OPINION):
         try:
-            sides.append(_side(row.fields, role, texts[name]))
+            spans.append(_role_span(row.fields, role, texts[review]))
         except DataError as error:
             reasons.append(str(error))
     if not reasons:
-        found[name].pairs.append(Pair(sides[0], sides[1], row.fields["polarity"]))
+        labels_of[review].pairs.append(Pair(spans[0], spans[1], row.fields["polarity"]))
         return
-    found[name].wrong += 1
-    yield from (BadRow(row.file, row.line, f"review {name}: {reason}") for reason in reasons)
+    labels_of[review].n_invalid += 1
+    yield from (BadRow(row.file, row.line, f"review {review}: {reason}") for reason in reasons)
 
 
-def _side(fields: Mapping[str, str], role: str, text: str) -> Span | None:
+def _role_span(fields: Mapping[str, str], role: str, text: str) -> Span | None:
     term = fields[role]
     if term.strip() == _IMPLICIT:
         return None

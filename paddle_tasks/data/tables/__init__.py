@@ -1,1 +1,1 @@
-"""Labelled rows: files, readers, splits, labels, folds and data checks."""
+"""Tables of labelled rows: readers, splits, label names, folds and data checks."""

@@ -1,4 +1,4 @@
-"""The files of a folder or an archive, opened one after another; nothing is unpacked to disk."""
+"""Open the files of a folder or an archive one after another, without unpacking them to disk."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 _TAR = (".tar", ".tar.gz", ".tgz")
-_MAX_BYTES = 2**30
-"""More than this in one member is a mistake, or an archive made to fill the memory."""
+MAX_MEMBER_BYTES = 2**30
+"""A larger member of an archive is a mistake, or an attempt to exhaust the memory."""
 
 _CHUNK = 2**20
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _UTF16_MARKS = ("\udcff\udcfe", "\udcfe\udcff")
-"""How UTF-16's byte-order marks look when they are read as UTF-8."""
+"""UTF-16's byte-order marks, decoded as UTF-8 with surrogate escapes."""
 
 Line = tuple[int, str]
-"""A line's number, from 1, and its text without line feed."""
+"""A line's number, from 1, and its text without the line feed."""
 
 
-class _Forward(RawIOBase):
-    """A stream that is read once from its start; that of a tar member fails when asked whether it can seek."""
+class _ForwardOnly(RawIOBase):
+    """A stream without seeking; the stream of a tar member raises an error when asked whether it can seek."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         super().__init__()
         self._stream = stream
 
     def readable(self) -> bool:
-        """Tell that it can be read."""
+        """Return True."""
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int:
-        """Fill the buffer and return how many bytes were read."""
+        """Fill the buffer and return the number of bytes read."""
         view = memoryview(buffer)
         content = self._stream.read(len(view))
         view[: len(content)] = content
@@ -54,12 +54,12 @@ class _Forward(RawIOBase):
 
 @dataclass(frozen=True, slots=True)
 class OpenFile:
-    """A file that can be read until the next one is asked for.
+    """A file, readable until the next one is requested.
 
     Attributes:
-        where: the file, or the folder or archive and the member's path, as messages name it.
-        path: the same from the name of the file, folder or archive on; without ``.gz``.
-        stream: its bytes.
+        where: the file's path, or the archive's path and the member's, for messages.
+        path: the same path, starting at the name of the file, folder or archive, without ``.gz``.
+        stream: the content.
     """
 
     where: str
@@ -67,15 +67,17 @@ class OpenFile:
     stream: IO[bytes]
 
     def lines(self, encoding: str) -> Iterator[Line | BadRow]:
-        """Yield the lines without their ends, those that do not decode as `BadRow`.
+        """Yield the lines without line ends; a line that does not decode becomes a `BadRow`.
 
-        A byte-order mark is dropped at the start of the file; anywhere else U+FEFF is a character of the text.
+        A byte-order mark at the start of the file is dropped; anywhere else U+FEFF is part of the text.
 
         Raises:
-            DataError: the file is UTF-16, but the encoding UTF-8.
+            DataError: the file is UTF-16, but the encoding is UTF-8.
         """
-        # Bytes that do not decode become lone surrogates, so that each broken line can be named.
-        text = TextIOWrapper(BufferedReader(_Forward(self.stream)), encoding, errors="surrogateescape", newline="\n")
+        # Bytes that do not decode become lone surrogates, so that each broken line can be reported.
+        text = TextIOWrapper(
+            BufferedReader(_ForwardOnly(self.stream)), encoding, errors="surrogateescape", newline="\n"
+        )
         number = 0
         try:
             for number, line in enumerate(text, start=1):
@@ -86,22 +88,22 @@ class OpenFile:
                 else:
                     mark = "\ufeff" if number == 1 else ""
                     yield number, line.removeprefix(mark).removesuffix("\n").removesuffix("\r")
-        except UnicodeDecodeError:  # in some encodings nothing after it can be told
+        except UnicodeDecodeError:  # in some encodings the rest cannot be decoded either
             yield BadRow(self.where, number + 1, f"not valid {encoding} from here on")
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """Which members are read: those that one of the ``members`` matches and none of ``exclude``.
+class MemberFilter:
+    """Selects the members that match one of the ``members`` patterns and none of the ``exclude`` patterns.
 
-    The patterns are those of `fnmatch`, over the member's whole path; ``*`` matches slashes too.
+    Patterns follow `fnmatch` and apply to the member's whole path; ``*`` also matches slashes.
     """
 
     members: Sequence[str] = ("*",)
     exclude: Sequence[str] = ()
 
-    def takes(self, path: str) -> bool:
-        """Tell whether a member is read; the hidden files that systems leave behind never are."""
+    def accepts(self, path: str) -> bool:
+        """Return whether a member is read; hidden files and ``__MACOSX`` folders never are."""
         if any(name.startswith((".", "__MACOSX")) for name in path.split("/")):
             return False
         return any(fnmatchcase(path, pattern) for pattern in self.members) and not any(
@@ -110,66 +112,67 @@ class Choice:
 
 
 def has_members(path: Path) -> bool:
-    """Tell whether a path is a folder or an archive."""
+    """Return whether a path is a folder or an archive."""
     return path.is_dir() or path.name.lower().endswith((*_TAR, ".zip"))
 
 
-def open_files(path: Path, choice: Choice) -> Iterator[OpenFile | BadRow]:
-    """Open a file, or each regular file of a folder or an archive; a ``.gz`` is unpacked on the way.
+def open_files(path: Path, member_filter: MemberFilter) -> Iterator[OpenFile | BadRow]:
+    """Open a file, or each regular file of a folder or an archive; ``.gz`` files are decompressed.
 
-    A folder is read in the order of its paths, an archive in its own. Links, devices and the like are skipped.
+    The members of a folder come in the order of their paths, those of an archive in the archive's order. Links,
+    devices and the like are skipped.
 
     Args:
         path: a file, a folder, or a .zip, .tar, .tar.gz or .tgz.
-        choice: the members that are read; a single file is read in any case.
+        member_filter: selects members of a folder or archive; a single file is always read.
 
     Yields:
-        The files; a member of more than 1 GiB as a `BadRow`.
+        The files, and a `BadRow` for each member larger than 1 GiB.
     """
     if path.is_dir():
-        yield from _folder(path, choice)
+        yield from _folder(path, member_filter)
     elif path.name.lower().endswith(_TAR):
-        yield from _tar(path, choice)
+        yield from _tar(path, member_filter)
     elif path.name.lower().endswith(".zip"):
-        yield from _zip(path, choice)
+        yield from _zip(path, member_filter)
     else:
         yield from _single(path, str(path), PurePosixPath(path.name))
 
 
-def _unpacked(path: Path) -> IO[bytes]:
-    packed = path.name.lower().endswith((".gz", ".tgz"))
-    return cast(IO[bytes], gzip.open(path)) if packed else path.open("rb")
+def _open_decompressed(path: Path) -> IO[bytes]:
+    is_gzip = path.name.lower().endswith((".gz", ".tgz"))
+    return cast(IO[bytes], gzip.open(path)) if is_gzip else path.open("rb")
 
 
 def _single(file: Path, where: str, path: PurePosixPath) -> Iterator[OpenFile]:
-    with _unpacked(file) as stream:
+    with _open_decompressed(file) as stream:
         yield OpenFile(where, path.with_suffix("") if path.suffix.lower() == ".gz" else path, stream)
 
 
-def _folder(folder: Path, choice: Choice) -> Iterator[OpenFile]:
+def _folder(folder: Path, member_filter: MemberFilter) -> Iterator[OpenFile]:
     for file in sorted(folder.rglob("*")):
         member = file.relative_to(folder).as_posix()
-        if file.is_file() and choice.takes(member):
+        if file.is_file() and member_filter.accepts(member):
             yield from _single(file, str(file), PurePosixPath(folder.resolve().name, member))
 
 
-def _tar(path: Path, choice: Choice) -> Iterator[OpenFile | BadRow]:
-    with _unpacked(path) as packed:
-        with tarfile.open(fileobj=packed, mode="r|") as archive:
+def _tar(path: Path, member_filter: MemberFilter) -> Iterator[OpenFile | BadRow]:
+    with _open_decompressed(path) as content:
+        with tarfile.open(fileobj=content, mode="r|") as archive:
             for info in archive:
                 member = info.name.removeprefix("./")
-                stream = archive.extractfile(info) if info.isreg() and choice.takes(member) else None
+                stream = archive.extractfile(info) if info.isreg() and member_filter.accepts(member) else None
                 if stream is not None:
                     yield _member(path, member, info.size, stream)
-        while packed.read(_CHUNK):  # what is left holds the checksum
+        while content.read(_CHUNK):  # verifies the checksum at the end
             pass
 
 
-def _zip(path: Path, choice: Choice) -> Iterator[OpenFile | BadRow]:
+def _zip(path: Path, member_filter: MemberFilter) -> Iterator[OpenFile | BadRow]:
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
             kind = stat.S_IFMT(info.external_attr >> 16)
-            if info.is_dir() or kind not in (0, stat.S_IFREG) or not choice.takes(info.filename):
+            if info.is_dir() or kind not in (0, stat.S_IFREG) or not member_filter.accepts(info.filename):
                 continue
             if info.flag_bits & 1:
                 raise DataError(f"{path}/{info.filename}: is encrypted")
@@ -178,6 +181,6 @@ def _zip(path: Path, choice: Choice) -> Iterator[OpenFile | BadRow]:
 
 
 def _member(archive: Path, member: str, size: int, stream: IO[bytes]) -> OpenFile | BadRow:
-    if size > _MAX_BYTES:
-        return BadRow(f"{archive}", member, f"is of {size:,} bytes, expected at most {_MAX_BYTES:,}")
+    if size > MAX_MEMBER_BYTES:
+        return BadRow(f"{archive}", member, f"has {size:,} bytes, expected at most {MAX_MEMBER_BYTES:,}")
     return OpenFile(f"{archive}/{member}", PurePosixPath(archive.name, member), stream)

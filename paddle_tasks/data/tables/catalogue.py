@@ -1,4 +1,4 @@
-"""Where data is: a path, a sample that ships with the project, or a data set that PaddleNLP can fetch."""
+"""Data sets by name: samples that ship with the project and data sets that PaddleNLP downloads."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from paddle_tasks.data.tables.imdb import LAYOUT, is_folder
+from paddle_tasks.data.tables.imdb import FILE_PATTERN, is_imdb_folder
 from paddle_tasks.errors import DataError, SetupError, did_you_mean
 from paddle_tasks.files import list_siblings
 
 SplitName = Literal["train", "dev", "test"]
 
-_PROBE_SECONDS = 5
+PROBE_TIMEOUT_SECONDS = 5.0
+"""How long to wait for the host of a data set before giving up."""
 SAMPLES = Path(__file__).parents[2] / "assets" / "samples"
 HUB: Mapping[str, tuple[str, tuple[SplitName, ...]]] = {
     # The publisher's test file has no labels, so it cannot be scored.
@@ -22,16 +23,20 @@ HUB: Mapping[str, tuple[str, tuple[SplitName, ...]]] = {
 
 
 def names() -> list[str]:
-    """Return the names that `locate` knows besides paths."""
+    """Return the data set names that `locate` accepts."""
     return [f"builtin/{folder.name}" for folder in sorted(SAMPLES.iterdir()) if folder.is_dir()] + list(HUB)
 
 
 def locate(name: str, split: SplitName) -> Path:
-    """Return the file that holds a split, or the folder of the IMDB layout; a catalogue name is that split's file.
+    """Return the file that holds a split, or the folder if it has the IMDB layout.
+
+    Args:
+        name: a path, or a catalogue name, which stands for the file of ``split``.
+        split: the split.
 
     Raises:
-        DataError: neither a file nor a name of the catalogue, or a split that was not published.
-        SetupError: the data set has to be fetched and cannot be.
+        DataError: ``name`` is neither a file nor in the catalogue, or the data set has no such split.
+        SetupError: the data set has to be downloaded, and the download failed.
     """
     if name in HUB:
         return _fetch(name, split)
@@ -39,10 +44,10 @@ def locate(name: str, split: SplitName) -> Path:
         table = SAMPLES / name.removeprefix("builtin/") / f"{split}.tsv"
         return table if table.is_file() else table.with_suffix(".jsonl")
     path = Path(name)
-    if path.is_file() or is_folder(path):
+    if path.is_file() or is_imdb_folder(path):
         return path
     if path.is_dir():
-        raise DataError(f"data.{split}: {name}: is a folder, expected a file, or a folder of {LAYOUT}")
+        raise DataError(f"data.{split}: {name}: is a folder, expected a file, or a folder of {FILE_PATTERN}")
     near = did_you_mean(name, [*names(), *list_siblings(path)])
     raise DataError(f"data.{split}: {name}: no such file, and no data set of that name{near}")
 
@@ -57,10 +62,12 @@ def _fetch(name: str, split: SplitName) -> Path:
     builder = vars(datasets)[class_name]()
     try:
         if not Path(DATA_HOME, class_name, builder.SPLITS[split].file).is_file():
-            # PaddleNLP waits for ever for a host that keeps silent.
-            urllib.request.urlopen(urllib.request.Request(builder.URL, method="HEAD"), timeout=_PROBE_SECONDS).close()
+            # PaddleNLP has no timeout: it waits forever for a host that does not answer.
+            urllib.request.urlopen(
+                urllib.request.Request(builder.URL, method="HEAD"), timeout=PROBE_TIMEOUT_SECONDS
+            ).close()
         return Path(builder._get_data(split))
-    except Exception as error:  # whatever the download raises, the remedy is the same
+    except Exception as error:  # any error of the download has the same remedy
         raise SetupError(
             f"data.{split}: {name} could not be downloaded ({error}); name a local file instead"
         ) from error

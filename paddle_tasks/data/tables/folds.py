@@ -1,4 +1,7 @@
-"""Fold a file for cross-validation: by label, equal texts together, a function of the texts and a seed alone."""
+"""Folds for cross-validation, stratified by label, with equal texts in one fold.
+
+The assignment depends on nothing but the texts, their labels and a seed.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,13 @@ E = TypeVar("E")
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a file: one fold (``held_out``), or all the others.
+    """A part of a file: the held-out fold, or all the other folds.
 
     Attributes:
-        folds: how many folds the file has.
-        fold: the number of the one that is held out, counted from 0.
-        seed: shuffles the texts before they are dealt.
+        folds: the number of folds.
+        fold: the number of the held-out fold, from 0.
+        seed: the seed of the shuffle before texts are assigned to folds.
+        held_out: True for the held-out fold, False for the others.
     """
 
     folds: int
@@ -31,52 +35,55 @@ class Part:
     def __str__(self) -> str:
         return f"{'' if self.held_out else 'all but '}fold {self.fold} of {self.folds}, seed {self.seed}"
 
-    def of(self, examples: Sequence[E]) -> list[E]:
-        """Return the part's examples in their order.
+    def select(self, examples: Sequence[E]) -> list[E]:
+        """Return the examples that belong to this part, in their order.
 
         Raises:
-            ConfigError: there are too few distinct texts.
+            ConfigError: the part is empty, because there are too few distinct texts.
         """
-        folds = assign(examples, self.folds, self.seed)
-        found = [example for example, at in zip(examples, folds, strict=True) if (at == self.fold) == self.held_out]
-        if examples and not found:
-            n_texts = len(_texts(examples))
+        folds = assign_folds(examples, self.folds, self.seed)
+        selected = [
+            example for example, fold in zip(examples, folds, strict=True) if (fold == self.fold) == self.held_out
+        ]
+        if examples and not selected:
+            n_texts = _count_texts(examples)
             raise ConfigError(f"data.folds: {self} is empty, the file has {n_texts} distinct text{'s' * (n_texts > 1)}")
-        return found
+        return selected
 
 
-def assign(examples: Sequence[Any], folds: int, seed: int) -> list[int]:
-    """Return the fold of each example, which has a ``text`` and a ``label``.
+def assign_folds(examples: Sequence[Any], folds: int, seed: int) -> list[int]:
+    """Return the fold number of each example, which has a ``text`` and a ``label``.
 
-    Equal texts are one group, which counts for its most frequent label. Label by label the groups are dealt, the
-    larger first, each to the fold with the fewest rows of that label, and of those to the smallest one: with
-    distinct texts, the folds differ by one row of each label at most, and by one row in all.
+    Examples with equal texts form one group, which has the most frequent label of its examples. The groups are
+    assigned label by label, larger groups first. Each group goes to the fold with the fewest rows of its label and,
+    if several folds tie, to the one with the fewest rows. If all texts are distinct, the folds' sizes differ by at
+    most one row, in all and for each label.
     """
     labels: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for example in examples:
         labels[example.text][example.label] += 1
     groups = {text: _most_frequent(counts) for text, counts in labels.items()}
     sizes = {text: counts.total() for text, counts in labels.items()}
-    order = sorted(groups, key=lambda text: (groups[text], -sizes[text], _shuffled(text, seed)))
-    rows: defaultdict[str, list[int]] = defaultdict(lambda: [0] * folds)
-    totals, found = [0] * folds, {}
+    order = sorted(groups, key=lambda text: (groups[text], -sizes[text], _shuffle_key(text, seed)))
+    label_rows: defaultdict[str, list[int]] = defaultdict(lambda: [0] * folds)
+    rows, fold_of = [0] * folds, {}
     for text in order:
-        own = rows[groups[text]]
-        fold = min(range(folds), key=lambda fold: (own[fold], totals[fold]))
-        own[fold] += sizes[text]
-        totals[fold] += sizes[text]
-        found[text] = fold
-    return [found[example.text] for example in examples]
+        same_label = label_rows[groups[text]]
+        fold = min(range(folds), key=lambda fold: (same_label[fold], rows[fold]))
+        same_label[fold] += sizes[text]
+        rows[fold] += sizes[text]
+        fold_of[text] = fold
+    return [fold_of[example.text] for example in examples]
 
 
-def _texts(examples: Sequence[Any]) -> set[str]:
-    return {example.text for example in examples}
+def _count_texts(examples: Sequence[Any]) -> int:
+    return len({example.text for example in examples})
 
 
 def _most_frequent(counts: Counter[str]) -> str:
     return min(counts, key=lambda label: (-counts[label], label))
 
 
-def _shuffled(text: str, seed: int) -> bytes:
-    # A hash, so that neither the rows' order nor numpy's version moves a text to another fold.
+def _shuffle_key(text: str, seed: int) -> bytes:
+    # A hash, so that neither the order of the rows nor numpy's version changes a text's fold.
     return hashlib.sha256(f"{seed}:{text}".encode("utf-8", "surrogatepass")).digest()

@@ -1,4 +1,4 @@
-"""The IMDB layout: a folder or .tar.gz archive with one review in each file ``{train,test}/{pos,neg}/ID_RATING.txt``.
+"""The IMDB layout: a folder or .tar.gz archive with one review per file, ``{train,test}/{pos,neg}/ID_RATING.txt``.
 
 Source: Maas et al. 2011, https://aclanthology.org/P11-1015; https://ai.stanford.edu/~amaas/data/sentiment.
 """
@@ -18,19 +18,19 @@ from pathlib import Path
 from paddle_tasks.data.tables.rows import BadRow, Row
 from paddle_tasks.errors import DataError
 
-SUFFIXES = (".tar.gz", ".tgz")
-# The publisher's: 4 stars and fewer are negative, 7 and more are positive, none of the reviews has 5 or 6.
+ARCHIVE_SUFFIXES = (".tar.gz", ".tgz")
+# As published: at most 4 stars are negative, at least 7 are positive, and no review has 5 or 6.
 RATINGS: Mapping[str, range] = {"neg": range(1, 5), "pos": range(7, 11)}
-LAYOUT = "{train,test}/{pos,neg}/ID_RATING.txt"
+FILE_PATTERN = "{train,test}/{pos,neg}/ID_RATING.txt"
 
-_PLACE = re.compile(r"(?:^|/)(train|test)/(pos|neg)/([^/]+)$")
+_PATH = re.compile(r"(?:^|/)(train|test)/(pos|neg)/([^/]+)$")
 _NAME = re.compile(r"([0-9]{1,18})_([0-9]{1,3})\.txt")
 _BREAKS = re.compile(r"<br\s*/?>(?:\s*<br\s*/?>)*")
 _BROKEN = (tarfile.TarError, EOFError, zlib.error, OSError)
 
 
-def is_folder(path: Path) -> bool:
-    """Tell whether a folder, or the one folder ``aclImdb`` in it, is of this layout."""
+def is_imdb_folder(path: Path) -> bool:
+    """Return whether a folder, or the folder ``aclImdb`` inside it, has this layout."""
     return _root(path) is not None
 
 
@@ -40,24 +40,24 @@ def _root(path: Path) -> Path | None:
 
 
 def read_imdb(path: Path, split: str, encoding: str) -> Iterator[Row | BadRow]:
-    """Yield the reviews of a split with the fields ``text`` and ``label``, `neg` first, by their number.
+    """Yield the reviews of a split with the fields ``text`` and ``label``: all of ``neg``, then ``pos``, by number.
 
-    The ``<br />`` inside become spaces. An archive is read as a stream, and nothing is unpacked.
+    Each run of ``<br />`` tags becomes a space. An archive is read as a stream and is not unpacked to disk.
 
     Raises:
-        DataError: the archive is damaged or not of this layout, or has no such split.
+        DataError: the archive is damaged, does not have this layout, or has no such split.
     """
     if path.is_dir():
-        found: Mapping[str, Sequence[Row | BadRow]] = {split: _of_folder(path, split, encoding)}
+        reviews: Mapping[str, Sequence[Row | BadRow]] = {split: _read_folder(path, split, encoding)}
     else:
         status = path.stat()
-        found = _of_archive(path, status.st_size, status.st_mtime_ns, encoding)
-    if not found.get(split):
-        raise DataError(f"{path}: no review in {split}/pos or {split}/neg, expected files such as {LAYOUT}")
-    yield from found[split]
+        reviews = _read_archive(path, status.st_size, status.st_mtime_ns, encoding)
+    if not reviews.get(split):
+        raise DataError(f"{path}: no review in {split}/pos or {split}/neg, expected files such as {FILE_PATTERN}")
+    yield from reviews[split]
 
 
-def _of_folder(path: Path, split: str, encoding: str) -> list[Row | BadRow]:
+def _read_folder(path: Path, split: str, encoding: str) -> list[Row | BadRow]:
     return [
         row
         for file in _files(path, split)
@@ -71,19 +71,19 @@ def _files(path: Path, split: str) -> list[Path]:
     return sorted(files, key=lambda file: _order(file.parent.name, file.name))
 
 
-@lru_cache(maxsize=1)  # train, dev and test are of one archive, which takes seconds to read
-def _of_archive(path: Path, size: int, changed: int, encoding: str) -> Mapping[str, Sequence[Row | BadRow]]:
-    del size, changed  # they tell the file from an older one of that name
-    found: defaultdict[str, list[tuple[tuple[str, int, str], Row | BadRow]]] = defaultdict(list)
+@lru_cache(maxsize=1)  # all splits come from one archive, which takes seconds to read
+def _read_archive(path: Path, size: int, modified: int, encoding: str) -> Mapping[str, Sequence[Row | BadRow]]:
+    del size, modified  # part of the cache key: they distinguish the file from an older one with the same path
+    reviews: defaultdict[str, list[tuple[tuple[str, int, str], Row | BadRow]]] = defaultdict(list)
     for member, content in _members(path):
-        place = _PLACE.search(member)
-        if place and (row := _review(place.groups()[1:], content, (str(path), member), encoding)):
-            found[place[1]].append((_order(*place.groups()[1:]), row))
-    return {split: [row for _, row in sorted(rows, key=lambda pair: pair[0])] for split, rows in found.items()}
+        match = _PATH.search(member)
+        if match and (row := _review(match.groups()[1:], content, (str(path), member), encoding)):
+            reviews[match[1]].append((_order(*match.groups()[1:]), row))
+    return {split: [row for _, row in sorted(rows, key=lambda pair: pair[0])] for split, rows in reviews.items()}
 
 
 def _members(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of the plain files; a link is none, so nothing outside the archive is ever read."""
+    """Yield name and content of the regular files; links are skipped, so nothing outside the archive is read."""
     try:
         with gzip.open(path) as stream:
             with tarfile.open(fileobj=stream, mode="r|") as archive:
@@ -91,27 +91,34 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
                     file = archive.extractfile(member) if member.isreg() else None
                     if file is not None:
                         yield member.name, file.read()
-            stream.read()  # what is left holds the checksum
+            stream.read()  # verifies the checksum at the end
     except _BROKEN as error:
         raise DataError(f"{path}: not a whole .tar.gz archive: {error}") from None
 
 
 def _order(label: str, name: str) -> tuple[str, int, str]:
-    known = _NAME.fullmatch(name)
-    return label, int(known[1]) if known else -1, name
+    match = _NAME.fullmatch(name)
+    return label, int(match[1]) if match else -1, name
 
 
-def _review(place: Sequence[str], content: bytes, where: tuple[str, int | str], encoding: str) -> Row | BadRow | None:
-    """Return a review, the reason why it cannot be used, or None for the hidden files that systems leave behind."""
-    label, name = place
+def _review(path: Sequence[str], content: bytes, where: tuple[str, int | str], encoding: str) -> Row | BadRow | None:
+    """Return a review, a `BadRow` if it cannot be used, or None for a hidden file such as ``.DS_Store``.
+
+    Args:
+        path: the file's folder, ``pos`` or ``neg``, and its name.
+        content: the file's bytes.
+        where: the ``file`` and ``line`` of the returned row.
+        encoding: a codec's name.
+    """
+    label, name = path
     if name.startswith("."):
         return None
-    known = _NAME.fullmatch(name)
-    if not known:
+    match = _NAME.fullmatch(name)
+    if not match:
         return BadRow(*where, "expected a name such as 0_9.txt, a number and a rating")
     ratings = RATINGS[label]
-    if int(known[2]) not in ratings:
-        return BadRow(*where, f"expected a rating of {ratings[0]} to {ratings[-1]} in {label}, found {known[2]}")
+    if int(match[2]) not in ratings:
+        return BadRow(*where, f"expected a rating of {ratings[0]} to {ratings[-1]} in {label}, found {match[2]}")
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
@@ -120,7 +127,7 @@ def _review(place: Sequence[str], content: bytes, where: tuple[str, int | str], 
 
 
 def folder_sha256(path: Path, split: str) -> str:
-    """Return a SHA-256 over the names and the content of a split's files."""
+    """Return the SHA-256 of the names and contents of a split's files."""
     digest = hashlib.sha256()
     for file in _files(path, split):
         digest.update(f"{file.parent.name}/{file.name}\0".encode())

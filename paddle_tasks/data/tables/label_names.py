@@ -1,4 +1,4 @@
-"""Names of labels that are numbers: some files of a publisher hold the ids, others the names."""
+"""Names for numeric labels, so that files may hold either the number or the name."""
 
 from __future__ import annotations
 
@@ -17,31 +17,32 @@ E = TypeVar("E")
 
 
 def read_label_names(given: str | Mapping[str, str] | None) -> dict[str, str]:
-    """Return each label's name, in the order given; empty when there are none.
+    """Return the name of each label, in the given order.
 
     Args:
-        given: names by label; or a file: JSON lines such as CLUE's labels.json (``{"label": "100", "label_desc":
-            "news_story"}``), or a text such as THUCNews' class.txt, whose lines are the names of 0, 1, 2 and so on.
+        given: a mapping from label to name, or the path of a file: JSON lines such as CLUE's labels.json
+            (``{"label": "100", "label_desc": "news_story"}``), or text such as THUCNews' class.txt, whose lines are
+            the names of labels 0, 1, 2 and so on. None gives an empty result.
 
     Raises:
-        DataError: the file cannot be used, or a name stands for two labels.
+        DataError: the file cannot be read, or two labels have the same name.
     """
     if given is None:
         return {}
     names = _read(Path(given)) if isinstance(given, str) else dict(given)
-    twice = [name for name, count in Counter(names.values()).items() if count > 1]
-    if twice:
-        labels = ", ".join(label for label, name in names.items() if name == twice[0])
-        raise DataError(f"data.label_names: {twice[0]!r} is the name of {labels}; expected a name of its own for each")
+    repeated = [name for name, count in Counter(names.values()).items() if count > 1]
+    if repeated:
+        labels = ", ".join(label for label, name in names.items() if name == repeated[0])
+        raise DataError(f"data.label_names: {repeated[0]!r} is the name of {labels}; expected different names")
     return names
 
 
 def _read(path: Path) -> dict[str, str]:
     if not path.is_file():
-        raise DataError(f"data.label_names: {path}: no such file{did_you_mean(str(path), beside(path))}")
+        raise DataError(f"data.label_names: {path}: no such file{did_you_mean(str(path), list_siblings(path))}")
     if file_format(path, Layout()) != "jsonl":
         lines = path.read_text(encoding="utf-8-sig").splitlines()
-        return {str(place): line.strip() for place, line in enumerate(lines) if line.strip()}
+        return {str(number): line.strip() for number, line in enumerate(lines) if line.strip()}
     names: dict[str, str] = {}
     for row in read_rows(path, ("label", "name"), Layout()):
         if isinstance(row, BadRow):
@@ -50,14 +51,19 @@ def _read(path: Path) -> dict[str, str]:
     return names
 
 
-def by_label(parse: Callable[[Row], E], names: Mapping[str, str]) -> Callable[[Row], E]:
-    """Return a parser that takes a label's name for the label."""
+def accept_label_names(parse: Callable[[Row], E], names: Mapping[str, str]) -> Callable[[Row], E]:
+    """Return a row parser that also accepts a label's name in place of the label.
+
+    Args:
+        parse: the parser of rows whose ``label`` is a label.
+        names: the name of each label.
+    """
     labels = {name: label for label, name in names.items()}
 
-    def renamed(row: Row) -> E:
-        found = row.fields["label"].strip()
-        # A label goes first: a name may look like another's label.
-        label = found if found in names else labels.get(found, found)
+    def parse_named(row: Row) -> E:
+        cell = row.fields["label"].strip()
+        # Labels come first, because a name may look like another label.
+        label = cell if cell in names else labels.get(cell, cell)
         return parse(replace(row, fields={**row.fields, "label": label}))
 
-    return renamed if names else parse
+    return parse_named if names else parse

@@ -1,4 +1,4 @@
-"""One record as a file holds it, knowing where it stands."""
+"""One record of a data file, with its position in the file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The named fields of one record and the place it was read from: a file's line, or an archive's member."""
+    """The named fields of one record.
+
+    Attributes:
+        file: the file's path.
+        line: the line number, from 1, or the path of an archive's member.
+        fields: the text of each field by its name.
+    """
 
     file: str
     line: int | str
@@ -16,13 +22,13 @@ class Row:
 
     @property
     def where(self) -> str:
-        """``file:line``, the way editors and compilers write it, or ``archive:member``."""
+        """``file:line``, as editors and compilers write it, or ``archive:member``."""
         return f"{self.file}:{self.line}"
 
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A record that cannot be used, and why."""
+    """A record that cannot be used, with the reason."""
 
     file: str
     line: int | str

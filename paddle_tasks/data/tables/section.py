@@ -1,4 +1,4 @@
-"""The `data:` section of a configuration: the files, how they are laid out, folds and vocabulary."""
+"""The ``data:`` section of a configuration: files, layout, folds and vocabulary."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from paddle_tasks.config import Section
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.folds import Part
 from paddle_tasks.data.tables.readers import Format, Layout
-from paddle_tasks.data.tables.sources import Source, published
+from paddle_tasks.data.tables.sources import Source, resolve_source
 from paddle_tasks.text.vocabulary import SPECIAL_TOKENS
 
 Label = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
-"""A label's name; YAML's plain ``0`` and ``1`` are taken as names too."""
+"""A label; a YAML integer such as ``0`` is read as the text ``"0"``."""
 
 
 def require_distinct(labels: tuple[str, ...]) -> tuple[str, ...]:
@@ -41,16 +41,16 @@ DistinctLabels = Annotated[tuple[Label, ...], AfterValidator(require_distinct)]
 def _column(value: Any, validate: Callable[[Any], str | int]) -> str | int:
     try:
         return validate(value)
-    except ValidationError:  # which would complain of each type by itself
+    except ValidationError:  # its message lists each type of the union separately
         raise PydanticCustomError("column", "expected a name or a position, as in data.columns.text=1") from None
 
 
 class LayoutSection(Section):
-    """How data files are laid out, and what to do with rows that cannot be used.
+    """The layout of data files, and what to do with rows that cannot be used.
 
-    ``label_names`` gives labels that are numbers their names, as a mapping or a file: JSON lines with ``label`` and
-    ``label_desc``, or a text whose lines are the names of 0, 1, 2 and so on. Rows may then hold either, predictions
-    have both, and without ``labels`` these are the labels.
+    ``label_names`` maps labels to names. It is a mapping or a file: JSON lines with ``label`` and ``label_desc``, or a
+    text whose lines are the names of labels 0, 1, 2 and so on. Rows may then hold either the label or its name, and
+    predictions have both. Unless ``labels`` is given, the keys of ``label_names`` are the labels.
     """
 
     format: Format | None = None
@@ -63,16 +63,16 @@ class LayoutSection(Section):
 
     @property
     def layout(self) -> Layout:
-        """How the files are laid out, for the readers."""
+        """The layout, for the readers."""
         return Layout(self.format, self.encoding, self.header, self.columns)
 
 
 class VocabularySection(Section):
-    """What an encoder from scratch learns as its vocabulary, from train alone; a pretrained one brings its own.
+    """How the vocabulary of an encoder trained from scratch is built from train; a pretrained encoder has its own.
 
-    What occurs in train only ``min_count`` - 1 times becomes [UNK], so that [UNK] is trained too. English wants
-    ``min_word_count``, from which a word is an entry of its own; ``rare_words`` says whether the others are spelt in
-    ``characters`` or are ``unknown``, one [UNK] each.
+    Characters that occur in train fewer than ``min_count`` times become [UNK], so that [UNK] is trained too. For
+    English, set ``min_word_count``: words that occur at least so often are entries. ``rare_words`` says what
+    happens to the other words: they are spelt in ``characters``, or each is ``unknown``, one [UNK].
     """
 
     min_count: PositiveInt = 2
@@ -92,7 +92,8 @@ class VocabularySection(Section):
 class SplitsSection(Section):
     """A path or catalogue name for each split.
 
-    With ``folds``, fold number ``fold`` of the train file is dev (`paddle_tasks.data.tables.folds`), and ``dev`` is left out.
+    With ``folds``, ``dev`` is left out, and fold number ``fold`` of the train file becomes dev
+    (`paddle_tasks.data.tables.folds`).
     """
 
     train: str
@@ -105,7 +106,7 @@ class SplitsSection(Section):
     @classmethod
     def _is_a_fold(cls, value: int | None, info: ValidationInfo) -> int | None:
         folds = info.data.get("folds")
-        if value is not None and folds is None and "folds" in info.data:  # else it is wrong itself
+        if value is not None and folds is None and "folds" in info.data:  # an invalid data.folds has its own message
             raise PydanticCustomError("fold", "expected data.folds too, the number of folds")
         if folds is not None and (value is None or value >= folds):
             raise PydanticCustomError("fold", f"expected the number of one of the {folds} folds, 0 to {folds - 1}")
@@ -122,31 +123,31 @@ class SplitsSection(Section):
         return value
 
     def has(self, name: SplitName) -> bool:
-        """Tell whether there is such a split."""
+        """Return whether the configuration has this split."""
         return bool(self.folds) if name == "dev" and self.dev is None else getattr(self, name) is not None
 
     def source(self, name: SplitName, seed: int) -> Source:
-        """Return where a split is; `has` tells whether it is anywhere.
+        """Return the source of a split for which `has` is true.
 
         Args:
             name: the split.
-            seed: shuffles the texts that ``folds`` deals.
+            seed: the seed that assigns texts to ``folds``.
         """
         if self.folds and self.fold is not None and name != "test":
             part = Part(self.folds, self.fold, seed, held_out=name == "dev")
-            return Source(self.train, "train", part, tells_bad_rows=not part.held_out)
+            return Source(self.train, "train", part, reports_bad_rows=not part.held_out)
         sources: dict[SplitName, str] = {"train": self.train, "dev": self.dev or self.train}
-        return self._published(name, {**sources, "test": self.test or self.train})
+        return self._source_without_folds(name, {**sources, "test": self.test or self.train})
 
-    def _published(self, name: SplitName, sources: Mapping[SplitName, str]) -> Source:
-        """Return where a split is that no folds make."""
+    def _source_without_folds(self, name: SplitName, sources: Mapping[SplitName, str]) -> Source:
+        """Return the source of a split if no folds are configured, or of test."""
         return Source(sources[name], name)
 
 
 class DataSection(SplitsSection, LayoutSection):
-    """The ``data`` section: a path or catalogue name for each split, and how the files are laid out."""
+    """The ``data`` section of the classifiers: the files of each split, their layout, and the vocabulary."""
 
     vocabulary: VocabularySection = VocabularySection()
 
-    def _published(self, name: SplitName, sources: Mapping[SplitName, str]) -> Source:
-        return published(name, sources, self.layout)
+    def _source_without_folds(self, name: SplitName, sources: Mapping[SplitName, str]) -> Source:
+        return resolve_source(name, sources, self.layout)

@@ -1,4 +1,4 @@
-"""Where the examples of a split are: a file, one of an archive's own splits, or some of the folds of these."""
+"""The source of a split's examples: a file, a split inside an archive, or some folds of either."""
 
 from __future__ import annotations
 
@@ -15,31 +15,32 @@ _IMDB_DEV = Part(folds=10, fold=0, seed=0, held_out=True)
 
 @dataclass(frozen=True)
 class Source:
-    """Where the examples of a split are.
+    """The source of a split's examples.
 
     Attributes:
         name: a path or catalogue name.
-        split: the split of that name or archive.
-        part: the part of that split, or None for the whole.
-        tells_bad_rows: False when they are told with another part, since a bad row is of none.
+        split: the split to read under that name or inside that archive.
+        part: the folds of that split to use, or None to use all of it.
+        reports_bad_rows: whether loading this source reports the file's bad rows. Bad rows belong to no fold, so of
+            two parts of one file only one reports them.
     """
 
     name: str
     split: SplitName
     part: Part | None = None
-    tells_bad_rows: bool = True
+    reports_bad_rows: bool = True
 
 
-def published(name: SplitName, sources: Mapping[SplitName, str], layout: Layout) -> Source:
-    """Return where a split of a file or catalogue name is.
+def resolve_source(name: SplitName, sources: Mapping[SplitName, str], layout: Layout) -> Source:
+    """Return the source of a split that is given by path or catalogue name.
 
-    The IMDB layout has no dev split: a fixed tenth of its train is dev, whatever a run's seed, and train leaves it
-    out when dev is taken from the same place.
+    The IMDB layout has no dev split. A fixed tenth of its train split, the same for every seed, becomes dev; train
+    leaves that tenth out if dev comes from the same path.
 
     Args:
         name: the split.
-        sources: its path or catalogue name, and those of the other splits that are read with it.
-        layout: what is known of the file.
+        sources: the path or catalogue name of this split and of the other splits that are read with it.
+        layout: the known part of the file's layout.
 
     Raises:
         UserError: there is no such file or name.
@@ -50,5 +51,5 @@ def published(name: SplitName, sources: Mapping[SplitName, str], layout: Layout)
     other = sources.get("train" if name == "dev" else "dev")
     shared = other is not None and Path(other).resolve() == Path(source).resolve()
     if name == "dev":
-        return Source(source, "train", _IMDB_DEV, tells_bad_rows=not shared)
+        return Source(source, "train", _IMDB_DEV, reports_bad_rows=not shared)
     return Source(source, "train", replace(_IMDB_DEV, held_out=False) if shared else None)

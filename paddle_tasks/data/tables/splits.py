@@ -1,4 +1,4 @@
-"""Load one split: rows parsed into examples, bad ones named, skipped or stopped on."""
+"""Load a split: parse rows into examples, and collect, skip or refuse bad rows."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from paddle_tasks.data.tables.folds import Part
 from paddle_tasks.data.tables.imdb import folder_sha256
 from paddle_tasks.data.tables.readers import Layout, file_format, read_rows
 from paddle_tasks.data.tables.rows import BadRow, Row
-from paddle_tasks.data.tables.sources import Source, published
+from paddle_tasks.data.tables.sources import Source, resolve_source
 from paddle_tasks.errors import DataError, did_you_mean, join_names
 from paddle_tasks.files import sha256
 
 E = TypeVar("E")
-_SHOWN = 10
+_MAX_LISTED = 10
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledText:
-    """One text with its label's name, and the place it was read from."""
+    """A text and its label; ``where`` is the ``file:line`` that it was read from."""
 
     text: str
     label: str
@@ -35,9 +35,16 @@ class LabelledText:
 
 @dataclass(frozen=True)
 class Split(Generic[E]):
-    """The examples of one file, and the rows of it that could not be used.
+    """The examples of one file or part of a file, and the rows that could not be used.
 
-    ``sha256`` is that of the file, or of the part of a file: no two splits with different examples share it.
+    Attributes:
+        name: train, dev or test.
+        path: the file.
+        sha256: the digest of the file, or of the file and the part; splits with different examples have different
+            digests.
+        examples: the parsed rows.
+        bad_rows: the rows that could not be read or parsed.
+        part: the part of the file, or None for all of it.
     """
 
     name: SplitName
@@ -49,12 +56,12 @@ class Split(Generic[E]):
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """What result.json says of it besides."""
+        """Further numbers about the split for result.json."""
         return {}
 
     @property
     def remark(self) -> str:
-        """What its reader has to tell people, if anything."""
+        """A message for the user about the split's content, or an empty string."""
         return ""
 
 
@@ -63,10 +70,10 @@ def parse_labelled_text(row: Row, labels: Sequence[str] | None = None) -> Labell
 
     Args:
         row: the record.
-        labels: the names that are known, or None when any is welcome.
+        labels: the known labels, or None to accept any.
 
     Raises:
-        DataError: empty text or label, or a label that is not among ``labels``.
+        DataError: the text or the label is empty, or the label is not among ``labels``.
     """
     text, label = row.fields["text"], row.fields["label"].strip()
     if not text.strip():
@@ -76,7 +83,7 @@ def parse_labelled_text(row: Row, labels: Sequence[str] | None = None) -> Labell
     if labels is not None and label not in labels:
         raise DataError(
             f"unknown label {label!r}{did_you_mean(label, labels)} "
-            f"(one of {some_of(labels)}; data.labels may name others)"
+            f"(one of {join_names(labels)}; data.labels may name others)"
         )
     return LabelledText(text, label, row.where)
 
@@ -84,14 +91,21 @@ def parse_labelled_text(row: Row, labels: Sequence[str] | None = None) -> Labell
 def load_split(
     name: SplitName, source: str | Source, layout: Layout, fields: Sequence[str], parse: Callable[[Row], E]
 ) -> Split[E]:
-    """Read a file, or a part of it, into examples; rows that cannot be read or parsed are collected with the reason.
+    """Read a file, or a part of it, into examples; collect the rows that cannot be read or parsed.
+
+    Args:
+        name: the split.
+        source: a path or catalogue name, or a source as `resolve_source` returns it.
+        layout: the known part of the file's layout.
+        fields: the fields of a row, such as ``("text", "label")``.
+        parse: turns a row into an example; its `DataError` makes the row a bad one.
 
     Raises:
-        DataError: the file is missing, empty, or not of this layout.
-        ConfigError: the layout is not that of the fields, or a fold is empty.
+        DataError: the file is missing, empty, or does not have this layout.
+        ConfigError: the layout's columns do not match the fields, or a fold is empty.
     """
     if isinstance(source, str):
-        source = published(name, {name: source}, layout)
+        source = resolve_source(name, {name: source}, layout)
     path, part = locate(source.name, source.split), source.part
     examples: list[E] = []
     bad_rows: list[BadRow] = []
@@ -104,12 +118,12 @@ def load_split(
         except DataError as error:
             bad_rows.append(BadRow(row.file, row.line, str(error)))
     digest = _sha256(path, source, layout)
-    found = part.of(examples) if part else examples
-    return Split(name, path, digest, found, bad_rows if source.tells_bad_rows else [], part)
+    selected = part.select(examples) if part else examples
+    return Split(name, path, digest, selected, bad_rows if source.reports_bad_rows else [], part)
 
 
 def source_sha256(source: Source, layout: Layout) -> str:
-    """Return the SHA-256 by which a `Split` of this source is known, without reading its rows.
+    """Return the ``sha256`` of the `Split` that this source gives, without parsing its rows.
 
     Raises:
         UserError: there is no such file or name.
@@ -118,45 +132,46 @@ def source_sha256(source: Source, layout: Layout) -> str:
 
 
 def _sha256(path: Path, source: Source, layout: Layout) -> str:
-    """Return the file's SHA-256; of a part, or of one of an archive's splits, one over that and what it is."""
+    """Return the file's SHA-256, combined with the split of an archive and the part, if there are any."""
     content = folder_sha256(path, source.split) if path.is_dir() else sha256(path)
-    what: list[str] = [source.split] if file_format(path, layout) == "imdb" else []
-    what += [str(source.part)] if source.part else []
-    return hashlib.sha256("\n".join([content, *what]).encode()).hexdigest() if what else content
+    selection: list[str] = [source.split] if file_format(path, layout) == "imdb" else []
+    selection += [str(source.part)] if source.part else []
+    return hashlib.sha256("\n".join([content, *selection]).encode()).hexdigest() if selection else content
 
 
 def require_good(split: Split[E], on_bad_row: Literal["stop", "skip"]) -> Split[E]:
-    """Return the split when it can be used: bad rows only where they may be skipped, and at least one good row.
+    """Return the split if it can be used.
 
     Raises:
-        DataError: naming the first ten bad rows by file and line.
+        DataError: there are bad rows and ``on_bad_row`` is ``stop`` (the message lists the first ten by file and
+            line), or there is no good row.
     """
     if split.bad_rows and on_bad_row == "stop":
-        shown = [f"  {bad}" for bad in split.bad_rows[:_SHOWN]]
-        more = [f"  … and {len(split.bad_rows) - _SHOWN} more"] if len(split.bad_rows) > _SHOWN else []
-        heading = f"data.{split.name}: {len(split.bad_rows)} of {_n_rows(split)} rows cannot be used:"
-        advice = "mend them, or set data.on_bad_row=skip to leave them out"
-        raise DataError("\n".join([heading, *shown, *more, advice]))
+        listed = [f"  {bad}" for bad in split.bad_rows[:_MAX_LISTED]]
+        more = [f"  … and {len(split.bad_rows) - _MAX_LISTED} more"] if len(split.bad_rows) > _MAX_LISTED else []
+        n_rows = len(split.examples) + len(split.bad_rows)
+        heading = f"data.{split.name}: {len(split.bad_rows)} of {n_rows} rows cannot be used:"
+        advice = "fix them, or set data.on_bad_row=skip to leave them out"
+        raise DataError("\n".join([heading, *listed, *more, advice]))
     if not split.examples:
         raise DataError(f"data.{split.name}: {split.path}: no row can be used{split.remark and f' ({split.remark})'}")
     return split
 
 
-def _n_rows(split: Split[E]) -> int:
-    return len(split.examples) + len(split.bad_rows)
+def ordered_labels(*splits: Split[LabelledText]) -> tuple[str, ...]:
+    """Return the distinct labels of splits, numbers by value first, then names by code point.
+
+    ``["b", "10", "9", "a"]`` gives ``("9", "10", "a", "b")``.
+    """
+    return tuple(sorted({example.label for split in splits for example in split.examples}, key=_sort_key))
 
 
-def label_order(*splits: Split[LabelledText]) -> tuple[str, ...]:
-    """Return the labels of splits in a stable order: numbers by value, then names by code point."""
-    return tuple(sorted({example.label for split in splits for example in split.examples}, key=_rank))
-
-
-def _rank(label: str) -> tuple[float, str]:
+def _sort_key(label: str) -> tuple[float, str]:
     return (float(label) if _NUMBER.fullmatch(label) else math.inf, label)
 
 
 def describe(splits: Mapping[SplitName, Split[E]]) -> dict[str, dict[str, str | int]]:
-    """Return path, rows, sha256 and skipped rows of each split, and its part, as result.json records them."""
+    """Return the ``data`` section of result.json: path, row counts, sha256 and part of each split."""
     return {
         name: {
             "path": str(split.path),

@@ -151,7 +151,7 @@ def test_what_words_mean_is_kept_by_all_that_it_depends_on(folder, monkeypatch):
 
     made = [found(*call) for call in calls]
     assert len(entries(folder)) == len(calls)
-    monkeypatch.setattr(module, "vectors_of_words", lambda *_, **__: pytest.fail("counted again"))
+    monkeypatch.setattr(module, "learn_word_vectors", lambda *_, **__: pytest.fail("counted again"))
     for call, first in zip(calls, made, strict=True):
         np.testing.assert_array_equal(found(*call).words, first.words)
         np.testing.assert_array_equal(found(*call).vectors, first.vectors)

@@ -226,7 +226,7 @@ class TestJson:
             ('["x"]', "expected one JSON object a line, found '[\"x\"]'"),
             ('{"aa": "x"}', "no field 'a', only aa"),
             ('{"a": 3}', "expected a text in 'a', found '3'"),
-            ('{"a": "\\ud800"}', "'a' holds half of a character"),
+            ('{"a": "\\ud800"}', "'a' contains half of a character"),
             ('{"a": ' + "9" * 5000 + "}", "expected one JSON object a line: Exceeds the limit"),
             ("[" * 100_000, "expected one JSON object a line: nested too deeply"),
         ],

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from paddle_tasks import config as configuration
 from paddle_tasks.data.opinion.checks import check_opinions
-from paddle_tasks.data.opinion.examples import Draft, Known, OpinionExample, OpinionLayout, opinion_example
-from paddle_tasks.data.opinion.export import as_doccano, as_record, write_doccano, write_records
+from paddle_tasks.data.opinion.examples import Draft, KnownNames, OpinionExample, OpinionLayout, build_example
+from paddle_tasks.data.opinion.export import to_doccano, to_record, write_doccano, write_records
 from paddle_tasks.data.opinion.readers import load_opinions, opinions_sha256, read_opinions
 from paddle_tasks.data.opinion.section import OpinionDataSection
 from paddle_tasks.data.tables.splits import describe, require_good
@@ -36,7 +36,7 @@ def examples(draw) -> OpinionExample:
     drawn = draw(st.lists(st.tuples(st.sampled_from(sides["aspect"]), st.sampled_from(sides["opinion"]))))
     pairs = [Pair(*pair, draw(st.sampled_from(["positive", "negative"]))) for pair in {*drawn} - {(None, None)}]
     chosen = draw(st.sampled_from([pairs, None]))
-    return opinion_example(Draft(text, spans, chosen), "a:1", Known(), OpinionLayout())
+    return build_example(Draft(text, spans, chosen), "a:1", KnownNames(), OpinionLayout())
 
 
 @given(st.lists(examples(), min_size=1, max_size=4))
@@ -53,7 +53,7 @@ def test_the_export_by_hand():
     example = OpinionExample(
         "味道很好", (taste, good), (Pair(taste, good, "positive"), Pair(None, good, "neutral")), ""
     )
-    assert as_doccano(example, 10) == {
+    assert to_doccano(example, 10) == {
         "text": "味道很好",
         "entities": [
             {"id": 10, "start_offset": 0, "end_offset": 2, "label": "aspect"},
@@ -64,7 +64,7 @@ def test_the_export_by_hand():
             {"id": 11, "from_id": 11, "to_id": 11, "type": "neutral"},
         ],
     }
-    assert as_record(example)["pairs"] == [
+    assert to_record(example)["pairs"] == [
         {"aspect": 0, "opinion": 1, "polarity": "positive"},
         {"aspect": None, "opinion": 1, "polarity": "neutral"},
     ]
@@ -112,7 +112,7 @@ def test_overlaps_are_kept_and_told_or_refused(path):
 def test_names_of_train_are_those_of_the_others(path):
     split = load_opinions("train", str(path), OpinionLayout())
     assert (split.labels, split.polarities, split.has_pairs) == (("aspect", "opinion"), ("negative", "positive"), True)
-    found = load_opinions("dev", str(path), OpinionLayout(), Known(split.labels, ("negative",)))
+    found = load_opinions("dev", str(path), OpinionLayout(), KnownNames(split.labels, ("negative",)))
     assert [row.line for row in found.bad_rows] == [1]
 
 
@@ -169,7 +169,7 @@ def test_restaurant_reviews():
     assert split.polarities == ("negative", "neutral", "positive")
     assert split.counts["spans"] == 17706
     dev = load_opinions(
-        "dev", str(OPINION / "restaurant_aste" / "dev.txt"), OpinionLayout(), Known(split.labels, split.polarities)
+        "dev", str(OPINION / "restaurant_aste" / "dev.txt"), OpinionLayout(), KnownNames(split.labels, split.polarities)
     )
     assert dev.examples[0].text.startswith("菜色家常")
     assert [row.line for row in dev.bad_rows] == [316]
@@ -187,4 +187,4 @@ def test_wrong_places_of_makeup_reviews_are_told():
     split = load_opinions("train", str(path), OpinionLayout())
     assert len(split.bad_rows) == 55
     assert len({(row.file, row.line) for row in split.bad_rows}) == 44
-    assert str(split.bad_rows[0]).endswith("the text has '级好用哦' there; it stands at 11 to 15")
+    assert str(split.bad_rows[0]).endswith("but the text there is '级好用哦'; it occurs at 11 to 15")

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from paddle_tasks.data.opinion.examples import Known, OpinionExample, OpinionLayout, polarity_of
-from paddle_tasks.data.opinion.readers import layout_of, load_opinions, read_opinions
+from paddle_tasks.data.opinion.examples import KnownNames, OpinionExample, OpinionLayout, normalise_polarity
+from paddle_tasks.data.opinion.readers import load_opinions, opinion_format, read_opinions
 from paddle_tasks.data.tables.rows import BadRow
 from paddle_tasks.errors import DataError
 from paddle_tasks.text.spans import Pair, Span
@@ -81,7 +81,7 @@ def good(path: Path, **layout: Any) -> list[OpinionExample]:
     return [row for row in found if isinstance(row, OpinionExample)]
 
 
-def bad(path: Path, known: Known = Known(), **layout: Any) -> str:  # noqa: B008
+def bad(path: Path, known: KnownNames = KnownNames(), **layout: Any) -> str:  # noqa: B008
     """Return what is wrong with the only row that is, without the folder."""
     (found,) = [row for row in read_opinions(path, OpinionLayout(**layout), known) if isinstance(row, BadRow)]
     return str(found).removeprefix(f"{path.parent}/")
@@ -107,7 +107,7 @@ def bad(path: Path, known: Known = Known(), **layout: Any) -> str:  # noqa: B008
 )
 def test_each_form_is_told_and_read(file, form, content, pairs):
     path = file(content)
-    assert layout_of(path, OpinionLayout()) == form
+    assert opinion_format(path, OpinionLayout()) == form
     for layout in ({}, {"format": form}):
         (found,) = good(path, **layout)
         assert (found.text, found.spans, found.pairs) == (TEXT, (TASTE, GOOD, DEAR), pairs)
@@ -133,14 +133,14 @@ def test_no_pairs_is_not_the_same_as_none_looked_for(file):
 
 def test_cote_marks_all_occurrences_or_the_first(file):
     path = file([{"s": "乌镇很美，我爱乌镇", "ot": "乌镇"}])
-    assert layout_of(path, OpinionLayout()) == "cote"
+    assert opinion_format(path, OpinionLayout()) == "cote"
     first, second = Span(0, 2, "aspect"), Span(7, 9, "aspect")
     assert good(path)[0].spans == (first, second)
     assert good(path, occurrences="first")[0].spans == (first,)
     assert load_opinions("train", str(path), OpinionLayout()).sha256 != (
         load_opinions("train", str(path), OpinionLayout(occurrences="first")).sha256
     )
-    assert "does not stand in the text" in bad(file([{"s": "乌镇很美", "ot": "西塘"}]))
+    assert "does not occur in the text" in bad(file([{"s": "乌镇很美", "ot": "西塘"}]))
     assert good(file([{"s": "哈哈哈", "ot": "哈哈"}]))[0].spans == (Span(0, 2, "aspect"),)
 
 
@@ -198,8 +198,9 @@ def test_two_csvs(file):
     assert split.examples[1].where == f"{path}:3"
     labels = path.with_name("my_labels.csv")
     assert [str(row) for row in split.bad_rows] == [
-        f"{labels}:4: review 2: opinion 0 to 1: expected '贵', the text has '太' there; it stands at 1 to 2",
-        f"{labels}:5: review 3: aspect 0 to 1: expected '好', the text has '不' there; it does not stand in it",
+        f"{labels}:4: review 2: opinion 0 to 1: expected '贵', but the text there is '太'; it occurs at 1 to 2",
+        f"{labels}:5: review 3: aspect 0 to 1: expected '好', but the text there is '不'; it does not occur in the"
+        " text",
     ]
     assert load_opinions("train", str(labels), layout).examples == split.examples
     before = split.sha256
@@ -234,12 +235,12 @@ def pair(**sides: Any) -> dict[str, Any]:
         ({"text": TEXT, "spans": [span(True, 2)]}, "start: expected a whole number, found true"),
         ({"text": TEXT, "spans": [span("0", 2)]}, 'start: expected a whole number, found "0"'),
         ({"text": TEXT, "spans": [span(0, 2, "")]}, "empty label"),
-        ({"text": "很 好", "spans": [span(1, 2)]}, "aspect 1 to 2: is white space alone"),
+        ({"text": "很 好", "spans": [span(1, 2)]}, "aspect 1 to 2: covers nothing but white space"),
         (
             {"text": TEXT, "spans": [span(0, 2, term="很好")]},
-            "expected '很好', the text has '味道' there; it stands at 2 to 4",
+            "expected '很好', but the text there is '味道'; it occurs at 2 to 4",
         ),
-        ({**OWN, "pairs": [pair(opinion=3)]}, "opinion 3: expected null or the place of one of the 3 spans"),
+        ({**OWN, "pairs": [pair(opinion=3)]}, "opinion 3: expected null or the index, from 0, of one of the 3 spans"),
         ({**OWN, "pairs": [pair(polarity="")]}, "empty polarity"),
         ({**OWN, "pairs": [{"aspect": 0, "polarity": "positive"}]}, "no field 'opinion'"),
         ({**OWN, "pairs": [pair(aspect=None, opinion=None)]}, "a pair with neither aspect nor opinion"),
@@ -260,23 +261,26 @@ def test_a_bad_row_of_ours_is_named(file, row, reason):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("好 吃####[((0, 1), (2, 3), 'POS')]", "a.txt:1: opinion: 2 to 3: expected places from 0 to 1"),
-        ("好 吃####[((1, 0), (0, 0), 'POS')]", "aspect: 1 to 0: expected places from 0 to 1, in their order"),
+        ("好 吃####[((0, 1), (2, 3), 'POS')]", "a.txt:1: opinion: 2 to 3: expected token indices from 0 to 1"),
+        ("好 吃####[((1, 0), (0, 0), 'POS')]", "aspect: 1 to 0: expected token indices from 0 to 1, in order"),
         ("好 吃####[((0, 0), (1, 1))]", "expected (aspect, opinion, 'POLARITY'), found ((0, 0), (1, 1))"),
-        ("好 吃####[((0, 0), (1, 1), 'POS'", "expected a list of triplets behind ####"),
-        ("好 吃####__import__('os')", "expected a list of triplets behind ####"),
+        ("好 吃####[((0, 0), (1, 1), 'POS'", "expected a list of triplets after ####"),
+        ("好 吃####__import__('os')", "expected a list of triplets after ####"),
         ("好  吃####[]", "two spaces in a row"),
-        ("好 吃####[([0, 2], [1], 'POS')]", "expected places one after another"),
+        ("好 吃####[([0, 2], [1], 'POS')]", "expected consecutive token indices"),
         ("好 吃####[]\n好 吃", "a.txt:2: expected TEXT####TRIPLETS"),
         ("好 B-a\n吃 I-b\n\n好 O\n", "a.txt:2: I-b does not follow B-b or I-b"),
         ("好 B-a\n吃 S-a\n\n好 O\n味 B-a\n道 E-a\n真 I-a\n", "a.txt:7: I-a does not follow"),
         ("好 B-a\n吃\n", "a.txt:2: expected a token and its tag"),
         ("好 B-a\n吃 A\n", "a.txt:2: expected O or a tag such as B-aspect, found 'A'"),
         (json.dumps([{**STUDIO, "annotations": []}]), "a.txt:1: the task is not annotated"),
-        (json.dumps([task(region("a", TASTE, shift=1))]), "expected '味道', the text has '道很' there; it stands at 0"),
+        (
+            json.dumps([task(region("a", TASTE, shift=1))]),
+            "expected '味道', but the text there is '道很'; it occurs at 0",
+        ),
         (
             json.dumps([task(region("a", TASTE), {"type": "relation", "from_id": "a", "to_id": "z", "labels": ["x"]})]),
-            "a relation with 'z', which is the id of no span",
+            "a relation refers to the id 'z', but no span has it",
         ),
         (
             json.dumps([{**STUDIO, "annotations": STUDIO["annotations"] + task()["annotations"]}]),
@@ -286,7 +290,7 @@ def test_a_bad_row_of_ours_is_named(file, row, reason):
         ("[" + json.dumps(STUDIO) + "\n,]", "a.txt:2: expected a JSON array"),
         (
             json.dumps({**DOCCANO, "relations": [{"id": 1, "from_id": 7, "to_id": 99, "type": "x"}]}),
-            "'99', which is the id of no span",
+            "the id '99', but no span has it",
         ),
         (json.dumps({"text": TEXT, "label": [[0, 2]]}), "label: expected [start, end, label], found [0, 2]"),
     ],
@@ -297,9 +301,11 @@ def test_a_bad_row_of_the_others_is_named(file, content, reason):
 
 def test_names_that_train_does_not_have_are_named(file):
     path = file([OWN, {**OWN, "spans": [span(0, 2, "aspct")], "pairs": []}])
-    assert "unknown label 'aspct'; did you mean 'aspect'?" in bad(path, Known(("aspect", "opinion"), None))
+    assert "unknown label 'aspct'; did you mean 'aspect'?" in bad(path, KnownNames(("aspect", "opinion"), None))
     path = file([{**OWN, "pairs": [pair(polarity="mixed")]}])
-    assert "unknown polarity 'mixed' (one of negative, positive" in bad(path, Known(None, ("negative", "positive")))
+    assert "unknown polarity 'mixed' (one of negative, positive" in bad(
+        path, KnownNames(None, ("negative", "positive"))
+    )
     assert good(path)[0].pairs == (Pair(TASTE, GOOD, "mixed"),)
 
 
@@ -313,7 +319,7 @@ def test_lines_that_do_not_decode(tmp_path):
 
 @pytest.mark.parametrize("content", ["味道很好\n", '{"text": "好"}\n', "text,label\n好,1\n"])
 def test_a_form_that_cannot_be_told(file, content):
-    with pytest.raises(DataError, match=r"cannot tell its form from .*data.format names the form"):
+    with pytest.raises(DataError, match=r"cannot tell its format from .*set data.format to the right one"):
         list(read_opinions(file(content), OpinionLayout()))
 
 
@@ -329,4 +335,4 @@ def test_empty_and_missing_files(file, tmp_path):
     ("spelling", "name"), [("POS", "positive"), ("Negative", "negative"), (" 中性 ", "neutral"), ("mixed", "mixed")]
 )
 def test_polarities_in_any_spelling(spelling, name):
-    assert polarity_of(spelling) == name
+    assert normalise_polarity(spelling) == name

@@ -14,7 +14,7 @@ import pytest
 
 from paddle_tasks.data.corpus.documents import Document
 from paddle_tasks.data.tables import archives
-from paddle_tasks.data.tables.archives import Choice, OpenFile, open_files
+from paddle_tasks.data.tables.archives import MemberFilter, OpenFile, open_files
 from paddle_tasks.data.tables.rows import BadRow
 from paddle_tasks.errors import DataError
 
@@ -45,7 +45,9 @@ def test_a_byte_order_mark_is_dropped_at_the_start_of_each_file_alone(tmp_path: 
     content = "\ufeff甲\r\n\ufeff乙\ufeff\n\ufeff".encode(encoding.removesuffix("-sig"))
     for name in ("n/a.txt", "n/b.txt"):
         write(tmp_path / name, content)
-    lines = [list(file.lines(encoding)) for file in open_files(tmp_path / "n", Choice()) if isinstance(file, OpenFile)]
+    lines = [
+        list(file.lines(encoding)) for file in open_files(tmp_path / "n", MemberFilter()) if isinstance(file, OpenFile)
+    ]
     assert lines == [[(1, "甲"), (2, "\ufeff乙\ufeff"), (3, "\ufeff")]] * 2
 
 
@@ -83,9 +85,9 @@ def test_links_devices_and_hidden_files_are_skipped(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "make"), [("n.tar.gz", tar), ("n.zip", zipped)])
 def test_a_member_of_absurd_size_is_bad(tmp_path: Path, name: str, make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     make(tmp_path / name, {"a.txt": "123456", "b.txt": "12345"})
-    monkeypatch.setattr(archives, "_MAX_BYTES", 5)
+    monkeypatch.setattr(archives, "MAX_MEMBER_BYTES", 5)
     assert read(tmp_path, name) == [
-        BadRow(name, "a.txt", "is of 6 bytes, expected at most 5"),
+        BadRow(name, "a.txt", "has 6 bytes, expected at most 5"),
         Document(("12345",), f"{name}/b.txt"),
     ]
 

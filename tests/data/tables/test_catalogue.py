@@ -75,7 +75,7 @@ def test_without_a_network_fetching_ends_soon(empty_home, silent_host, monkeypat
     from paddlenlp.datasets import ChnSentiCorp
 
     monkeypatch.setenv("https_proxy", f"http://{silent_host}")
-    monkeypatch.setattr(catalogue, "_PROBE_SECONDS", 0.2)
+    monkeypatch.setattr(catalogue, "PROBE_TIMEOUT_SECONDS", 0.2)
     monkeypatch.setattr(ChnSentiCorp, "_get_data", lambda builder, split: pytest.fail("waits for ever"))
     with pytest.raises(SetupError, match=r"data\.train: chnsenticorp could not be downloaded .*timed out.*local"):
         locate("chnsenticorp", "train")

@@ -11,7 +11,7 @@ import pytest
 
 from paddle_tasks.data.tables.readers import Layout, file_format, read_rows
 from paddle_tasks.data.tables.rows import BadRow, Row
-from paddle_tasks.data.tables.sources import Source, published
+from paddle_tasks.data.tables.sources import Source, resolve_source
 from paddle_tasks.data.tables.splits import LabelledText, Split, load_split, parse_labelled_text
 from paddle_tasks.errors import ConfigError, DataError, UserError
 from paddle_tasks.workflows.check_data import check_data
@@ -61,7 +61,7 @@ def reason(tmp_path: Path, name: str, content: str | bytes = "x", **layout) -> s
 
 def load(path: Path, name, dev: str | None = None) -> Split[LabelledText]:
     others = {"dev": dev} if dev else {}
-    place = published(name, {**others, name: str(path)}, Layout())
+    place = resolve_source(name, {**others, name: str(path)}, Layout())
     return load_split(name, place, Layout(), FIELDS, parse_labelled_text)
 
 
@@ -100,7 +100,7 @@ def test_line_breaks_become_spaces(tmp_path, written, read):
 def test_the_encoding_is_that_of_the_configuration(tmp_path):
     path = archive(tmp_path / "a.tar.gz", {"train/pos/0_9.txt": "café".encode("latin-1")})
     assert rows(path, encoding="latin-1")[0].fields["text"] == "café"
-    with pytest.raises(ConfigError, match=r"data\.encoding: 'latin-one' is no known encoding"):
+    with pytest.raises(ConfigError, match=r"data\.encoding: 'latin-one' is not a known encoding"):
         rows(path, encoding="latin-one")
 
 
@@ -189,9 +189,17 @@ def test_an_archive_without_the_split_is_refused(tmp_path, reviews, split):
 @pytest.mark.parametrize(
     ("fields", "layout", "message"),
     [
-        (("text_a", "text_b", "label"), {}, "the IMDB layout has text and label, expected text_a and text_b and label"),
-        (FIELDS, {"columns": {"text": 0, "label": 1}}, r"data\.columns: .* is of the IMDB layout, .* which has none"),
-        (FIELDS, {"header": True}, r"data\.header: .* is of the IMDB layout, .* which has none"),
+        (
+            ("text_a", "text_b", "label"),
+            {},
+            "has text and label, but this task needs text_a and text_b and label",
+        ),
+        (
+            FIELDS,
+            {"columns": {"text": 0, "label": 1}},
+            r"data\.columns: .* has the IMDB layout, .* has no columns",
+        ),
+        (FIELDS, {"header": True}, r"data\.header: .* has the IMDB layout, .* which has no header"),
     ],
 )
 def test_settings_of_tables_are_refused(tmp_path, fields, layout, message):
@@ -229,9 +237,9 @@ def test_a_fixed_part_of_train_is_dev_and_train_leaves_it_out_when_asked_for_bot
 def test_another_spelling_of_the_path_is_the_same_archive(tmp_path, monkeypatch):
     archive(tmp_path / "a.tar.gz")
     monkeypatch.chdir(tmp_path)
-    assert published("train", {"train": "a.tar.gz", "dev": str(tmp_path / "a.tar.gz")}, Layout()).part is not None
+    assert resolve_source("train", {"train": "a.tar.gz", "dev": str(tmp_path / "a.tar.gz")}, Layout()).part is not None
     archive(tmp_path / "b.tar.gz")
-    assert published("train", {"train": "a.tar.gz", "dev": "b.tar.gz"}, Layout()) == Source("a.tar.gz", "train")
+    assert resolve_source("train", {"train": "a.tar.gz", "dev": "b.tar.gz"}, Layout()) == Source("a.tar.gz", "train")
 
 
 @pytest.mark.parametrize("make", [archive, folder])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from paddle_tasks.data.tables.label_names import by_label, read_label_names
+from paddle_tasks.data.tables.label_names import accept_label_names, read_label_names
 from paddle_tasks.data.tables.rows import Row
 from paddle_tasks.data.tables.splits import parse_labelled_text
 from paddle_tasks.errors import DataError
@@ -39,7 +39,7 @@ def test_json_lines_name_the_publishers_ids(tmp_path, key, quote):
     [
         ('{"label": 1, "label_desc": "甲"}\n{"label": 2', r"labels\.json:2: expected one JSON object a line"),
         ('{"label": 1, "label_desc": "甲"}\n{"label": 2, "label_desc": "甲"}', "'甲' is the name of 1, 2; expected"),
-        ('{"label": 1, "titel": "甲"}', "cannot tell the columns for label and name from label, titel"),
+        ('{"label": 1, "titel": "甲"}', "cannot tell which columns hold label and name among label, titel"),
     ],
 )
 def test_what_cannot_be_used_is_refused(tmp_path, content, message):
@@ -52,7 +52,7 @@ def test_what_cannot_be_used_is_refused(tmp_path, content, message):
 
 
 def label(found: str, names: dict[str, str]) -> str:
-    parse = by_label(lambda row: parse_labelled_text(row, tuple(names) or None), names)
+    parse = accept_label_names(lambda row: parse_labelled_text(row, tuple(names) or None), names)
     return parse(Row("a.tsv", 1, {"text": "好", "label": found})).label
 
 

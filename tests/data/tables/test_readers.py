@@ -144,7 +144,7 @@ def test_json_keys_can_be_given(file):
         ("1\t好\n", {"columns": {"text": 1}}, "expected text and label, found text; .*data.columns.label=1"),
         ("1\t好\n", {"columns": {"txt": 1, "label": 0}}, "expected text and label, found txt and label"),
         ("a\tb\n1\t好\n", {"columns": {"text": "b", "label": "a"}, "header": False}, "names go with a header"),
-        ("a\tb\n1\t好\n", {"header": True}, r"a\.tsv:1: cannot tell the columns for text and label from a, b"),
+        ("a\tb\n1\t好\n", {"header": True}, r"a\.tsv:1: cannot tell which columns hold text and label among a, b"),
         ("1\t2\t好\n", {}, r"a\.tsv:1: 3 columns without names, read as tsv.*data\.columns\.text=0"),
         ("只有一列\n", {}, "1 column without names"),
     ],
@@ -157,7 +157,7 @@ def test_columns_that_cannot_be_told_are_refused(file, content, layout, message)
 
 def test_json_without_the_usual_keys_is_refused(file):
     path = file("a.jsonl", '\n{"s": "很好", "ot": "x"}\n')
-    assert refusal(path).startswith(f"{path}:2: cannot tell the columns for text and label from s, ot; name them")
+    assert refusal(path).startswith(f"{path}:2: cannot tell which columns hold text and label among s, ot; name them")
 
 
 # ---- encodings
@@ -185,7 +185,7 @@ def test_bytes_that_do_not_decode_name_their_line(file, name, head, good, bad):
     broken = bad.encode().replace(b"{}", b"ok\xff\xfe")
     path = file(name, (head + good).encode() + broken + good.encode())
     line = 2 + bool(head)
-    assert records(path)[1] == (line, "not valid utf-8 (data.encoding tells another, such as gb18030)")
+    assert records(path)[1] == (line, "not valid utf-8 (set data.encoding to another, such as gb18030)")
     assert [record[0] for record in records(path) if len(record) == 3] == [line - 1, line + 1]
 
 
@@ -203,13 +203,13 @@ def test_half_of_a_character_in_json_is_named(file):
     good, bad = records(file("a.jsonl", content))
     assert good == (1, "😀", "1")
     assert bad[0] == 2
-    assert bad[1].startswith("'text' holds half of a character")
+    assert bad[1].startswith("'text' contains half of a character")
 
 
 @pytest.mark.parametrize("name", ["utf-88", "hex", "no such"])
 def test_an_unknown_encoding_is_refused(file, name):
     path = file("a.tsv", "label\ttext\n1\t好\n")
-    with pytest.raises(ConfigError, match=rf"data\.encoding: '{name}' is no known encoding"):
+    with pytest.raises(ConfigError, match=rf"data\.encoding: '{name}' is not a known encoding"):
         list(read_rows(path, FIELDS, Layout(encoding=name)))
 
 
@@ -270,7 +270,7 @@ def test_a_cell_may_be_as_long_as_a_book(file):
 @pytest.mark.parametrize("header", ["label\tremark", "mark\ttext"])
 def test_one_usual_name_makes_a_header_that_is_not_understood(file, header):
     path = file("a.tsv", f"{header}\n1\t好\n0\t差\n")
-    assert "a.tsv:1: cannot tell the columns for text and label" in refusal(path)
+    assert "a.tsv:1: cannot tell which columns hold text and label" in refusal(path)
     assert records(path, columns={"text": 1, "label": 0}) == [(2, "好", "1"), (3, "差", "0")]
 
 
@@ -302,7 +302,7 @@ def test_a_table_of_empty_cells_is_empty(file):
 
 def test_a_file_of_broken_lines_alone_is_refused(file):
     message = refusal(file("a.tsv", "标签\t文本\n正\t好\n".encode("gbk")))
-    assert "a.tsv:1: no line can be read, the first is not valid utf-8 (data.encoding" in message
+    assert "a.tsv:1: no line can be read; the first one: not valid utf-8 (set data.encoding" in message
 
 
 def test_a_missing_file_is_refused_with_the_nearest(file):
@@ -350,7 +350,7 @@ def test_one_usual_name_is_enough_for_a_header(tmp_path, second):
     """Taken for a row, it would add a label to every file, and nobody would notice."""
     file = tmp_path / "rows.csv"
     file.write_text(f"label,{second}\n1,好\n0,差\n", encoding="utf-8")
-    with pytest.raises(DataError, match=f"cannot tell the columns for text and label from label, {second}"):
+    with pytest.raises(DataError, match=f"cannot tell which columns hold text and label among label, {second}"):
         list(read_rows(file, ("text", "label"), Layout()))
 
 

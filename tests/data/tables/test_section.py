@@ -44,7 +44,7 @@ def test_what_cannot_be_used_is_refused(settings, message):
 
 def test_a_fold_is_dev_and_the_others_are_train():
     data = section(folds=5, fold=2, test="c.tsv")
-    assert data.source("dev", 7) == Source("a.tsv", "train", Part(5, 2, 7, held_out=True), tells_bad_rows=False)
+    assert data.source("dev", 7) == Source("a.tsv", "train", Part(5, 2, 7, held_out=True), reports_bad_rows=False)
     assert data.source("train", 7) == Source("a.tsv", "train", Part(5, 2, 7, held_out=False))
     assert [data.has(name) for name in ("train", "dev", "test")] == [True, True, True]
     assert not section(folds=5, fold=2).has("test")

@@ -16,8 +16,8 @@ from paddle_tasks.data.tables.splits import (
     LabelledText,
     Split,
     describe,
-    label_order,
     load_split,
+    ordered_labels,
     parse_labelled_text,
     require_good,
 )
@@ -123,12 +123,12 @@ def test_stopping_is_the_default():
     ],
 )
 def test_numbers_are_ordered_by_value_and_names_by_code_point(labels, order):
-    assert label_order(labelled(*labels)) == order
-    assert label_order(labelled(*reversed(labels), *labels)) == order
+    assert ordered_labels(labelled(*labels)) == order
+    assert ordered_labels(labelled(*reversed(labels), *labels)) == order
 
 
 @given(st.lists(st.one_of(st.integers(-30, 30).map(str), st.integers(0, 9).map("0{}".format), st.text(max_size=3))))
 def test_the_order_does_not_depend_on_the_rows_order(labels):
-    found = label_order(labelled(*labels))
-    assert found == label_order(labelled(*sorted(labels)))
+    found = ordered_labels(labelled(*labels))
+    assert found == ordered_labels(labelled(*sorted(labels)))
     assert sorted(found) == sorted(set(labels))
