@@ -271,9 +271,9 @@ class Loop:
         return self.exchange_sums(*summed, group)
 
     def exchange_sums(self, loss: float, count: int, group: Sequence[MicroBatch]) -> StepSums:
-        """Exchange this rank's sums with the other ranks, and a pending signal and ``n_parts`` with them.
+        """Return the sums of a step over all ranks.
 
-        All ranks then continue with the same numbers.
+        In the same exchange, the ranks agree on the largest ``n_parts`` and on whether any of them received a signal.
 
         Args:
             loss: this rank's summed loss.
@@ -304,6 +304,7 @@ class Loop:
             return None
 
     def _backward(self, batch: MicroBatch) -> tuple[paddle.Tensor, int]:
+        """Add a batch's gradients, with an adversarial pass if there is one; return its clean loss and count."""
         weight = word_vectors(self.model) if self.fgm_epsilon else None
         if weight is None or weight.stop_gradient:
             return self._forward_backward(batch)
@@ -322,7 +323,7 @@ class Loop:
 
     def _update(self, rate: float, sums: StepSums, group: Sequence[MicroBatch]) -> float:
         scaler, finite = self.precision.scaler, math.isfinite(sums.loss)
-        if scaler and finite:  # after unscale_, the scaler must run its step and update, so not if the step is skipped
+        if scaler and finite:  # not for a step that is skipped: after unscale_, the scaler expects its step and update
             scaler.unscale_(self.optimizer)
         count = max(1, sums.count)
         norm: float = scale_gradients(self.model.parameters(), count, self.settings.max_gradient_norm)

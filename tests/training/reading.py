@@ -1,4 +1,4 @@
-"""What a run wrote, read back."""
+"""Reads back what a run wrote."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from paddle_tasks.training.tracking import read_metrics
 
 Point = tuple[int, float]
 CONTENT = {"hyper_parameters": "hparam"}
-"""Where VisualDL keeps a kind of record under another name."""
+"""Names of the record fields that differ from the names of their kinds."""
 
 
 def visualdl_points(folder: Path) -> dict[str, list[Point]]:
-    """Return (step, value) of every point of every tag, as VisualDL's own reader finds them."""
+    """Return (step, value) of every point of every tag, read by VisualDL's own reader."""
     (file,) = folder.glob("vdlrecords.*.log")
     reader = LogReader(file_path=str(file))
     tags = reader.get_tags().get("scalar", [])
@@ -32,7 +32,7 @@ def visualdl_texts(folder: Path) -> dict[str, list[tuple[int, str]]]:
 
 
 def visualdl_panels(folder: Path) -> dict[str, dict[str, list[tuple[int, Any]]]]:
-    """Return (step, content) of every record by kind and tag, scalars and VisualDL's own heads of a file left out."""
+    """Return (step, content) of every record by kind and tag, without scalars and VisualDL's file headers."""
     (file,) = folder.glob("vdlrecords.*.log")
     reader = LogReader(file_path=str(file))
     return {
@@ -46,7 +46,7 @@ def visualdl_panels(folder: Path) -> dict[str, dict[str, list[tuple[int, Any]]]]
 
 
 def metrics_points(file: Path) -> dict[str, list[Point]]:
-    """Return the same from metrics.jsonl, in the single precision that VisualDL keeps."""
+    """Return (step, value) of every point of every tag in metrics.jsonl, rounded to float32 as in VisualDL."""
     points: dict[str, list[Point]] = {}
     for record in read_metrics(file):
         points.setdefault(record["tag"], []).append((record["step"], float(np.float32(record["value"]))))

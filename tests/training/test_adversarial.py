@@ -24,7 +24,7 @@ SETTINGS = OptimizerSection(learning_rate=0.01, warmup_fraction=0.0, schedule="c
 
 
 class Words(nn.Layer):
-    """The mean of word vectors, and a linear map; a larger embedding, of places, comes second."""
+    """A linear layer over the mean of word and position vectors; the position embedding is the larger one."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ def make_words() -> Words:
 
 
 class Recorder:
-    """An optimiser that keeps each step's gradients and the weights it finds, and changes nothing."""
+    """An optimiser that records the gradients and weights of each step and does not change the weights."""
 
     def __init__(self, model: nn.Layer) -> None:
         self.model = model
@@ -112,7 +112,7 @@ def gradients_at(batch: Texts, words: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def by_hand(size: int, epsilon: float = EPSILON) -> list[dict[str, np.ndarray]]:
-    """Return each batch's clean and adversarial gradient, added."""
+    """Return the sum of the clean and the adversarial gradient of each batch."""
     start = weights(make_words())["words.weight"]
     found = []
     for batch in texts(size):
@@ -131,7 +131,7 @@ def scaled(gradients: dict[str, np.ndarray], factor: float) -> dict[str, np.ndar
     return {name: value * factor for name, value in gradients.items()}
 
 
-def test_the_gradient_is_the_clean_one_and_the_adversarial_one():
+def test_the_gradient_is_the_sum_of_clean_and_adversarial():
     found, expected = recorded(6).gradients, by_hand(6)
     assert len(found) == len(expected) == 1
     assert close(found[0], scaled(expected[0], 1 / 6))
@@ -139,7 +139,7 @@ def test_the_gradient_is_the_clean_one_and_the_adversarial_one():
         assert not close(found[0], scaled(by_hand(6, wrong)[0], 1 / 6))
 
 
-def test_under_accumulation_each_micro_batch_has_a_direction_of_its_own():
+def test_each_micro_batch_is_perturbed_along_its_own_gradient():
     (found,) = recorded(2, 3).gradients
     parts = by_hand(2)
     expected = {name: sum(part[name] for part in parts) / 6 for name in parts[0]}
@@ -164,13 +164,13 @@ def test_the_loss_is_that_of_the_clean_pass():
 
 
 @pytest.mark.parametrize(("size", "accumulation_steps"), [(6, 1), (2, 3)])
-def test_the_weights_are_back_bit_for_bit_before_the_update(size, accumulation_steps):
+def test_the_weights_are_restored_bit_for_bit_before_the_update(size, accumulation_steps):
     for epsilon in (EPSILON, 1e6):  # taking the shift off again would round
         (found,) = recorded(size, accumulation_steps, epsilon).weights
         assert same(found, weights(make_words()))
 
 
-def test_the_weights_are_back_after_an_error_in_the_second_pass():
+def test_the_weights_are_restored_after_an_error_in_the_second_pass():
     model = make_words()
     inside: list[bool] = []
 
@@ -196,7 +196,7 @@ def test_the_distance_is_epsilon():
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_the_distance_in_half_precision(dtype):
-    """The norm of this gradient is more than a float16 holds, its square much more."""
+    """The norm of this gradient overflows float16."""
     weight = paddle.zeros([WORDS, SIZE]).astype(dtype)
     with perturbed(weight, paddle.full([WORDS, SIZE], 3e4).astype(dtype), 0.25):
         assert float(weight.astype("float32").norm()) == pytest.approx(0.25, rel=1e-2)
@@ -205,7 +205,7 @@ def test_the_distance_in_half_precision(dtype):
         assert not weight.astype("float32").any()
 
 
-def test_no_gradient_moves_nothing():
+def test_a_zero_gradient_moves_nothing():
     model = make_words()
     with perturbed(model.words.weight, paddle.zeros([WORDS, SIZE]), 0.25):
         assert same(weights(model), weights(make_words()))
@@ -225,7 +225,7 @@ def test_it_is_off_at_0():
     assert len(calls) == 3
 
 
-def test_with_a_loss_scale_it_moves_as_far(monkeypatch):
+def test_loss_scaling_does_not_change_the_distance(monkeypatch):
     scaler = loss_scaler(monkeypatch)
     model = make_words()
     optimizer = build_optimizer(model, SETTINGS)
@@ -246,7 +246,7 @@ def test_with_a_loss_scale_it_moves_as_far(monkeypatch):
     assert close(seen[0], scaled(by_hand(6)[0], 1 / 6), rtol=1e-4)
 
 
-def test_the_first_embedding_is_that_of_the_words():
+def test_the_first_embedding_is_the_word_embedding():
     model = make_words()
     assert word_vectors(model) is model.words.weight
     check_word_vectors(model)

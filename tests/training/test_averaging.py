@@ -1,4 +1,4 @@
-"""The average of the weights against a formula in numpy, the swap and its undoing, and what a checkpoint keeps."""
+"""The weight average against numpy, applying and restoring it, and its checkpoints."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SETTINGS = OptimizerSection(learning_rate=0.05, warmup_fraction=0.0, schedule="c
 
 
 def averaged_run(decay: float, **changes):
-    """Return a trained toy, its average, its loop, and the weights before the first and after each step."""
+    """Return a trained toy, its average, its loop, and the weights before the first step and after each step."""
     model = make_toy()
     average = WeightAverage(model, decay)
     loop = make_loop(model, build_optimizer(model, SETTINGS), average=average, settings=SETTINGS, **changes)
@@ -56,14 +56,14 @@ def test_the_average_against_numpy(decay):
         assert not np.allclose(values(average)["first.weight"], other["first.weight"], rtol=1e-5, atol=1e-6)
 
 
-def test_training_is_not_changed_by_it():
+def test_averaging_does_not_change_training():
     model, *_ = averaged_run(0.9, epochs=2)
     plain = make_toy()
     list(make_loop(plain, build_optimizer(plain, SETTINGS), settings=SETTINGS, epochs=2).steps())
     assert same(weights(model), weights(plain))
 
 
-def test_in_place_swaps_and_restores():
+def test_applied_swaps_and_restores():
     model, average, *_ = averaged_run(0.9)
     trained = weights(model)
     with average.applied():
@@ -72,7 +72,7 @@ def test_in_place_swaps_and_restores():
     assert same(weights(model), trained)
 
 
-def test_in_place_restores_after_an_exception():
+def test_applied_restores_after_an_exception():
     model, average, *_ = averaged_run(0.9)
     trained, before = weights(model), values(average)
     with pytest.raises(KeyboardInterrupt), average.applied():
@@ -81,7 +81,7 @@ def test_in_place_restores_after_an_exception():
     assert same(values(average), before)
 
 
-def test_a_swap_leaves_gradients_and_further_training_as_they_were():
+def test_applying_the_average_does_not_change_gradients_or_further_training():
     model, average, loop, _ = averaged_run(0.9, max_steps=2)
     loop.max_steps = 3
     with average.applied():
@@ -96,7 +96,7 @@ def test_frozen_weights_have_no_average():
     assert set(WeightAverage(model, 0.9).averages) == {"norm.weight", "norm.bias", "last.weight", "last.bias"}
 
 
-def test_a_skipped_step_is_not_taken_in():
+def test_a_skipped_step_does_not_update_the_average():
     def spoiled(model, batch):
         loss = model(batch.inputs).sum()
         return loss * (float("nan") if 0 in batch.rows else 1.0), len(batch.rows)
@@ -115,7 +115,7 @@ def test_a_skipped_step_is_not_taken_in():
 
 
 def restored(path, model: Toy) -> tuple[WeightAverage, dict[str, np.ndarray]]:
-    """Save what a checkpoint holds, load it into another toy, and return its average and weights."""
+    """Load a saved optimiser state into another toy with the model's weights; return its average and weights."""
     other = make_toy(seed=11)
     for name, parameter in other.named_parameters():
         parameter.set_value(dict(model.named_parameters())[name])  # as the model's folder would
@@ -124,7 +124,7 @@ def restored(path, model: Toy) -> tuple[WeightAverage, dict[str, np.ndarray]]:
     return average, weights(other)
 
 
-def test_a_checkpoint_keeps_the_weights_beside_the_average(tmp_path):
+def test_a_checkpoint_keeps_the_trained_weights_and_the_average(tmp_path):
     model, average, loop, _ = averaged_run(0.9)
     trained, expected = weights(model), values(average)
     state = optimizer_state(loop.optimizer, model, average)
@@ -144,7 +144,7 @@ def halved(seed: int = 7) -> Toy:
 
 
 def test_half_precision_has_a_float32_average(tmp_path):
-    """Of 0.999 and steps below a bfloat16's precision, an average in bfloat16 would stay where it began."""
+    """With a decay of 0.999, updates are below the precision of bfloat16: a bfloat16 average would never change."""
     model = halved()
     average = WeightAverage(model, 0.999)
     with paddle.no_grad():

@@ -1,4 +1,4 @@
-"""Checkpoints: whole or not there, verified, pruned; optimiser state by structured names."""
+"""Checkpoints are atomic, verified and pruned; optimiser state has structured names."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("reason", DAMAGES)
-def test_a_damaged_checkpoint_is_passed_over(store, reason):
+def test_a_damaged_checkpoint_is_skipped(store, reason):
     for step in (1, 2):
         save(store, step)
     DAMAGES[reason](store.folder / "step-00000002")
@@ -105,7 +105,7 @@ def test_a_damaged_checkpoint_is_passed_over(store, reason):
     assert re.search(reason, problem)
 
 
-def test_none_whole_is_an_error_that_names_them_all(store):
+def test_if_all_are_damaged_the_error_names_each(store):
     for step, damage in zip((1, 2), DAMAGES.values(), strict=False):
         damage(save(store, step))
     with pytest.raises(CheckpointError, match="all checkpoints are damaged") as caught:
@@ -113,7 +113,7 @@ def test_none_whole_is_an_error_that_names_them_all(store):
     assert all(f"step-0000000{step}" in str(caught.value) for step in (1, 2))
 
 
-def test_a_damaged_newer_checkpoint_does_not_crowd_out_a_whole_one(tmp_path):
+def test_a_damaged_newer_checkpoint_does_not_crowd_out_an_undamaged_one(tmp_path):
     store = CheckpointStore(tmp_path / "checkpoints", keep=1)
     for step in (4, 8):
         save(store, step, is_best=step == 4)
@@ -125,7 +125,7 @@ def test_a_damaged_newer_checkpoint_does_not_crowd_out_a_whole_one(tmp_path):
 
 
 class CrashError(Exception):
-    """The power fails."""
+    """A power failure."""
 
 
 def crash_in_the_middle(folder: Path) -> None:
@@ -215,7 +215,7 @@ def test_frozen_parameters_have_no_state():
 
 @pytest.mark.parametrize("is_same_model", [True, False])
 def test_restored_state_continues_exactly(tmp_path, is_same_model):
-    """With another model's generated names, and with the same names, which are taken already."""
+    """Into a model with other generated names, and into one whose generated names are already in use."""
     model = make_toy()
     optimizer = trained(model, 1)
     save_file(optimizer_state(optimizer, model), tmp_path / "state")

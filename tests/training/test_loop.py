@@ -1,4 +1,4 @@
-"""Accumulation equals a large batch, what is not finite, float16's loss scale, counts, and the seed of a step."""
+"""The training loop: accumulation, non-finite losses and gradients, loss scaling, counts and seeds."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_reports_and_counts():
     assert progress.seconds == pytest.approx(sum(report.seconds for report in reports))
 
 
-def test_the_loss_and_norm_of_a_step_are_those_of_its_mean():
+def test_a_step_reports_the_mean_loss_and_the_norm_of_the_mean_gradient():
     _, _, _, reports = trained(1)
     model = make_toy()
     loss, count = summed_loss(model, next(batches(24, 8)))
@@ -131,7 +131,7 @@ def test_the_seed_decides_the_dropout(seed):
     assert same(weights(first), weights(second)) == (seed == 3)
 
 
-def test_the_batches_of_an_epoch_are_asked_for_by_its_number():
+def test_batches_are_requested_by_epoch_and_start():
     asked = []
 
     def batches_of(epoch, start):
@@ -146,7 +146,7 @@ def test_the_batches_of_an_epoch_are_asked_for_by_its_number():
 
 
 class Spoiled:
-    """The loss, made ``value`` at a batch, counted from 1 over the whole run."""
+    """The loss, multiplied by ``value`` at batch number ``at``, counted from 1 over the whole run."""
 
     def __init__(self, at: int, value: float) -> None:
         self.at, self.value, self.calls = at, value, 0
@@ -159,7 +159,7 @@ class Spoiled:
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
 def test_stop_before_a_step_that_is_not_finite(value):
-    """The fourth batch is the second of the second step: rows of both its batches are named, and no others."""
+    """Batch 4 is the second one of step 2: the message names the rows of both batches of that step, and no others."""
     model = make_toy()
     loop = make_loop(model, build_optimizer(model, UNCLIPPED), batch_size=4, accumulation_steps=2)
     loop.loss = Spoiled(4, value)
@@ -189,7 +189,7 @@ def test_stop_when_only_a_gradient_is_not_finite():
 
 
 class LeavingOut:
-    """AdamW that leaves one of its steps out."""
+    """AdamW without one of its steps."""
 
     def __init__(self, model: nn.Layer, settings: OptimizerSection, left_out: int) -> None:
         self.inner, self.left_out, self.steps = build_optimizer(model, settings), left_out, 0
@@ -205,7 +205,7 @@ class LeavingOut:
 
 @pytest.mark.parametrize("at", [1, 4])
 @pytest.mark.parametrize("value", [math.inf, math.nan])
-def test_skip_goes_on_without_that_step(at, value):
+def test_skip_continues_without_that_step(at, value):
     model, optimizer, loop, reports = trained(loss=Spoiled(at, value), on_nonfinite="skip", dropout=0.5)
     other, other_optimizer, *_ = trained(optimizer=lambda m, s: LeavingOut(m, s, at), dropout=0.5)
     assert same(weights(model), weights(other))
@@ -226,7 +226,7 @@ def scaler(monkeypatch):
 
 
 def overflowing(at: int):
-    """Return a loss that is finite while its scaled gradient at one batch is not."""
+    """Return a finite loss whose scaled gradient overflows at one batch."""
     calls = itertools.count(1)
 
     def loss(model, batch):
@@ -252,7 +252,7 @@ def test_scaling_the_loss_changes_nothing(scaler):
 
 
 @pytest.mark.parametrize("on_nonfinite", ["stop", "skip"])
-def test_an_overflow_leaves_the_step_out_and_lowers_the_scale(scaler, on_nonfinite):
+def test_an_overflow_skips_the_step_and_lowers_the_scale(scaler, on_nonfinite):
     model, _, loop, reports = trained(
         loss=overflowing(4), precision=Precision(scaler=scaler), on_nonfinite=on_nonfinite, settings=UNCLIPPED
     )
@@ -270,7 +270,7 @@ def test_a_loss_that_is_not_finite_is_skipped_with_a_scaler_too(scaler):
     assert loop.progress.step == 6
 
 
-def test_a_cpu_computes_in_float32_whatever_is_asked():
+def test_a_cpu_always_computes_in_float32():
     assert Precision.prepare("float16") == Precision.prepare("float32") == Precision()
 
 
@@ -278,7 +278,7 @@ def test_a_cpu_computes_in_float32_whatever_is_asked():
 
 
 class Optional(nn.Layer):
-    """Uses its second map for some batches only."""
+    """Uses its second layer for some batches only."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -290,7 +290,7 @@ class Optional(nn.Layer):
 
 
 def test_a_parameter_without_gradient_stays_as_it_is():
-    """As it does in the first step after a resume, when it has had no gradient yet."""
+    """Just as in the first step after a resume, when it has no gradient yet."""
     used = []
 
     def loss(model, batch):
@@ -310,7 +310,7 @@ def test_a_parameter_without_gradient_stays_as_it_is():
 
 
 def test_step_seed_is_what_the_loop_uses(monkeypatch):
-    """The negative control of resuming: a seed that depends on the process gives another run."""
+    """Negative control of resuming: with a seed that depends on the process, the run differs."""
     counter = itertools.count(100)
     expected = weights(trained(dropout=0.5)[0])
     monkeypatch.setattr(loop_module, "step_seed", lambda seed, step, rank: next(counter))
@@ -321,7 +321,7 @@ def test_step_seed_is_what_the_loop_uses(monkeypatch):
 
 
 def counting_nothing(at: set[int], *, connected: bool):
-    """Return a loss that is 0 and counts 0 at some batches, whether or not it has to do with the weights."""
+    """Return a loss with sum 0 and count 0 at some batches; ``connected``: whether it depends on the weights."""
     calls = itertools.count(1)
 
     def loss(model, batch):
@@ -353,9 +353,9 @@ def test_a_first_step_that_counts_nothing_moves_nothing(connected):
 
 @pytest.mark.parametrize("connected", [True, False])
 def test_a_micro_batch_that_counts_nothing_adds_nothing(connected):
-    """Of the batches 1, 2 and 3 of one step the second is left out."""
+    """One step of three batches, the second of which counts nothing."""
     found = gradients(8, 3, 24, counting_nothing({2}, connected=connected))
-    kept = [batch for place, batch in enumerate(batches(24, 8)) if place != 1]
+    kept = [batch for index, batch in enumerate(batches(24, 8)) if index != 1]
     model = make_toy()
     for batch in kept:
         (summed_loss(model, batch)[0] / 16).backward()

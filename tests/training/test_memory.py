@@ -1,4 +1,4 @@
-"""A device's memory that does not hold a batch: what is such an error, and what becomes of the step."""
+"""Running out of memory: which errors mean it, and how the step continues."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Fails = Callable[[Rows], bool]
 
 
 class _Refusing(PyLayer):
-    """The identity, whose way back raises an error."""
+    """The identity, with a backward pass that raises an error."""
 
     @staticmethod
     def forward(ctx: Any, value: paddle.Tensor, error: BaseException) -> paddle.Tensor:
@@ -50,11 +50,11 @@ class _Refusing(PyLayer):
 
 
 class Memory:
-    """A loss whose device runs out of memory for some batches, on the way forth or in the middle of the way back.
+    """A loss that runs out of memory for some batches, in the forward pass or in the middle of the backward pass.
 
     Args:
-        fails: tells of a batch whether the memory does not hold it.
-        place: ``forward``, or ``backward``, where the last map has got its gradient already, and the first has not.
+        fails: returns whether a batch runs out of memory.
+        place: ``forward`` or ``backward``; in the latter the last layer already has its gradient, the first has not.
     """
 
     def __init__(self, fails: Fails, place: str = "forward", error: BaseException | None = None) -> None:
@@ -81,7 +81,7 @@ def at_call(number: int) -> Fails:
 
 
 def recorded(loss: Any, **changes: Any) -> tuple[list[np.ndarray], Loop, list[Any]]:
-    """Return the gradients of each step, the loop and its reports, of 3 steps of two batches of 8 rows."""
+    """Run 3 steps of two batches of 8 rows; return the gradients of each step, the loop and its reports."""
     model = make_toy()
     recorder = Recorder(model)
     parts = {"n_rows": 48, "accumulation_steps": 2, "settings": UNCLIPPED, **changes}
@@ -102,13 +102,13 @@ def whole() -> tuple[list[np.ndarray], Loop, list[Any]]:
 
 
 @pytest.mark.parametrize("error", TEXTS.values(), ids=TEXTS.keys())
-def test_errors_that_say_that_memory_is_full(error):
+def test_out_of_memory_errors_are_recognised(error):
     assert is_out_of_memory(error)
 
 
 @pytest.mark.parametrize("error", TEXTS.values(), ids=TEXTS.keys())
-def test_they_are_known_when_they_come_out_of_a_backward(error):
-    """From a PyLayer's backward everything comes as an OSError; system errors lose their number."""
+def test_out_of_memory_errors_in_a_backward_pass_are_recognised(error):
+    """A PyLayer's backward turns every error into an OSError; system errors lose their number."""
     value = paddle.ones([2])
     value.stop_gradient = False
     with pytest.raises(Exception, match="GradNodePyLayer") as raised:
@@ -125,7 +125,7 @@ def test_an_allocation_that_fails_for_real():
 @pytest.mark.parametrize(
     "error", [RuntimeError("invalid shape"), ValueError("out of memory"), OSError(28, "No space left on device")]
 )
-def test_other_errors_are_none(error):
+def test_other_errors_are_not(error):
     assert not is_out_of_memory(error)
 
 
@@ -134,7 +134,7 @@ def test_other_errors_are_none(error):
 
 @pytest.mark.parametrize("place", ["forward", "backward"])
 @pytest.mark.parametrize(("rows", "n_parts", "tried"), [(4, 2, 4), (3, 4, 8), (2, 4, 8), (1, 8, 16)])
-def test_batches_are_cut_until_they_fit(place, rows, n_parts, tried, whole):
+def test_batches_are_split_until_they_fit(place, rows, n_parts, tried, whole):
     loss = Memory(more_than(rows), place)
     gradients, loop, reports = recorded(loss)
     assert max(distances(gradients, whole[0])) < 1e-6
@@ -150,7 +150,7 @@ def test_batches_are_cut_until_they_fit(place, rows, n_parts, tried, whole):
 @pytest.mark.parametrize("call", [1, 2, 4])
 @pytest.mark.parametrize("name", TEXTS)
 def test_the_gradients_of_the_failed_attempt_do_not_count(place, call, name, whole):
-    """Call 2 is the second batch of the first step, whose first batch has left its gradients."""
+    """Call 2 is the second batch of step 1, after the first batch has added its gradients."""
     gradients, loop, reports = recorded(Memory(at_call(call), place, TEXTS[name]))
     assert max(distances(gradients, whole[0])) < 1e-6
     assert loop.progress.n_parts == 2
@@ -161,14 +161,14 @@ def test_the_gradients_of_the_failed_attempt_do_not_count(place, call, name, who
     ("place", "call", "wrong"), [("forward", 1, False), ("forward", 2, True), ("backward", 1, True)]
 )
 def test_they_would_count_if_they_were_not_cleared(place, call, wrong, whole, monkeypatch):
-    """The negative control: cleared after the update, and not after a failure."""
+    """Negative control: gradients are cleared after the update only, not after a failed attempt."""
     clear = loop_module.Loop.clear_gradients
     monkeypatch.setattr(Loop, "clear_gradients", lambda loop: clear(loop) if loop.progress.n_parts > 1 else None)
     gradients, *_ = recorded(Memory(at_call(call), place), max_steps=1)
     assert (distances(gradients, whole[0][:1])[0] > 1e-2) == wrong
 
 
-def test_a_batch_whose_rows_do_not_divide():
+def test_a_batch_that_does_not_divide_evenly():
     """Seven rows in 4 parts are 2, 2, 2 and 1; 5 rows in 4 parts are 2, 2 and 1."""
     expected, *_ = recorded(summed_loss, n_rows=12, batch_size=7, accumulation_steps=2)
     loss = Memory(more_than(3))
@@ -194,7 +194,7 @@ def test_any_other_error_is_raised_at_once():
 
 
 def test_an_attempt_draws_the_same_numbers_as_the_first():
-    """A step whose first half fails late is, cut, that of a loop that cuts from the start."""
+    """A step that is split after a late failure equals the step of a loop that splits from the start."""
 
     def run(loss: Any, n_parts: int) -> dict[str, np.ndarray]:
         model = make_toy(dropout=0.5)
@@ -207,7 +207,7 @@ def test_an_attempt_draws_the_same_numbers_as_the_first():
     assert not same(found, run(summed_loss, 1)), "other masks than those of a whole batch"
 
 
-def test_memory_that_is_full_in_the_adversarial_pass():
+def test_out_of_memory_in_the_adversarial_pass():
     class Embedded(nn.Layer):
         def __init__(self) -> None:
             super().__init__()
@@ -235,7 +235,7 @@ def memory_events(rig: Rig) -> list[tuple[int, int]]:
     return [(event.step, event.n_parts) for event in rig.events if isinstance(event, MemoryReport)]
 
 
-def test_the_session_tells_it_once(tmp_path):
+def test_the_session_reports_it_once(tmp_path):
     rig = Rig(tmp_path, loss=Memory(at_call(5))).run()
     assert memory_events(rig) == [(5, 2)]
     (event,) = (event for event in rig.events if isinstance(event, MemoryReport))
@@ -243,7 +243,7 @@ def test_the_session_tells_it_once(tmp_path):
     assert "training.batch_size" in event.text
 
 
-def test_the_session_tells_each_further_cut(tmp_path):
+def test_the_session_reports_each_further_split(tmp_path):
     calls = itertools.count(1)
     assert memory_events(Rig(tmp_path, loss=Memory(lambda batch: next(calls) in {2, 8})).run()) == [(2, 2), (4, 4)]
 
@@ -256,5 +256,5 @@ def test_the_number_of_parts_survives_a_checkpoint(tmp_path):
     state = json.loads((saved[-1] / "state.json").read_text())
     loss = Memory(lambda batch: False)
     resumed = Rig(tmp_path / "resumed", loss=loss, progress=Progress(**state["progress"])).run()
-    assert memory_events(resumed) == [], "it has been told already"
+    assert memory_events(resumed) == [], "it was reported before"
     assert loss.sizes == [4] * 6, "three steps of a batch in halves"

@@ -1,4 +1,4 @@
-"""Learning rate by hand and by its properties, decay groups, freezing, AdamW against numpy, clipping."""
+"""The learning rate by hand and by its properties, weight decay, freezing, AdamW against numpy, clipping."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def set_gradients(model: nn.Layer, gradients: dict[str, np.ndarray]) -> None:
 
 
 def test_adamw_against_numpy():
-    """Three steps; a zero gradient decays its weights, biases and norms stay when they get none."""
+    """Three steps; with a zero gradient, weights decay, but biases and norms stay unchanged."""
     settings = OptimizerSection(learning_rate=0.1, weight_decay=0.3, beta1=0.8, beta2=0.9, epsilon=1e-2)
     model = make_toy()
     optimizer, numbers = build_optimizer(model, settings), np.random.default_rng(2)
@@ -129,7 +129,7 @@ def test_adamw_against_numpy():
 
 @pytest.mark.parametrize(("max_norm", "clipped"), [(None, 5.0), (10.0, 5.0), (5.0, 5.0), (2.0, 2.0)])
 def test_gradients_are_divided_and_clipped(max_norm, clipped):
-    """The gradients 12 and 16, summed over 4 things, have the mean norm 5."""
+    """The gradients 12 and 16, summed over 4 rows, have the mean norm 5."""
     first, second = nn.Linear(1, 1, bias_attr=False), nn.Linear(1, 1, bias_attr=False)
     (first.weight.sum() * 12 + second.weight.sum() * 16).backward()
     frozen = paddle.create_parameter([1], "float32")  # which has no gradient
@@ -161,7 +161,7 @@ def from_scratch(kind: str, **sizes) -> SentimentClassifier:
 
 
 def small_electra() -> SentimentClassifier:
-    """Its embeddings are narrower than its layers, and projected."""
+    """Return a model with embeddings that are narrower than its layers and are projected."""
     sizes = {"vocab_size": 20, "embedding_size": 4, "hidden_size": 8, "num_hidden_layers": 3, "num_attention_heads": 2}
     return classifier(PretrainedEncoder(build_model("electra", {**sizes, "intermediate_size": 16})))
 
@@ -172,18 +172,18 @@ LAYERED = {
     "transformer with learned positions": lambda: from_scratch("transformer", positions="learned"),
     "electra": small_electra,
 }
-# What stands in a parameter's name, and the exponent of its rate, with three layers.
+# Part of a parameter's name, and the exponent of its rate factor, with three layers.
 EXPONENTS = {"layers.2.": 1, "layers.1.": 2, "layers.0.": 3, "embedding": 4, "positions": 4, "pooler": 0, "head": 0}
 
 
 def exponent(name: str) -> int:
-    """Return the one exponent that a parameter's name tells; a name like `position_embeddings` tells it twice."""
+    """Return the exponent of a parameter by its name; `position_embeddings` matches twice, with the same exponent."""
     (found,) = {value for part, value in EXPONENTS.items() if part in name}
     return found
 
 
 @pytest.mark.parametrize("kind", LAYERED)
-def test_the_ratio_of_each_layer_by_hand(kind):
+def test_the_factor_of_each_layer_by_hand(kind):
     model = LAYERED[kind]()
     found = layer_rate_factors(model, 0.5)
     assert found == {name: 0.5 ** exponent(name) for name, _ in model.named_parameters()}
@@ -191,8 +191,8 @@ def test_the_ratio_of_each_layer_by_hand(kind):
 
 
 @pytest.mark.parametrize("kind", LAYERED)
-def test_a_step_moves_each_layer_by_its_share(kind):
-    """AdamW's first step is the learning rate in the gradient's direction; decay follows the rate too."""
+def test_a_step_moves_each_layer_by_its_rate(kind):
+    """AdamW's first step moves a weight by its learning rate along the gradient's sign; decay uses that rate too."""
     settings = OptimizerSection(learning_rate=0.125, weight_decay=0.0, epsilon=1e-12, layer_decay=0.5)
     for decay in (0.0, 0.25):
         model = LAYERED[kind]()
@@ -215,12 +215,12 @@ def test_groups_by_hand():
     some = group_rate_factors(bert, OptimizerSection(learning_rate=0.1, learning_rates=own))
     assert some == {"others": 1.0, **chosen}
     both = group_rate_factors(bert, OptimizerSection(learning_rate=0.1, layer_decay=0.5, learning_rates=own))
-    # The pooler stands above the layers as the head does.
+    # The pooler is above the layers, like the head.
     assert both == {**{name: layers[name] for name in ("head", "layer_3", "layer_2", "embeddings")}, **chosen}
 
 
-def test_without_layer_decay_all_move_alike():
-    """Also after another optimiser, which had it."""
+def test_without_layer_decay_all_parameters_move_by_the_same_rate():
+    """Also if an earlier optimiser of the model had layer decay."""
     model = LAYERED["bert"]()
     build_optimizer(model, OptimizerSection(layer_decay=0.5))
     before = weights(model)
@@ -231,7 +231,7 @@ def test_without_layer_decay_all_move_alike():
         np.testing.assert_allclose(before[name] - value, 0.125, rtol=1e-4, err_msg=name)
 
 
-def test_frozen_layers_keep_the_others_shares():
+def test_freezing_layers_does_not_change_the_rates_of_the_others():
     model = LAYERED["bert"]()
     freeze(model, ("encoder.model.embeddings.*", "*.layers.0.*"))
     before = weights(model)
@@ -275,7 +275,7 @@ def test_freezing_nothing_changes_nothing():
     assert same(weights(trained(model)), weights(trained(make_toy())))
 
 
-def test_nothing_is_left_to_train_when_the_rest_stays_anyway():
+def test_freezing_the_rest_of_a_partly_frozen_model_is_refused():
     model = make_toy()
     model.last.weight.stop_gradient = model.last.bias.stop_gradient = True
     with pytest.raises(ConfigError, match="every parameter is frozen"):
@@ -298,11 +298,11 @@ def test_freezing_refuses(patterns, message):
     assert not any(parameter.stop_gradient for parameter in model.parameters())
 
 
-# ---- rates of their own
+# ---- separate learning rates
 
 
-def test_a_step_of_parameters_with_rates_of_their_own_against_numpy():
-    """AdamW's first step is the rate in the gradient's direction; decay follows each one's own rate."""
+def test_a_step_with_separate_learning_rates_against_numpy():
+    """AdamW's first step moves a weight by its learning rate along the gradient's sign; decay uses that rate too."""
     rates = {"head.*": 0.5, "*.layers.0.*": 0.25, "*.norm1.bias": 1.0}
     settings = OptimizerSection(
         learning_rate=0.125, weight_decay=0.25, epsilon=1e-12, layer_decay=0.5, learning_rates=rates
@@ -323,8 +323,8 @@ def test_a_step_of_parameters_with_rates_of_their_own_against_numpy():
     assert seen == {0.5, 0.25, 1.0, 0.0625, 0.03125, 0.0078125}
 
 
-def test_rates_of_their_own_follow_the_schedule():
-    """The loop sets half the base rate in the first of two steps of warm-up, so half of all rates."""
+def test_separate_learning_rates_follow_the_schedule():
+    """In the first of two warm-up steps the base rate is halved, and so are all others."""
     settings = OptimizerSection(learning_rate=0.5, weight_decay=0.0, epsilon=1e-12, learning_rates={"last.*": 2.0})
     model = make_toy()
     before = weights(model)
@@ -340,6 +340,6 @@ def test_rates_of_their_own_follow_the_schedule():
     ("pattern", "message"),
     [("frist.*", r"'frist\.\*' matches no parameter"), ("lats.weight", "did you mean 'last.weight'")],
 )
-def test_rates_of_nothing_are_refused(pattern, message):
+def test_patterns_that_match_nothing_are_refused(pattern, message):
     with pytest.raises(ConfigError, match=rf"optimizer\.learning_rates: .*{message}"):
         build_optimizer(make_toy(), OptimizerSection(learning_rates={"last.*": 1.0, pattern: 0.5}))

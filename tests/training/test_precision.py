@@ -1,4 +1,4 @@
-"""What is asked of Paddle's mixed precision; the master weights of O2 on a CPU; real half precision on a GPU."""
+"""Calls of Paddle's mixed precision; master weights of O2 on a CPU; real half precision on a GPU."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SETTINGS = OptimizerSection(learning_rate=0.05, warmup_fraction=0.0, schedule="c
 
 @pytest.fixture
 def asked(monkeypatch) -> list[tuple[str, dict[str, Any]]]:
-    """Take the device for a GPU, and keep what is asked of `paddle.amp`."""
+    """Pretend that the device is a GPU, and record the calls of `paddle.amp`."""
     calls: list[tuple[str, dict[str, Any]]] = []
 
     def note(name: str, result: Any):
@@ -45,7 +45,7 @@ def asked(monkeypatch) -> list[tuple[str, dict[str, Any]]]:
 
 @pytest.mark.parametrize("level", ["O1", "O2"])
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-def test_what_is_asked_on_a_gpu(dtype, level, asked):
+def test_calls_on_a_gpu(dtype, level, asked):
     precision = Precision.prepare(dtype, level)
     assert (precision.dtype, precision.level) == (dtype, level)
     assert precision.scaler == ("a scaler" if dtype == "float16" else None)
@@ -59,7 +59,7 @@ def test_what_is_asked_on_a_gpu(dtype, level, asked):
 
 
 @pytest.mark.parametrize("level", ["O1", "O2"])
-def test_float32_asks_for_nothing(level, asked):
+def test_float32_calls_nothing(level, asked):
     precision = Precision.prepare("float32", level)
     for one in (precision, Precision(level=level)):
         with one.autocast(), one.autocast_evaluation():
@@ -68,13 +68,13 @@ def test_float32_asks_for_nothing(level, asked):
 
 
 @pytest.mark.parametrize("level", ["O1", "O2"])
-def test_scores_are_float32_as_long_as_the_weights_are(level, asked):
+def test_evaluation_is_in_float32_if_the_weights_are(level, asked):
     with Precision("bfloat16", level).autocast_evaluation():
         pass
     assert asked == ([("auto_cast", {"level": "O2", "dtype": "bfloat16"})] if level == "O2" else [])
 
 
-def test_a_forward_pass_of_the_loop_is_autocast_and_its_way_back_is_not(asked, monkeypatch):
+def test_the_loop_autocasts_the_forward_pass_but_not_the_backward_pass(asked, monkeypatch):
     inside: list[bool] = []
 
     @contextlib.contextmanager
@@ -99,11 +99,11 @@ def test_a_forward_pass_of_the_loop_is_autocast_and_its_way_back_is_not(asked, m
     assert seen == [[True], [True, False]]
 
 
-# ---- O2 without a GPU: bfloat16 weights, of which a CPU can do all but products, and AdamW over float32 copies
+# ---- O2 without a GPU: bfloat16 weights (a CPU supports all operations but products) and AdamW on float32 copies
 
 
 class HalfToy(Toy):
-    """Weights in bfloat16; products in float32, since a CPU knows no others."""
+    """A toy with bfloat16 weights and float32 products, because a CPU has no bfloat16 products."""
 
     def forward(self, inputs: paddle.Tensor) -> paddle.Tensor:
         first, norm, last = (
@@ -122,7 +122,7 @@ def half_toy(seed: int = 7) -> HalfToy:
 
 @pytest.fixture
 def adamw_of_master_weights(monkeypatch) -> None:
-    """Let a CPU do what the GPU's kernel does: step the float32 copy, and round it to the weight."""
+    """Make the CPU kernel do what the GPU kernel does: update the float32 copy and round it to the weight."""
     module = paddle.optimizer.adamw
     kernels = module._C_ops
 
@@ -149,7 +149,7 @@ def half_loop(model: HalfToy, *, averaged: bool) -> Loop:
 
 
 def half_weights(model: nn.Layer) -> dict[str, np.ndarray]:
-    """Return the weights' bits, which is what Paddle gives of bfloat16."""
+    """Return the bits of the weights, which is how Paddle converts bfloat16 to numpy."""
     found = weights(model)
     assert {value.dtype for value in found.values()} == {np.dtype(np.uint16)}
     return found
@@ -162,7 +162,7 @@ def take(loop: Loop, steps: int) -> None:
 
 @pytest.mark.parametrize("averaged", [False, True])
 @pytest.mark.parametrize("left_out", [None, "master", "average", "own", "moment1"])
-def test_master_weights_go_on_exactly(averaged, left_out, adamw_of_master_weights, tmp_path):
+def test_training_with_master_weights_resumes_exactly(averaged, left_out, adamw_of_master_weights, tmp_path):
     model = half_toy()
     loop = half_loop(model, averaged=averaged)
     take(loop, 3)
@@ -181,7 +181,7 @@ def test_master_weights_go_on_exactly(averaged, left_out, adamw_of_master_weight
     load_optimizer_state(resumed.optimizer, other, tmp_path / "state", resumed.average)
     resumed.progress.step, resumed.progress.epoch = 3, 1
     if left_out == "moment1":
-        with pytest.raises(AssertionError, match="moment1"):  # Paddle wants all accumulators or none
+        with pytest.raises(AssertionError, match="moment1"):  # Paddle requires all accumulators or none
             take(resumed, 3)
         return
     take(resumed, 3)
@@ -191,7 +191,7 @@ def test_master_weights_go_on_exactly(averaged, left_out, adamw_of_master_weight
     assert (same(half_weights(other), half_weights(model)) and same(found, expected)) == (not is_missed)
 
 
-def test_the_file_holds_what_a_master_weight_knows_beyond_its_weight(adamw_of_master_weights, tmp_path):
+def test_the_file_holds_master_weights_in_full_precision(adamw_of_master_weights, tmp_path):
     model = half_toy()
     loop = half_loop(model, averaged=False)
     take(loop, 3)

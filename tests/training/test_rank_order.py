@@ -1,4 +1,4 @@
-"""One rank after the other, for what takes long: two threads at a barrier stand in for two processes."""
+"""`Ranks.run_rank_0_first`, with two threads that meet at a barrier in place of two processes."""
 
 from __future__ import annotations
 
@@ -14,35 +14,33 @@ from paddle_tasks.errors import DataError, RunStopped
 from paddle_tasks.training import ranks as ranks_module
 from paddle_tasks.training.ranks import Ranks
 
-# ---- in turn
-
 
 class Meeting:
-    """Two ranks as threads, which exchange what they say when both have said it; a rank that waits too long gives up.
+    """Exchanges values between two ranks that run as threads; a rank that waits longer than ``timeout`` gives up.
 
     Attributes:
-        events: what they did, in the order of time.
-        n_signs: how often they have met.
+        events: what the ranks did, in order of time.
+        n_exchanges: number of exchanges.
     """
 
-    def __init__(self, patience: float = 5.0) -> None:
+    def __init__(self, timeout: float = 5.0) -> None:
         self.events: list[str] = []
-        self.n_signs = 0
-        self._barrier = threading.Barrier(2, timeout=patience)
+        self.n_exchanges = 0
+        self._barrier = threading.Barrier(2, timeout=timeout)
         self._said: dict[int, Any] = {}
 
     def exchange(self, rank: int, value: Any) -> list[Any]:
         self._said[rank] = value
         self._barrier.wait()
-        found = [self._said[0], self._said[1]]
-        self.n_signs += rank == 0
+        values = [self._said[0], self._said[1]]
+        self.n_exchanges += rank == 0
         self._barrier.wait()
-        return found
+        return values
 
 
 @dataclass(frozen=True)
 class MetRank(Ranks):
-    """A rank of such a meeting."""
+    """A rank that exchanges values in a `Meeting`."""
 
     size: int = 2
     meeting: Meeting = field(default_factory=Meeting)
@@ -54,8 +52,8 @@ class MetRank(Ranks):
         return self.meeting.exchange(self.rank, value)
 
 
-def in_turn(meeting: Meeting, *work: Any) -> list[BaseException | None]:
-    """Let two ranks do their work in turn, and return how each ended."""
+def run_two_ranks(meeting: Meeting, *work: Any) -> list[BaseException | None]:
+    """Run the work of two ranks, rank 0 first, and return the error of each rank."""
     ends: list[BaseException | None] = [None, None]
 
     def run(rank: int) -> None:
@@ -87,23 +85,23 @@ def noting(meeting: Meeting, rank: int, seconds: float = 0.0, error: BaseExcepti
 def test_rank_0_is_done_before_the_others_begin(monkeypatch):
     monkeypatch.setattr(ranks_module, "HEARTBEAT_SECONDS", 0.01)
     meeting = Meeting()
-    assert in_turn(meeting, noting(meeting, 0, 0.1), noting(meeting, 1, 0.1)) == [None, None]
+    assert run_two_ranks(meeting, noting(meeting, 0, 0.1), noting(meeting, 1, 0.1)) == [None, None]
     assert meeting.events == ["0 begins", "0 ends", "1 begins", "1 ends"]
 
 
 @pytest.mark.parametrize("slow", [0, 1])
-def test_work_may_take_longer_than_ranks_wait_for_each_other(monkeypatch, slow):
+def test_work_may_take_longer_than_the_exchange_timeout(monkeypatch, slow):
     monkeypatch.setattr(ranks_module, "HEARTBEAT_SECONDS", 0.05)
-    meeting = Meeting(patience=0.5)
+    meeting = Meeting(timeout=0.5)
     work = [noting(meeting, rank, 1.0 if rank == slow else 0.0) for rank in (0, 1)]
-    assert in_turn(meeting, *work) == [None, None]
-    assert meeting.n_signs > 10
-    monkeypatch.setattr(ranks_module, "HEARTBEAT_SECONDS", 1.5)  # and without signs they do not
-    ends = in_turn(Meeting(patience=0.5), *work)
+    assert run_two_ranks(meeting, *work) == [None, None]
+    assert meeting.n_exchanges > 10
+    monkeypatch.setattr(ranks_module, "HEARTBEAT_SECONDS", 1.5)  # and without signs of life the ranks give up
+    ends = run_two_ranks(Meeting(timeout=0.5), *work)
     assert {type(end) for end in ends} == {threading.BrokenBarrierError}
 
 
-def test_signs_come_well_before_gloo_gives_up():
+def test_heartbeats_come_well_before_gloo_gives_up():
     assert ranks_module.HEARTBEAT_SECONDS <= 30 / 3
 
 
@@ -127,10 +125,10 @@ def test_signs_come_well_before_gloo_gives_up():
         ((SystemExit(3), None), RunStopped, "process 0 of 2 failed\n(?s:.*)SystemExit: 3", None),
     ],
 )
-def test_an_error_of_one_is_raised_on_all(monkeypatch, errors, kind, message, events):
+def test_an_error_on_one_rank_is_raised_on_all(monkeypatch, errors, kind, message, events):
     monkeypatch.setattr(ranks_module, "HEARTBEAT_SECONDS", 0.01)
     meeting = Meeting()
-    ends = in_turn(meeting, *(noting(meeting, rank, error=errors[rank]) for rank in (0, 1)))
+    ends = run_two_ranks(meeting, *(noting(meeting, rank, error=errors[rank]) for rank in (0, 1)))
     for end in ends:
         assert type(end) is kind
         with pytest.raises(kind, match=message):
@@ -138,7 +136,7 @@ def test_an_error_of_one_is_raised_on_all(monkeypatch, errors, kind, message, ev
     assert events is None or meeting.events == events  # after an error of rank 0 the others do not begin
 
 
-def test_one_process_works_where_it_stands(monkeypatch):
+def test_a_single_process_works_in_its_own_thread(monkeypatch):
     monkeypatch.setattr(ranks_module, "BackgroundCall", lambda work: pytest.fail("no thread is needed"))
     seen = []
     Ranks().run_rank_0_first(lambda: seen.append(threading.current_thread()))

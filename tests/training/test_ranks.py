@@ -1,4 +1,4 @@
-"""Shares, large buffers and decisions of several ranks, without processes: one rank is played after the other."""
+"""Several ranks without processes: shards, gradient buffers and common decisions; one rank runs after the other."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .toy import Rows, batches, make_loop, make_toy
 
 @dataclass(frozen=True)
 class PlayedRank(Ranks):
-    """A rank of two that keeps what it would have summed; given what the other has kept, it adds that."""
+    """One of two ranks. It records what it exchanges; given the other's record, it adds that."""
 
     size: int = 2
     kept: list[np.ndarray] = field(default_factory=list)
@@ -36,7 +36,7 @@ class PlayedRank(Ranks):
         return tensor if self.others is None else tensor + paddle.to_tensor(next(self.others))
 
 
-def share_of(ranks: Ranks, batch: Rows) -> Rows:
+def shard_batch(ranks: Ranks, batch: Rows) -> Rows:
     places = list(ranks.shard(range(len(batch.rows))))
     index = paddle.to_tensor(places, dtype="int64")
     if not places:
@@ -45,13 +45,13 @@ def share_of(ranks: Ranks, batch: Rows) -> Rows:
 
 
 def one_step(ranks: Ranks, batch_size: int, accumulation_steps: int = 1, **changes: Any) -> tuple[Any, Any]:
-    """Return the report of a step of plain gradient descent, and the weights after it."""
+    """Do a step of plain gradient descent; return its report and the weights after it."""
     model = make_toy()
     loop = make_loop(
         model,
         paddle.optimizer.SGD(parameters=model.parameters()),
         settings=OptimizerSection(warmup_fraction=0.0, schedule="constant", max_gradient_norm=None, learning_rate=1.0),
-        batches_of=lambda epoch, start: (share_of(ranks, rows) for rows in batches(7, batch_size, epoch, start)),
+        batches_of=lambda epoch, start: (shard_batch(ranks, rows) for rows in batches(7, batch_size, epoch, start)),
         n_batches=-(-7 // batch_size),
         accumulation_steps=accumulation_steps,
         max_steps=1,
@@ -63,7 +63,7 @@ def one_step(ranks: Ranks, batch_size: int, accumulation_steps: int = 1, **chang
 
 
 def two_ranks(batch_size: int, accumulation_steps: int = 1, **changes: Any) -> tuple[Any, Any]:
-    """Play rank 1, then rank 0 with what rank 1 has kept, and return what rank 0 has."""
+    """Run a step on rank 1, then on rank 0 with rank 1's record; return the result of rank 0."""
     second = PlayedRank(1)
     one_step(second, batch_size, accumulation_steps, **changes)
     return one_step(PlayedRank(0, others=iter(second.kept)), batch_size, accumulation_steps, **changes)
@@ -73,7 +73,7 @@ def two_ranks(batch_size: int, accumulation_steps: int = 1, **changes: Any) -> t
 
 
 @pytest.mark.parametrize(("batch_size", "accumulation_steps"), [(4, 1), (7, 1), (3, 3), (2, 2), (1, 1), (1, 3)])
-def test_a_step_of_two_ranks_is_that_of_one_process(batch_size, accumulation_steps):
+def test_a_step_of_two_ranks_equals_that_of_one_process(batch_size, accumulation_steps):
     expected, expected_weights = one_step(Ranks(), batch_size, accumulation_steps)
     found, weights = two_ranks(batch_size, accumulation_steps)
     assert found.loss == pytest.approx(expected.loss, rel=1e-6)
@@ -82,7 +82,7 @@ def test_a_step_of_two_ranks_is_that_of_one_process(batch_size, accumulation_ste
     assert found.n_tokens == expected.n_tokens
 
 
-def test_it_would_not_be_with_gradients_of_one_rank_alone(monkeypatch):
+def test_it_differs_with_the_gradients_of_one_rank_only(monkeypatch):
     expected, expected_weights = one_step(Ranks(), 7)
     monkeypatch.setattr(Ranks, "sum_gradients", lambda ranks, parameters: None)
     found, weights = two_ranks(7)
@@ -90,30 +90,30 @@ def test_it_would_not_be_with_gradients_of_one_rank_alone(monkeypatch):
     assert np.abs(weights - expected_weights).max() > 0.01
 
 
-def test_the_share_of_a_rank_may_be_too_large_for_its_memory():
+def test_all_ranks_split_their_batches_if_one_runs_out_of_memory():
     assert two_ranks(7)[0].n_parts == 1
-    told = PlayedRank(1)
-    one_step(told, 7)
-    # What rank 1 tells of itself comes last, and there the number of parts.
-    told.kept[-1][1, 5] = 4
-    report, _ = one_step(PlayedRank(0, others=iter(told.kept)), 7)
+    second = PlayedRank(1)
+    one_step(second, 7)
+    # The numbers of rank 1 are exchanged last; column 5 is the number of parts.
+    second.kept[-1][1, 5] = 4
+    report, _ = one_step(PlayedRank(0, others=iter(second.kept)), 7)
     assert report.n_parts == 4
 
 
-def test_a_signal_to_the_other_rank_travels_with_the_step():
-    told = StopSignal(single_process=False)
-    told.pending = "SIGTERM"
+def test_a_signal_to_the_other_rank_is_exchanged_in_the_step():
+    signalled = StopSignal(single_process=False)
+    signalled.pending = "SIGTERM"
     second = PlayedRank(1)
-    one_step(second, 7, stop=told)
+    one_step(second, 7, stop=signalled)
     stop = StopSignal(single_process=False)
     one_step(PlayedRank(0, others=iter(second.kept)), 7, stop=stop)
     assert (stop.pending, stop.received) == (None, "a signal to another process")
     with pytest.raises(Interrupted, match="stopped by a signal to another process"):
         stop.check()
-    assert told.received == "SIGTERM"
+    assert signalled.received == "SIGTERM"
 
 
-def test_a_signal_is_not_acted_on_before_all_know_of_it():
+def test_a_signal_has_no_effect_before_all_ranks_know_about_it():
     stop = StopSignal(single_process=False)
     stop.pending = "SIGINT"
     stop.check()
@@ -126,7 +126,7 @@ def test_a_signal_is_not_acted_on_before_all_know_of_it():
         stop.check()
 
 
-def test_each_rank_has_a_seed_of_its_own_and_rank_0_that_of_one_process():
+def test_each_rank_has_its_own_seed_and_rank_0_that_of_a_single_process():
     seeds = {step_seed(seed, step, rank) for seed in range(10) for step in range(10) for rank in range(10)}
     assert len(seeds) == 1000
     assert step_seed(3, 4, 0) == step_seed(3, 4) == int(np.random.SeedSequence([3, 4]).generate_state(1)[0])
@@ -136,8 +136,8 @@ def test_each_rank_has_a_seed_of_its_own_and_rank_0_that_of_one_process():
 
 
 def with_gradients(*gradients: float | None) -> list[paddle.Tensor]:
-    """Return parameters of growing size, whose gradients are these numbers."""
-    parameters = [paddle.create_parameter([place + 1, 2], "float32") for place in range(len(gradients))]
+    """Return parameters of growing size with these gradients."""
+    parameters = [paddle.create_parameter([index + 1, 2], "float32") for index in range(len(gradients))]
     for parameter, number in zip(parameters, gradients, strict=True):
         if number is not None:
             parameter.grad = paddle.full(parameter.shape, number)
@@ -153,7 +153,7 @@ def test_gradients_are_summed_where_any_rank_has_one():
         assert (value.grad.numpy() == expected).all()
 
 
-def test_a_gradient_of_zeros_is_one():
+def test_a_gradient_of_zeros_is_not_a_missing_gradient():
     parameters = with_gradients(0.0, None)
     assign_gradients(parameters, flatten_gradients(parameters))
     assert [value.grad is None for value in parameters] == [False, True]
@@ -168,26 +168,26 @@ def test_frozen_parameters_are_left_alone():
 
 
 @given(st.lists(st.tuples(st.integers(1, 9), st.booleans()), max_size=12), st.integers(1, 20))
-def test_buckets_hold_every_parameter_once_in_order(kinds, most):
+def test_buckets_hold_every_parameter_once_in_order(kinds, max_elements):
     @dataclass(frozen=True)
     class Parameter:
         size: int
         dtype: bool
 
     parameters: list[Any] = [Parameter(*kind) for kind in kinds]
-    found = list(bucket_parameters(parameters, most))
+    found = list(bucket_parameters(parameters, max_elements))
     assert [value for bucket in found for value in bucket] == parameters
     for bucket in found:
         assert len({value.dtype for value in bucket}) == 1
-        assert sum(value.size for value in bucket) <= most or len(bucket) == 1
+        assert sum(value.size for value in bucket) <= max_elements or len(bucket) == 1
     for bucket, following in itertools.pairwise(found):  # and as few as that allows
         n_elements = sum(value.size for value in bucket) + following[0].size
-        assert n_elements > most or following[0].dtype != bucket[0].dtype
+        assert n_elements > max_elements or following[0].dtype != bucket[0].dtype
 
 
 def test_one_process_exchanges_nothing(monkeypatch):
     for name in ("init_parallel_env", "all_reduce", "all_gather_object", "broadcast"):
-        monkeypatch.setattr(paddle.distributed, name, lambda *_arguments, **_options: pytest.fail("asked for"))
+        monkeypatch.setattr(paddle.distributed, name, lambda *_arguments, **_options: pytest.fail("called"))
     ranks, parameters = Ranks.from_environment({}), with_gradients(1.0)
     gradient = parameters[0].grad
     ranks.sum_gradients(parameters)
@@ -205,31 +205,31 @@ def test_one_process_exchanges_nothing(monkeypatch):
     assert caught.value is error
 
 
-# ---- shares and decisions
+# ---- shards and common decisions
 
 
 @given(st.lists(st.integers(), max_size=30), st.integers(1, 5))
-def test_shares_hold_every_item_once(items, size):
-    shares = [Ranks(rank, size).shard(items) for rank in range(size)]
-    assert sorted(item for share in shares for item in share) == sorted(items)
-    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+def test_shards_hold_every_item_once(items, size):
+    shards = [Ranks(rank, size).shard(items) for rank in range(size)]
+    assert sorted(item for shard in shards for item in shard) == sorted(items)
+    assert max(map(len, shards)) - min(map(len, shards)) <= 1
 
 
-def test_a_table_has_a_row_for_each_rank():
+def test_gathered_numbers_have_a_row_for_each_rank():
     second = PlayedRank(1)
     second.gather_numbers([3.0, 4.0])
     first = PlayedRank(0, others=iter(second.kept))
     assert first.gather_numbers([1.0, 2.0]).tolist() == [[1.0, 2.0], [3.0, 4.0]]
 
 
-def test_every_tensor_is_taken_over_from_rank_0(monkeypatch):
+def test_every_tensor_is_broadcast_from_rank_0(monkeypatch):
     sent = []
     monkeypatch.setattr(paddle.distributed, "broadcast", lambda tensor, src: sent.append((tensor, src)))
     Ranks(1, 2).broadcast(["weight", "bias"])
     assert sent == [("weight", 0), ("bias", 0)]
 
 
-def test_the_launcher_names_rank_and_size(monkeypatch):
+def test_rank_and_size_come_from_the_launcher(monkeypatch):
     met = []
     monkeypatch.setattr(ranks_module, "connect_ranks", lambda: met.append(True))
     ranks = Ranks.from_environment({"PADDLE_TRAINERS_NUM": "3", "PADDLE_TRAINER_ID": "2"})
@@ -248,14 +248,14 @@ def test_the_launcher_names_rank_and_size(monkeypatch):
         ((ValueError("a bug"), None), RunStopped, "(?s)^process 0 of 2 failed.*ValueError: a bug"),
     ],
 )
-def test_the_error_of_the_lowest_rank_ends_the_block_everywhere(monkeypatch, errors, kind, message):
-    def both(ranks, own):  # what rank 1 has is given, what rank 0 has is its own
+def test_the_error_of_the_lowest_rank_is_raised_everywhere(monkeypatch, errors, kind, message):
+    def both(ranks, own):
         return [own, errors[1]]
 
     monkeypatch.setattr(PlayedRank, "gather_objects", both)
-    told = PlayedRank(1)
-    told.gather_numbers([errors[1] is not None])
-    first = PlayedRank(0, others=iter(told.kept))
+    second = PlayedRank(1)
+    second.gather_numbers([errors[1] is not None])
+    first = PlayedRank(0, others=iter(second.kept))
     with pytest.raises(kind, match=message):
         run_block(first, errors[0])
 
@@ -267,17 +267,17 @@ def run_block(ranks, error):
 
 
 def test_a_block_without_errors_ends_well():
-    told = PlayedRank(1)
-    with told.raise_together():
+    second = PlayedRank(1)
+    with second.raise_together():
         pass
     done = []
-    with PlayedRank(0, others=iter(told.kept)).raise_together():
+    with PlayedRank(0, others=iter(second.kept)).raise_together():
         done.append(True)
     assert done == [True]
-    assert len(told.kept) == 1  # so all wait for all
+    assert len(second.kept) == 1  # all ranks wait for each other
 
 
-def test_a_second_ctrl_c_waits_for_nobody():
+def test_a_keyboard_interrupt_does_not_wait_for_other_ranks():
     ranks = PlayedRank(0)
     with pytest.raises(KeyboardInterrupt), ranks.raise_together():
         raise KeyboardInterrupt

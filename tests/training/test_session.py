@@ -1,4 +1,4 @@
-"""When a session scores, saves, logs and stops, with scripted scores over a toy's loop."""
+"""When a session evaluates, saves, logs and stops, with scripted scores and a toy's loop."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ ORDER = (StepReport, EvaluationReport, CheckpointReport)
 
 
 class Rig:
-    """A session of 3 epochs of 3 steps, of which all that happens is kept.
+    """A session of 3 epochs of 3 steps that records everything that happens.
 
     Args:
-        scores: what each evaluation gives, in turn; the last one again and again.
+        scores: the result of each evaluation; the last one is repeated.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Rig:
         target.mkdir()
         save_file(weights(self.model), target / "weights")
 
-    # The Writer that the tracker hands its figures to.
+    # The methods of a Writer that the tracker calls.
 
     def write_scalar(self, step: int, epoch: int, tag: str, value: float) -> None:
         self.values.append((step, epoch, tag, value))
@@ -126,7 +126,7 @@ def test_checkpoints_come_when_due_and_once_for_a_step(tmp_path, settings, steps
 
 
 def test_a_checkpoint_holds_the_state_after_its_step(tmp_path):
-    """And the score of that step, when there is one: it is written after the evaluation."""
+    """It includes the score of that step, if any, because it is written after the evaluation."""
     rig = Rig(tmp_path, scores=[0.7], save_every=2)
     at_step: dict[int, Any] = {}
 
@@ -225,7 +225,7 @@ def test_a_skipped_step_leaves_no_gap_in_the_other_curves(tmp_path):
     assert rig.progress.skipped_steps == 1
 
 
-# ---- stopping and going on
+# ---- stopping and resuming
 
 
 def test_a_signal_finishes_the_step_and_saves(tmp_path):
@@ -243,7 +243,7 @@ def test_a_signal_finishes_the_step_and_saves(tmp_path):
     assert rig.session.store.load_latest().state["progress"]["step"] == 4
 
 
-def test_a_signal_ends_an_evaluation_which_is_made_up_for(tmp_path):
+def test_an_evaluation_that_a_signal_interrupts_is_repeated_on_resuming(tmp_path):
     rig = Rig(tmp_path)
     rig.session.observe = lambda event: setattr(rig.session.loop.stop, "received", "SIGINT")
     rig.session.evaluate_every = 1
@@ -257,7 +257,7 @@ def test_a_signal_ends_an_evaluation_which_is_made_up_for(tmp_path):
     assert again.steps_with("dev/accuracy") == list(range(1, 10))
 
 
-def test_a_best_model_that_was_not_copied_before_a_crash_is_copied_on_going_on(tmp_path):
+def test_a_best_model_that_was_not_copied_before_a_crash_is_copied_on_resuming(tmp_path):
     rig = Rig(tmp_path, [0.5, 0.9], max_steps=6).run()
     (tmp_path / "best").write_text("step-00000003\n")
     again = Rig(tmp_path, [0.1], progress=rig.progress).run()
@@ -266,10 +266,10 @@ def test_a_best_model_that_was_not_copied_before_a_crash_is_copied_on_going_on(t
 
 
 class TestStopSignal:
-    """The handlers are put in place and taken away; the second Ctrl-C is not held up, a second SIGTERM is."""
+    """Handlers are installed and removed; a second Ctrl-C stops at once, a second SIGTERM does not."""
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-    def test_the_first_is_noted(self, number):
+    def test_the_first_signal_is_recorded(self, number):
         before = signal.getsignal(number)
         with StopSignal().listening() as stop:
             stop.check()
@@ -279,13 +279,13 @@ class TestStopSignal:
         assert signal.getsignal(number) is before
 
     @pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
-    def test_ctrl_c_again_is_not_held_up(self, first):
+    def test_a_second_ctrl_c_stops_at_once(self, first):
         with StopSignal().listening():
             signal.raise_signal(first)
             with pytest.raises(KeyboardInterrupt):
                 signal.raise_signal(signal.SIGINT)
 
-    def test_a_second_sigterm_asks_for_the_same(self):
+    def test_a_second_sigterm_changes_nothing(self):
         with StopSignal().listening() as stop:
             for _ in range(3):
                 signal.raise_signal(signal.SIGTERM)
@@ -304,11 +304,11 @@ class TestStopSignal:
         assert found == [None]
 
 
-def test_only_plain_numbers_become_scalars():
+def test_only_numbers_become_scalars():
     assert flatten_metrics({"f1": 0.5, "rows": 3, "errors": {"a": 1}}, "dev") == {"dev/f1": 0.5, "dev/rows": 3.0}
 
 
-def test_of_single_labels_f1_becomes_a_scalar():
+def test_the_f1_of_each_label_becomes_a_scalar():
     per_label = {"a": {"f1": 0.25, "rows": 3}, "b/c": {"f1": 1, "rows": 1}}
     assert flatten_metrics({"f1": 0.5, "per_label": per_label}, "test") == {
         "test/f1": 0.5,

@@ -1,4 +1,4 @@
-"""metrics.jsonl and VisualDL: the same points, cut back on resuming, and values that neither must choke on."""
+"""metrics.jsonl and VisualDL hold the same points, are truncated on resuming, and survive unusual values."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ def test_both_logs_hold_the_same_points(tmp_path):
 
 
 @pytest.mark.parametrize("kept", [0, 2, 5])
-def test_resuming_cuts_both_logs_back_and_goes_on_in_the_same_file(tmp_path, kept):
+def test_resuming_truncates_both_logs_and_continues_in_the_same_file(tmp_path, kept):
     positions = write(tmp_path, range(1, 6))
     write(tmp_path, range(kept + 1, 8), positions=positions[kept - 1] if kept else None)
-    points = visualdl_points(tmp_path / "vdl")  # which also wants just one file
+    points = visualdl_points(tmp_path / "vdl")  # which fails if there is more than one file
     assert points == metrics_points(tmp_path / "metrics.jsonl")
     assert points["train/loss"] == [(step, float(np.float32(step / 3))) for step in range(1, 8)]
 
 
-def test_positions_are_those_of_what_is_on_disk_while_the_log_is_open(tmp_path):
+def test_positions_equal_the_sizes_on_disk_while_the_log_is_open(tmp_path):
     with open_tracker(tmp_path, visualdl=True) as tracker:
         tracker.write_scalars(1, 1, {"train/loss": 0.5})
         positions = tracker.positions()
@@ -56,7 +56,7 @@ def test_positions_are_those_of_what_is_on_disk_while_the_log_is_open(tmp_path):
         assert positions == sizes
 
 
-def test_a_log_that_lost_its_end_is_not_filled_with_zeros(tmp_path):
+def test_a_log_that_lost_its_end_is_not_padded_with_zeros(tmp_path):
     (positions,) = write(tmp_path, [1])
     file = tmp_path / "metrics.jsonl"
     file.write_text(file.read_text().splitlines(keepends=True)[0])
@@ -86,7 +86,7 @@ def test_without_visualdl_there_is_only_the_file(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["metrics.jsonl"]
 
 
-def test_texts_are_shown_by_visualdl_and_cut_back_with_it(tmp_path):
+def test_texts_are_written_to_visualdl_and_truncated_with_it(tmp_path):
     for positions in (None, {"metrics": 0, "visualdl": 0}):
         with open_tracker(tmp_path, visualdl=True, positions=positions) as tracker:
             tracker.write_texts(3, {"dev/review_1": "【房间｜aspect】😀 很大", "dev/50%": "甲"})

@@ -1,4 +1,4 @@
-"""Panels as VisualDL's own readers find them in the files: what was given, once, whatever was cut and resumed."""
+"""Panels, read back by VisualDL's own readers: they are unchanged and written once, also after resuming."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SETTINGS = {"task": "news", "optimizer.epsilon": 1e-8, "seed": 3, "on": True, "l
 
 
 def shown(folder, *parts, positions=None, detail="normal"):
-    """Write panels, each with its own step, and return what VisualDL reads and the positions after each."""
+    """Write panels, each with its step; return what VisualDL reads and the positions after each."""
     found = []
     with open_tracker(folder, visualdl=True, detail=detail, positions=positions) as tracker:
         for step, panels in parts:
@@ -44,7 +44,7 @@ def shown(folder, *parts, positions=None, detail="normal"):
 
 
 @pytest.mark.parametrize("brightest", [0, 1, 255])
-def test_an_image_keeps_its_pixels_however_dark_and_red_stays_red(tmp_path, brightest):
+def test_an_image_keeps_its_pixels_even_if_dark_and_its_channel_order(tmp_path, brightest):
     pixels = np.zeros((4, 6, 3), dtype=np.uint8)
     pixels[1, 2] = (brightest, 0, brightest // 2)
     before = pixels.copy()
@@ -56,7 +56,7 @@ def test_an_image_keeps_its_pixels_however_dark_and_red_stays_red(tmp_path, brig
     assert (pixels == before).all()
 
 
-def test_a_histogram_is_numpys_and_nan_breaks_nothing(tmp_path):
+def test_a_histogram_equals_numpys_and_ignores_nan(tmp_path):
     values = np.append(RANDOM.normal(size=50), [np.nan, np.inf])
     read, _ = shown(tmp_path, (2, Panels(histograms={"dev/a": values, "dev/b": np.array([np.nan])})))
     assert list(read["histogram"]) == ["dev/a"]
@@ -80,11 +80,11 @@ def test_curves_hold_the_counts_of_scikit_learn(tmp_path):
         assert found.precision[place] == (tp / (tp + fp) if tp + fp else 1)
 
 
-def test_vectors_have_heads_and_one_line_for_each_point(tmp_path):
+def test_vectors_have_column_names_and_one_line_for_each_point(tmp_path):
     values = RANDOM.normal(size=(2, 3)).astype(np.float32)
     vectors = Vectors(values, ("label", "text"), [["a", "一\n二\t三"], ["b", "四"]])
-    nobody = Vectors(values[:0], ("label",), [])
-    read, _ = shown(tmp_path, (4, Panels(vectors={"dev/v": vectors, "dev/none": nobody})))
+    empty = Vectors(values[:0], ("label",), [])
+    read, _ = shown(tmp_path, (4, Panels(vectors={"dev/v": vectors, "dev/none": empty})))
     assert list(read["embeddings"]) == ["dev/v"]
     ((_, found),) = read["embeddings"]["dev/v"]
     assert list(found.label_meta) == ["label", "text"]
@@ -137,7 +137,7 @@ def test_settings_of_all_types_and_the_names_of_scores(tmp_path):
 
 
 class Parts(nn.Layer):
-    """Layers within layers, one of which has weights beside them."""
+    """Nested layers and a frozen head."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -147,7 +147,7 @@ class Parts(nn.Layer):
 
 
 def opened(folder):
-    """Return what the server's reader makes of the one graph of a folder."""
+    """Return the server's graph reader, the only run of a folder and its graph."""
     reader = GraphReader(str(folder))
     (run,) = reader.runs()
     return reader, run, reader.get_graph(run)
@@ -167,7 +167,7 @@ def test_visualdl_opens_the_graph_and_its_parts(tmp_path):
     assert len(reader.get_all_nodes(run)["nodes"]) == 5  # the root is one of them
 
 
-def test_the_graph_tells_shapes_and_what_is_trained(tmp_path):
+def test_the_graph_has_shapes_and_what_is_trained(tmp_path):
     with open_tracker(tmp_path, visualdl=True) as tracker:
         tracker.write_run_info({}, [], Parts())
     _, _, graph = opened(tmp_path / "vdl")
@@ -193,7 +193,7 @@ def test_layers_are_joined_in_their_order_at_every_depth(tmp_path):
 
 
 class Twice(nn.Layer):
-    """Has a layer whose only part stands elsewhere too."""
+    """Uses one sublayer in two places."""
 
     def __init__(self):
         super().__init__()
@@ -201,7 +201,7 @@ class Twice(nn.Layer):
         self.all = nn.Sequential(self.head)
 
 
-def test_a_part_that_stands_twice_is_drawn_once(tmp_path):
+def test_a_sublayer_that_is_used_twice_is_drawn_once(tmp_path):
     with open_tracker(tmp_path, visualdl=True) as tracker:
         tracker.write_run_info({}, [], Twice())
     _, _, graph = opened(tmp_path / "vdl")
@@ -240,13 +240,13 @@ def test_the_graph_is_written_once(tmp_path):
         if positions is None:
             file.write_text("of the first process")
     assert file.read_text() == "of the first process"
-    with open_tracker(tmp_path, visualdl=True) as tracker:  # begun anew
+    with open_tracker(tmp_path, visualdl=True) as tracker:  # started anew
         tracker.write_run_info({}, [], make_toy())
     (file,) = (tmp_path / "vdl").glob("vdlgraph.*")
     assert json.loads(file.read_text())["nodes"]
 
 
-def test_a_log_that_is_gone_is_begun_anew(tmp_path):
+def test_a_log_that_was_deleted_is_started_anew(tmp_path):
     for positions in (None, {"metrics": 0, "visualdl": 10_000}):
         for file in (tmp_path / "vdl").glob("*"):
             file.unlink()
@@ -256,21 +256,21 @@ def test_a_log_that_is_gone_is_begun_anew(tmp_path):
     assert len(list((tmp_path / "vdl").glob("vdlgraph.*"))) == 1
 
 
-# ---- how much is shown
+# ---- level of detail
 
 
 @pytest.mark.parametrize(
-    ("detail", "looked_at"),
+    ("detail", "shown_details"),
     [("light", ["light"]), ("normal", ["light", "normal"]), ("full", ["light", "normal", "full"])],
 )
-def test_each_detail_has_what_those_before_it_have(tmp_path, detail, looked_at):
+def test_each_detail_includes_the_lower_ones(tmp_path, detail, shown_details):
     with open_tracker(tmp_path, visualdl=True, detail=detail) as tracker:
-        assert [name for name in ("light", "normal", "full") if tracker.shows(name)] == looked_at
+        assert [name for name in ("light", "normal", "full") if tracker.shows(name)] == shown_details
         tracker.write_run_info(SETTINGS, [], make_toy())
     assert bool(visualdl_panels(tmp_path / "vdl")) == (detail != "light")
 
 
-def test_where_nothing_is_written_nothing_is_worth_making(tmp_path):
+def test_without_visualdl_no_panels_are_shown(tmp_path):
     with open_tracker(tmp_path, visualdl=False, detail="full") as tracker:
         assert not tracker.shows("light")
         tracker.write_run_info(SETTINGS, [], make_toy())
@@ -292,7 +292,7 @@ def test_weights_and_gradients_by_parameter():
     assert (weights["weights/first.weight"] == model.first.weight.numpy().ravel()).all()
 
 
-def test_of_a_large_parameter_a_sample_is_enough():
+def test_a_large_parameter_is_sampled():
     large = nn.Linear(300, 400)
     values = weight_histograms(large).histograms["weights/weight"]
     assert len(values) == 20_000

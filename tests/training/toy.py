@@ -1,4 +1,4 @@
-"""A model of a few weights, rows of numbers and a loop over them, whose every step can be computed by hand."""
+"""A tiny model, random rows and a loop over them, small enough to compute every step by hand."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WIDTH, CLASSES = 4, 3
 
 
 class Toy(nn.Layer):
-    """Two linear maps with a layer norm and dropout between."""
+    """Two linear layers with a layer norm and dropout between them."""
 
     def __init__(self, dropout: float = 0.0) -> None:
         super().__init__()
@@ -30,14 +30,14 @@ class Toy(nn.Layer):
 
 
 def make_toy(dropout: float = 0.0, seed: int = 7) -> Toy:
-    """Return the same weights whenever it is asked."""
+    """Return a model whose weights depend on the seed only."""
     paddle.seed(seed)
     return Toy(dropout)
 
 
 @dataclass(frozen=True)
 class Rows:
-    """A batch of rows; each counts as one token, and the padding as one more."""
+    """A batch of rows; each row counts as one token and one token of padding."""
 
     inputs: paddle.Tensor
     labels: paddle.Tensor
@@ -63,8 +63,8 @@ def batches(n_rows: int, batch_size: int, epoch: int = 0, start: int = 0) -> Ite
     inputs = numbers.normal(size=(n_rows, WIDTH)).astype(np.float32)
     labels = numbers.integers(CLASSES, size=n_rows)
     order = np.random.default_rng([9, epoch]).permutation(n_rows)
-    for place in range(start * batch_size, n_rows, batch_size):
-        rows = order[place : place + batch_size]
+    for first in range(start * batch_size, n_rows, batch_size):
+        rows = order[first : first + batch_size]
         yield Rows(paddle.to_tensor(inputs[rows]), paddle.to_tensor(labels[rows]), tuple(rows.tolist()))
 
 
@@ -81,7 +81,7 @@ def make_loop(
     settings: OptimizerSection = OptimizerSection(warmup_fraction=0.0, schedule="constant"),  # noqa: B008
     **changes: Any,
 ) -> Loop:
-    """Return a loop of one epoch over the rows, with any of its attributes changed."""
+    """Return a loop of one epoch over the rows; ``changes`` override its attributes."""
     parts: dict[str, Any] = {
         "loss": summed_loss,
         "batches_of": lambda epoch, start: batches(n_rows, batch_size, epoch, start),
@@ -97,7 +97,7 @@ def make_loop(
 
 
 class Recorder:
-    """An optimiser that keeps the gradients it is given, and changes nothing."""
+    """An optimiser that records the gradients and does not change the weights."""
 
     def __init__(self, model: nn.Layer) -> None:
         self.model, self.gradients = model, []
@@ -113,7 +113,7 @@ class Recorder:
 
 
 def loss_scaler(patch: pytest.MonkeyPatch, **settings: Any) -> Any:
-    """Return Paddle's own GradScaler for float16, which runs on a CPU too once it has taken it for a GPU."""
+    """Return Paddle's GradScaler for float16, enabled on a CPU by letting it see a GPU while it is built."""
 
     class Gpu:
         class _expected_place:  # noqa: N801
@@ -134,5 +134,5 @@ def weights(model: nn.Layer) -> dict[str, np.ndarray]:
 
 
 def same(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> bool:
-    """Tell whether two sets of arrays are equal bit for bit."""
+    """Return whether two sets of arrays are equal bit for bit."""
     return first.keys() == second.keys() and all(first[name].tobytes() == second[name].tobytes() for name in first)
