@@ -1,1 +1,1 @@
-"""Text without Paddle: the tokenizer and its vocabulary."""
+"""Text processing without Paddle: tokenizer, vocabularies, words, spans, masking and truncation."""

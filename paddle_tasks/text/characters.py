@@ -1,4 +1,4 @@
-"""Tokens of one visible character each, for what needs the place of every character: emoji, Latin letters, digits."""
+"""Character-level tokens, so that a span may start or end at any visible character: emoji, Latin letters, digits."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ Ids = npt.NDArray[np.int32]
 Offsets = npt.NDArray[np.int32]
 
 _INSIDE = "##"
-_UNSEEN = frozenset(("Mn", "Mc", "Me", "Cc", "Cf", "Cs"))
-"""Categories of what changes the character before it (an accent, a joiner, a skin tone's selector) or shows nothing."""
+_NOT_ALONE = frozenset(("Mn", "Mc", "Me", "Cc", "Cf", "Cs"))
+"""Unicode categories of characters that modify the previous one (accents, joiners, selectors) or are invisible."""
 
 
 @dataclass(frozen=True, eq=False)
 class Tokens:
-    """The tokens of one text without special ones, nothing cut.
+    """The tokens of one text, untruncated and without special tokens.
 
     Attributes:
         input_ids: ``<int32>[tokens]``.
-        offsets: ``<int32>[tokens, 2]``, half-open ranges of characters; starts and ends never fall.
+        offsets: ``<int32>[tokens, 2]``, half-open character ranges; neither starts nor ends ever decrease.
     """
 
     input_ids: Ids
@@ -35,68 +35,67 @@ class Tokens:
 
 
 class Speller:
-    """Spells tokens of several characters: the first as it stands at a word's start, the others as ``##`` pieces."""
+    """Splits tokens into characters; every character that is not at the start of a word becomes a ``##`` piece."""
 
     def __init__(self, ids: Mapping[str, int], unk_id: int, normalise: Callable[[str], str]) -> None:
         self._ids, self._unk_id, self._normalise = ids, unk_id, normalise
-        self._pieces = lru_cache(maxsize=1 << 16)(self._look_up)
+        self._cached_ids = lru_cache(maxsize=1 << 16)(self._look_up)
 
     def spell(self, text: str, tokens: Tokens, is_inside: npt.NDArray[np.bool_]) -> Tokens:
-        """Return tokens of one visible character each.
+        """Return one token for each visible character.
 
-        A visible character that the tokenizer drops, such as the private ones that old telephones have for emoji, is
-        [UNK]; white space has no token.
+        A visible character that the tokenizer drops, such as the private-use emoji of old phones, becomes [UNK].
+        White space has no token.
 
         Args:
             text: the text.
-            tokens: its tokens as the tokenizer gives them.
-            is_inside: <bool>[tokens], whether a token goes on with the word of the one before it.
+            tokens: its tokens from the tokenizer.
+            is_inside: ``<bool>[tokens]``, whether a token continues the word of the previous token.
         """
         singles = np.diff(tokens.offsets, axis=1)[:, 0] == 1
         ids, starts = tokens.input_ids[singles].tolist(), tokens.offsets[singles, 0].tolist()
         for token in np.flatnonzero(~singles).tolist():
             start, end = tokens.offsets[token].tolist()
-            for place in range(start, end):
-                pieces = self._pieces(text[place], place > start or bool(is_inside[token]))
-                ids += pieces
-                starts += [place] * len(pieces)
+            for position in range(start, end):
+                character_ids = self._cached_ids(text[position], position > start or bool(is_inside[token]))
+                ids += character_ids
+                starts += [position] * len(character_ids)
         dropped = self._dropped(text, starts)
         starts += dropped
         ids += [self._unk_id] * len(dropped)
         order = np.argsort(starts, kind="stable")
-        places = np.array(starts, np.int32)[order]
-        return Tokens(np.array(ids, np.int32)[order], np.stack([places, places + 1], axis=1))
+        positions = np.array(starts, np.int32)[order]
+        return Tokens(np.array(ids, np.int32)[order], np.stack([positions, positions + 1], axis=1))
 
     def _look_up(self, character: str, inside: bool) -> tuple[int, ...]:
-        """Return the ids of a character; one that cleaning takes away has none."""
-        # Half of a surrogate pair, which cleaning takes away too, cannot be handed over to the normaliser.
+        """Return the ids of a character; none if cleaning removes it."""
+        # Cleaning removes lone surrogates too, but the normaliser cannot take them as input.
         plain = "" if unicodedata.category(character) == "Cs" else self._normalise(character).strip()
-        forms = [_INSIDE * (inside or place > 0) + part for place, part in enumerate(plain)]
-        found = [self._ids.get(form) for form in forms]
-        known = [place for place in found if place is not None]
-        # As of a word, of a character some of whose parts are unknown nothing is known.
-        return tuple(known) if len(known) == len(forms) else (self._ids.get(character, self._unk_id),)
+        entries = [_INSIDE * (inside or index > 0) + part for index, part in enumerate(plain)]
+        ids = [self._ids[entry] for entry in entries if entry in self._ids]
+        # As with words, a character is unknown if any of its parts is.
+        return tuple(ids) if len(ids) == len(entries) else (self._ids.get(character, self._unk_id),)
 
     @staticmethod
     def _dropped(text: str, starts: list[int]) -> list[int]:
-        """Return the places of the visible characters that have no token."""
+        """Return the positions of the visible characters that have no token."""
         rest = set(range(len(text))).difference(starts) if len(set(starts)) < len(text) else ()
-        return sorted(place for place in rest if not text[place].isspace() and not is_unseen(text[place]))
+        return sorted(i for i in rest if not text[i].isspace() and not is_combining_or_invisible(text[i]))
 
 
-def is_unseen(character: str) -> bool:
-    """Tell whether a character only changes the one before it, or shows nothing."""
-    return unicodedata.category(character) in _UNSEEN and not character.isspace()  # a line feed is Cc as well
+def is_combining_or_invisible(character: str) -> bool:
+    """Return whether a character only modifies the previous one, or is invisible; white space is neither."""
+    return unicodedata.category(character) in _NOT_ALONE and not character.isspace()  # a line feed is Cc as well
 
 
-def with_marks(text: str, tokens: Tokens) -> Tokens:
-    """Return tokens whose ends take in what hangs on them and has no token: accents, joiners, selectors.
+def include_marks(text: str, tokens: Tokens) -> Tokens:
+    """Extend the end of each token over the marks after it that have no token: accents, joiners, selectors.
 
-    So a span that ends with an emoji holds all of it.
+    A span that ends with an emoji then contains the whole emoji.
     """
     starts, ends = tokens.offsets[:, 0], tokens.offsets[:, 1].copy()
     following = np.append(starts[1:], len(text))
     for token in np.flatnonzero(following > ends).tolist():
-        while ends[token] < following[token] and is_unseen(text[ends[token]]):
+        while ends[token] < following[token] and is_combining_or_invisible(text[ends[token]]):
             ends[token] += 1
     return Tokens(tokens.input_ids, np.stack([starts, np.maximum.accumulate(ends)], axis=1).astype(np.int32))

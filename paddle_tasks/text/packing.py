@@ -1,4 +1,4 @@
-"""Ids of many texts in one array: [CLS] and [SEP] put round them, and what is too long cut."""
+"""Ids of many texts in one array without padding: [CLS] and [SEP] are added and long texts truncated."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Counts = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class PackedIds:
-    """Encodings one after another, without padding.
+    """Encoded rows, concatenated without padding.
 
     Attributes:
         input_ids: ``<int32>[tokens]``, each row from [CLS] to its last [SEP].
         offsets: ``<int64>[rows + 1]``; row r is ``input_ids[offsets[r]:offsets[r + 1]]``.
-        token_type_ids: ``<int8>[tokens]``, 0 in the first text and 1 in the second; None when they are all 0.
+        token_type_ids: ``<int8>[tokens]``, 0 in the first text and 1 in the second; None if they are all 0.
     """
 
     input_ids: Ids
@@ -31,67 +31,73 @@ class PackedIds:
 
     @property
     def lengths(self) -> Counts:
-        """The tokens of each row, ``<int64>[rows]``."""
+        """The number of tokens of each row, ``<int64>[rows]``."""
         return np.diff(self.offsets)
 
 
 def assemble(parts: Sequence[tuple[Ids, Counts]], max_length: int, cls_id: int, sep_id: int) -> PackedIds:
-    """Put texts, or texts and their second texts, into rows.
+    """Build rows ``[CLS] a [SEP]``, or ``[CLS] a [SEP] b [SEP]`` for pairs, and truncate them.
 
     Args:
-        parts: the first texts and, for pairs, the second ones, each as ids ``[n]`` and their number ``[rows]``.
-        max_length: most tokens of a row, special tokens included.
+        parts: the first texts and, for pairs, the second texts, each as the ids of all texts ``<int32>[tokens]`` and
+            the number of tokens of each text ``<int64>[rows]``.
+        max_length: the maximum number of tokens of a row, including special tokens.
         cls_id: the id before the first text.
-        sep_id: the id behind each text.
+        sep_id: the id after each text.
     """
-    kept = shares([counts for _, counts in parts], max_length - 1 - len(parts))
-    offsets = _starts(np.sum(kept, axis=0) + len(parts) + 1)
-    input_ids = np.full(offsets[-1], sep_id, np.int32)  # [SEP] stays where nothing else is put
+    kept = fit_lengths([counts for _, counts in parts], max_length - 1 - len(parts))
+    offsets = _offsets_of(np.sum(kept, axis=0) + len(parts) + 1)
+    input_ids = np.full(offsets[-1], sep_id, np.int32)  # overwritten everywhere except after each text
     input_ids[offsets[:-1]] = cls_id
     start = offsets[:-1] + 1
-    for (ids, counts), kept_here in zip(parts, kept, strict=True):
-        input_ids[ranges(start, kept_here)] = ids[ranges(_starts(counts)[:-1], kept_here)]
-        start = start + kept_here + 1
-    return PackedIds(input_ids, offsets, _types(*kept) if len(kept) == 2 else None)
+    for (ids, counts), n_kept in zip(parts, kept, strict=True):
+        input_ids[concatenate_ranges(start, n_kept)] = ids[concatenate_ranges(_offsets_of(counts)[:-1], n_kept)]
+        start = start + n_kept + 1
+    return PackedIds(input_ids, offsets, _pair_types(*kept) if len(kept) == 2 else None)
 
 
-def side_by_side(first: PackedIds, second: PackedIds) -> PackedIds:
-    """Return rows of a first text's encoding and right behind it a second one's, told apart by their token types."""
+def concatenate_rows(first: PackedIds, second: PackedIds) -> PackedIds:
+    """Append the rows of ``second`` to those of ``first``; the token types (0 and 1) tell them apart."""
     lengths = np.stack([first.lengths, second.lengths], axis=1)
-    offsets = _starts(lengths.sum(axis=1))
+    offsets = _offsets_of(lengths.sum(axis=1))
     types = np.repeat(np.tile(np.array([0, 1], np.int8), len(lengths)), lengths.ravel())
     input_ids = np.empty(offsets[-1], np.int32)
     input_ids[types == 0], input_ids[types == 1] = first.input_ids, second.input_ids
     return PackedIds(input_ids, offsets, types)
 
 
-def shares(counts: Sequence[Counts], room: int) -> list[Counts]:
-    """Return how many tokens of each text, or of both texts of each pair, fit into ``room``.
+def fit_lengths(counts: Sequence[Counts], max_tokens: int) -> list[Counts]:
+    """Return how many tokens to keep of each text, or of both texts of each pair, to stay within ``max_tokens``.
 
-    The longer text gives way first, and an odd place is left to it (to the second when both are as long).
+    The longer text is cut first; an odd token goes to it (to the second text if both have the same length). For
+    example, lengths 9 and 4 become 6 and 4 with ``max_tokens=10``, and 9 and 8 become 5 and 4 with ``max_tokens=9``.
+
+    Args:
+        counts: ``<int64>[rows]`` for the texts or, for pairs, for the first and the second texts.
+        max_tokens: the maximum of a row, without special tokens.
     """
     if len(counts) == 1:
-        return [np.minimum(counts[0], room)]
+        return [np.minimum(counts[0], max_tokens)]
     first, second = counts
-    shorter = np.minimum(np.minimum(first, second), room // 2)
-    fits, first_gives_way = first + second <= room, first > second
+    shorter = np.minimum(np.minimum(first, second), max_tokens // 2)
+    fits, first_is_longer = first + second <= max_tokens, first > second
     return [
-        np.where(fits, first, np.where(first_gives_way, room - shorter, shorter)),
-        np.where(fits, second, np.where(first_gives_way, shorter, room - shorter)),
+        np.where(fits, first, np.where(first_is_longer, max_tokens - shorter, shorter)),
+        np.where(fits, second, np.where(first_is_longer, shorter, max_tokens - shorter)),
     ]
 
 
-def _types(first: Counts, second: Counts) -> npt.NDArray[np.int8]:
+def _pair_types(first: Counts, second: Counts) -> npt.NDArray[np.int8]:
     widths = np.stack([first + 2, second + 1], axis=1)
     return np.repeat(np.tile(np.array([0, 1], np.int8), len(widths)), widths.ravel())
 
 
-def ranges(starts: Counts, lengths: Counts) -> Counts:
-    """Return ``start, start + 1, …`` for each start, as many as its length says, one after another."""
-    places = np.arange(lengths.sum(), dtype=np.int64)
-    places += np.repeat(starts - _starts(lengths)[:-1], lengths)
-    return places
+def concatenate_ranges(starts: Counts, lengths: Counts) -> Counts:
+    """Return the concatenation of ``range(start, start + length)``: starts 5, 0 and lengths 2, 3 give 5, 6, 0, 1, 2."""
+    indices = np.arange(lengths.sum(), dtype=np.int64)
+    indices += np.repeat(starts - _offsets_of(lengths)[:-1], lengths)
+    return indices
 
 
-def _starts(lengths: Counts) -> Counts:
+def _offsets_of(lengths: Counts) -> Counts:
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])

@@ -1,4 +1,4 @@
-"""Texts that are longer than a model reads, as windows that overlap, and what was found in the windows put together."""
+"""Overlapping windows over texts longer than the model's maximum, and how their outputs are joined."""
 
 from __future__ import annotations
 
@@ -15,71 +15,76 @@ from paddle_tasks.text.truncation import windows
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A half-open range of a text's tokens, and the part of it that `stitch` takes from this window.
+    """A half-open range of a text's tokens, and the part of it whose outputs `stitch` keeps.
 
-    The parts cover the text, each token once: where two windows overlap, each has the half that is farther from
-    its edge and has more context there.
+    The kept parts cover the text, each token once: the overlap of two windows is split in the middle, so that each
+    token comes from the window in which it has more context.
     """
 
     start: int
     end: int
-    first: int
-    last: int
+    kept_start: int
+    kept_end: int
 
 
-def span_windows(n_tokens: int, room: int, overlap: int) -> list[Window]:
-    """Return the windows of one text, in their order.
+def span_windows(n_tokens: int, window_size: int, overlap: int) -> list[Window]:
+    """Return the windows of one text, in order.
 
     Args:
-        n_tokens: the tokens of the text.
-        room: most tokens of a window.
-        overlap: tokens that a window shares with the one before it.
+        n_tokens: the number of tokens of the text.
+        window_size: the maximum number of tokens of a window.
+        overlap: the number of tokens that a window shares with the previous one.
 
     Raises:
-        ValueError: the windows would not get on.
+        ValueError: ``overlap`` is negative or not less than ``window_size``, so the windows would never advance.
     """
-    if not 0 <= overlap < room:
-        raise ValueError(f"expected an overlap from 0 to {room - 1}, less than the room of {room}, found {overlap}")
-    _, starts, counts = windows(np.array([n_tokens]), room, overlap)
-    begins, ends = starts.tolist(), (starts + counts).tolist()
-    # An overlap of more than half a window reaches over several; the middle of the first two is still inside both.
-    cuts = [(start + end) // 2 for start, end in zip(begins[1:], ends[:-1], strict=True)]
-    return [Window(*place) for place in zip(begins, ends, [0, *cuts], [*cuts, n_tokens], strict=True)]
+    if not 0 <= overlap < window_size:
+        raise ValueError(
+            f"expected an overlap from 0 to {window_size - 1} for windows of {window_size}, found {overlap}"
+        )
+    _, offsets, counts = windows(np.array([n_tokens]), window_size, overlap)
+    starts, ends = offsets.tolist(), (offsets + counts).tolist()
+    # With an overlap of more than half a window, more than two windows overlap; the middle of the overlap of two
+    # neighbours is still inside both.
+    cuts = [(start + end) // 2 for start, end in zip(starts[1:], ends[:-1], strict=True)]
+    return [Window(*bounds) for bounds in zip(starts, ends, [0, *cuts], [*cuts, n_tokens], strict=True)]
 
 
-def stitch(parts: Sequence[npt.NDArray[Any]], places: Sequence[Window]) -> npt.NDArray[Any]:
-    """Return for each token of a text what its window says of it.
+def stitch(parts: Sequence[npt.NDArray[Any]], text_windows: Sequence[Window]) -> npt.NDArray[Any]:
+    """Join the outputs of a text's windows into one output for each token.
 
-    With the emissions of a tagger, one Viterbi run over the whole text leaves no span halved or doubled at a seam.
+    If the outputs are a tagger's emissions, one Viterbi run over the whole text cannot halve or double a span at a
+    window's edge.
 
     Args:
-        parts: of each window ``[tokens, …]``: emissions, states or tags; what stands behind, as padding, is left out.
-        places: the windows of `span_windows`.
+        parts: the output of each window ``[tokens, …]``: emissions, states or tags; padding at the end is ignored.
+        text_windows: the windows from `span_windows`.
 
     Returns:
         ``[tokens of the text, …]``.
     """
     kept = [
-        part[place.first - place.start : place.last - place.start] for part, place in zip(parts, places, strict=True)
+        part[window.kept_start - window.start : window.kept_end - window.start]
+        for part, window in zip(parts, text_windows, strict=True)
     ]
     return np.concatenate(kept)
 
 
-def whole_span_windows(tags: Tags, room: int) -> list[tuple[int, int]]:
-    """Return half-open token ranges that cover a text, cut between spans: how a long text is trained on.
+def whole_span_windows(tags: Tags, window_size: int) -> list[tuple[int, int]]:
+    """Return half-open token ranges that cover a text without cutting a span, for training on a long text.
 
-    A span that is halved at an edge would teach a tagger to begin or end one there. Only a span of more than ``room``
-    tokens is cut.
+    A span cut at the edge would teach a tagger to start or end spans there. Only spans longer than ``window_size``
+    are cut.
 
     Args:
-        tags: ``<int64>[tokens]``, those of `encode`.
-        room: most tokens of a range.
+        tags: ``<int64>[tokens]``, from `encode`.
+        window_size: the maximum number of tokens of a range.
     """
     may_cut = np.append((tags % 2 == 1) | (tags == OUTSIDE), True)
-    found, start = list[tuple[int, int]](), 0
-    while len(tags) - start > room:
-        cuts = np.flatnonzero(may_cut[start + 1 : start + room + 1])
-        end = start + 1 + int(cuts[-1]) if len(cuts) else start + room
-        found.append((start, end))
+    ranges, start = list[tuple[int, int]](), 0
+    while len(tags) - start > window_size:
+        cuts = np.flatnonzero(may_cut[start + 1 : start + window_size + 1])
+        end = start + 1 + int(cuts[-1]) if len(cuts) else start + window_size
+        ranges.append((start, end))
         start = end
-    return [*found, (start, len(tags))]
+    return [*ranges, (start, len(tags))]

@@ -1,4 +1,4 @@
-"""What is kept of a text that is too long: its head, its tail, both, or all of it in windows."""
+"""Truncation of long texts: keep the head, the tail, both, or the whole text in windows."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import Literal
 
 import numpy as np
 
-from paddle_tasks.text.packing import Counts, Ids, PackedIds, assemble, ranges
+from paddle_tasks.text.packing import Counts, Ids, PackedIds, assemble, concatenate_ranges
 
 Method = Literal["head", "tail", "head_tail", "windows"]
 HEAD_SHARE = 4
-"""`head_tail` keeps a quarter as the head: 128 of 510 tokens and 382 of the tail is what Sun et al. 2019 found best
+"""`head_tail` keeps 1 / HEAD_SHARE of the tokens as the head. Sun et al. 2019 found 128 head and 382 tail tokens best
 (https://arxiv.org/abs/1905.05583, section 5.3.1)."""
 
 
 @dataclass(frozen=True)
 class Truncation:
-    """How texts are cut.
+    """How texts are truncated.
 
     Attributes:
         method: which tokens are kept.
-        overlap: tokens that a window shares with the one before it; only of `windows`.
-        max_windows: of a text with more windows the first ones are kept; only of `windows`.
+        overlap: the number of tokens that a window shares with the previous one; only for ``windows``.
+        max_windows: the maximum number of windows of a text, counted from its start; only for ``windows``.
     """
 
     method: Method = "head"
@@ -30,58 +30,63 @@ class Truncation:
     max_windows: int | None = None
 
 
-def truncated(whole: PackedIds, truncation: Truncation, *, max_length: int, cls_id: int, sep_id: int) -> PackedIds:
-    """Return texts as rows of what is kept of them.
+def truncate(whole: PackedIds, truncation: Truncation, *, max_length: int, cls_id: int, sep_id: int) -> PackedIds:
+    """Truncate texts.
 
     Args:
-        whole: the texts' encodings, [CLS] … [SEP], nothing of them cut.
-        truncation: how they are cut.
-        max_length: most tokens of a row, or of a window, special tokens included; more than 2 and the overlap.
+        whole: the complete encodings of the texts, [CLS] … [SEP].
+        truncation: which tokens are kept.
+        max_length: the maximum number of tokens of a row or window, including special tokens; must exceed the overlap
+            by more than 2.
         cls_id: the id before a text or window.
-        sep_id: the id behind it.
+        sep_id: the id after it.
 
     Returns:
-        Rows [CLS] … [SEP]; of `windows` as many of these one after another as the text has windows, of which all but
-        the last are ``max_length`` long.
+        One row [CLS] … [SEP] for each text. With ``windows``, a row is the concatenation of the text's windows, each
+        [CLS] … [SEP]; all but the last have ``max_length`` tokens.
     """
     starts, counts = whole.offsets[:-1] + 1, whole.lengths - 2
-    room = max_length - 2
+    max_kept = max_length - 2
     if truncation.method == "windows":
         return _windows(whole, truncation, max_length, cls_id, sep_id)
-    kept = np.minimum(counts, room)
-    head = {"head": kept, "tail": np.zeros_like(kept)}.get(truncation.method, np.minimum(kept, room // HEAD_SHARE))
+    kept = np.minimum(counts, max_kept)
+    head = {"head": kept, "tail": np.zeros_like(kept)}.get(truncation.method, np.minimum(kept, max_kept // HEAD_SHARE))
     tail = kept - head
-    # Piece by piece, a text's head before its tail.
+    # The starts and lengths of the pieces: each text's head, then its tail.
     pieces = np.stack([starts, starts + counts - tail], axis=1).ravel(), np.stack([head, tail], axis=1).ravel()
-    return assemble([(whole.input_ids[ranges(*pieces)], kept)], max_length, cls_id, sep_id)
+    return assemble([(whole.input_ids[concatenate_ranges(*pieces)], kept)], max_length, cls_id, sep_id)
 
 
 def _windows(whole: PackedIds, truncation: Truncation, max_length: int, cls_id: int, sep_id: int) -> PackedIds:
     starts, counts = whole.offsets[:-1] + 1, whole.lengths - 2
-    text, behind, kept = windows(counts, max_length - 2, truncation.overlap, truncation.max_windows)
-    flat: tuple[Ids, Counts] = whole.input_ids[ranges(starts[text] + behind, kept)], kept
-    cut = assemble([flat], max_length, cls_id, sep_id)
+    text, begins, lengths = windows(counts, max_length - 2, truncation.overlap, truncation.max_windows)
+    window_ids: Ids = whole.input_ids[concatenate_ranges(starts[text] + begins, lengths)]
+    packed = assemble([(window_ids, lengths)], max_length, cls_id, sep_id)
     n_windows = np.bincount(text, minlength=len(counts))
-    of_text = np.concatenate([np.zeros(1, np.int64), np.cumsum(n_windows)])
-    return PackedIds(cut.input_ids, cut.offsets[of_text])
+    first_window = np.concatenate([np.zeros(1, np.int64), np.cumsum(n_windows)])
+    return PackedIds(packed.input_ids, packed.offsets[first_window])
 
 
-def windows(counts: Counts, room: int, overlap: int, max_windows: int | None = None) -> tuple[Counts, Counts, Counts]:
-    """Return the windows of texts, of each text one at least.
+def windows(
+    counts: Counts, window_size: int, overlap: int, max_windows: int | None = None
+) -> tuple[Counts, Counts, Counts]:
+    """Return the windows of texts, at least one for each text.
+
+    For example, a text of 10 tokens has windows at 0, 2, 4 and 6 with ``window_size=4`` and ``overlap=2``.
 
     Args:
-        counts: the tokens of each text, ``<int64>[texts]``.
-        room: most tokens of a window; all but a text's last one have as many.
-        overlap: tokens that a window shares with the one before it, less than ``room``.
-        max_windows: of a text with more windows the first ones are kept.
+        counts: ``<int64>[texts]``, the number of tokens of each text.
+        window_size: the maximum number of tokens of a window; only the last window of a text may have fewer.
+        overlap: the number of tokens that a window shares with the previous one, less than ``window_size``.
+        max_windows: the maximum number of windows of a text, counted from its start.
 
     Returns:
-        Of each window its text, where it begins among the text's tokens, and its tokens, ``<int64>[windows]`` each.
+        For each window: the index of its text, its first token in that text, and its length, ``<int64>[windows]`` each.
     """
-    step = room - overlap
-    n_windows = 1 + np.maximum(0, -(-(counts - room) // step))
+    step = window_size - overlap
+    n_windows = 1 + np.maximum(0, -(-(counts - window_size) // step))
     if max_windows:
         n_windows = np.minimum(n_windows, max_windows)
     text = np.repeat(np.arange(len(counts)), n_windows)
-    behind = ranges(np.zeros_like(n_windows), n_windows) * step
-    return text, behind, np.minimum(room, counts[text] - behind)
+    begins = concatenate_ranges(np.zeros_like(n_windows), n_windows) * step
+    return text, begins, np.minimum(window_size, counts[text] - begins)

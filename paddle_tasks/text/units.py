@@ -1,4 +1,4 @@
-"""Where the words of a text start among its tokens: a word of jieba's is masked whole, as ERNIE's phrases are."""
+"""Word boundaries among the tokens of a text, for masking whole jieba words as ERNIE masks phrases."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from paddle_tasks.arrays import Array
 from paddle_tasks.text.words import word_starts
 
-# The blocks that BERT takes for Chinese characters, each of which is a token.
+# The Unicode blocks whose characters BERT treats as Chinese: each is a token.
 _BLOCKS = (
     (0x4E00, 0x9FFF),
     (0x3400, 0x4DBF),
@@ -23,34 +23,37 @@ _BLOCKS = (
 
 
 def word_units(texts: Sequence[str], ids: Array, counts: Array, vocabulary: Sequence[str]) -> Array:
-    """Tell of each token whether a word starts with it.
+    """Return whether a word starts at each token.
 
-    A token of letters or digits starts one unless it is a ``##`` piece; a Chinese character where jieba says so; any
-    other token stands alone. Where the vocabulary does not hold all Chinese characters of a text, its tokens all do.
+    A token of letters or digits starts a word unless it is a ``##`` piece; a Chinese character does if jieba says so;
+    any other token is a word of its own. In a text with Chinese characters missing from the vocabulary, each Chinese
+    token is a word, since tokens and characters cannot be aligned.
 
     Args:
-        texts: [texts].
-        ids: <int32>[tokens], the texts' tokens without special ones, one text after another.
-        counts: <int64>[texts], the tokens of each text.
+        texts: the texts.
+        ids: ``<int32>[tokens]``, the tokens of all texts, concatenated, without special tokens.
+        counts: ``<int64>[texts]``, the number of tokens of each text.
         vocabulary: the entries.
 
     Returns:
-        <bool>[tokens].
+        ``<bool>[tokens]``.
     """
     n_texts = len(texts)
     text_of_character = np.repeat(np.arange(n_texts), np.fromiter(map(len, texts), np.int64, n_texts))
     text_of_token = np.repeat(np.arange(n_texts), counts)
-    characters = _is_chinese(np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32))
-    tokens = _is_chinese(np.array([ord(entry) if len(entry) == 1 else 0 for entry in vocabulary]))[ids]
-    n_characters = np.bincount(text_of_character[characters], minlength=n_texts)
-    agree = n_characters == np.bincount(text_of_token[tokens], minlength=n_texts)
+    chinese_characters = _is_chinese(np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32))
+    chinese_tokens = _is_chinese(np.array([ord(entry) if len(entry) == 1 else 0 for entry in vocabulary]))[ids]
+    n_chinese = np.bincount(text_of_character[chinese_characters], minlength=n_texts)
+    aligned = n_chinese == np.bincount(text_of_token[chinese_tokens], minlength=n_texts)
     starts = np.array([not entry.startswith("##") for entry in vocabulary])[ids]
-    starts[tokens & agree[text_of_token]] = word_starts(texts)[characters & agree[text_of_character]]
+    starts[chinese_tokens & aligned[text_of_token]] = word_starts(texts)[
+        chinese_characters & aligned[text_of_character]
+    ]
     return starts
 
 
 def _is_chinese(codes: Array) -> Array:
-    found = np.zeros(codes.shape, bool)
+    is_chinese = np.zeros(codes.shape, bool)
     for low, high in _BLOCKS:
-        found |= (codes >= low) & (codes <= high)
-    return found
+        is_chinese |= (codes >= low) & (codes <= high)
+    return is_chinese

@@ -1,4 +1,4 @@
-"""Windows over tokens, and their spans put together without doubles or halves."""
+"""Windows over tokens, and stitching: no span is doubled or halved."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def characters(n: int) -> np.ndarray:
 def test_windows_cover_a_text_and_each_token_is_taken_once(drawn):
     n_tokens, room, overlap = drawn
     found = span_windows(n_tokens, room, overlap)
-    assert [token for window in found for token in range(window.first, window.last)] == list(range(n_tokens))
+    assert [token for window in found for token in range(window.kept_start, window.kept_end)] == list(range(n_tokens))
     for window in found:
-        assert window.start <= window.first <= window.last <= window.end
+        assert window.start <= window.kept_start <= window.kept_end <= window.end
         assert window.end - window.start <= room
     for before, after in pairwise(found):
         assert before.end - before.start == room
@@ -46,13 +46,13 @@ def test_a_token_is_taken_where_it_is_farther_from_the_edge(drawn):
         return min(left, right)
 
     for window in found:
-        for token in range(window.first, window.last):
+        for token in range(window.kept_start, window.kept_end):
             others = [context(token, other) for other in found if other.start <= token < other.end]
             assert context(token, window) >= max(others) - 1
 
 
 @given(places, st.data())
-def test_what_the_windows_say_is_put_together(drawn, data):
+def test_outputs_of_windows_are_joined(drawn, data):
     n_tokens, room, overlap = drawn
     whole = np.random.default_rng(0).random((n_tokens, 3))
     windows = span_windows(n_tokens, room, overlap)
@@ -79,7 +79,7 @@ def test_spans_of_each_window_by_itself_would_be_doubled_and_halved():
 
 
 @pytest.mark.parametrize(("room", "overlap"), [(4, 4), (4, -1), (0, 0)])
-def test_windows_that_would_not_get_on_are_refused(room, overlap):
+def test_windows_that_would_not_advance_are_refused(room, overlap):
     with pytest.raises(ValueError, match=f"found {overlap}"):
         span_windows(10, room, overlap)
 

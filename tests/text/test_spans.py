@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from seqeval.metrics.sequence_labeling import get_entities
 from seqeval.scheme import IOB2, Entities
 
-from paddle_tasks.text.spans import Span, decode, encode, overlapping, tag_names
+from paddle_tasks.text.spans import Span, decode, encode, find_overlapping, tag_names
 from paddle_tasks.text.tokenizer import Tokenizer, learn_vocabulary
 from paddle_tasks.text.vocabulary import read_vocabulary
 
@@ -213,11 +213,11 @@ some_spans = st.lists(
 def test_what_is_kept_is_disjoint_and_what_is_not_overlaps_it(spans):
     kept = there_and_back(spans, characters(15))
     assert set(kept) <= set(spans)
-    assert not overlapping(kept)
+    assert not find_overlapping(kept)
     assert all(any(span.overlaps(other) for other in kept) for span in set(spans) - set(kept))
 
 
 @given(some_spans)
 def test_overlapping_spans_are_those_with_an_overlapping_other(spans):
     distinct = set(spans)
-    assert overlapping(spans) == sorted(s for s in distinct if any(s.overlaps(o) for o in distinct - {s}))
+    assert find_overlapping(spans) == sorted(s for s in distinct if any(s.overlaps(o) for o in distinct - {s}))

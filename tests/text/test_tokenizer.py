@@ -1,4 +1,4 @@
-"""The tokenizer by itself: golden ids, offsets, truncation, saving and loading. PaddleNLP is asked in its own file."""
+"""The tokenizer alone: golden ids, offsets, truncation, saving and loading. See test_tokenizer_paddlenlp.py too."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_special_tokens_have_their_ids_wherever_they_stand(tokenizer):
 def test_a_large_batch_is_cut_into_chunks(tokenizer, monkeypatch):
     texts = ["我", "爱北京", "", "世界", "你好", "店"] * 2
     whole = list(map(as_lists, tokenizer.encode(texts, texts[::-1], max_length=8)))
-    monkeypatch.setattr(module, "_CHUNK", 5)
+    monkeypatch.setattr(module, "CHUNK_SIZE", 5)
     assert list(map(as_lists, tokenizer.encode(texts, texts[::-1], max_length=8))) == whole
     assert tokenizer.encode([], max_length=8) == []
 

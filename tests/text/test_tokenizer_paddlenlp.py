@@ -1,4 +1,4 @@
-"""The tokenizer beside PaddleNLP's own: the data folder's texts, any Unicode, every truncation, saved folders."""
+"""The tokenizer against PaddleNLP's: the texts of the data folder, any Unicode, truncation, saved folders."""
 
 from __future__ import annotations
 
@@ -67,9 +67,9 @@ def test_the_comparison_can_fail(samples, ours, theirs):
     assert sum(ours.unk_id in row for row in ids) > 10
 
 
-def test_the_comparison_tells_a_wrong_table(golden, golden_theirs):
+def test_the_comparison_detects_a_wrong_table(golden, golden_theirs):
     broken = pickle.loads(pickle.dumps(golden))
-    broken._table._table[ord("店")] = broken.unk_id
+    broken.word_table.values[ord("店")] = broken.unk_id
     texts = ["这家店", "这家", "店"]
     assert oracle.differing(golden, golden_theirs, texts, texts[::-1], 9) == []
     assert oracle.differing(broken, golden_theirs, texts, None, 9) == ["这家店", "店"]

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paddle_tasks.text.packing import PackedIds, side_by_side
-from paddle_tasks.text.truncation import Truncation, truncated
+from paddle_tasks.text.packing import PackedIds, concatenate_rows
+from paddle_tasks.text.truncation import Truncation, truncate
 
 CLS, SEP = 1, 2
 TEXTS = st.lists(st.lists(st.integers(10, 99), max_size=30), min_size=1, max_size=5)
@@ -27,7 +27,7 @@ def rows(found: PackedIds) -> list[list[int]]:
 
 
 def cut(texts: list[list[int]], truncation: Truncation, max_length: int) -> list[list[int]]:
-    return rows(truncated(packed(texts), truncation, max_length=max_length, cls_id=CLS, sep_id=SEP))
+    return rows(truncate(packed(texts), truncation, max_length=max_length, cls_id=CLS, sep_id=SEP))
 
 
 def expected(text: list[int], method: str, room: int) -> list[int]:
@@ -78,7 +78,7 @@ def test_two_encodings_side_by_side(texts):
     if not texts:
         return
     first, second = (packed([list(pair[at]) for pair in texts]) for at in (0, 1))
-    both = side_by_side(first, second)
+    both = concatenate_rows(first, second)
     assert rows(both) == [a + b for a, b in zip(rows(first), rows(second), strict=True)]
     assert both.token_type_ids is not None
     types = np.split(both.token_type_ids, both.offsets[1:-1])

@@ -1,4 +1,4 @@
-"""Vocabularies: what is learnt, what is refused, what is read."""
+"""Vocabularies: learning, checking and reading."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from paddle_tasks.text import vocabulary as vocabulary_module
 from paddle_tasks.text.tokenizer import Tokenizer
 from paddle_tasks.text.vocabulary import (
     SPECIAL_TOKENS,
-    _cleaned,
-    _count,
     bert_normalizer,
     check_vocabulary,
+    clean_texts,
+    count_characters,
     learn_vocabulary,
     read_vocabulary,
-    without_surrogates,
+    replace_surrogates,
 )
 
 SPECIAL = list(SPECIAL_TOKENS)
@@ -75,7 +75,7 @@ def counted_one_by_one(texts, lowercase):
     characters: Counter[str] = Counter()
     words: Counter[str] = Counter()
     for text in texts:
-        clean = bert_normalizer(lowercase).normalize_str(without_surrogates(text))
+        clean = bert_normalizer(lowercase).normalize_str(replace_surrogates(text))
         characters.update(clean)
         words.update(word for word, _ in pre_tokenizers.BertPreTokenizer().pre_tokenize_str(clean) if len(word) > 1)
     del characters[" "]
@@ -87,23 +87,23 @@ ODD = "aBé\u0301İß .,-'好的～\t\n\r\x00\x0b\x1f\x7f\x85\xa0\u200b\u2028\u3
 
 @settings(max_examples=300)
 @given(st.lists(st.one_of(st.text(ODD, max_size=12), st.text(max_size=12)), max_size=6), st.booleans())
-def test_counting_in_pieces_is_counting_text_by_text(texts, lowercase):
-    assert _count(texts, lowercase, count_words=True) == counted_one_by_one(texts, lowercase)
+def test_counting_in_chunks_equals_counting_text_by_text(texts, lowercase):
+    assert count_characters(texts, lowercase, count_words=True) == counted_one_by_one(texts, lowercase)
 
 
-def test_pieces_part_no_word_and_lose_none(monkeypatch):
+def test_chunks_split_no_word_and_lose_none(monkeypatch):
     texts = ["one two", "two three", "drei", "été deux", "deux"] * 7
     expected = counted_one_by_one(texts, lowercase=True)
     for size in (1, 5, 40):
-        monkeypatch.setattr(vocabulary_module, "_PIECE", size)
-        assert max(len(piece) for piece in _cleaned(texts, lowercase=True)) < size + 20
-        assert _count(texts, lowercase=True, count_words=True) == expected
+        monkeypatch.setattr(vocabulary_module, "CHUNK_SIZE", size)
+        assert max(len(chunk) for chunk in clean_texts(texts, lowercase=True)) < size + 20
+        assert count_characters(texts, lowercase=True, count_words=True) == expected
 
 
 def test_every_ascii_character_is_cleaned_as_by_the_library():
     texts = [f"x{chr(code)}Y" for code in range(128)]
     for lowercase in (True, False):
-        assert _count(texts, lowercase, count_words=True) == counted_one_by_one(texts, lowercase)
+        assert count_characters(texts, lowercase, count_words=True) == counted_one_by_one(texts, lowercase)
 
 
 def test_a_word_that_is_too_long_is_no_entry():
@@ -136,7 +136,7 @@ def test_each_special_token_is_needed(missing):
 @pytest.mark.parametrize(
     ("extra", "message"),
     [
-        (["好", "的", "好"], "'好' stands twice, as entries 5 and 7"),
+        (["好", "的", "好"], "'好' is repeated, as entries 5 and 7"),
         (["a\nb"], "entry 5.*line break"),
         (["a\rb"], "entry 5.*line break"),
         (["\ud83d"], "entry 5.*surrogate"),

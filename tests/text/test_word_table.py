@@ -1,4 +1,4 @@
-"""The table look-up beside the library's own path through the same text: `encode_packed` against `encode`."""
+"""The table look-up against the library: `encode_packed` equals `encode`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import pickle
 import random
 import sys
-import time
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 
@@ -17,7 +16,7 @@ from hypothesis import strategies as st
 
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.text import word_table as module
-from paddle_tasks.text.tokenizer import SPECIAL_TOKENS, Tokenizer, learn_vocabulary
+from paddle_tasks.text.tokenizer import SPECIAL_TOKENS, Tokenizer, build_library, learn_vocabulary
 from paddle_tasks.text.vocabulary import read_vocabulary
 
 from .test_tokenizer import GOLDEN
@@ -44,13 +43,13 @@ nasty_text = st.lists(st.sampled_from(NASTY) | st.characters(), max_size=30).map
 
 
 def differing(tokenizer, texts, pairs=None, max_length=NO_LIMIT):
-    """Return the places of the texts whose ids or token types are not those of `encode`."""
+    """Return the indices of the texts whose ids or token types differ from those of `encode`."""
     found = rows_of(tokenizer.encode_packed(texts, pairs, max_length=max_length))
     expected = [
         (e.input_ids.tolist(), e.token_type_ids.tolist()) for e in tokenizer.encode(texts, pairs, max_length=max_length)
     ]
     assert len(found) == len(expected)
-    return [place for place, (a, b) in enumerate(zip(found, expected, strict=True)) if a != b]
+    return [index for index, (a, b) in enumerate(zip(found, expected, strict=True)) if a != b]
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["lower case", "cased"])
@@ -61,9 +60,35 @@ def tokenizer(request):
     return Tokenizer([*dict.fromkeys([*learnt, "bcbc", "##bcbc", "##1"])], lowercase=request.param)
 
 
+SMALL = [*SPECIAL_TOKENS, *"你好，。的", "a", "##a", "ab", "##b", "1", "##1"]
+
+
 @pytest.fixture
 def small():
-    return Tokenizer([*SPECIAL_TOKENS, *"你好，。的", "a", "##a", "ab", "##b", "1", "##1"])
+    return Tokenizer(SMALL)
+
+
+class RecordingLibrary:
+    """The library for the small vocabulary; records the words of every call."""
+
+    def __init__(self):
+        self.library = build_library({entry: index for index, entry in enumerate(SMALL)}, lowercase=True)
+        self.normalizer, self.pre_tokenizer = self.library.normalizer, self.library.pre_tokenizer
+        self.calls = []
+
+    def encode_batch(self, words, **options):
+        self.calls.append(sorted(words))
+        return self.library.encode_batch(words, **options)
+
+
+@pytest.fixture
+def library():
+    return RecordingLibrary()
+
+
+@pytest.fixture
+def table(library):
+    return module.WordTable(library, {entry: index for index, entry in enumerate(SMALL)}, SMALL.index("[UNK]"))
 
 
 # ---- equal ids
@@ -121,67 +146,71 @@ def test_texts_do_not_run_into_each_other(small):
 def test_the_comparison_can_fail(tokenizer):
     texts = ["你好a1，", "a1b", "1", "好 。"]
     broken = pickle.loads(pickle.dumps(tokenizer))
-    broken._table._table[ord("1")] = 7  # as if a digit stood alone
+    broken.word_table.values[ord("1")] = 7  # as if each digit were a word
     assert differing(broken, texts) == [0, 1, 2]
     broken = pickle.loads(pickle.dumps(tokenizer))
-    broken._table._table[ord("好")] = module._SPACE
+    broken.word_table.values[ord("好")] = module.SPACE
     assert differing(broken, texts) == [0, 3]
     broken = pickle.loads(pickle.dumps(tokenizer))
-    broken._table._table[ord("，")] = module._WORD  # only slower
+    broken.word_table.values[ord("，")] = module.WORD  # only slower
     assert differing(broken, texts) == []
 
 
-# ---- the table and the words seen
+# ---- the table and the cached words
 
 
-def test_ideographs_and_punctuation_need_no_library(small):
-    small._table._library = None
-    (ids,) = (row for row, _ in rows_of(small.encode_packed(["你好，　的\n \t[MASK]店。"], max_length=99)))
-    known = [small.vocabulary[i] for i in ids]
-    assert known == ["[CLS]", "你", "好", "，", "的", "[MASK]", "[UNK]", "。", "[SEP]"]
+def test_ideographs_and_punctuation_need_no_library(table, library):
+    ids, counts = table.split(["你好，　的\n \t[MASK]店。"])
+    assert [SMALL[i] for i in ids] == ["你", "好", "，", "的", "[MASK]", "[UNK]", "。"]
+    assert counts.tolist() == [7]
+    assert library.calls == []
 
 
 def test_the_table_is_right_for_most_of_a_chinese_text(tokenizer):
-    table = tokenizer._table._table
-    assert np.count_nonzero(table >= 0) > 28_000
-    assert (table[[ord(c) for c in "一龥㐀豈。，！？「」…—·,.!?()$^"]] >= 0).all()
-    assert (table[[ord(c) for c in " \t\n\r\u3000\xa0"]] == module._SPACE).all()
-    assert (table[[ord(c) for c in "aÉ1１～\u0301\u200b\x85カ한😀"]] == module._WORD).all()
+    values = tokenizer.word_table.values
+    assert np.count_nonzero(values >= 0) > 28_000
+    assert (values[[ord(c) for c in "一龥㐀豈。，！？「」…—·,.!?()$^"]] >= 0).all()
+    assert (values[[ord(c) for c in " \t\n\r\u3000\xa0"]] == module.SPACE).all()
+    assert (values[[ord(c) for c in "aÉ1１～\u0301\u200b\x85カ한😀"]] == module.WORD).all()
 
 
-def test_a_word_is_asked_for_once(small):
-    asked = []
-    ask = small._table._ask
-    small._table._ask = lambda words: asked.append(sorted(words)) or ask(words)
-    texts = ["ab你1a，ab", "ab 1a", "x"]
-    assert differing(small, texts) == differing(small, texts) == []
-    assert asked == [["1a", "ab", "x"]]
+def test_each_distinct_word_goes_to_the_library_once(table, library):
+    texts = ["ab你1a，ab", "ab 1a", "x"] * 500
+    first, second = table.split(texts), table.split(texts)
+    assert [part.tolist() for part in first] == [part.tolist() for part in second]
+    assert library.calls == [["1a", "ab", "x"]]
 
 
-def test_the_words_kept_are_bounded(small, monkeypatch):
-    monkeypatch.setattr(module, "_MOST_WORDS", 3)
+def test_the_cache_of_words_is_bounded(table, library, monkeypatch):
+    monkeypatch.setattr(module, "MAX_CACHED_WORDS", 3)
     long = "ab" * 33
-    texts = [["ab 1a", long], ["a 1"], ["ab", "a b 1"], ["1a a1 b1 ab1 a11"]]
+    for batch in (["ab 1a", long], ["ab", long], ["a 1"], ["ab"]):
+        table.split(batch)
+    # The long word is never cached. "a" and "1" do not fit beside "ab" and "1a", so these are forgotten.
+    assert library.calls == [sorted(["1a", "ab", long]), [long], ["1", "a"], ["ab"]]
+
+
+def test_a_bounded_cache_does_not_change_the_ids(small, monkeypatch):
+    monkeypatch.setattr(module, "MAX_CACHED_WORDS", 3)
+    texts = [["ab 1a", "ab" * 33], ["a 1"], ["ab", "a b 1"], ["1a a1 b1 ab1 a11"]]
     for batch in texts * 2:
         assert differing(small, batch) == []
-        assert long not in small._table._words
-    assert len(small._table._words) <= 5
 
 
-def test_portions_do_not_show(small, monkeypatch):
+def test_chunks_do_not_change_the_ids(small, monkeypatch):
     texts = ["你好", "", "a1，", "", "好a" * 9, "的", ""]
-    monkeypatch.setattr(module, "_CHUNK", 5)
-    assert len(module._chunks(texts)) > 2
+    monkeypatch.setattr(module, "CHUNK_SIZE", 5)
+    assert len(module.chunk_ranges(texts)) > 2
     assert differing(small, texts) == differing(small, texts, texts[::-1], 7) == []
 
 
 @given(st.lists(st.text("a", max_size=12), max_size=20), st.integers(1, 20))
-def test_portions_hold_every_text_once(texts, size):
+def test_chunks_contain_every_text_once(texts, size):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_CHUNK", size)
-        found = module._chunks(texts)
-    assert [place for first, last in found for place in range(first, last)] == list(range(len(texts)))
-    assert all(sum(map(len, texts[first + 1 : last])) < size for first, last in found)
+        patch.setattr(module, "CHUNK_SIZE", size)
+        ranges = module.chunk_ranges(texts)
+    assert [index for first, last in ranges for index in range(first, last)] == list(range(len(texts)))
+    assert all(sum(map(len, texts[first + 1 : last])) < size for first, last in ranges)
 
 
 # ---- behaviour
@@ -227,7 +256,7 @@ def test_a_pickle_leaves_the_table_behind(small):
 
 
 def test_threads_may_share_a_tokenizer(monkeypatch):
-    monkeypatch.setattr(module, "_MOST_WORDS", 50)
+    monkeypatch.setattr(module, "MAX_CACHED_WORDS", 50)
     shared = Tokenizer([*SPECIAL_TOKENS, *"你好", *map(str, range(10)), *(f"##{n}" for n in range(10))])
     numbers = random.Random(1)
     batches = [[f"你{numbers.randrange(200)}好 {numbers.randrange(200)}" for _ in range(50)] for _ in range(40)]
@@ -235,21 +264,3 @@ def test_threads_may_share_a_tokenizer(monkeypatch):
         found = list(pool.map(lambda texts: rows_of(shared.encode_packed(texts, max_length=20)), batches))
     for texts, rows in zip(batches, found, strict=True):
         assert [ids for ids, _ in rows] == [e.input_ids.tolist() for e in shared.encode(texts, max_length=20)]
-
-
-def test_it_is_many_times_faster(tokenizer):
-    numbers = random.Random(1)
-    letters = [chr(c) for c in range(0x4E00, 0x5200)] + list("，。！？") * 30 + list("a1")
-    texts = ["".join(numbers.choices(letters, k=100)) for _ in range(1000)]
-    tokenizer.encode_packed(texts[:1], max_length=256)  # makes the table
-    packed, whole = (
-        min(seconds(lambda call=call: call(texts, max_length=256)) for _ in range(3))
-        for call in (tokenizer.encode_packed, tokenizer.encode)
-    )
-    assert packed < whole / 4  # 30 to 60 times on a quiet machine
-
-
-def seconds(call):
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start

@@ -1,3 +1,5 @@
+"""Word vectors against loops and formulas written out in full."""
+
 from __future__ import annotations
 
 from collections import Counter
@@ -6,7 +8,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from paddle_tasks.text.word_vectors import WordVectors, _counts, _ppmi, vectors_of_words, word_vectors
+from paddle_tasks.text.word_vectors import (
+    WordVectors,
+    count_cooccurrences,
+    learn_vectors,
+    learn_word_vectors,
+    positive_pmi,
+)
 
 
 @pytest.fixture
@@ -28,7 +36,7 @@ def counted(words: np.ndarray, lines: np.ndarray, n_words: int, window: int) -> 
 
 @pytest.mark.parametrize("window", [1, 2, 5])
 def test_counts_are_those_of_a_loop(texts, window):
-    np.testing.assert_array_equal(_counts(*texts, 12, window).toarray(), counted(*texts, 12, window))
+    np.testing.assert_array_equal(count_cooccurrences(*texts, 12, window).toarray(), counted(*texts, 12, window))
 
 
 def test_information_is_that_of_the_formula(texts):
@@ -36,15 +44,15 @@ def test_information_is_that_of_the_formula(texts):
     share = counts.sum(axis=0) ** 0.75 / (counts.sum(axis=0) ** 0.75).sum()
     with np.errstate(divide="ignore"):
         expected = np.maximum(0, np.log(counts / counts.sum(axis=1, keepdims=True) / share))
-    np.testing.assert_allclose(_ppmi(_counts(*texts, 12, 2)).toarray(), expected, rtol=1e-10)
+    np.testing.assert_allclose(positive_pmi(count_cooccurrences(*texts, 12, 2)).toarray(), expected, rtol=1e-10)
 
 
-def test_words_that_stand_in_the_same_places_are_near():
+def test_words_in_the_same_contexts_are_similar():
     generator = np.random.default_rng(1)
-    # Words 0 and 1 stand between 2, 3 and 4; words 5 and 6 between 7, 8 and 9.
+    # Words 0 and 1 occur between 2, 3 and 4; words 5 and 6 between 7, 8 and 9.
     lines = [[low + 2 + a, low + b, low + 2 + c] for low in (0, 5) for a, b, c in generator.integers(0, 2, (200, 3))]
     words = np.array(lines).ravel()
-    vectors = word_vectors(words, np.repeat(np.arange(len(lines)), 3), 11, size=4)
+    vectors = learn_vectors(words, np.repeat(np.arange(len(lines)), 3), 11, size=4)
     assert vectors[0] @ vectors[1] > 0.9
     assert abs(vectors[0] @ vectors[5]) < 0.5
     np.testing.assert_allclose(np.linalg.norm(vectors[[0, 1, 2, 3, 5, 6, 7, 8]], axis=1), 1, rtol=1e-5)
@@ -52,11 +60,11 @@ def test_words_that_stand_in_the_same_places_are_near():
 
 
 def test_they_are_the_same_each_time(texts):
-    np.testing.assert_array_equal(word_vectors(*texts, 12, size=4), word_vectors(*texts, 12, size=4))
+    np.testing.assert_array_equal(learn_vectors(*texts, 12, size=4), learn_vectors(*texts, 12, size=4))
 
 
-def test_with_few_words_the_last_places_are_zero(texts):
-    vectors = word_vectors(*texts, 12, size=20)
+def test_with_few_words_the_last_columns_are_zero(texts):
+    vectors = learn_vectors(*texts, 12, size=20)
     assert vectors.shape == (12, 20)
     assert not vectors[:, 12:].any()
 
@@ -83,7 +91,7 @@ def parted() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def found(parted) -> WordVectors:
-    return vectors_of_words(*parted, 9, size=8)
+    return learn_word_vectors(*parted, 9, size=8)
 
 
 def test_words_of_the_same_tokens_have_the_same_number_and_no_others_do(parted, found):
@@ -109,13 +117,13 @@ def test_rare_words_have_none_and_frequent_ones_come_first(parted, found):
 def test_a_word_of_more_tokens_than_a_number_holds_has_none():
     ids = np.tile(np.arange(30, dtype=np.int32), 20)
     starts = ids % 5 == 0
-    found = vectors_of_words(ids, starts, np.zeros(600, np.int64), 65_536, size=4)
+    found = learn_word_vectors(ids, starts, np.zeros(600, np.int64), 65_536, size=4)
     assert (found.words == -1).all()  # 17 bits for a token: three fit, five do not
     assert found.vectors.shape == (0, 4)
-    assert (vectors_of_words(ids, starts, np.zeros(600, np.int64), 30, size=4).words >= 0).all()
+    assert (learn_word_vectors(ids, starts, np.zeros(600, np.int64), 30, size=4).words >= 0).all()
 
 
-def test_columns_matter_alike(found, parted):
+def test_columns_have_equal_weight(found, parted):
     firsts = np.flatnonzero(parted[1])
     of_texts = found.vectors[found.words[firsts][found.words[firsts] >= 0]]
     np.testing.assert_allclose(np.linalg.norm(found.vectors, axis=1), 1, rtol=1e-5)
@@ -125,6 +133,6 @@ def test_columns_matter_alike(found, parted):
 
 def test_no_text_gives_no_words():
     nothing = np.zeros(0, np.int64)
-    found = vectors_of_words(nothing, nothing.astype(bool), nothing, 9, size=4)
+    found = learn_word_vectors(nothing, nothing.astype(bool), nothing, 9, size=4)
     assert found.words.shape == (0,)
     assert found.vectors.shape == (0, 4)

@@ -18,7 +18,7 @@ from tokenizers import pre_tokenizers
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.text import wordpieces as module
 from paddle_tasks.text.tokenizer import SPECIAL_TOKENS, Tokenizer
-from paddle_tasks.text.vocabulary import MAX_WORD_LENGTH, bert_normalizer, check_vocabulary, without_surrogates
+from paddle_tasks.text.vocabulary import MAX_WORD_LENGTH, bert_normalizer, check_vocabulary, replace_surrogates
 from paddle_tasks.text.wordpieces import count_words, learn_word_pieces
 from tests.helpers import DATA, python
 from tests.text import tokenizer_oracle
@@ -59,7 +59,7 @@ def tokens(vocabulary, text, lowercase=True):
 def test_words_are_those_of_the_library_text_by_text(texts, lowercase):
     expected: Counter[str] = Counter()
     for text in texts:
-        clean = bert_normalizer(lowercase).normalize_str(without_surrogates(text))
+        clean = bert_normalizer(lowercase).normalize_str(replace_surrogates(text))
         expected.update(word for word, _ in pre_tokenizers.BertPreTokenizer().pre_tokenize_str(clean))
     found = count_words(texts, lowercase=lowercase)
     assert found == expected
@@ -166,7 +166,7 @@ def test_the_tokens_of_a_text_spell_it(texts):
     texts = [text for text in texts if not any(token in text for token in SPECIAL_TOKENS)]
     vocabulary = learnt(texts)
     for text in texts:
-        clean = bert_normalizer(True).normalize_str(without_surrogates(text)).replace(" ", "")
+        clean = bert_normalizer(True).normalize_str(replace_surrogates(text)).replace(" ", "")
         assert "".join(token.removeprefix("##") for token in tokens(vocabulary, text)) == clean
 
 
@@ -255,16 +255,16 @@ def test_a_word_that_cannot_be_spelt_or_is_too_long_teaches_no_pieces():
     assert pieces_of({"x" * MAX_WORD_LENGTH: 9}) != []
 
 
-def test_many_words_are_scaled_down_to_what_the_trainer_is_handed(monkeypatch):
+def test_large_counts_are_scaled_down_for_the_trainer(monkeypatch):
     words = {word: n + 1 for n, word in enumerate(tied_words())}
     tenfold = {word: 10 * n for word, n in words.items()}
     expected = pieces_of(words, min_count=4)
-    monkeypatch.setattr(module, "_MOST_OCCURRENCES", sum(words.values()))
-    handed = []
-    repeated = module._repeated
-    monkeypatch.setattr(module, "_repeated", lambda *a: (handed.append(len(w)) or w for w in repeated(*a)))
+    monkeypatch.setattr(module, "MAX_OCCURRENCES", sum(words.values()))
+    given = []
+    repeat_words = module.repeat_words
+    monkeypatch.setattr(module, "repeat_words", lambda *a: (given.append(len(w)) or w for w in repeat_words(*a)))
     assert pieces_of(tenfold, min_count=40) == expected
-    assert sum(handed) == sum(words.values())
+    assert sum(given) == sum(words.values())
 
 
 # ---- other tokenizers, public data
