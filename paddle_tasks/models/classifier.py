@@ -1,4 +1,4 @@
-"""What the tasks' Layers have in common: an encoder, a pooling and a head."""
+"""The base of the classifying tasks' Layers: an encoder, a pooling and a head."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ Output = Literal["softmax", "sigmoid"]
 class TextClassifier(nn.Layer):  # type: ignore[misc]
     """Classifies texts: encoder -> pooling -> head -> logits.
 
-    With ``output="sigmoid"`` the head has one unit z and the logits are [0, z], whose softmax is z's sigmoid. The head
-    `course` begins with the encoder's own pooler, where it has one.
+    With ``output="sigmoid"`` the head has one unit z and the logits are [0, z], whose softmax is the sigmoid of z. The
+    head `course` takes over the pooler of the encoder, if it has one.
     """
 
     def __init__(
@@ -34,9 +34,9 @@ class TextClassifier(nn.Layer):  # type: ignore[misc]
         super().__init__()
         if output == "sigmoid" and n_classes != 2:
             raise ConfigError(f"model.output: sigmoid is for two classes, the data has {n_classes}; use softmax")
-        # Taken out of the encoder it stays trainable where the encoder is frozen, and what lies below it can be kept.
+        # In the head it stays trainable when the encoder is frozen, and the states below it can be cached.
         pooler = encoder.take_pooler() if head == "course" else None
-        # What an encoder has computed already is not computed again.
+        # The text vector may already be this pooling.
         pooling = "cls" if pooling == encoder.vector_pooling else pooling
         self.encoder, self.output = encoder, output
         self.pool = build_pooling(pooling, encoder.width)
@@ -47,7 +47,7 @@ class TextClassifier(nn.Layer):  # type: ignore[misc]
             encoder.freeze_pooler()
 
     def forward(self, input_ids: Tensor, token_type_ids: Tensor, lengths: Tensor) -> Tensor:
-        """Return the classes' logits.
+        """Return the logits of the classes.
 
         Args:
             input_ids: <int64>[batch, length].
@@ -60,9 +60,9 @@ class TextClassifier(nn.Layer):  # type: ignore[misc]
         return self.classify(self.text_vectors(input_ids, token_type_ids, lengths))
 
     def text_vectors(self, input_ids: Tensor, token_type_ids: Tensor, lengths: Tensor) -> Tensor:
-        """Return <float32>[batch, width], what the head sees of each text."""
-        states, first = self.encoder(input_ids, token_type_ids, lengths)
-        return self.pool(states, first, lengths)
+        """Return the pooled vector of each text, the input of the head, <float32>[batch, width]."""
+        states, vectors = self.encoder(input_ids, token_type_ids, lengths)
+        return self.pool(states, vectors, lengths)
 
     def classify(self, vectors: Tensor) -> Tensor:
         """Return the logits <float32>[batch, n_classes] of text vectors <float32>[batch, width]."""

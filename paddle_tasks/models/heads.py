@@ -1,4 +1,4 @@
-"""From one vector to the logits of the classes."""
+"""Heads: from one vector to the logits of the classes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from paddle import Tensor, nn
 from paddle.nn import functional
 
 Head = Literal["linear", "mlp", "course"]
-MLP_SIZE, COURSE_SIZE = 256, 200  # the course's, for short and for long texts
+MLP_SIZE, COURSE_SIZE = 256, 200  # hidden units in the course's heads for short and for long texts
 
 
 class LinearHead(nn.Layer):  # type: ignore[misc]
@@ -42,11 +42,11 @@ class MLPHead(nn.Layer):  # type: ignore[misc]
 class CourseHead(nn.Layer):  # type: ignore[misc]
     """The course's head for long texts: pooler, 200 units, ReLU, dropout, output.
 
-    <float32>[..., width] -> <float32>[..., n_units]. The pooler is a linear map and tanh, as BERT's is.
+    <float32>[..., width] -> <float32>[..., n_units]. As in BERT, the pooler is a linear map and tanh.
     """
 
     def __init__(self, width: int, n_units: int, dropout: float, pooler: nn.Linear | None = None) -> None:
-        """Build the head; ``pooler`` is the encoder's own linear map [width, width], else it starts anew."""
+        """Build the head; ``pooler`` is the linear map [width, width] of the encoder's pooler, None: a fresh one."""
         super().__init__()
         self.pooler = nn.Linear(width, width) if pooler is None else pooler
         self.hidden = nn.Linear(width, COURSE_SIZE)
@@ -62,8 +62,8 @@ class CourseHead(nn.Layer):  # type: ignore[misc]
 class CosineHead(nn.Layer):  # type: ignore[misc]
     """One unit z = scale * (cosine - middle) for two vectors side by side: <float32>[..., 2 * width] -> [..., 1].
 
-    Scale and middle are learnt. The scale starts at 20, the inverse temperature that sentence-transformers takes for
-    cosines (Reimers & Gurevych 2019, https://arxiv.org/abs/1908.10084); at 1 the loss could not come near 0.
+    Scale and middle are learnt. The scale starts at 20, the inverse temperature of sentence-transformers for cosines
+    (Reimers & Gurevych 2019, https://arxiv.org/abs/1908.10084); at 1 the loss could not get near 0.
     """
 
     def __init__(self) -> None:
@@ -79,14 +79,14 @@ class CosineHead(nn.Layer):  # type: ignore[misc]
 
 
 def build_head(head: Head, width: int, n_units: int, dropout: float, pooler: nn.Linear | None = None) -> nn.Layer:
-    """Build the head of that name; ``pooler`` is what `course` begins with."""
+    """Build the head of this name; ``pooler`` is for `course`, see `CourseHead`."""
     if head == "course":
         return CourseHead(width, n_units, dropout, pooler)
     return {"linear": LinearHead, "mlp": MLPHead}[head](width, n_units, dropout)
 
 
 def two_class_logits(unit: Tensor) -> Tensor:
-    """Return logits of two classes for the one unit z of a sigmoid output, as [0, z].
+    """Return the logits [0, z] of two classes for the single unit z of a sigmoid output.
 
     softmax([0, z])[1] = e^z / (1 + e^z) = sigmoid(z), so the probabilities are a sigmoid's, and their cross-entropy
     is the binary cross-entropy of z: one loss and one set of metrics serve both outputs.

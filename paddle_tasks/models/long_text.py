@@ -1,4 +1,4 @@
-"""The long texts' Layer: a text in one window or in several, whose vectors are pooled."""
+"""The Layer for long texts: a text is read in windows, and the vectors of its windows are pooled."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ WindowPooling = Literal["mean", "max"]
 
 
 @dataclass(frozen=True)
-class Windows:
-    """How a row of tokens is cut into windows: every ``size`` tokens, the last one may be shorter.
+class WindowSettings:
+    """How a row of tokens is cut into windows: every ``size`` tokens; the last window may be shorter.
 
     Attributes:
-        size: tokens of a window, [CLS] and [SEP] included.
-        pooling: how the vectors of a text's windows become one.
+        size: tokens per window, including [CLS] and [SEP].
+        pooling: how the vectors of the windows of a text are combined.
     """
 
     size: int
@@ -32,39 +32,41 @@ class Windows:
 class LongTextClassifier(TextClassifier):
     """Classifies long texts: encoder -> pooling in each window -> pooling over the windows -> head -> logits."""
 
-    def __init__(self, encoder: Encoder, *, windows: Windows, **common: Any) -> None:
-        """Build the Layer; ``common`` is what `TextClassifier` takes."""
+    def __init__(self, encoder: Encoder, *, windows: WindowSettings, **common: Any) -> None:
+        """Build the Layer; ``common`` are the other arguments of `TextClassifier`."""
         super().__init__(encoder, **common)
         self.windows = windows
 
     def text_vectors(self, input_ids: Tensor, token_type_ids: Tensor, lengths: Tensor) -> Tensor:
-        """Return <float32>[batch, width], what the head sees of each text, from all of its windows.
+        """Return the vector of each text, pooled over all of its windows, <float32>[batch, width].
 
         Args:
-            input_ids: <int64>[batch, length], the windows of each text one after another.
+            input_ids: <int64>[batch, length], the windows of each text, concatenated.
             token_type_ids: <int64>[batch, length].
             lengths: <int64>[batch], real tokens of each text.
         """
         if input_ids.shape[1] <= self.windows.size:
             return super().text_vectors(input_ids, token_type_ids, lengths)
-        own = window_lengths(lengths, input_ids.shape[1], self.windows.size)
-        is_real = own.flatten() > 0
+        sizes = window_lengths(lengths, input_ids.shape[1], self.windows.size)
+        is_real = sizes.flatten() > 0
         real = is_real.nonzero().flatten()
-        ids, types = (paddle.gather(_folded(row, self.windows.size), real) for row in (input_ids, token_type_ids))
-        vectors = super().text_vectors(ids, types, paddle.gather(own.flatten(), real))
-        # Each window finds its vector; one that is not there takes another's, which the pooling does not look at.
-        places = (is_real.astype("int64").cumsum() - 1).clip(min=0)
-        states = paddle.gather(vectors, places).reshape([*own.shape, vectors.shape[1]])
-        return pool(self.windows.pooling, states, states[:, 0], (own > 0).astype("int64").sum(axis=1))
+        ids, types = (paddle.gather(_fold(rows, self.windows.size), real) for rows in (input_ids, token_type_ids))
+        vectors = super().text_vectors(ids, types, paddle.gather(sizes.flatten(), real))
+        # The vector of each window; an empty window gets another's, which the pooling ignores.
+        indices = (is_real.astype("int64").cumsum() - 1).clip(min=0)
+        states = paddle.gather(vectors, indices).reshape([*sizes.shape, vectors.shape[1]])
+        return pool(self.windows.pooling, states, states[:, 0], (sizes > 0).astype("int64").sum(axis=1))
 
 
 def window_lengths(lengths: Tensor, length: int, size: int) -> Tensor:
-    """Return the real tokens of each window, 0 behind a text's last one.
+    """Return the number of real tokens in each window, 0 after the last window of a text.
+
+    Lengths [5, 2] in rows of 6 tokens and windows of 3 tokens -> [[3, 2], [2, 0]].
 
     Args:
         lengths: <int64>[batch], real tokens of each row.
-        length: of the padded rows.
-        size: tokens of a window.
+        length: tokens of a padded row.
+        size: tokens per window.
 
     Returns:
         <int64>[batch, windows].
@@ -73,7 +75,7 @@ def window_lengths(lengths: Tensor, length: int, size: int) -> Tensor:
     return (lengths.unsqueeze(1) - starts).clip(min=0, max=size)
 
 
-def _folded(rows: Tensor, size: int) -> Tensor:
-    """Return <int64>[batch * windows, size] of <int64>[batch, length], with zeros behind the last token."""
+def _fold(rows: Tensor, size: int) -> Tensor:
+    """Cut <int64>[batch, length] into windows <int64>[batch * windows, size], padded with zeros."""
     missing = -rows.shape[1] % size
     return functional.pad(rows, [0, 0, 0, missing]).reshape([-1, size])

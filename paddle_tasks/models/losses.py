@@ -1,4 +1,4 @@
-"""Losses of a classifier: smoothed labels, weighted classes, focal loss and R-Drop, which all combine."""
+"""The loss of a classifier, with label smoothing, class weights, focal loss and R-Drop in any combination."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ _TINY = float(np.finfo(np.float32).tiny)
 class ClassificationLoss:
     """The loss of a batch, summed over its rows.
 
-    With y a row's label and p its probabilities, its loss is ``w[y] * sum_c q[c] * (1 - p[c])**gamma * -log p[c]``,
-    where q holds ``1 - e`` for y and ``e / classes`` for each class on top. As it comes that is the cross-entropy. With
-    the answer t of teachers, q is ``(1 - a) * q + a * t``.
+    A row with label y and probabilities p has the loss ``w[y] * sum_c q[c] * (1 - p[c])**gamma * -log p[c]``. The
+    target q is the one-hot label times ``1 - e``, plus ``e / classes`` for every class. With the default values this is
+    the cross-entropy. With the probabilities t of teachers, the target is ``(1 - a) * q + a * t``.
 
     Attributes:
-        label_smoothing: e, the share of a label that goes to all classes alike (Szegedy et al. 2016,
+        label_smoothing: e, the share of a label that is spread evenly over all classes (Szegedy et al. 2016,
             https://arxiv.org/abs/1512.00567, section 7).
-        class_weights: w, what the rows of each class count; None: all 1. A row's weight, not a term's: smoothing
-            does not mix the weights of other classes into it.
-        focal_gamma: gamma, how much less a row counts that is known already (Lin et al. 2017,
+        class_weights: w, the weight of the rows of each class; None: all 1. It weighs a row, not a term of its sum:
+            smoothing does not mix in the weights of other classes.
+        focal_gamma: gamma, how strongly rows that are already classified well are down-weighted (Lin et al. 2017,
             https://arxiv.org/abs/1708.02002; their alpha is ``class_weights``).
-        r_drop: alpha of R-Drop (Liang et al. 2021, https://arxiv.org/abs/2106.14448): two passes with different
-            dropout, the mean of their losses, and alpha times the mean of the two Kullback-Leibler divergences
-            between their answers. That is the authors' code; their formula adds the two losses up, so its alpha is
+        r_drop: alpha of R-Drop (Liang et al. 2021, https://arxiv.org/abs/2106.14448): the loss is the mean over two
+            passes with different dropout, plus alpha times the mean of the two Kullback-Leibler divergences between
+            their predictions. This follows the authors' code; their formula adds up the two losses, so its alpha is
             twice this one.
-        teacher_weight: a, what teachers' answers count (Hinton et al. 2015, https://arxiv.org/abs/1503.02531, with a
-            temperature of 1); without answers it changes nothing.
+        teacher_weight: a, the weight of the teachers' probabilities (Hinton et al. 2015,
+            https://arxiv.org/abs/1503.02531, with a temperature of 1); without teachers it has no effect.
     """
 
     label_smoothing: float = 0.0
@@ -45,43 +45,47 @@ class ClassificationLoss:
     teacher_weight: float = 0.5
 
     def __call__(
-        self, forward: Callable[..., Tensor], inputs: Sequence[Tensor], labels: Tensor, answers: Tensor | None = None
+        self,
+        forward: Callable[..., Tensor],
+        inputs: Sequence[Tensor],
+        labels: Tensor,
+        teacher_probs: Tensor | None = None,
     ) -> Tensor:
         """Return the summed loss of a model on a batch.
 
-        R-Drop's two passes are one over the batch twice, whose two halves get dropout masks of their own.
+        The two passes of R-Drop are a single pass over the batch and its copy, which get different dropout masks.
 
         Args:
-            forward: gives the logits <float>[batch, classes] of its inputs.
+            forward: returns the logits <float>[batch, classes] of its inputs.
             inputs: tensors whose first axis is the batch.
             labels: <int64>[batch].
-            answers: the teachers' probabilities <float32>[batch, classes], if there are teachers.
+            teacher_probs: the probabilities of the teachers <float32>[batch, classes], if there are any.
 
         Returns:
             <float32>[].
         """
         if not self.r_drop:
-            return self.of_logits(forward(*inputs), labels, answers)
+            return self.sum_loss(forward(*inputs), labels, teacher_probs)
         logits = forward(*(paddle.concat([tensor, tensor]) for tensor in inputs)).astype("float32")
         first, second = paddle.chunk(logits, 2)
-        twice = None if answers is None else paddle.concat([answers, answers])
-        both = self.of_logits(logits, paddle.concat([labels, labels]), twice) / 2
-        return both + self.r_drop * symmetric_divergence(first, second)
+        doubled_probs = None if teacher_probs is None else paddle.concat([teacher_probs, teacher_probs])
+        mean_loss = self.sum_loss(logits, paddle.concat([labels, labels]), doubled_probs) / 2
+        return mean_loss + self.r_drop * symmetric_divergence(first, second)
 
-    def of_logits(self, logits: Tensor, labels: Tensor, answers: Tensor | None = None) -> Tensor:
-        """Return the summed loss <float32>[] of logits <float>[batch, classes]; the rest is as in a call."""
+    def sum_loss(self, logits: Tensor, labels: Tensor, teacher_probs: Tensor | None = None) -> Tensor:
+        """Return the summed loss <float32>[] of logits <float>[batch, classes], without R-Drop."""
         logits = logits.astype("float32")
-        if self._is_plain and answers is None:
+        if self._is_plain and teacher_probs is None:
             return functional.cross_entropy(logits, labels, reduction="sum")
         log_probs = functional.log_softmax(logits, axis=-1)
         targets = functional.one_hot(labels, logits.shape[-1])
         if self.label_smoothing:
             targets = functional.label_smooth(targets, epsilon=self.label_smoothing)
-        if answers is not None:
-            targets = (1 - self.teacher_weight) * targets + self.teacher_weight * answers
+        if teacher_probs is not None:
+            targets = (1 - self.teacher_weight) * targets + self.teacher_weight * teacher_probs
         terms = -targets * log_probs
         if self.focal_gamma:
-            terms = terms * _unknown(log_probs) ** self.focal_gamma
+            terms = terms * _one_minus_prob(log_probs) ** self.focal_gamma
         rows = terms.sum(axis=-1)
         return (rows if self.class_weights is None else rows * self._weights[labels]).sum()
 
@@ -94,8 +98,8 @@ class ClassificationLoss:
         return paddle.to_tensor(list(self.class_weights or ()), dtype="float32")
 
 
-def _unknown(log_probs: Tensor) -> Tensor:
-    """Return 1 - p, exact near 0; its power has a finite gradient where p is 1 to the last bit, whatever gamma is."""
+def _one_minus_prob(log_probs: Tensor) -> Tensor:
+    """Return 1 - p, exact near 0, and never 0: its power then has a finite gradient for every gamma."""
     return (-paddle.expm1(log_probs)).clip(min=_TINY)
 
 
@@ -110,18 +114,19 @@ def symmetric_divergence(first: Tensor, second: Tensor) -> Tensor:
         <float32>[].
     """
     log_p, log_q = functional.log_softmax(first, axis=-1), functional.log_softmax(second, axis=-1)
-    # Added up, the two divergences are one sum over the classes.
+    # The two divergences add up to one sum over the classes.
     return ((log_p.exp() - log_q.exp()) * (log_p - log_q)).sum() / 2
 
 
 def balanced_weights(labels: npt.ArrayLike, n_classes: int) -> list[float]:
-    """Return ``rows / (classes that are there * rows of the class)`` for each class, as scikit-learn's "balanced".
+    """Return ``rows / (classes with rows * rows of the class)`` for each class, as scikit-learn's "balanced".
 
-    Their mean over the rows is 1, so the loss keeps its size. A class without rows has no use for a weight: 1.
+    Their mean over the rows is 1, so the loss keeps its scale. A class without rows gets 1. Labels [0, 0, 0, 1] of 3
+    classes -> [0.67, 2.0, 1.0].
 
     Args:
         labels: <int64>[rows].
-        n_classes: how many classes there are, with or without rows.
+        n_classes: number of classes, including those without rows.
     """
     counts = np.bincount(np.asarray(labels, dtype=np.int64), minlength=n_classes)
     present = counts > 0

@@ -1,4 +1,4 @@
-"""The masked language model: an encoder, the head that names tokens, and the head that tells following sentences."""
+"""The masked language model: an encoder with a head that predicts tokens and one for next-sentence prediction."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from paddle_tasks.models import cpu
 from paddle_tasks.models.encoders.paddlenlp import TANH_GELU, PretrainedEncoder
 from paddle_tasks.models.pretrained import tensors
 from paddle_tasks.models.pretrained.loading import load_pretrained, resolve
-from paddle_tasks.models.pretrained.renaming import Stored, check_fit, is_torch
+from paddle_tasks.models.pretrained.renaming import StoredTensor, check_fit, has_hugging_face_names
 
-_HEAD, _PAIRS, _BIAS = "cls.", "cls.seq_relationship.", "cls.predictions.decoder_bias"
-# What PaddleNLP's and Hugging Face's files hold a second time: the embedding's weight, and the bias.
+_HEADS, _NSP_HEAD, _BIAS = "cls.", "cls.seq_relationship.", "cls.predictions.decoder_bias"
+# Second copies of the embedding's weight and of the bias in PaddleNLP's and Hugging Face's files.
 _COPIES = ("cls.predictions.decoder.weight", "cls.predictions.decoder_weight", "cls.predictions.decoder.bias")
 # From Hugging Face's names to PaddleNLP's.
 _RENAMES = (
@@ -30,16 +30,16 @@ _RENAMES = (
 
 
 class MaskedLanguageModel(nn.Layer):  # type: ignore[misc]
-    """Names the tokens that stand at chosen positions, and tells whether the second text follows the first.
+    """Predicts the tokens at given positions, and whether the second text of a pair follows the first.
 
     The parameters have the names of PaddleNLP's `BertForPretraining` and `ErnieForPretraining`; the output layer
-    shares the embedding's weight.
+    shares the weight of the embedding.
 
     Source: Devlin et al., 2019, https://arxiv.org/abs/1810.04805, section 3.1.
 
     Attributes:
         encoder: BERT or ERNIE.
-        next_sentence: whether there is a head over pairs of texts.
+        next_sentence: whether the model has a head for next-sentence prediction.
     """
 
     def __init__(self, encoder: PretrainedEncoder, *, next_sentence: bool = False) -> None:
@@ -53,7 +53,7 @@ class MaskedLanguageModel(nn.Layer):  # type: ignore[misc]
             encoder.freeze_pooler()
 
     def set_dropout(self, probability: float) -> None:
-        """Drop other parts than config.json says, where it will go on saying what it says."""
+        """Change every dropout probability of the Layers; a saved config.json keeps the configured one."""
         for layer in self.sublayers():
             if isinstance(layer, nn.Dropout):
                 layer.p = probability
@@ -61,32 +61,35 @@ class MaskedLanguageModel(nn.Layer):  # type: ignore[misc]
                 layer.dropout = probability
 
     def forward(self, input_ids: Tensor, token_type_ids: Tensor, lengths: Tensor, positions: Tensor) -> Tensor:
-        """Return the logits of the tokens at the positions.
+        """Return the vocabulary logits at the given positions.
 
         Args:
             input_ids: <int64>[batch, length].
             token_type_ids: <int64>[batch, length].
             lengths: <int64>[batch], real tokens of each row.
-            positions: <int64>[n], places in the flattened [batch * length].
+            positions: <int64>[n], indices into the flattened [batch * length].
 
         Returns:
             <float32>[n, vocabulary].
         """
-        return self.both(input_ids, token_type_ids, lengths, positions)[0]
+        return self.forward_both(input_ids, token_type_ids, lengths, positions)[0]
 
-    def both(
+    def forward_both(
         self, input_ids: Tensor, token_type_ids: Tensor, lengths: Tensor, positions: Tensor
     ) -> tuple[Tensor, Tensor | None]:
-        """Return what `forward` does, and the logits <float32>[batch, 2] of "follows" and "does not", if learnt."""
+        """Return the logits of both heads, see `mlm_logits` and `nsp_logits`; the arguments are those of `forward`."""
         states, vectors = self.encoder.states_at(input_ids, token_type_ids, lengths, positions)
-        return self.named(states), self.told(vectors)
+        return self.mlm_logits(states), self.nsp_logits(vectors)
 
-    def named(self, states: Tensor) -> Tensor:
-        """Return the logits <float32>[n, vocabulary] of the tokens for states <float32>[n, width]."""
+    def mlm_logits(self, states: Tensor) -> Tensor:
+        """Return the vocabulary logits <float32>[n, vocabulary] for states <float32>[n, width]."""
         return self.cls.predictions(states, _word_vectors(self.encoder))
 
-    def told(self, vectors: Tensor) -> Tensor | None:
-        """Return the logits <float32>[batch, 2] of pairs for the encoder's text vectors, or None if none is learnt."""
+    def nsp_logits(self, vectors: Tensor) -> Tensor | None:
+        """Return the logits <float32>[batch, 2] of "follows" and "does not follow" for text vectors.
+
+        None if the model has no head for next-sentence prediction.
+        """
         return self.cls.seq_relationship(vectors) if self.next_sentence else None
 
 
@@ -119,51 +122,51 @@ def _word_vectors(encoder: PretrainedEncoder) -> Tensor:
 
 
 def load_masked_lm(name: str, *, next_sentence: bool = False, model_type: str | None = None) -> MaskedLanguageModel:
-    """Load the masked language model that a configuration names, with every weight of it from its file.
+    """Load a masked language model with every weight from its file.
 
     Args:
         name: see `paddle_tasks.models.pretrained.loading.resolve`.
-        next_sentence: with the head over pairs of texts, fresh when the file has none.
-        model_type: ``bert`` or ``ernie``, to take the weights of the one for the other.
+        next_sentence: add the head for next-sentence prediction, with fresh weights if the file has none.
+        model_type: ``bert`` or ``ernie``, to load the weights of one into the other.
 
     Raises:
-        UserError: as `load_pretrained`, or the model has no head that names tokens.
+        UserError: as `load_pretrained`, or the model has no masked-language-model head.
     """
     path = resolve(name).weights
     encoder = load_pretrained(name, model_type)
-    found = _head_tensors(tensors.read(path))
-    if _BIAS not in found:
+    stored = _head_tensors(tensors.read(path))
+    if _BIAS not in stored:
         raise CheckpointError(
-            f"{name}: has no head that names tokens (cls.predictions.* in {path.name}); "
+            f"{name}: has no head that predicts tokens (cls.predictions.* in {path.name}); "
             "expected a masked language model, such as a run of the task pretrain or builtin/ernie-mini-zh"
         )
     model = MaskedLanguageModel(encoder, next_sentence=next_sentence)
-    _fill_heads(model, found, path)
+    _fill_heads(model, stored, path)
     return model
 
 
-def _fill_heads(model: MaskedLanguageModel, found: Mapping[str, Stored], path: Path) -> None:
-    """Fill the heads; one over pairs of texts is left where it is not asked for, and stays fresh where none is."""
-    has_pairs = model.next_sentence and any(key.startswith(_PAIRS) for key in found)
-    kept = {key: stored for key, stored in found.items() if has_pairs or not key.startswith(_PAIRS)}
-    state = {key: value for key, value in model.state_dict().items() if key.startswith(_HEAD)}
-    expected = {key: value.shape for key, value in state.items() if has_pairs or not key.startswith(_PAIRS)}
-    check_fit(kept, expected, path)
+def _fill_heads(model: MaskedLanguageModel, stored: Mapping[str, StoredTensor], path: Path) -> None:
+    """Set the weights of the heads; the next-sentence head only if both the model and the file have one."""
+    has_nsp = model.next_sentence and any(key.startswith(_NSP_HEAD) for key in stored)
+    used = {key: tensor for key, tensor in stored.items() if has_nsp or not key.startswith(_NSP_HEAD)}
+    state = {key: value for key, value in model.state_dict().items() if key.startswith(_HEADS)}
+    expected = {key: value.shape for key, value in state.items() if has_nsp or not key.startswith(_NSP_HEAD)}
+    check_fit(used, expected, path)
     for key in expected:
-        state[key].set_value(kept[key].array)
+        state[key].set_value(used[key].array)
 
 
-def _head_tensors(arrays: tensors.Arrays) -> dict[str, Stored]:
-    """Return the heads' tensors of a file by the model's names, as `encoder_tensors` does the encoder's."""
-    torch, found = is_torch(arrays), {}
+def _head_tensors(arrays: tensors.Arrays) -> dict[str, StoredTensor]:
+    """Return the tensors of the heads by the model's names; `encoder_tensors` returns those of the encoder."""
+    is_torch, stored = has_hugging_face_names(arrays), {}
     for name, array in arrays.items():
-        if name.startswith(_HEAD) and name not in _COPIES:
-            turns = torch and array.ndim == 2
-            found[_paddle(name)] = Stored(name, array.T if turns else array, transposed=turns)
-    return found
+        if name.startswith(_HEADS) and name not in _COPIES:
+            transposed = is_torch and array.ndim == 2
+            stored[_to_paddle(name)] = StoredTensor(name, array.T if transposed else array, transposed)
+    return stored
 
 
-def _paddle(name: str) -> str:
+def _to_paddle(name: str) -> str:
     for old, new in _RENAMES:
         name = name.replace(old, new)
     return name

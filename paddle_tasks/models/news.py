@@ -6,4 +6,4 @@ from paddle_tasks.models.classifier import TextClassifier
 
 
 class NewsClassifier(TextClassifier):
-    """Classifies headlines."""
+    """Classifies headlines by their topic."""

@@ -1,4 +1,4 @@
-"""A linear model of what two texts share and of what stands in one of them alone."""
+"""A linear model over the n-grams that two texts share and those that only one of them has."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from paddle_tasks.models.encoders.base import real_positions
 
 N_BUCKETS = 2**20
 _BASE = 1_000_003
-_PRIME = 998_244_353  # below 2^30: what is multiplied by _BASE stays below 2^50
+_PRIME = 998_244_353  # below 2^30, so that products with _BASE stay below 2^50
 
 
 class NgramEvidence(nn.Layer):  # type: ignore[misc]
-    """Weighs the single tokens and neighbours of a pair: which both have, which one has, and which stand for others.
+    """A linear model over the tokens and bigrams of a pair of texts.
 
-    The last are pairs of which the first text alone has the one and the second text alone the other: 开 against 关 says
-    more than each by itself. Features are hashed (Weinberger et al. 2009, https://arxiv.org/abs/0902.2206), and a row's
-    values have the length 1. Its weights are fitted, not trained by steps: rare features want the penalty of a convex
-    fit, where Adam moves them as far as frequent ones.
+    Its features are the n-grams that both texts have, the n-grams that only one text has, and the substitutions: one
+    n-gram that only the first text has, with one that only the second text has. 开 against 关 says more than either
+    alone. Features are hashed (Weinberger et al. 2009, https://arxiv.org/abs/0902.2206), and the values of a row have
+    norm 1. The weights are fitted as a convex problem, not trained by steps: rare features need its penalty, whereas
+    Adam moves them as far as frequent ones.
     """
 
     def __init__(self) -> None:
@@ -42,27 +43,27 @@ class NgramEvidence(nn.Layer):  # type: ignore[misc]
         return (weights * values).sum(axis=1, keepdim=True) + self.bias
 
     def features(self, input_ids: Tensor, token_type_ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the buckets <int64>[batch, n_features] and their values <float32>[batch, n_features], 0 for none."""
+        """Return buckets <int64>[batch, n_features] and values <float32>[batch, n_features]; 0: not a feature."""
         real = real_positions(lengths, input_ids.shape[1])
-        neighbours = input_ids[:, :-1] * _BASE + input_ids[:, 1:]
-        together = real[:, 1:] & (token_type_ids[:, :-1] == token_type_ids[:, 1:])
-        found = [*_weighed(0, input_ids, token_type_ids, real)]
-        found += _weighed(2, neighbours, token_type_ids[:, 1:], together)
-        buckets, values = (paddle.concat(list(parts), axis=1) for parts in zip(*found, strict=True))
+        bigrams = input_ids[:, :-1] * _BASE + input_ids[:, 1:]
+        in_one_text = real[:, 1:] & (token_type_ids[:, :-1] == token_type_ids[:, 1:])
+        features = [*_features(0, input_ids, token_type_ids, real)]
+        features += _features(2, bigrams, token_type_ids[:, 1:], in_one_text)
+        buckets, values = (paddle.concat(list(parts), axis=1) for parts in zip(*features, strict=True))
         return buckets, values / values.sum(axis=1, keepdim=True).sqrt().clip(min=1.0)
 
 
-def _weighed(kind: int, grams: Tensor, types: Tensor, real: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
-    """Return buckets and values, 1 or 0, of n-grams <int64>[batch, n] by themselves and of their pairs."""
+def _features(kind: int, grams: Tensor, types: Tensor, real: Tensor) -> tuple[tuple[Tensor, Tensor], ...]:
+    """Return the buckets and values (1 or 0) of n-grams <int64>[batch, n], and those of their substitutions."""
     across = real.unsqueeze(1) & real.unsqueeze(2) & (types.unsqueeze(1) != types.unsqueeze(2))
     shared = (across & (grams.unsqueeze(1) == grams.unsqueeze(2))).any(axis=2)
     single = _bucket(grams * 2 + shared.astype("int64"), kind), real.astype("float32")
     lone = real & ~shared
-    stands_for = (lone & (types == 0)).unsqueeze(2) & (lone & (types == 1)).unsqueeze(1)
-    low = paddle.minimum(grams.unsqueeze(1), grams.unsqueeze(2))  # the same whichever text has which
+    is_substitution = (lone & (types == 0)).unsqueeze(2) & (lone & (types == 1)).unsqueeze(1)
+    low = paddle.minimum(grams.unsqueeze(1), grams.unsqueeze(2))  # sorted, so that the order of the texts is irrelevant
     high = paddle.maximum(grams.unsqueeze(1), grams.unsqueeze(2))
-    pairs = _bucket(low % _PRIME * _BASE + high, kind + 1)
-    return single, (pairs.flatten(1), stands_for.astype("float32").flatten(1))
+    substitutions = _bucket(low % _PRIME * _BASE + high, kind + 1)
+    return single, (substitutions.flatten(1), is_substitution.astype("float32").flatten(1))
 
 
 def _bucket(keys: Tensor, kind: int) -> Tensor:

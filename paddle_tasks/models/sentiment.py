@@ -6,4 +6,4 @@ from paddle_tasks.models.classifier import TextClassifier
 
 
 class SentimentClassifier(TextClassifier):
-    """Classifies reviews."""
+    """Classifies reviews by their sentiment."""

@@ -1,4 +1,4 @@
-"""The Layer for pairs of texts, read together or each by itself."""
+"""The Layer for pairs of texts, which are encoded together or separately."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from paddle_tasks.models.classifier import TextClassifier
 from paddle_tasks.models.encoders.base import Encoder, real_positions
 from paddle_tasks.models.heads import CosineHead, two_class_logits
 from paddle_tasks.models.pair_ngrams import NgramEvidence
-from paddle_tasks.models.pooling import Pooling, zeroed
+from paddle_tasks.models.pooling import Pooling, zero_padding
 
 PairKind = Literal["cross", "aligned", "bi"]
 
 
 class Alignment(nn.Layer):  # type: ignore[misc]
-    """Compares each token with what it finds in the other text.
+    """Compares each token with the tokens of the other text that it attends to.
 
-    A token attends to the other text by scaled dot products; the comparison of its state h with the mean m that it
-    finds there is relu(W [h; m; |h - m|; h * m] + b). Attending and comparing are Parikh et al.'s (2016,
-    https://arxiv.org/abs/1606.01933), the four ways to compare ESIM's (Chen et al. 2017,
+    A token with state h attends to the other text by scaled dot products, which gives a weighted mean m of its states.
+    Their comparison is relu(W [h; m; |h - m|; h * m] + b). Attend and compare are from Parikh et al. (2016,
+    https://arxiv.org/abs/1606.01933), the four terms of the comparison from ESIM (Chen et al. 2017,
     https://arxiv.org/abs/1609.06038).
     """
 
@@ -34,12 +34,12 @@ class Alignment(nn.Layer):  # type: ignore[misc]
 
     def forward(self, states: Tensor, token_type_ids: Tensor, lengths: Tensor) -> Tensor:
         """Return the comparisons <float>[batch, length, width] of states of that shape; padding may hold anything."""
-        own = zeroed(states, lengths)  # 0 x NaN is NaN
-        met = paddle.bmm(self._weights(own, token_type_ids, lengths).astype(own.dtype), own)
-        return functional.relu(self.compare(self.dropout(paddle.concat([own, met, (own - met).abs(), own * met], -1))))
+        h = zero_padding(states, lengths)  # 0 x NaN is NaN
+        m = paddle.bmm(self._weights(h, token_type_ids, lengths).astype(h.dtype), h)
+        return functional.relu(self.compare(self.dropout(paddle.concat([h, m, (h - m).abs(), h * m], -1))))
 
     def _weights(self, states: Tensor, token_type_ids: Tensor, lengths: Tensor) -> Tensor:
-        """Return <float32>[batch, length, length], by rows: 1 together over the other text, 0 elsewhere."""
+        """Return attention weights <float32>[batch, length, length]; each row sums to 1 over the other text."""
         scores = paddle.bmm(states, states.transpose([0, 2, 1])).astype("float32") / states.shape[-1] ** 0.5
         real = real_positions(lengths, states.shape[1]).unsqueeze(1)
         other = real & (token_type_ids.unsqueeze(1) != token_type_ids.unsqueeze(2))
@@ -47,16 +47,16 @@ class Alignment(nn.Layer):  # type: ignore[misc]
 
 
 class PairClassifier(TextClassifier):
-    """Tells whether two texts mean the same.
+    """Predicts whether two texts mean the same.
 
-    ``cross`` reads them as one input with segment ids: [CLS] a [SEP] b [SEP] -> encoder -> pooling -> head, as BERT
-    does (Devlin et al. 2019, https://arxiv.org/abs/1810.04805, section 3). ``aligned`` puts an
-    `Alignment` between encoder and pooling, since a small encoder that has read little is slow to find out what there
-    is to compare. ``bi`` reads each by itself, with the same encoder, and compares their vectors by their cosine alone
-    (Reimers & Gurevych 2019, https://arxiv.org/abs/1908.10084): a text's vector can be kept and compared with many.
+    ``cross`` encodes them as one input with segment ids: [CLS] a [SEP] b [SEP] -> encoder -> pooling -> head, as BERT
+    does (Devlin et al. 2019, https://arxiv.org/abs/1810.04805, section 3). ``aligned`` adds an `Alignment` between
+    encoder and pooling, because a small encoder with little pretraining is slow to learn what to compare. ``bi``
+    encodes each text separately with the same encoder, and compares their vectors only by their cosine (Reimers &
+    Gurevych 2019, https://arxiv.org/abs/1908.10084): the vector of a text can be stored and compared with many others.
 
-    With ``ngrams`` an answer is the mean of the network's log-odds and those of an `NgramEvidence`. In training the
-    network answers alone, so that it does not leave to the n-grams what it could learn itself.
+    With ``ngrams`` a prediction is the mean of the network's log-odds and those of an `NgramEvidence`. In training the
+    network predicts alone, so that it does not rely on the n-grams for what it could learn itself.
     """
 
     def __init__(
@@ -76,14 +76,14 @@ class PairClassifier(TextClassifier):
         self.ngrams = NgramEvidence() if ngrams else None
 
     def forward(self, input_ids: Tensor, token_type_ids: Tensor, lengths: Tensor) -> Tensor:
-        """Return the logits <float32>[batch, 2]; the arguments are those of `text_vectors`."""
+        """Return the logits <float32>[batch, 2]; see `text_vectors` for the arguments."""
         logits = super().forward(input_ids, token_type_ids, lengths)
         if self.ngrams is None or self.training:
             return logits
         return (logits + two_class_logits(self.ngrams(input_ids, token_type_ids, lengths))) / 2
 
     def text_vectors(self, input_ids: Tensor, token_type_ids: Tensor, lengths: Tensor) -> Tensor:
-        """Return what the head sees of each pair: <float32>[batch, width], of ``bi`` [batch, 2 * width].
+        """Return the input of the head for each pair: <float32>[batch, width], for ``bi`` [batch, 2 * width].
 
         Args:
             input_ids: <int64>[batch, length], [CLS] a [SEP] b [SEP], for ``bi`` [CLS] a [SEP] [CLS] b [SEP].
@@ -93,30 +93,31 @@ class PairClassifier(TextClassifier):
         if self.kind == "cross":
             return super().text_vectors(input_ids, token_type_ids, lengths)
         if self.kind == "aligned":
-            states, first = self.encoder(input_ids, token_type_ids, lengths)
-            return self.pool(self.align(states, token_type_ids, lengths), first, lengths)
-        ids, own = parted(input_ids, token_type_ids, lengths)
-        vectors = super().text_vectors(ids, paddle.zeros_like(ids), own)
+            states, vectors = self.encoder(input_ids, token_type_ids, lengths)
+            return self.pool(self.align(states, token_type_ids, lengths), vectors, lengths)
+        ids, text_lengths = split_pairs(input_ids, token_type_ids, lengths)
+        vectors = super().text_vectors(ids, paddle.zeros_like(ids), text_lengths)
         return paddle.concat(paddle.chunk(vectors, 2), axis=1)
 
 
-def parted(input_ids: Tensor, token_type_ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """Part pairs by their segment ids.
+def split_pairs(input_ids: Tensor, token_type_ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """Split pairs of texts by their segment ids.
 
     Args:
-        input_ids: <int64>[batch, length], the second text right behind the first.
+        input_ids: <int64>[batch, length], the second text directly after the first.
         token_type_ids: <int64>[batch, length], 0 in the first text and 1 in the second.
-        lengths: <int64>[batch], of both together.
+        lengths: <int64>[batch], real tokens of both texts together.
 
     Returns:
-        The first texts and below them the second ones <int64>[2 * batch, longest], and their lengths
+        The first texts followed by the second texts <int64>[2 * batch, max_length], and their lengths
         <int64>[2 * batch].
     """
     length = input_ids.shape[1]
     is_second = (token_type_ids == 1) & real_positions(lengths, length)
     second = is_second.astype("int64").sum(axis=1)
     first = lengths - second
-    own = paddle.concat([first, second])
-    places = paddle.arange(int(own.max()), dtype="int64")
-    behind = (first.unsqueeze(1) + places).clip(max=length - 1)  # beyond a text's end anything may stand
-    return paddle.concat([input_ids[:, : len(places)], paddle.take_along_axis(input_ids, behind, axis=1)]), own
+    text_lengths = paddle.concat([first, second])
+    offsets = paddle.arange(int(text_lengths.max()), dtype="int64")
+    positions = (first.unsqueeze(1) + offsets).clip(max=length - 1)  # beyond the end of a text any token will do
+    second_ids = paddle.take_along_axis(input_ids, positions, axis=1)
+    return paddle.concat([input_ids[:, : len(offsets)], second_ids]), text_lengths

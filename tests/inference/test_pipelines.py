@@ -228,7 +228,7 @@ def test_a_run_of_pretraining_stands_for_its_model(masked_lm, tmp_path, monkeypa
 
 
 def test_a_model_that_names_no_tokens_is_refused(run, tmp_path):
-    with pytest.raises(CheckpointError, match="is of a textcnn model"):
+    with pytest.raises(CheckpointError, match="config.json is of a textcnn model"):
         pipeline("fill-mask", model=run.folder)
     with pytest.raises(CheckpointError, match="holds no trained model yet"):
         pipeline("rewrite", model=tmp_path)

@@ -43,7 +43,7 @@ def head_difference(model: MaskedLanguageModel, folder: Path) -> float:
     model.eval()
     ids, types, lengths = (expected[name] for name in ("input_ids", "token_type_ids", "lengths"))
     real = np.arange(ids.shape[1]) < lengths[:, None]
-    tokens, pairs = model.both(*map(paddle.to_tensor, (ids, types, lengths, np.flatnonzero(real))))
+    tokens, pairs = model.forward_both(*map(paddle.to_tensor, (ids, types, lengths, np.flatnonzero(real))))
     return max(np.abs(tokens.numpy() - expected["tokens"][real]).max(), np.abs(pairs.numpy() - expected["pairs"]).max())
 
 

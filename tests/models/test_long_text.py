@@ -7,7 +7,7 @@ import paddle
 import pytest
 
 from paddle_tasks.models.heads import COURSE_SIZE, CourseHead
-from paddle_tasks.models.long_text import LongTextClassifier, Windows
+from paddle_tasks.models.long_text import LongTextClassifier, WindowSettings
 from paddle_tasks.models.pretrained.saving import load_encoder, load_state, save_pretrained
 from paddle_tasks.models.sentiment import SentimentClassifier
 
@@ -20,7 +20,7 @@ LENGTHS = (11, 4, 1, 8)
 def long_text(name="transformer", window_pooling="mean", pooling="mean", head="linear") -> LongTextClassifier:
     common = {"n_classes": 3, "pooling": pooling, "head": head, "output": "softmax", "dropout": 0.0}
     paddle.seed(6)
-    model = LongTextClassifier(make_encoder(name), windows=Windows(SIZE, window_pooling), **common)
+    model = LongTextClassifier(make_encoder(name), windows=WindowSettings(SIZE, window_pooling), **common)
     model.eval()
     return model
 
@@ -109,7 +109,7 @@ def test_a_saved_model_is_the_same(tmp_path, name):
     model, inputs = long_text(name, head="course", pooling="cls"), batch(LENGTHS)
     save_pretrained(model, tmp_path)
     common = {"n_classes": 3, "pooling": "cls", "head": "course", "output": "softmax", "dropout": 0.0}
-    loaded = LongTextClassifier(load_encoder(tmp_path), windows=Windows(SIZE, "mean"), **common)
+    loaded = LongTextClassifier(load_encoder(tmp_path), windows=WindowSettings(SIZE, "mean"), **common)
     loaded.eval()
     assert abs(loaded(*inputs).numpy() - model(*inputs).numpy()).max() > 1e-3
     load_state(loaded, tmp_path)

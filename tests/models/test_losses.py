@@ -46,7 +46,7 @@ def expected_rows(logits, labels, label_smoothing=0.0, class_weights=None, focal
 
 
 def summed(options: dict[str, Any], logits=LOGITS, labels=LABELS) -> float:
-    return float(ClassificationLoss(**options).of_logits(paddle.to_tensor(logits), paddle.to_tensor(labels)))
+    return float(ClassificationLoss(**options).sum_loss(paddle.to_tensor(logits), paddle.to_tensor(labels)))
 
 
 @each_option
@@ -60,7 +60,7 @@ def test_answers_of_teachers_are_mixed_into_the_labels(options):
     told = np.array([2, 0, 1, 1])
     answers = paddle.to_tensor(np.eye(3, dtype=np.float32)[told])
     inputs = paddle.to_tensor(LOGITS), paddle.to_tensor(LABELS), answers
-    found = float(ClassificationLoss(**options, teacher_weight=0.3).of_logits(*inputs))
+    found = float(ClassificationLoss(**options, teacher_weight=0.3).sum_loss(*inputs))
     plain, weights = {**options, "class_weights": None}, np.array(options.get("class_weights") or [1.0] * 3)[LABELS]
     by_label = expected_rows(LOGITS, LABELS, **plain)
     by_teacher = expected_rows(LOGITS, told, **{**plain, "label_smoothing": 0.0})
@@ -72,7 +72,7 @@ def test_r_drop_hears_the_teachers_too():
     inputs, labels = (paddle.to_tensor(LOGITS),), paddle.to_tensor(LABELS)
     without_noise = ClassificationLoss(r_drop=1.0)(lambda logits: logits, inputs, labels, answers)
     assert float(without_noise) == pytest.approx(
-        float(ClassificationLoss().of_logits(*inputs, labels, answers)), rel=1e-5
+        float(ClassificationLoss().sum_loss(*inputs, labels, answers)), rel=1e-5
     )
 
 
@@ -106,7 +106,7 @@ def test_a_batch_is_the_sum_of_its_rows(options):
 @pytest.mark.parametrize("scale", [1.0, 100.0, 3e4])
 def test_gradients_are_finite_however_sure_the_model_is(options, scale):
     logits = paddle.to_tensor(LOGITS * np.float32(scale), stop_gradient=False)
-    loss = ClassificationLoss(**options).of_logits(logits, paddle.to_tensor(LABELS))
+    loss = ClassificationLoss(**options).sum_loss(logits, paddle.to_tensor(LABELS))
     loss.backward()
     assert np.isfinite(float(loss))
     assert np.isfinite(logits.grad.numpy()).all()
@@ -115,7 +115,7 @@ def test_gradients_are_finite_however_sure_the_model_is(options, scale):
 @each_option
 def test_gradients_are_those_of_finite_differences(options):
     logits = paddle.to_tensor(LOGITS, stop_gradient=False)
-    ClassificationLoss(**options).of_logits(logits, paddle.to_tensor(LABELS)).backward()
+    ClassificationLoss(**options).sum_loss(logits, paddle.to_tensor(LABELS)).backward()
     step = 1e-5
     for row, column in np.ndindex(*LOGITS.shape):
         moved = [LOGITS.astype(np.float64) for _ in range(2)]
@@ -130,13 +130,13 @@ def test_a_sigmoid_output_has_the_losses_of_its_two_classes(options):
     options = {**options, **({"class_weights": [0.5, 2.0]} if "class_weights" in options else {})}
     unit, labels = np.array([[-2.0], [0.3], [4.0]], dtype=np.float32), np.array([1, 0, 1])
     two = two_class_logits(paddle.to_tensor(unit))
-    found = float(ClassificationLoss(**options).of_logits(two, paddle.to_tensor(labels)))
+    found = float(ClassificationLoss(**options).sum_loss(two, paddle.to_tensor(labels)))
     assert found == pytest.approx(expected_rows(two.numpy(), labels, **options).sum(), rel=1e-5)
 
 
 def test_half_precision_is_computed_in_single():
     logits = paddle.to_tensor(LOGITS).astype("bfloat16")
-    loss = ClassificationLoss(focal_gamma=2.0).of_logits(logits, paddle.to_tensor(LABELS))
+    loss = ClassificationLoss(focal_gamma=2.0).sum_loss(logits, paddle.to_tensor(LABELS))
     assert loss.dtype == paddle.float32
     rounded = logits.astype("float32").numpy()
     assert float(loss) == pytest.approx(expected_rows(rounded, LABELS, focal_gamma=2.0).sum(), rel=1e-5)

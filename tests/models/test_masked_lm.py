@@ -44,7 +44,7 @@ def make(kind: str, *, next_sentence: bool = True, dropout: float = 0.1) -> Mask
 
 def ours(model: MaskedLanguageModel) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the logits of the tokens at all real positions, and of the pairs."""
-    tokens, pairs = model.both(*batch(), paddle.to_tensor(REAL))
+    tokens, pairs = model.forward_both(*batch(), paddle.to_tensor(REAL))
     return tokens.numpy(), None if pairs is None else pairs.numpy()
 
 
@@ -206,7 +206,7 @@ def cut(name, size):
 REFUSED = {
     "no head": (
         lambda state: {name: array for name, array in state.items() if not name.startswith("cls.")},
-        r"has no head that names tokens \(cls\.predictions\.\* in model\.safetensors\); "
+        r"has no head that predicts tokens \(cls\.predictions\.\* in model\.safetensors\); "
         r"expected a masked language model, such as a run of the task pretrain",
     ),
     "a part of the head": (
@@ -228,7 +228,7 @@ REFUSED = {
     ),
     "something else": (
         lambda state: {**state, "cls.predictions.project.weight": np.ones(3, np.float32)},
-        r"1 tensors have no place in the model: cls\.predictions\.project\.weight",
+        r"1 tensors do not belong to the model: cls\.predictions\.project\.weight",
     ),
 }
 
@@ -251,7 +251,7 @@ def test_a_half_of_the_head_over_pairs_that_is_not_asked_for_does_not_matter(tmp
 
 
 def test_an_encoder_alone_is_no_masked_language_model():
-    with pytest.raises(CheckpointError, match="golden/ernie: has no head that names tokens"):
+    with pytest.raises(CheckpointError, match="golden/ernie: has no head that predicts tokens"):
         load_masked_lm(str(GOLDEN / "ernie"))
 
 
@@ -325,7 +325,7 @@ def test_every_dropout_is_set(part):
 
 
 def gradients(model: MaskedLanguageModel) -> dict[str, np.ndarray | None]:
-    tokens, pairs = model.both(*batch(), paddle.to_tensor(REAL))
+    tokens, pairs = model.forward_both(*batch(), paddle.to_tensor(REAL))
     loss = (tokens**2).sum() + (0 if pairs is None else (pairs**2).sum())
     loss.backward()
     found = {name: None if p.grad is None else p.grad.numpy() for name, p in model.named_parameters()}

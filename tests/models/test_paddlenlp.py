@@ -271,7 +271,7 @@ def test_a_folder_with_paddlenlps_tokenizer(tmp_path, name, lowercase):
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        (("spiece.model",), "spiece.model is a sentencepiece vocabulary, which cannot be used; expected .*vocab.txt"),
+        (("spiece.model",), "spiece.model is a sentencepiece vocabulary, which is not supported; expected .*vocab.txt"),
         (("vocab.json", "merges.txt"), "merges.txt is part of a byte-level BPE vocabulary"),
         (("vocab.txt", "vocab.bpe", "encoder.json"), "vocab.bpe is part of a byte-level BPE vocabulary"),
     ],

@@ -94,8 +94,8 @@ def test_a_classifiers_attention_is_part_of_it():
 @pytest.mark.parametrize("name", ["textcnn", "bilstm"])
 def test_a_maximum_is_taken_once(monkeypatch, name):
     calls = []
-    whole = pooling._max
-    monkeypatch.setattr(pooling, "_max", lambda *arguments: calls.append(1) or whole(*arguments))
+    whole = pooling.max_pool
+    monkeypatch.setattr(pooling, "max_pool", lambda *arguments: calls.append(1) or whole(*arguments))
     model = classifier(name, "max")
     model(*batch())
     assert len(calls) == 1

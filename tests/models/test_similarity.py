@@ -9,7 +9,7 @@ import pytest
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.models.heads import CosineHead
 from paddle_tasks.models.sentiment import SentimentClassifier
-from paddle_tasks.models.similarity import Alignment, PairClassifier, parted
+from paddle_tasks.models.similarity import Alignment, PairClassifier, split_pairs
 
 from .conftest import PRETRAINED, batch, make_encoder
 
@@ -32,7 +32,7 @@ def halves(lengths: tuple[int, ...]) -> list[int]:
 @pytest.mark.parametrize("padding", [0, 7])
 def test_pairs_are_parted_by_their_segments(padding):
     ids, types, lengths = batch(LENGTHS, padding)
-    found, own = parted(ids, types, lengths)
+    found, own = split_pairs(ids, types, lengths)
     starts, n = halves(LENGTHS), len(LENGTHS)
     assert own.tolist() == starts + [length - start for length, start in zip(LENGTHS, starts, strict=True)]
     for row, (start, length) in enumerate(zip(starts, LENGTHS, strict=True)):

@@ -1,4 +1,4 @@
-"""Encoders with weights: PaddleNLP's by name, and local folders in PaddleNLP's or Hugging Face's layout."""
+"""Encoders with pretrained weights: PaddleNLP's models by name, and folders in PaddleNLP's or Hugging Face's layout."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from paddle_tasks.models.encoders.architectures import ARCHITECTURES, model_type
 from paddle_tasks.models.encoders.build import SCRATCH
 from paddle_tasks.models.encoders.paddlenlp import ACTIVATIONS, PretrainedEncoder, build_model
 from paddle_tasks.models.pretrained import hub, tensors
-from paddle_tasks.models.pretrained.renaming import BUFFERS, check_fit, encoder_tensors, is_torch
+from paddle_tasks.models.pretrained.renaming import BUFFERS, check_fit, encoder_tensors, has_hugging_face_names
 
-__all__ = ["PretrainedEncoder", "Source", "builtin_names", "load_pretrained", "resolve", "tokenizer_folder"]
+__all__ = ["EncoderSource", "PretrainedEncoder", "builtin_names", "load_pretrained", "resolve", "tokenizer_folder"]
 
 BUILTIN = "builtin/"
 ASSETS = Path(__file__).parents[2] / "assets" / "models"
-CONFIGS = ("config.json", "model_config.json")  # the second is PaddleNLP's up to 2.4
+CONFIGS = ("config.json", "model_config.json")  # PaddleNLP wrote the second up to version 2.4
 WEIGHTS = ("model.safetensors", hub.WEIGHTS)
 _OTHER_FILES = {
     "spiece.model": "a sentencepiece vocabulary",
@@ -30,19 +30,19 @@ _OTHER_FILES = {
     "merges.txt": "part of a byte-level BPE vocabulary",
     "vocab.bpe": "part of a byte-level BPE vocabulary",
 }
-# What PaddleNLP's Layers cannot do, and the one value they take for granted.
+# Configuration keys that PaddleNLP's Layers ignore, and the only value that they implement.
 FIXED = {"position_embedding_type": "absolute", "is_decoder": False, "add_cross_attention": False}
 
 
 @dataclass(frozen=True)
-class Source:
+class EncoderSource:
     """Where an encoder's weights come from, checked as far as is possible without reading them.
 
     Attributes:
-        name: as it stands in the configuration.
+        name: the name in the configuration.
         model_type: a key of `ARCHITECTURES`.
-        config: the raw configuration.
-        weights: a file of tensors; of a PaddleNLP name it may have to be fetched first.
+        config: the raw content of config.json.
+        weights: the file of tensors; for a PaddleNLP name it may still have to be downloaded.
         is_hub: whether it is a PaddleNLP name.
     """
 
@@ -53,19 +53,19 @@ class Source:
     is_hub: bool = False
 
 
-def resolve(name: str) -> Source:
-    """Find the encoder that a configuration names, without reading its weights.
+def resolve(name: str) -> EncoderSource:
+    """Find the encoder of this name, without reading its weights.
 
-    A local folder takes milliseconds; other names import PaddleNLP once, and one that is not in its cache asks the
-    network for up to a few seconds.
+    A local folder takes milliseconds. Any other name imports PaddleNLP; one that is not in its cache is looked up on
+    the network for up to a few seconds.
 
     Args:
-        name: `builtin/NAME`, a local folder, or a PaddleNLP name (a folder of the same name goes first).
+        name: `builtin/NAME`, a local folder, or a PaddleNLP name; an existing folder takes precedence.
 
     Raises:
-        ConfigError: no such name or folder; with the nearest right name.
-        CheckpointError: a folder whose model is of no kind in `ARCHITECTURES`, or has no weights that can be read.
-        SetupError: a PaddleNLP name that is neither in its cache nor to be reached, or whose vocabulary cannot be used.
+        ConfigError: there is no such name or folder; the message has the nearest right name.
+        CheckpointError: the folder's model type is not in `ARCHITECTURES`, or it has no weights that can be read.
+        SetupError: a PaddleNLP name that is neither cached nor reachable, or whose vocabulary cannot be used.
     """
     if name.startswith(BUILTIN):
         return _folder(name, _builtin(name))
@@ -76,7 +76,8 @@ def resolve(name: str) -> Source:
     if name in hub.names():
         hub.check_available(name)
         configuration = hub.configuration(name)
-        return Source(name, configuration["model_type"], configuration, hub.weights(name), is_hub=True)
+        weights = hub.weights_path(name)
+        return EncoderSource(name, configuration["model_type"], configuration, weights, is_hub=True)
     raise ConfigError(_unknown(name, folder))
 
 
@@ -87,50 +88,54 @@ def builtin_names() -> list[str]:
 
 def _builtin(name: str) -> Path:
     if name not in builtin_names():
-        there = ", ".join(builtin_names()) or "none ships with this version"
-        raise ConfigError(f"{name}: no such built-in model{did_you_mean(name, builtin_names())} (there: {there})")
+        available = ", ".join(builtin_names()) or "none ships with this version"
+        near = did_you_mean(name, builtin_names())
+        raise ConfigError(f"{name}: no such built-in model{near} (available: {available})")
     return ASSETS / name.removeprefix(BUILTIN)
 
 
 def _unknown(name: str, folder: Path) -> str:
     if folder.is_file():
-        return f"{name}: a file; name the folder that holds it together with its config.json"
+        return f"{name}: this is a file; name the folder that holds it and its config.json"
     if "/" in name or "\\" in name or name.startswith((".", "~")):
         same_owner = [known for known in hub.names() if known.startswith(name.partition("/")[0] + "/")]
         near = did_you_mean(str(folder), list_siblings(folder, folders_only=True)) or did_you_mean(name, same_owner)
-        return f"{name}: no such folder{near} (a Hugging Face name is not fetched: download it, and name its folder)"
-    ours = BUILTIN + name  # nearer than any name of another model
-    near = did_you_mean(ours if ours in builtin_names() else name, [*SCRATCH, *builtin_names(), *hub.names()])
+        return f"{name}: no such folder{near} (Hugging Face names are not downloaded: fetch the model, name its folder)"
+    builtin = BUILTIN + name  # a better suggestion than any similar name
+    near = did_you_mean(builtin if builtin in builtin_names() else name, [*SCRATCH, *builtin_names(), *hub.names()])
     kinds = ", ".join(SCRATCH)
-    return f"{name!r}: neither {kinds}, nor a built-in model, a PaddleNLP name or a local folder{near}"
+    return f"{name!r}: unknown encoder, expected {kinds}, a built-in model, a PaddleNLP name or a local folder{near}"
 
 
-def _folder(name: str, folder: Path) -> Source:
+def _folder(name: str, folder: Path) -> EncoderSource:
     config = read_config(folder)
     model_type = _model_type(config)
     if model_type not in ARCHITECTURES:
+        known = ", ".join(ARCHITECTURES)
         raise CheckpointError(
-            f"{folder}: its config.json is of a {model_type or 'nameless'} model, not one of {', '.join(ARCHITECTURES)}"
+            f"{folder}: config.json is of a {model_type or 'nameless'} model, expected one of {known}"
         )
     for key, value in FIXED.items():
         if config.get(key, value) != value:
-            raise CheckpointError(f"{folder}: {key} {config[key]!r} in its config.json cannot be used, only {value!r}")
+            raise CheckpointError(f"{folder}: {key} {config[key]!r} in config.json is not supported, only {value!r}")
     if config.get("hidden_act", "gelu") not in ACTIVATIONS:
-        known = ", ".join(ACTIVATIONS)
-        raise CheckpointError(f"{folder}: hidden_act {config['hidden_act']!r} in its config.json is none of {known}")
-    return Source(name, model_type, config, _weights(folder))
+        known, actual = ", ".join(ACTIVATIONS), config["hidden_act"]
+        raise CheckpointError(
+            f"{folder}: hidden_act {actual!r} in config.json is not supported, expected one of {known}"
+        )
+    return EncoderSource(name, model_type, config, _weights(folder))
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """Read a folder's config.json, or the model_config.json of older versions of PaddleNLP.
+    """Read a folder's config.json, or the model_config.json of older PaddleNLP versions.
 
     Raises:
-        CheckpointError: there is none, or it is no configuration.
+        CheckpointError: there is none, or it is not a configuration.
     """
     path = next((folder / name for name in CONFIGS if (folder / name).is_file()), None)
     if path is None:
         near = f"; did you mean '{folder / 'model'}'?" if (folder / "model" / CONFIGS[0]).is_file() else ""
-        raise CheckpointError(f"{folder}: no config.json in it, so this is no model's folder{near}")
+        raise CheckpointError(f"{folder}: no config.json in it, so this is not a model folder{near}")
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -141,7 +146,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def _flat(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Lift what model_config.json nests: {"init_args": [{"vocab_size": …, "init_class": "BertModel"}], …}."""
+    """Flatten the nesting of model_config.json: {"init_args": [{"vocab_size": …, "init_class": "BertModel"}], …}."""
     flat: dict[str, Any] = {}
     for inner in config.get("init_args", ()):
         flat |= _flat(inner) if isinstance(inner, dict) else {}
@@ -162,18 +167,18 @@ def _weights(folder: Path) -> Path:
     pickled = sorted(path.name for path in folder.glob("*.bin"))
     if pickled:
         raise CheckpointError(
-            f"{folder}: {pickled[0]} is a pickle, which can run code when it is read, so it is not; convert it with "
-            "transformers: AutoModel.from_pretrained(folder).save_pretrained(new_folder, safe_serialization=True)"
+            f"{folder}: {pickled[0]} is a pickle, which can run code when it is loaded; convert it with transformers: "
+            "AutoModel.from_pretrained(folder).save_pretrained(new_folder, safe_serialization=True)"
         )
-    raise CheckpointError(f"{folder}: no weights in it, expected {' or '.join(WEIGHTS)} in one piece")
+    raise CheckpointError(f"{folder}: no weights in it, expected {' or '.join(WEIGHTS)}, not split into several files")
 
 
-def tokenizer_folder(source: Source) -> Path:
-    """Return the folder with the encoder's vocab.txt; a PaddleNLP name's is fetched into its cache when needed.
+def tokenizer_folder(source: EncoderSource) -> Path:
+    """Return the folder with the encoder's vocab.txt; the vocabulary of a PaddleNLP name is downloaded when needed.
 
     Raises:
-        CheckpointError: a folder's vocabulary is not one of word pieces.
-        SetupError: a PaddleNLP name's vocabulary is neither in its cache nor to be fetched.
+        CheckpointError: the folder's vocabulary is not made of word pieces.
+        SetupError: the vocabulary of a PaddleNLP name is neither cached nor reachable.
     """
     if source.is_hub:
         return hub.tokenizer_folder(source.name)
@@ -181,46 +186,47 @@ def tokenizer_folder(source: Source) -> Path:
     other = next((name for name in _OTHER_FILES if (folder / name).is_file()), None)
     if other:
         raise CheckpointError(
-            f"{folder}: {other} is {_OTHER_FILES[other]}, which cannot be used; expected a model with a "
-            "vocab.txt of word pieces and no such file beside it"
+            f"{folder}: {other} is {_OTHER_FILES[other]}, which is not supported; expected a model with a vocab.txt of "
+            "word pieces and without this file"
         )
     return folder
 
 
 def load_pretrained(name: str, model_type: str | None = None) -> PretrainedEncoder:
-    """Load the encoder that a configuration names, with every weight from its file and none at random.
+    """Load the encoder of this name. Every weight comes from its file; none is random.
 
-    Weights that come without a pooler (of a masked language model, say) are loaded without one, and a text's own
-    vector is then its first state. Nothing is written, except to PaddleNLP's cache when a name is fetched.
+    If the file has no pooler (a masked language model, for example), the encoder has none either, and its text vector
+    is the first state. Nothing is written, except to PaddleNLP's cache when a model is downloaded.
 
     Args:
         name: see `resolve`.
-        model_type: build another kind of encoder of the same tensors: BERT and ERNIE are alike.
+        model_type: build another type of encoder from the same tensors; BERT and ERNIE are interchangeable.
 
     Raises:
-        ConfigError: no such name or folder; with the nearest right name.
-        CheckpointError: the folder's weights cannot be read or are not exactly those of the sizes in config.json.
-        SetupError: a PaddleNLP name that is neither in its cache nor to be fetched.
+        ConfigError: there is no such name or folder; the message has the nearest right name.
+        CheckpointError: the weights cannot be read or do not match the sizes in config.json exactly.
+        SetupError: a PaddleNLP name that is neither cached nor reachable.
     """
     source = resolve(name)
     source = replace(source, model_type=model_type or source.model_type)
     if source.is_hub:
         hub.fetch(name)
-    found = encoder_tensors(tensors.read(source.weights))
-    encoder = PretrainedEncoder(_build(source, torch=is_torch(stored.name for stored in found.values())))
-    if encoder.has_pooler and not any(key.startswith("pooler.") for key in found):
+    stored = encoder_tensors(tensors.read(source.weights))
+    is_torch = has_hugging_face_names(tensor.name for tensor in stored.values())
+    encoder = PretrainedEncoder(_build(source, is_torch=is_torch))
+    if encoder.has_pooler and not any(key.startswith("pooler.") for key in stored):
         encoder.drop_pooler()
     expected = {key: value.shape for key, value in encoder.model.state_dict().items() if key not in BUFFERS}
-    # PaddleNLP's files may hold more than its configuration asks for: ernie-3.0-micro-zh has a fifth layer.
-    check_fit(found, expected, source.weights, extra_allowed=source.is_hub)
-    encoder.model.set_state_dict({key: found[key].array for key in expected})
+    # PaddleNLP's files may hold more than the configuration has: ernie-3.0-micro-zh has a fifth layer.
+    check_fit(stored, expected, source.weights, extra_allowed=source.is_hub)
+    encoder.model.set_state_dict({key: stored[key].array for key in expected})
     return encoder
 
 
-def _build(source: Source, *, torch: bool) -> nn.Layer:
+def _build(source: EncoderSource, *, is_torch: bool) -> nn.Layer:
     kind = ARCHITECTURES[source.model_type]
     fields = {key: source.config[key] for key in kind.fields if key in source.config}
-    if torch:
+    if is_torch:
         fields = {**kind.torch_defaults, **fields}
     try:
         return build_model(source.model_type, fields)

@@ -1,4 +1,4 @@
-"""Which tensor of a file is which parameter of PaddleNLP's encoders."""
+"""Mapping the tensors of a file to the parameters of PaddleNLP's encoders."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from paddle_tasks.errors import CheckpointError
 from paddle_tasks.models.encoders.architectures import PREFIXES
 
 PARTS = ("embeddings.", "embeddings_project.", "encoder.", "pooler.")
-# Buffers that some files hold along with the parameters; they are computed, never loaded.
+# Buffers that some files contain; they are computed, never loaded.
 BUFFERS = ("embeddings.position_ids", "embeddings.token_type_ids")
 # From Hugging Face's names to PaddleNLP's, applied in this order.
 RENAMES = (
@@ -29,83 +29,89 @@ RENAMES = (
     (".output.dense.", ".linear2."),
     (".output.LayerNorm.", ".norm2."),
     ("embeddings.LayerNorm.", "embeddings.layer_norm."),
-    (".attention.LayerNorm.", ".attention.layer_norm."),  # of an ALBERT
+    (".attention.LayerNorm.", ".attention.layer_norm."),  # ALBERT
 )
 
 
 @dataclass(frozen=True)
-class Stored:
-    """A parameter as it was found: its name in the file, its values, and whether these were transposed."""
+class StoredTensor:
+    """A tensor of a file.
+
+    Attributes:
+        name: the name in the file.
+        array: the values in Paddle's orientation.
+        transposed: whether the file has the transpose of ``array``.
+    """
 
     name: str
     array: NDArray[Any]
     transposed: bool = False
 
 
-def encoder_tensors(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Stored]:
+def encoder_tensors(arrays: Mapping[str, NDArray[Any]]) -> dict[str, StoredTensor]:
     """Return the encoder's tensors of a file under PaddleNLP's names, in Paddle's orientation.
 
-    Names may carry a prefix such as `bert.`; then tensors without it are a head's and are left out. Hugging Face's
-    names are recognised by themselves, and their linear maps [out, in] are transposed to Paddle's [in, out].
+    Names may have a prefix such as `bert.`; tensors without it then belong to a head and are left out. Hugging Face's
+    names are detected automatically, and their linear maps [out, in] are transposed to Paddle's [in, out].
     """
     prefixed = [name for name in arrays if name.startswith(PREFIXES)]
     short = {name.partition(".")[2]: name for name in prefixed} or {name: name for name in arrays}
     short = {key: name for key, name in short.items() if key.startswith(PARTS) and key not in BUFFERS}
-    torch = is_torch(short.values())
-    return dict(_paddle(key, Stored(name, arrays[name]), torch) for key, name in short.items())
+    is_torch = has_hugging_face_names(short.values())
+    return dict(_to_paddle(key, StoredTensor(name, arrays[name]), is_torch) for key, name in short.items())
 
 
-def is_torch(names: Iterable[str]) -> bool:
-    """Tell Hugging Face's names from PaddleNLP's, which writes `layer_norm` and `layers`."""
+def has_hugging_face_names(names: Iterable[str]) -> bool:
+    """Return whether tensor names are Hugging Face's; PaddleNLP writes `layer_norm` and `layers` instead."""
     return any("LayerNorm" in name or ".layer." in name for name in names)
 
 
-def _paddle(key: str, stored: Stored, torch: bool) -> tuple[str, Stored]:
-    if not torch:
-        return key, stored
+def _to_paddle(key: str, tensor: StoredTensor, is_torch: bool) -> tuple[str, StoredTensor]:
+    if not is_torch:
+        return key, tensor
     for old, new in RENAMES:
         key = key.replace(old, new)
-    if stored.array.ndim != 2 or key.startswith("embeddings."):
-        return key, stored
-    return key, Stored(stored.name, stored.array.T, transposed=True)
+    if tensor.array.ndim != 2 or key.startswith("embeddings."):
+        return key, tensor
+    return key, StoredTensor(tensor.name, tensor.array.T, transposed=True)
 
 
 def check_fit(
-    found: Mapping[str, Stored], expected: Mapping[str, Sequence[int]], where: Path, extra_allowed: bool = False
+    stored: Mapping[str, StoredTensor], expected: Mapping[str, Sequence[int]], path: Path, extra_allowed: bool = False
 ) -> None:
-    """Refuse tensors that are not exactly the model's.
+    """Refuse tensors that do not match the model exactly.
 
     Args:
-        found: the file's tensors, by the model's names.
-        expected: the shape of each of the model's parameters.
-        where: the file, for the message.
-        extra_allowed: leave out tensors that the model has no place for.
+        stored: the file's tensors, by the model's names.
+        expected: the shape of each parameter of the model.
+        path: the file, for the message.
+        extra_allowed: ignore tensors that do not belong to the model.
 
     Raises:
-        CheckpointError: tensors are missing, have another shape, or have no place in the model.
+        CheckpointError: tensors are missing, have another shape, or do not belong to the model.
     """
-    problems = [*_missing(found, expected), *_misshaped(found, expected)]
+    problems = [*_missing(stored, expected), *_misshaped(stored, expected)]
     if not extra_allowed:
-        extra = [found[key].name for key in found if key not in expected]
-        problems += [f"{len(extra)} tensors have no place in the model: {_some(extra)}"] if extra else []
+        extra = [stored[key].name for key in stored if key not in expected]
+        problems += [f"{len(extra)} tensors do not belong to the model: {_shorten(extra)}"] if extra else []
     if problems:
         lines = "\n".join(f"  {problem}" for problem in problems)
-        raise CheckpointError(f"{where}: does not fit the sizes that config.json beside it gives\n{lines}")
+        raise CheckpointError(f"{path}: does not match the sizes in the config.json beside it\n{lines}")
 
 
-def _missing(found: Mapping[str, Stored], expected: Mapping[str, Sequence[int]]) -> Iterator[str]:
-    missing = [key for key in expected if key not in found]
+def _missing(stored: Mapping[str, StoredTensor], expected: Mapping[str, Sequence[int]]) -> Iterator[str]:
+    missing = [key for key in expected if key not in stored]
     if missing:
-        yield f"{len(missing)} tensors are missing: {_some(missing)}"
+        yield f"{len(missing)} tensors are missing: {_shorten(missing)}"
 
 
-def _misshaped(found: Mapping[str, Stored], expected: Mapping[str, Sequence[int]]) -> Iterator[str]:
-    for key, stored in found.items():
-        if key not in expected or list(stored.array.shape) == list(expected[key]):
+def _misshaped(stored: Mapping[str, StoredTensor], expected: Mapping[str, Sequence[int]]) -> Iterator[str]:
+    for key, tensor in stored.items():
+        if key not in expected or list(tensor.array.shape) == list(expected[key]):
             continue
-        turn = -1 if stored.transposed else 1
-        yield f"{stored.name}: shape {list(stored.array.shape)[::turn]}, expected {list(expected[key])[::turn]}"
+        order = -1 if tensor.transposed else 1  # shapes as in the file
+        yield f"{tensor.name}: shape {list(tensor.array.shape)[::order]}, expected {list(expected[key])[::order]}"
 
 
-def _some(names: Sequence[str]) -> str:
+def _shorten(names: Sequence[str]) -> str:
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")

@@ -1,4 +1,4 @@
-"""Models as folders: config.json beside model.safetensors, in PaddleNLP's layout where the encoder is PaddleNLP's."""
+"""Saving models as folders of config.json and model.safetensors; PaddleNLP's encoders are saved in its layout."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from paddle_tasks.models.encoders.build import KINDS, EncoderSection
 from paddle_tasks.models.encoders.paddlenlp import PretrainedEncoder
 from paddle_tasks.models.pretrained import tensors
 from paddle_tasks.models.pretrained.loading import load_pretrained, read_config
-from paddle_tasks.models.pretrained.renaming import Stored, check_fit
+from paddle_tasks.models.pretrained.renaming import StoredTensor, check_fit
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 
 def save_pretrained(layer: nn.Layer, folder: Path) -> None:
-    """Write an encoder, or a task's Layer with its attribute ``encoder``, into a folder.
+    """Write an encoder, or a task's Layer with an attribute ``encoder``, into a folder.
 
-    The file's names are the Layer's own (a bare encoder's with `encoder.` in front), but those of PaddleNLP's encoders,
-    ``encoder.model.*``, are written as ``bert.*``, ``ernie.*`` and so on: PaddleNLP's
-    ``BertModel.from_pretrained(folder)`` then loads the encoder, and leaves the head alone.
+    Tensors have the names of the Layer's state dict, with the prefix `encoder.` for a bare encoder. The names
+    ``encoder.model.*`` of PaddleNLP's encoders are written as ``bert.*``, ``ernie.*`` and so on, so that PaddleNLP's
+    ``BertModel.from_pretrained(folder)`` loads the encoder and ignores the head.
     """
     folder.mkdir(parents=True, exist_ok=True)
     state = layer.state_dict()
@@ -40,35 +40,35 @@ def save_pretrained(layer: nn.Layer, folder: Path) -> None:
 
 
 def load_state(layer: nn.Layer, folder: Path) -> None:
-    """Fill a Layer of the right kind and sizes with what `save_pretrained` wrote; nothing is left as it was.
+    """Load every tensor of a Layer from a folder that `save_pretrained` wrote.
 
-    A bare encoder also takes its part of a task's file.
+    The Layer has the kind and sizes of the saved one; a bare encoder may also be loaded from a task's folder.
 
     Raises:
-        CheckpointError: the file cannot be read, or its tensors are not exactly the Layer's.
+        CheckpointError: the file cannot be read, or its tensors do not match the Layer exactly.
     """
     path = folder / WEIGHTS
     if not path.is_file():
-        raise CheckpointError(f"{path}: no such file; a run writes it with its first evaluation")
+        raise CheckpointError(f"{path}: no such file; a run writes it at its first evaluation")
     names, state = file_names(layer), layer.state_dict()
     firsts = _first_names(state)
-    own = {stored: name for name, stored in names.items()}
-    read = {own.get(stored, stored): Stored(stored, array) for stored, array in tensors.read(path).items()}
-    found = {name: stored for name, stored in read.items() if name in names or name not in state}
-    check_fit(found, {name: state[name].shape for name in names}, path, extra_allowed=isinstance(layer, Encoder))
-    layer.set_state_dict({name: _as(tensor, found[firsts[name]].array) for name, tensor in state.items()})
+    layer_names = {file_name: name for name, file_name in names.items()}
+    read = {layer_names.get(key, key): StoredTensor(key, array) for key, array in tensors.read(path).items()}
+    stored = {name: tensor for name, tensor in read.items() if name in names or name not in state}
+    check_fit(stored, {name: state[name].shape for name in names}, path, extra_allowed=isinstance(layer, Encoder))
+    layer.set_state_dict({name: _cast(stored[firsts[name]].array, tensor) for name, tensor in state.items()})
 
 
-def _as(own: Tensor, array: np.ndarray[Any, Any]) -> Tensor | np.ndarray[Any, Any]:
-    """Return an array in a tensor's type where that is half precision, which Paddle does not do by itself."""
-    return paddle.to_tensor(array).astype(own.dtype) if own.dtype in (paddle.float16, paddle.bfloat16) else array
+def _cast(array: np.ndarray[Any, Any], like: Tensor) -> Tensor | np.ndarray[Any, Any]:
+    """Convert an array to half precision if ``like`` has it; Paddle's `set_state_dict` converts the other types."""
+    return paddle.to_tensor(array).astype(like.dtype) if like.dtype in (paddle.float16, paddle.bfloat16) else array
 
 
 def load_encoder(folder: Path) -> Encoder:
-    """Load the encoder of a folder that `save_pretrained` wrote, or of any that `load_pretrained` reads.
+    """Load the encoder of a folder that `save_pretrained` wrote or `load_pretrained` can read.
 
     Raises:
-        CheckpointError: the folder holds no encoder that can be loaded whole.
+        CheckpointError: the folder has no encoder that can be loaded completely.
     """
     config = read_config(folder)
     kind = config.get("model_type")
@@ -90,16 +90,16 @@ def _from_scratch(config: Mapping[str, Any], path: Path) -> Encoder:
 
 
 def encoder_of(layer: nn.Layer) -> Encoder:
-    """Return a task Layer's encoder, or the Layer when it is one."""
+    """Return the encoder of a task's Layer, or the Layer itself if it is an encoder."""
     encoder: Encoder = layer if isinstance(layer, Encoder) else layer.encoder
     return encoder
 
 
 def file_names(layer: nn.Layer) -> dict[str, str]:
-    """Return, for each tensor of a Layer, its name in a file of `save_pretrained`.
+    """Return the name in the file of `save_pretrained` for each tensor of a Layer, by its name in the state dict.
 
-    A tensor that has several names has its first one alone: Paddle's recurrent Layers name each weight twice, as their
-    own and as that of a cell.
+    A tensor with several names appears under the first: Paddle's recurrent Layers list each weight twice, as their own
+    and as a cell's.
     """
     encoder = encoder_of(layer)
     root = "" if encoder is layer else "encoder."
@@ -112,6 +112,6 @@ def file_names(layer: nn.Layer) -> dict[str, str]:
 
 
 def _first_names(state: Mapping[str, Tensor]) -> dict[str, str]:
-    """Return, for each name of a tensor, the first one that it has."""
+    """Return for each name in a state dict the first name of the same tensor."""
     firsts: dict[int, str] = {}
     return {name: firsts.setdefault(id(tensor), name) for name, tensor in state.items()}

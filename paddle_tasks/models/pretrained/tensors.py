@@ -1,4 +1,4 @@
-"""Reading and writing files of named tensors: safetensors, and PaddleNLP's own .pdparams."""
+"""Reading and writing files of named tensors: safetensors, and reading PaddleNLP's .pdparams."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Arrays = dict[str, NDArray[Any]]
 
 
 def read(path: Path) -> Arrays:
-    """Read every tensor of a .safetensors or .pdparams file, half precision as float32.
+    """Read every tensor of a .safetensors or .pdparams file; floats of any precision become float32.
 
     Raises:
-        CheckpointError: the file is cut short, is something else, or is a pickle that holds more than tensors.
+        CheckpointError: the file is truncated, has another format, or is a pickle with more than tensors.
     """
     try:
         arrays = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pdparams(path)
@@ -32,9 +32,9 @@ def read(path: Path) -> Arrays:
 
 
 def write(path: Path, arrays: Mapping[str, NDArray[Any]], *, half: bool = False) -> None:
-    """Write a .safetensors file, half precision as float32, or float32 rounded to float16 with ``half``.
+    """Write a .safetensors file; floats of any precision are written as float32, or as float16 with ``half``.
 
-    PaddleNLP reads a file only when its metadata says `np`.
+    PaddleNLP only reads files whose metadata says `np`.
 
     Raises:
         CheckpointError: a weight is too large for float16.
@@ -56,14 +56,14 @@ def _float16(name: str, array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _float32(array: NDArray[Any]) -> NDArray[Any]:
-    if array.dtype == np.uint16:  # Paddle saves bfloat16 as the bits of its upper half
+    if array.dtype == np.uint16:  # how Paddle saves bfloat16: the upper half of a float32's bits
         return (array.astype(np.uint32) << 16).view(np.float32)
     return array if array.dtype.kind in "iub" else array.astype(np.float32, copy=False)
 
 
 def _read_safetensors(path: Path) -> Arrays:
     with safe_open(path, framework="np") as file:
-        names = file.keys()  # the file itself is no mapping
+        names = file.keys()  # the file object is not a mapping
         return {name: file.get_tensor(name) for name in names}
 
 
@@ -72,17 +72,17 @@ def _read_pdparams(path: Path) -> Arrays:
         state = _TensorUnpickler(file, encoding="latin1").load()
     if not isinstance(state, dict):
         raise pickle.UnpicklingError(f"holds a {type(state).__name__}, not named tensors")
-    # Paddle 2.1 and later stores (parameter name, array) for a tensor, earlier versions the array.
+    # Since Paddle 2.1 each tensor is stored as (parameter name, array), before as the array.
     arrays = {name: value[1] if isinstance(value, tuple) else value for name, value in state.items()}
     arrays.pop("StructuredToParameterName@@", None)
-    odd = [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]
-    if odd:
-        raise pickle.UnpicklingError(f"{odd[0]} is no tensor")
+    others = [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]
+    if others:
+        raise pickle.UnpicklingError(f"{others[0]} is not a tensor")
     return arrays
 
 
 class _TensorUnpickler(pickle.Unpickler):
-    """Reads arrays and plain containers only: a pickle may call anything, and this one came from a stranger."""
+    """Reads only arrays and plain containers; an ordinary unpickler would run any code that an untrusted file names."""
 
     _ALLOWED = frozenset(
         {

@@ -13,21 +13,20 @@ from paddle_tasks.data.tables.section import DataSection
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.models.encoders.build import Encoder
 from paddle_tasks.models.heads import Head
-from paddle_tasks.models.long_text import LongTextClassifier, WindowPooling, Windows
+from paddle_tasks.models.long_text import LongTextClassifier, WindowPooling, WindowSettings
+from paddle_tasks.tasks.base import N_SPECIAL_TOKENS
 from paddle_tasks.tasks.classification.section import ClassificationConfig, ClassifierSection
-from paddle_tasks.tasks.classification.task import TextClassification
+from paddle_tasks.tasks.classification.task import ClassifierTask
 from paddle_tasks.text.packing import PackedIds
-from paddle_tasks.text.truncation import Method, Truncation, truncated
-
-_N_SPECIAL = 2  # [CLS] and [SEP]
+from paddle_tasks.text.truncation import Method, Truncation, truncate
 
 
 class LongTextData(DataSection):
-    """The ``data`` section, and what is kept of a text of more than `training.max_length` tokens.
+    """The ``data`` section, and what is kept of a text of more than ``training.max_length`` tokens.
 
-    ``truncation`` keeps the ``head``, the ``tail``, a quarter of head and the rest of tail (``head_tail``), or all in
-    ``windows`` of that length, each of which begins with the last ``window_overlap`` tokens of the one before. Of a
-    text with more than ``max_windows`` the first ones are kept.
+    ``truncation`` keeps the ``head``, the ``tail``, one quarter from the head and the rest from the tail
+    (``head_tail``), or everything in ``windows`` of that length. Each window begins with the last ``window_overlap``
+    tokens of the one before. If a text has more than ``max_windows``, the first ones are kept.
     """
 
     truncation: Method = "head"
@@ -36,7 +35,7 @@ class LongTextData(DataSection):
 
 
 class LongTextModel(ClassifierSection):
-    """The ``model`` section, and how the vectors of a text's windows become one."""
+    """The ``model`` section, and how the vectors of a text's windows become one vector."""
 
     head: Head = "course"
     window_pooling: WindowPooling = "mean"
@@ -49,39 +48,39 @@ class LongTextConfig(ClassificationConfig):
     model: LongTextModel
 
 
-class Task(TextClassification):
+class LongTextTask(ClassifierTask[LongTextConfig]):
     """One of many classes for one long text, by `LongTextClassifier`."""
 
+    PREDICT_OPTIONS: ClassVar[tuple[str, ...]] = ()  # explanations do not know windows
     Config: ClassVar[type[ClassificationConfig]] = LongTextConfig
     Model: ClassVar[type[nn.Layer]] = LongTextClassifier
 
-    config: LongTextConfig
-
-    def read(self) -> None:
-        """See `TextClassification.read`; the windows have to go on."""
-        data, room = self.config.data, self.config.training.max_length - _N_SPECIAL
-        if self._has_windows and data.window_overlap >= room:
+    def check_settings(self) -> None:
+        """Check that each window begins after the one before."""
+        overlap = self.config.data.window_overlap
+        if self._has_windows and overlap >= self.max_tokens:
             raise ConfigError(
-                f"data.window_overlap: {data.window_overlap} is not less than the {room} tokens of a window, which are "
-                f"training.max_length without [CLS] and [SEP]"
+                f"data.window_overlap: {overlap} is not less than the {self.max_tokens} tokens of a window, which are "
+                "training.max_length without [CLS] and [SEP]"
             )
-        super().read()
 
     @property
     def _has_windows(self) -> bool:
         return self.config.data.truncation == "windows"
 
-    def _encode(self, texts: Sequence[str]) -> PackedIds:
+    def encode(self, texts: Sequence[str]) -> PackedIds:
+        """Return what the model reads of each text, one window after another."""
         data, tokenizer = self.config.data, self.tokenizer
-        whole = encoded(tokenizer, texts, max_length=max(map(len, texts), default=0) + _N_SPECIAL)
-        cut = Truncation(data.truncation, data.window_overlap, data.max_windows)
-        most = self.config.training.max_length
-        return truncated(whole, cut, max_length=most, cls_id=tokenizer.cls_id, sep_id=tokenizer.sep_id)
+        whole = encoded(tokenizer, texts, max_length=max(map(len, texts), default=0) + N_SPECIAL_TOKENS)
+        truncation = Truncation(data.truncation, data.window_overlap, data.max_windows)
+        max_length = self.config.training.max_length
+        return truncate(whole, truncation, max_length=max_length, cls_id=tokenizer.cls_id, sep_id=tokenizer.sep_id)
 
-    def _most_tokens(self, batch_size: int, given: int | None) -> int | None:
-        """Bound the tokens of all windows of a batch; as many as rows of one window could have when not told."""
-        return given or (batch_size * self.config.training.max_length if self._has_windows else None)
+    def token_limit(self, batch_size: int, max_tokens: int | None) -> int | None:
+        """Return the limit over all windows of a batch; by default the tokens of ``batch_size`` rows of one window."""
+        return max_tokens or (batch_size * self.config.training.max_length if self._has_windows else None)
 
-    def _layer(self, encoder: Encoder) -> nn.Layer:
-        windows = Windows(self.config.training.max_length, self.config.model.window_pooling)
-        return self.Model(encoder, n_classes=len(self.labels), windows=windows, **self._parts())
+    def build_layer(self, encoder: Encoder) -> nn.Layer:
+        """Return the Layer over an encoder."""
+        windows = WindowSettings(self.config.training.max_length, self.config.model.window_pooling)
+        return self.Model(encoder, n_classes=len(self.labels), windows=windows, **self.layer_settings())

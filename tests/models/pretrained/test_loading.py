@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 
 import ml_dtypes
 import numpy as np
@@ -156,7 +155,7 @@ REFUSED = {
         r"1 tensors are missing: encoder.layers.1.self_attn.k_proj.bias",
     ),
     "half a pooler": (without("pooler.dense.bias"), r"1 tensors are missing: pooler.dense.bias"),
-    "extra layer": (added("bert.encoder.layer.2.output.dense.weight", (32, 64)), r"1 tensors have no place .*layer.2"),
+    "extra layer": (added("bert.encoder.layer.2.output.dense.weight", (32, 64)), r"1 tensors do not belong .*layer.2"),
     "other width": (added(QUERY, (32, 31)), r"query.weight: shape \[32, 31\], expected \[32, 32\]"),
     "transposed": (
         lambda found: {**found, "bert.encoder.layer.0.intermediate.dense.weight": np.ones((32, 64), np.float32)},
@@ -182,7 +181,7 @@ def test_every_problem_is_told_at_once(golden_copy):
 
 
 CONFIGS = {
-    "another architecture": ({"model_type": "xlnet"}, "of a xlnet model, not one of bert, ernie, roberta"),
+    "another architecture": ({"model_type": "xlnet"}, "of a xlnet model, expected one of bert, ernie, roberta"),
     "relative positions": ({"position_embedding_type": "relative_key"}, "position_embedding_type 'relative_key'"),
     "decoder": ({"is_decoder": True}, "is_decoder True"),
     "activation": ({"hidden_act": "quick_gelu"}, "hidden_act 'quick_gelu'"),
@@ -235,10 +234,8 @@ def test_a_pickle_is_refused_with_advice(golden_copy):
 
 def test_resolving_reads_no_weights(golden_copy):
     folder = golden_copy("ernie")
-    (folder / "model.safetensors").write_text("anything")
-    start = time.perf_counter()
+    (folder / "model.safetensors").write_text("no tensors: reading it would fail")
     source = resolve(str(folder))
-    assert time.perf_counter() - start < 0.1
     assert (source.model_type, source.weights) == ("ernie", folder / "model.safetensors")
     assert tokenizer_folder(source) == folder
 
@@ -251,10 +248,13 @@ def test_resolving_reads_no_weights(golden_copy):
         ("bert-bace-chinese", "did you mean 'bert-base-chinese'"),
         ("ernie3.0-medium-zh", "did you mean 'ernie-3.0-medium-zh'"),
         ("uer/chinese-roberta-bas", "did you mean 'uer/chinese-roberta-base'"),
-        ("hfl/chinese-bert-wwm", r"did you mean 'hfl/roberta-wwm-ext'\? \(a Hugging Face name is not fetched"),
-        ("someone/chinese-bert-wwm", r"no such folder \(a Hugging Face name is not fetched"),
+        ("hfl/chinese-bert-wwm", r"did you mean 'hfl/roberta-wwm-ext'\? \(Hugging Face names are not downloaded"),
+        ("someone/chinese-bert-wwm", r"no such folder \(Hugging Face names are not downloaded"),
         ("rnnn", "did you mean 'rnn'"),
-        ("something-else", "neither rnn, gru, lstm, bilstm, textcnn, transformer, bert, ernie, nor a built-in"),
+        (
+            "something-else",
+            "unknown encoder, expected rnn, gru, lstm, bilstm, textcnn, transformer, bert, ernie, a built-in",
+        ),
     ],
 )
 def test_mistyped_names(name, message):
@@ -269,7 +269,7 @@ def test_mistyped_folders(tmp_path, monkeypatch):
         resolve("runs/frst")
     with pytest.raises(CheckpointError, match=r"no config.json in it(.|\n)*did you mean 'runs/first/model'"):
         resolve("runs/first")
-    with pytest.raises(ConfigError, match="a file; name the folder"):
+    with pytest.raises(ConfigError, match="this is a file; name the folder"):
         resolve("runs/first/model/config.json")
     assert resolve("./runs/first/model").model_type == "bert"
 
@@ -281,7 +281,7 @@ def test_built_in_models(tmp_path, monkeypatch):
     shutil.copytree(GOLDEN / "bert", tmp_path / "bert-mini-zh")
     assert pretrained.builtin_names() == ["builtin/bert-mini-zh"]
     assert difference(load_pretrained("builtin/bert-mini-zh"), GOLDEN / "bert") <= TOLERANCE
-    with pytest.raises(ConfigError, match=r"did you mean 'builtin/bert-mini-zh'\? \(there: builtin/bert-mini-zh\)"):
+    with pytest.raises(ConfigError, match=r"did you mean 'builtin/bert-mini-zh'\? \(available: builtin/bert-mini-zh\)"):
         resolve("builtin/bert-mini")
     with pytest.raises(ConfigError, match="did you mean 'builtin/bert-mini-zh'"):
         resolve("bert-mini-zh")
@@ -289,7 +289,7 @@ def test_built_in_models(tmp_path, monkeypatch):
 
 def test_a_from_scratch_folder_is_no_pretrained_one(tmp_path):
     save_pretrained(make_encoder("bilstm"), tmp_path)
-    with pytest.raises(CheckpointError, match="of a bilstm model, not one of bert"):
+    with pytest.raises(CheckpointError, match="of a bilstm model, expected one of bert"):
         resolve(str(tmp_path))
 
 

@@ -129,7 +129,7 @@ def test_a_state_that_does_not_fit_is_refused(tmp_path, name):
     model = classifier(make_encoder(name))
     for message, change in (
         ("1 tensors are missing: head.output.bias", lambda found: found.pop("head.output.bias")),
-        ("1 tensors have no place in the model: crf", lambda found: found.update(crf=np.ones(2))),
+        ("1 tensors do not belong to the model: crf", lambda found: found.update(crf=np.ones(2))),
         (
             r"head.output.bias: shape \[3\], expected \[2\]",
             lambda found: found.update({"head.output.bias": np.ones(3)}),

@@ -109,7 +109,7 @@ def test_a_batch_is_its_rows_one_by_one(task, model):
 
 def by_hand(model: paddle.nn.Layer, batch: Any) -> tuple[float, float]:
     """Return the sum over hidden tokens, and that over pairs, each as often as its row has hidden tokens."""
-    tokens, pairs = (logits.numpy().astype(np.float64) for logits in model.both(*batch.inputs))
+    tokens, pairs = (logits.numpy().astype(np.float64) for logits in model.forward_both(*batch.inputs))
 
     def loss(logits: np.ndarray, target: int) -> float:
         return float(np.log(np.exp(logits).sum()) - logits[target])
@@ -144,7 +144,7 @@ def test_without_pairs_it_is_that_of_the_tokens(folder):
 
 
 def test_word_vectors_add_their_distance_from_half_a_state_at_every_token(folder, monkeypatch):
-    monkeypatch.setattr("paddle_tasks.text.word_vectors._RAREST", 1)  # the fixture is short
+    monkeypatch.setattr("paddle_tasks.text.word_vectors.MIN_COUNT", 1)  # the fixture is short
     task = read(folder, model={**settings(folder)["model"], "word_vectors": 0.7})
     model = started(task)
     model.eval()
@@ -381,7 +381,7 @@ def test_a_source_that_is_missing(tmp_path):
 def test_an_encoder_without_a_head(tmp_path, task):
     save_pretrained(task.build_model().encoder, tmp_path / "encoder")
     task.tokenizer.save(tmp_path / "encoder")
-    with pytest.raises(CheckpointError, match="has no head that names tokens"):
+    with pytest.raises(CheckpointError, match="has no head that predicts tokens"):
         train(settings(tmp_path, model={"encoder": str(tmp_path / "encoder")}))
     assert not (tmp_path / "run").exists()
 
