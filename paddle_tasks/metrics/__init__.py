@@ -1,6 +1,6 @@
-"""Scores: sums and counts travel, means are made once, at the end."""
+"""Metrics: batches and processes add sums and counts; means are computed once, at the end."""
 
-SHOWN = (
+HEADLINE_METRICS = (
     "accuracy",
     "accuracy_deduplicated",
     "word_accuracy",
@@ -10,4 +10,4 @@ SHOWN = (
     "triplet_f1",
     "loss",
 )
-"""The metrics that people see of a split, on the screen and in a model's card, where it has them."""
+"""The metrics of a split that are shown on the terminal and in a model card, if the task computes them."""

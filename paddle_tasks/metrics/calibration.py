@@ -1,4 +1,4 @@
-"""How well a classifier's confidence says how often it is right."""
+"""Calibration: whether a classifier's confidence equals its accuracy."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ N_BINS = 10
 
 @dataclass(frozen=True)
 class Calibration:
-    """Rows in bins of equal width by their confidence, those of a bin's upper edge within it.
+    """Rows grouped by confidence into bins of equal width; a bin includes its upper edge.
 
     Attributes:
-        rows: <int64>[bins].
-        confidence: its mean <float64>[bins]; not a number in an empty bin.
-        accuracy: the share of right rows <float64>[bins]; not a number in an empty bin.
+        rows: ``<int64>[bins]``, the number of rows.
+        confidence: ``<float64>[bins]``, the mean confidence; NaN in an empty bin.
+        accuracy: ``<float64>[bins]``, the share of correct rows; NaN in an empty bin.
     """
 
     rows: Array
@@ -27,25 +27,26 @@ class Calibration:
 
     @property
     def expected_error(self) -> float:
-        """The mean over the rows of how far their bin's confidence and accuracy are apart; 0 without rows.
+        """The expected calibration error (ECE): the mean gap between confidence and accuracy of the rows' bins.
 
-        ECE, equation 3 of Guo et al., On Calibration of Modern Neural Networks (ICML 2017, arXiv:1706.04599).
+        0 without rows. Equation 3 of Guo et al., On Calibration of Modern Neural Networks (ICML 2017,
+        arXiv:1706.04599).
         """
         gaps = np.nan_to_num(np.abs(self.accuracy - self.confidence))
         return float((self.rows * gaps).sum() / max(1, self.rows.sum()))
 
 
-def calibration(confidence: Array, is_right: Array, n_bins: int = N_BINS) -> Calibration:
-    """Return the bins of rows.
+def compute_calibration(confidence: Array, is_right: Array, n_bins: int = N_BINS) -> Calibration:
+    """Group rows into bins by confidence.
 
     Args:
-        confidence: <float>[rows], the probability of the label that was predicted.
-        is_right: <bool>[rows], whether it is the gold one.
-        n_bins: how many equal parts of 0 to 1.
+        confidence: ``<float>[rows]``, the probability of the predicted label.
+        is_right: ``<bool>[rows]``, whether the predicted label is the gold label.
+        n_bins: the number of bins between 0 and 1.
     """
     confidence = np.asarray(confidence, dtype=np.float64)
-    places = np.clip(np.ceil(confidence * n_bins).astype(np.int64) - 1, 0, n_bins - 1)
-    rows = np.bincount(places, minlength=n_bins)
-    sums = [np.bincount(places, weights=values, minlength=n_bins) for values in (confidence, np.asarray(is_right))]
+    bins = np.clip(np.ceil(confidence * n_bins).astype(np.int64) - 1, 0, n_bins - 1)
+    rows = np.bincount(bins, minlength=n_bins)
+    sums = [np.bincount(bins, weights=values, minlength=n_bins) for values in (confidence, np.asarray(is_right))]
     means = [np.divide(total, rows, out=np.full(n_bins, np.nan), where=rows > 0) for total in sums]
     return Calibration(rows, *means)

@@ -1,4 +1,4 @@
-"""Scores of a classifier, from a confusion matrix and a sum of losses."""
+"""Metrics of a classifier, computed from a confusion matrix and a sum of losses."""
 
 from __future__ import annotations
 
@@ -13,9 +13,14 @@ from paddle_tasks.arrays import Array
 class ClassificationMetrics:
     """Accuracy, precision, recall, F1 and loss over any number of batches.
 
-    ``precision``, ``recall`` and ``f1`` are those of the second label when there are two (sort them so that the
-    positive one comes last, as ``0, 1`` and ``negative, positive`` do), and macro averages otherwise. ``macro_f1``
-    averages over every label; a label that is neither gold nor predicted counts as 0, as in scikit-learn.
+    With two labels, ``precision``, ``recall`` and ``f1`` are those of the second label, so the positive label must come
+    last (as in ``0, 1`` and ``negative, positive``). With more labels they are macro averages. ``macro_f1`` averages
+    over all labels; a label that is neither gold nor predicted counts as 0, as in scikit-learn.
+
+    Attributes:
+        labels: the names of the labels.
+        confusion: ``<int64>[labels, labels]``, the number of rows by gold and predicted label.
+        loss_sum: the sum of the losses of all rows.
     """
 
     def __init__(self, labels: Sequence[str]) -> None:
@@ -24,12 +29,12 @@ class ClassificationMetrics:
         self.loss_sum = 0.0
 
     def update(self, gold: Array, predicted: Array, losses: Array) -> None:
-        """Count a batch: gold and predicted label indices <int64>[rows], losses <float>[rows]."""
+        """Add a batch: gold and predicted label indices ``<int64>[rows]`` and losses ``<float>[rows]``."""
         np.add.at(self.confusion, (gold, predicted), 1)
         self.loss_sum += float(losses.sum(dtype=np.float64))
 
     def result(self) -> dict[str, Any]:
-        """Return the scores, those of each label under ``per_label``; empty when nothing was counted."""
+        """Return the metrics, with those of each label under ``per_label``; empty if there were no rows."""
         n_rows = int(self.confusion.sum())
         if not n_rows:
             return {}

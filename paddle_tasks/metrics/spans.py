@@ -1,4 +1,4 @@
-"""Scores of spans and of the pairs between them, and what kinds of errors there are."""
+"""Metrics of spans and of aspect-opinion triplets, and a classification of span errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ERROR_KINDS: tuple[ErrorKind, ...] = ("boundary", "type", "missed", "spurious")
 
 
 class SpanLike(Protocol):
-    """A labelled half-open range of characters, which can be hashed."""
+    """A hashable labelled half-open range of characters."""
 
     @property
     def start(self) -> int:
@@ -20,58 +20,53 @@ class SpanLike(Protocol):
 
     @property
     def end(self) -> int:
-        """Behind the last one."""
+        """The position after the last character."""
 
     @property
     def label(self) -> str:
-        """What it is."""
+        """The label."""
 
 
 class PairLike(Protocol):
-    """An opinion on an aspect and its polarity, which can be hashed; either span may be None."""
+    """A hashable opinion on an aspect with its polarity; either span may be None."""
 
     @property
     def aspect(self) -> SpanLike | None:
-        """What it is about."""
+        """The aspect; None if it is implicit."""
 
     @property
     def opinion(self) -> SpanLike | None:
-        """What is said."""
+        """The opinion; None if it is implicit."""
 
     @property
     def polarity(self) -> str:
-        """How it is meant."""
-
-
-class _Gathers(Protocol):
-    def gather_objects(self, value: Any) -> list[Any]:
-        """Return the value of every process."""
+        """The polarity of the opinion."""
 
 
 class SpanMetrics:
-    """Precision, recall and F1 of spans over any number of batches, exact and by how much of them is covered.
+    """Exact and partial precision, recall and F1 of spans over any number of batches.
 
-    A span is right when start, end and label are. Of tags in one layer this is what seqeval says in its strict mode
-    with IOB2. The second figure, ``partial_…``, is proportional: a predicted span counts for precision as the share
-    of its characters that are in gold spans of its label, and a gold one for recall likewise.
+    Exact: a span is correct if its start, end and label are. For spans that do not overlap this equals seqeval's strict
+    mode with IOB2. Partial (``partial_…``): a predicted span counts for precision by the share of its characters that
+    lie in gold spans of its label, and a gold span for recall likewise.
 
-    Source of the second: Johansson and Moschitti 2013, Relational Features in Fine-Grained Opinion Analysis,
-    https://aclanthology.org/J13-3002; with overlapping spans no character counts twice here.
+    Source of the partial metrics: Johansson and Moschitti 2013, Relational Features in Fine-Grained Opinion Analysis,
+    https://aclanthology.org/J13-3002; unlike there, characters of overlapping spans are not counted twice.
     """
 
     def __init__(self, labels: Sequence[str]) -> None:
         self.labels = tuple(labels)
-        # By (what, label, …): whole numbers alone, so that the result does not depend on their order.
+        # Keys are (quantity, label, …). Counts are integers, so the result does not depend on the order of updates.
         self._counts: Counter[tuple[Any, ...]] = Counter()
 
     def update(self, gold: Sequence[Iterable[SpanLike]], predicted: Sequence[Iterable[SpanLike]]) -> None:
-        """Count texts: the gold spans of each and the predicted ones, in any order; one given twice counts once.
+        """Add texts: their gold spans and their predicted spans, each in any order; duplicates count once.
 
         Raises:
-            ValueError: there are more or fewer predictions than texts.
+            ValueError: the lengths of ``gold`` and ``predicted`` differ.
         """
-        for right, found in zip(gold, predicted, strict=True):
-            self._count(set(right), set(found))
+        for gold_spans, predicted_spans in zip(gold, predicted, strict=True):
+            self._count(set(gold_spans), set(predicted_spans))
 
     def _count(self, gold: set[SpanLike], predicted: set[SpanLike]) -> None:
         self._counts.update(("gold", span.label) for span in gold)
@@ -79,26 +74,20 @@ class SpanMetrics:
         self._counts.update(("right", span.label) for span in gold & predicted)
         self._counts.update(("precision", span.label, *_covered(span, gold)) for span in predicted)
         self._counts.update(("recall", span.label, *_covered(span, predicted)) for span in gold)
-        self._counts.update(("error", error.kind) for error in sort_errors(gold, predicted))
-
-    def over(self, ranks: _Gathers) -> SpanMetrics:
-        """Return the scores over what all processes have counted."""
-        whole = SpanMetrics(self.labels)
-        for counts in ranks.gather_objects(self._counts):
-            whole._counts.update(counts)
-        return whole
+        self._counts.update(("error", error.kind) for error in find_errors(gold, predicted))
 
     def result(self) -> dict[str, Any]:
-        """Return the micro scores, ``macro_f1`` over the labels, those of each under ``per_label``, and the errors.
+        """Return micro averages, ``macro_f1``, the metrics of each label and the number of errors by kind.
 
-        A label that is neither gold nor predicted scores 0. Its F1 is also ``LABEL_f1``, as only numbers are logged.
-        Errors are counted by kind under ``errors``.
+        ``per_label`` has the metrics of each label; a label that is neither gold nor predicted scores 0. The F1 of a
+        label is also at the top level as ``LABEL_f1``, since only numbers are logged. ``errors`` has the counts of the
+        errors by kind.
         """
         per_label = {label: self._scores([label]) for label in self.labels}
-        whole = self._scores(sorted({key[1] for key in self._counts if key[0] in ("gold", "predicted")}))
-        del whole["spans"]
+        micro = self._scores(sorted({key[1] for key in self._counts if key[0] in ("gold", "predicted")}))
+        del micro["spans"]
         return {
-            **whole,
+            **micro,
             "macro_f1": sum(scores["f1"] for scores in per_label.values()) / max(1, len(per_label)),
             **{f"{label}_f1": scores["f1"] for label, scores in per_label.items()},
             "per_label": per_label,
@@ -107,54 +96,48 @@ class SpanMetrics:
 
     def _scores(self, labels: Sequence[str]) -> dict[str, Any]:
         n_gold, n_predicted, n_right = (
-            sum(self._counts[what, label] for label in labels) for what in ("gold", "predicted", "right")
+            sum(self._counts[quantity, label] for label in labels) for quantity in ("gold", "predicted", "right")
         )
-        shares = [self._share_sum(what, labels) for what in ("precision", "recall")]
+        shares = [self._share_sum(quantity, labels) for quantity in ("precision", "recall")]
         return {
             **_prf(n_right, n_right, n_predicted, n_gold),
             **{f"partial_{name}": score for name, score in _prf(shares[0], shares[1], n_predicted, n_gold).items()},
             "spans": n_gold,
         }
 
-    def _share_sum(self, what: str, labels: Sequence[str]) -> float:
-        shares = sorted((key[2:], n) for key, n in self._counts.items() if key[0] == what and key[1] in labels)
+    def _share_sum(self, quantity: str, labels: Sequence[str]) -> float:
+        shares = sorted((key[2:], n) for key, n in self._counts.items() if key[0] == quantity and key[1] in labels)
         return float(sum(n * covered / length for (covered, length), n in shares))
 
 
 class TripletMetrics:
     """Precision, recall and F1 of (aspect, opinion, polarity) over any number of batches.
 
-    A triplet is right when both spans are exactly and the polarity is, an implicit side only as an implicit one.
-    ``pair_f1`` leaves the polarity out, and ``polarity_accuracy`` is over the pairs that are right.
+    A triplet is correct if both spans match exactly and the polarity matches; an implicit side matches only an implicit
+    one. ``pair_f1`` ignores the polarity; ``polarity_accuracy`` is computed over the correct pairs.
     """
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
 
     def update(self, gold: Sequence[Iterable[PairLike]], predicted: Sequence[Iterable[PairLike]]) -> None:
-        """Count texts: the gold pairs of each and the predicted ones, in any order; one given twice counts once.
+        """Add texts: their gold pairs and their predicted pairs, each in any order; duplicates count once.
 
         Raises:
-            ValueError: there are more or fewer predictions than texts.
+            ValueError: the lengths of ``gold`` and ``predicted`` differ.
         """
-        for right, found in zip(gold, predicted, strict=True):
-            triplets, pairs = (set(map(_triplet, right)), set(map(_triplet, found))), (set[Any](), set[Any]())
-            for place in (0, 1):
-                pairs[place].update(triplet[:2] for triplet in triplets[place])
-            for name, (expected, other) in (("triplet", triplets), ("pair", pairs)):
-                self._counts[f"{name} gold"] += len(expected)
-                self._counts[f"{name} predicted"] += len(other)
-                self._counts[f"{name} right"] += len(expected & other)
+        for gold_pairs, predicted_pairs in zip(gold, predicted, strict=True):
+            gold_triplets, predicted_triplets = set(map(_triplet, gold_pairs)), set(map(_triplet, predicted_pairs))
+            self._count("triplet", gold_triplets, predicted_triplets)
+            self._count("pair", {t[:2] for t in gold_triplets}, {t[:2] for t in predicted_triplets})
 
-    def over(self, ranks: _Gathers) -> TripletMetrics:
-        """Return the scores over what all processes have counted."""
-        whole = TripletMetrics()
-        for counts in ranks.gather_objects(self._counts):
-            whole._counts.update(counts)
-        return whole
+    def _count(self, name: str, gold: set[Any], predicted: set[Any]) -> None:
+        self._counts[f"{name} gold"] += len(gold)
+        self._counts[f"{name} predicted"] += len(predicted)
+        self._counts[f"{name} right"] += len(gold & predicted)
 
     def result(self) -> dict[str, Any]:
-        """Return ``triplet_precision``, ``triplet_recall``, ``triplet_f1``, ``pair_f1``, ``polarity_accuracy``."""
+        """Return precision, recall, F1 and number of triplets, ``pair_f1`` and ``polarity_accuracy``."""
         scores = {name: self._prf(name) for name in ("triplet", "pair")}
         n_pairs = self._counts["pair right"]
         return {
@@ -174,38 +157,37 @@ def _triplet(pair: PairLike) -> tuple[Any, Any, str]:
     return sides[0], sides[1], pair.polarity
 
 
-def _prf(of_predicted: float, of_gold: float, n_predicted: int, n_gold: int) -> dict[str, float]:
+def _prf(right_predicted: float, right_gold: float, n_predicted: int, n_gold: int) -> dict[str, float]:
     """Return precision, recall and F1; without predicted or gold spans they are 0, as in seqeval."""
-    precision = of_predicted / n_predicted if n_predicted else 0.0
-    recall = of_gold / n_gold if n_gold else 0.0
+    precision = right_predicted / n_predicted if n_predicted else 0.0
+    recall = right_gold / n_gold if n_gold else 0.0
     total = precision + recall
     return {"precision": precision, "recall": recall, "f1": 2 * precision * recall / total if total else 0.0}
 
 
 def _covered(span: SpanLike, others: Iterable[SpanLike]) -> tuple[int, int]:
-    """Return how many characters of a span are in others of its label, and how many it has."""
-    places = range(span.start, span.end)
-    inside = [range(max(span.start, other.start), min(span.end, other.end)) for other in others if _like(span, other)]
-    return len(set().union(*inside)), len(places)
-
-
-def _like(span: SpanLike, other: SpanLike) -> bool:
-    return span.label == other.label
+    """Return how many characters of a span lie in ``others`` of the same label, and the length of the span."""
+    same_label = [other for other in others if other.label == span.label]
+    covered = [range(max(span.start, other.start), min(span.end, other.end)) for other in same_label]
+    return len(set().union(*covered)), len(range(span.start, span.end))
 
 
 # ---- errors
 
+_Candidate = tuple[ErrorKind, int, SpanLike, SpanLike]
+"""A possible error: its kind, the negative number of shared characters, the gold and the predicted span."""
+
 
 @dataclass(frozen=True, slots=True)
 class SpanError:
-    """One error: ``boundary`` (the label is right), ``type`` (the place is right), ``missed`` or ``spurious``."""
+    """One error: ``boundary`` (only the label is right), ``type`` (only the range is), ``missed`` or ``spurious``."""
 
     kind: ErrorKind
     gold: SpanLike | None
     predicted: SpanLike | None
 
     def record(self, text: str) -> dict[str, Any]:
-        """Return what errors.jsonl says of it, with the characters of the text."""
+        """Return the record for errors.jsonl, which includes the characters of the spans."""
         return {
             "kind": self.kind,
             **{
@@ -218,40 +200,41 @@ def _record(text: str, span: SpanLike) -> Mapping[str, Any]:
     return {"start": span.start, "end": span.end, "label": span.label, "text": text[span.start : span.end]}
 
 
-def sort_errors(gold: Iterable[SpanLike], predicted: Iterable[SpanLike]) -> list[SpanError]:
-    """Return the errors of one text, in the order of their places.
+def find_errors(gold: Iterable[SpanLike], predicted: Iterable[SpanLike]) -> list[SpanError]:
+    """Return the errors of one text, ordered by position.
 
-    What is not right is put together first by the same place (``type``), then by overlap with the same label
-    (``boundary``), those first that share most; each span belongs to one error. What is left is ``missed`` or
-    ``spurious``.
+    Wrong spans are matched with gold spans, first those of the same range (``type``), then those of the same label
+    that overlap (``boundary``), starting with the largest overlap. Each span belongs to one error. The remaining spans
+    are ``missed`` or ``spurious``.
     """
-    expected, found = set(gold), set(predicted)
-    missed, spurious = expected - found, found - expected
+    gold_set, predicted_set = set(gold), set(predicted)
+    missed, spurious = gold_set - predicted_set, predicted_set - gold_set
     errors: list[SpanError] = []
-    candidates = [("type", -1, a, b) for a in missed for b in spurious if (a.start, a.end) == (b.start, b.end)]
+    pairs = [(a, b) for a in missed for b in spurious]
+    candidates: list[_Candidate] = [("type", -1, a, b) for a, b in pairs if (a.start, a.end) == (b.start, b.end)]
     candidates += [
-        ("boundary", -_shared(a, b), a, b) for a in missed for b in spurious if _like(a, b) and _shared(a, b)
+        ("boundary", -shared, a, b) for a, b in pairs if a.label == b.label and (shared := _shared_length(a, b))
     ]
     for kind, _, right, wrong in sorted(candidates, key=_candidate_order):
         if right in missed and wrong in spurious:
             missed.remove(right)
             spurious.remove(wrong)
-            errors.append(SpanError("type" if kind == "type" else "boundary", right, wrong))
+            errors.append(SpanError(kind, right, wrong))
     errors += [SpanError("missed", span, None) for span in missed]
     errors += [SpanError("spurious", None, span) for span in spurious]
-    return sorted(errors, key=_place)
+    return sorted(errors, key=_error_order)
 
 
-def _candidate_order(candidate: tuple[str, int, SpanLike, SpanLike]) -> tuple[Any, ...]:
+def _candidate_order(candidate: _Candidate) -> tuple[Any, ...]:
     kind, overlap, right, wrong = candidate
     return kind != "type", overlap, right.start, right.end, wrong.start, wrong.end, right.label, wrong.label
 
 
-def _shared(one: SpanLike, other: SpanLike) -> int:
+def _shared_length(a: SpanLike, b: SpanLike) -> int:
     """Return how many characters two spans share."""
-    return max(0, min(one.end, other.end) - max(one.start, other.start))
+    return max(0, min(a.end, b.end) - max(a.start, b.start))
 
 
-def _place(error: SpanError) -> tuple[Any, ...]:
+def _error_order(error: SpanError) -> tuple[Any, ...]:
     first = error.gold or error.predicted
     return (first.start, first.end, first.label, error.kind) if first else ()

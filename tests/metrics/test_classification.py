@@ -1,4 +1,4 @@
-"""Scores of a classifier against scikit-learn."""
+"""Metrics of a classifier against scikit-learn."""
 
 from __future__ import annotations
 
@@ -85,5 +85,5 @@ def test_a_label_that_never_occurs_counts_as_zero():
     assert found["per_label"]["label 2"] == {"precision": 0, "recall": 0, "f1": 0, "rows": 0}
 
 
-def test_nothing_counted_is_no_score():
+def test_without_rows_there_are_no_metrics():
     assert scores(2) == {}

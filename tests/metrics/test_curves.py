@@ -1,4 +1,4 @@
-"""Counts over thresholds against scikit-learn, and over bins against numpy."""
+"""Counts by threshold against scikit-learn, and by bin against numpy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RANDOM = np.random.default_rng(3)
 
 def case(n_rows=200):
     truth = RANDOM.random(n_rows) < 0.3
-    # Some scores stand right on a threshold, and some at the ends.
+    # Some scores equal a threshold, and some are 0 or 1.
     scores = np.clip(RANDOM.normal(0.4 + 0.2 * truth, 0.3), 0, 1)
     return truth, np.where(RANDOM.random(n_rows) < 0.3, RANDOM.choice(thresholds(), n_rows), scores)
 
@@ -23,10 +23,10 @@ def test_counts_are_those_of_scikit_learn_at_each_threshold():
     counts = threshold_counts(truth, scores)
     assert len(thresholds()) == 127
     assert (thresholds()[0], thresholds()[-1]) == (0, 1)
-    for place, limit in enumerate(thresholds()):
+    for index, limit in enumerate(thresholds()):
         (tn, fp), (fn, tp) = confusion_matrix(truth, scores >= limit, labels=[False, True])
         parts = (counts.true_positives, counts.false_positives, counts.true_negatives, counts.false_negatives)
-        assert [part[place] for part in parts] == [tp, fp, tn, fn]
+        assert [part[index] for part in parts] == [tp, fp, tn, fn]
 
 
 def test_the_area_under_the_roc_curve_is_that_of_scikit_learn():
@@ -41,7 +41,7 @@ def test_shares_of_nothing():
     none = threshold_counts(np.zeros(4, dtype=bool), np.full(4, 0.5))
     assert (none.recall == 0).all()
     assert none.precision[0] == 0
-    assert none.precision[-1] == 1  # where no row is taken
+    assert none.precision[-1] == 1  # no row is predicted positive
     everything = threshold_counts(np.ones(4, dtype=bool), np.full(4, 0.5))
     assert (everything.false_positive_rate == 0).all()
     assert everything.precision[0] == everything.recall[0] == 1

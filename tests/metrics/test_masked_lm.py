@@ -1,10 +1,8 @@
-"""Scores of a masked language model against scikit-learn and numpy, over any number of batches and processes."""
+"""Metrics of a masked language model against scikit-learn and numpy, over any number of batches and processes."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,15 +16,20 @@ VOCABULARY = ["零", "一", "二", "三", "四"]
 NOTHING = (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))
 
 
-@dataclass
-class Gathered:
-    """Processes of which each has taken in something; whichever asks is given all."""
+class FakeGatherer:
+    """Gives each rank the values of all ranks: what they send when they gather."""
 
-    parts: list[Any]
+    def __init__(self, ranks):
+        self.values, self.is_recording = [], True
+        for rank in ranks:
+            rank.gather(self)
+        self.is_recording = False
 
-    def gather_objects(self, value: Any) -> list[Any]:
-        assert any(value is part for part in self.parts)
-        return self.parts
+    def gather_objects(self, value):
+        if self.is_recording:
+            self.values.append(value)
+        assert any(value is other for other in self.values)
+        return self.values
 
 
 @st.composite
@@ -72,21 +75,21 @@ def test_the_loss_is_in_nats():
 
 
 @given(tokens(), st.permutations(range(7)), st.integers(0, 7), st.integers(0, 7))
-def test_batches_and_ranks_give_what_all_at_once_gives(batch, order, first, second):
+def test_batches_and_ranks_equal_one_batch(batch, order, first, second):
     whole = metrics_of(batch)
     cuts = sorted([first, second])
     groups = [order[: cuts[0]], order[cuts[0] : cuts[1]], order[cuts[1] :]]
     in_batches = metrics_of(*(by_row(batch, group) for group in groups))
     ranks = [metrics_of(*(by_row(batch, [row]) for row in group)) for group in groups]
-    gathered = Gathered([rank._parts for rank in ranks])
-    for found in (in_batches, *(rank.over(gathered) for rank in ranks)):
-        # Equal to the last bit: the sums are taken in the order of the rows.
+    gatherer = FakeGatherer(ranks)
+    for found in (in_batches, *(rank.gather(gatherer) for rank in ranks)):
+        # Equal to the last bit: the sums are computed in the order of the rows.
         assert found.result() == whole.result()
         assert found.records(VOCABULARY) == whole.records(VOCABULARY)
 
 
 @given(tokens())
-def test_records_are_of_rows_in_their_order(batch):
+def test_records_are_ordered_by_row(batch):
     rows, targets, predicted, losses = batch
     expected = []
     for row in sorted(set(rows.tolist())):
@@ -106,21 +109,21 @@ def test_records():
     assert metrics_of(first, second).result() == {"accuracy": 1 / 3, "loss": 4 / 3, "perplexity": math.exp(4 / 3)}
 
 
-def test_tokens_count_alike_whatever_batch_they_came_in():
+def test_every_token_has_the_same_weight_whatever_its_batch():
     small = (np.array([0]), np.array([1]), np.array([1]), np.array([0.0]))
     large = (np.array([1] * 3), np.array([1] * 3), np.array([2] * 3), np.array([4.0] * 3))
     found = metrics_of(small, large).result()
     assert (found["accuracy"], found["loss"]) == (0.25, 3.0)
 
 
-def test_a_loss_beyond_all_bounds_has_a_perplexity_still():
+def test_the_perplexity_of_a_huge_loss_is_finite():
     found = metrics_of((np.array([0]), np.array([1]), np.array([1]), np.array([1e6]))).result()
     assert found["loss"] == 1e6
     assert math.isfinite(found["perplexity"])
 
 
 @pytest.mark.parametrize("batches", [[], [NOTHING], [NOTHING, NOTHING]])
-def test_nothing_taken_in_is_no_score(batches):
+def test_without_tokens_there_are_no_metrics(batches):
     found = metrics_of(*batches)
     assert found.result() == {}
     assert found.records(VOCABULARY) == []

@@ -1,9 +1,8 @@
-"""Scores of spans against seqeval's strict mode and by hand; triplets, partial overlap and the kinds of errors."""
+"""Metrics of spans against seqeval's strict mode and by hand; triplets, partial overlap and kinds of errors."""
 
 from __future__ import annotations
 
 from collections import Counter
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 from seqeval.metrics import classification_report, f1_score
 from seqeval.scheme import IOB2
 
-from paddle_tasks.metrics.spans import ERROR_KINDS, SpanMetrics, TripletMetrics, sort_errors
+from paddle_tasks.metrics.spans import ERROR_KINDS, SpanMetrics, TripletMetrics, find_errors
 from paddle_tasks.text.spans import Pair, Span, decode, tag_names
 
 LABELS = ("aspect", "opinion")
@@ -82,7 +81,7 @@ def test_overlapping_gold_spans_all_count():
     assert (found["precision"], found["recall"]) == (1, pytest.approx(1 / 3))
 
 
-def test_nothing_to_find_and_nothing_found_are_zero_and_no_crash():
+def test_metrics_without_gold_or_predicted_spans_are_zero():
     for gold, predicted in (([], []), ([[]], [[]]), ([[a(0, 1)]], [[]]), ([[]], [[a(0, 1)]])):
         found = scores(gold, predicted)
         assert (found["precision"], found["recall"], found["f1"], found["partial_f1"]) == (0, 0, 0, 0)
@@ -90,28 +89,25 @@ def test_nothing_to_find_and_nothing_found_are_zero_and_no_crash():
         scores([[], []], [[]])
 
 
-def test_a_label_out_of_the_list_counts_in_the_whole():
+def test_an_unlisted_label_counts_in_the_micro_average():
     found = scores([[Span(0, 1, "time")]], [[a(0, 1)]])
     assert (found["precision"], found["recall"]) == (0, 0)
     assert found["errors"]["type"] == 1
     assert scores([[Span(0, 1, "time"), a(2, 3)]], [[a(2, 3)]])["recall"] == 0.5
 
 
-# ---- batches and processes
+# ---- batches
 
 
 @given(st.lists(st.tuples(some_spans, some_spans), min_size=1, max_size=6), st.data())
-def test_batches_and_processes_add_up_in_any_order(texts, data):
+def test_batches_add_up_in_any_order(texts, data):
     gold, predicted = [text[0] for text in texts], [text[1] for text in texts]
     whole = scores(gold, predicted)
     cut = data.draw(st.integers(0, len(texts)))
-    parts = [SpanMetrics(LABELS), SpanMetrics(LABELS)]
-    parts[0].update(gold[cut:], predicted[cut:])
-    parts[1].update(gold[:cut], predicted[:cut])
-    ranks = SimpleNamespace(gather_objects=lambda mine: [part._counts for part in parts])
-    assert parts[0].over(ranks).result() == whole
-    parts[0].update(gold[:cut], predicted[:cut])
-    assert parts[0].result() == whole
+    in_batches = SpanMetrics(LABELS)
+    in_batches.update(gold[cut:], predicted[cut:])
+    in_batches.update(gold[:cut], predicted[:cut])
+    assert in_batches.result() == whole
 
 
 @given(some_spans, some_spans)
@@ -123,11 +119,11 @@ def test_swapping_gold_and_predicted_swaps_precision_and_recall(one, other):
     assert found["errors"]["missed"] == swapped["errors"]["spurious"]
 
 
-# ---- partly
+# ---- partial overlap
 
 
 def test_partial_scores_by_hand():
-    # Of 味道非常好 half and more is found; the other label covers nothing.
+    # Half of the gold opinion is covered, by a span that lies in it; spans of another label do not count.
     found = scores([[o(2, 6), a(0, 2)]], [[o(3, 5), o(0, 2), a(0, 2)]])
     assert found["partial_precision"] == pytest.approx((1 + 0 + 1) / 3)
     assert found["partial_recall"] == pytest.approx((0.5 + 1) / 2)
@@ -144,7 +140,7 @@ def test_partial_scores_are_no_less_than_exact_ones(gold, predicted):
         assert 0 <= found[name] <= found[f"partial_{name}"] + 1e-12 <= 1 + 1e-9
 
 
-def test_marking_everything_is_no_good_partial_score():
+def test_marking_everything_has_a_low_partial_precision():
     found = scores([[a(4, 6)]], [[a(0, 20)]])
     assert (found["partial_precision"], found["partial_recall"]) == (0.1, 1)
 
@@ -170,32 +166,32 @@ def test_marking_everything_is_no_good_partial_score():
     ],
 )
 def test_errors_by_kind(gold, predicted, kinds):
-    assert sorted(error.kind for error in sort_errors(gold, predicted)) == kinds
+    assert sorted(error.kind for error in find_errors(gold, predicted)) == kinds
 
 
-def test_those_that_share_most_belong_together():
-    found = sort_errors([a(0, 6)], [a(0, 1), a(1, 6)])
+def test_spans_with_the_largest_overlap_are_matched():
+    found = find_errors([a(0, 6)], [a(0, 1), a(1, 6)])
     assert {(error.kind, error.predicted) for error in found} == {("boundary", a(1, 6)), ("spurious", a(0, 1))}
 
 
 @given(some_spans, some_spans)
 def test_each_wrong_span_is_in_one_error(gold, predicted):
-    errors = sort_errors(gold, predicted)
+    errors = find_errors(gold, predicted)
     assert Counter(e.gold for e in errors if e.gold) == Counter(set(gold) - set(predicted))
     assert Counter(e.predicted for e in errors if e.predicted) == Counter(set(predicted) - set(gold))
-    assert errors == sort_errors(gold[::-1], predicted[::-1])
+    assert errors == find_errors(gold[::-1], predicted[::-1])
     counted = scores([gold], [predicted])["errors"]
     assert counted == {kind: sum(error.kind == kind for error in errors) for kind in ERROR_KINDS}
 
 
 def test_the_record_of_an_error_shows_the_characters():
-    (error,) = sort_errors([o(2, 5)], [o(3, 5)])
+    (error,) = find_errors([o(2, 5)], [o(3, 5)])
     assert error.record("味道非常好吃") == {
         "kind": "boundary",
         "gold": {"start": 2, "end": 5, "label": "opinion", "text": "非常好"},
         "predicted": {"start": 3, "end": 5, "label": "opinion", "text": "常好"},
     }
-    (error,) = sort_errors([], [a(0, 2)])
+    (error,) = find_errors([], [a(0, 2)])
     assert set(error.record("味道非常好吃")) == {"kind", "predicted"}
 
 
@@ -229,12 +225,3 @@ def test_triplets_of_one_text_are_none_of_another():
     pair = Pair(a(0, 2), o(3, 5), "positive")
     assert triplets([[pair], []], [[], [pair]])["triplet_f1"] == 0
     assert triplets([[pair], [pair]], [[pair], [pair, pair]])["triplet_precision"] == 1
-
-
-def test_triplets_of_processes_add_up():
-    pair, other = Pair(a(0, 2), o(3, 5), "positive"), Pair(None, o(3, 5), "positive")
-    parts = [TripletMetrics(), TripletMetrics()]
-    parts[0].update([[pair]], [[other]])
-    parts[1].update([[other]], [[other]])
-    ranks = SimpleNamespace(gather_objects=lambda mine: [part._counts for part in parts])
-    assert parts[0].over(ranks).result() == triplets([[pair], [other]], [[other], [other]])
