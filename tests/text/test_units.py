@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paddle_tasks.data.corpus.passages import tokens_of
+from paddle_tasks.data.corpus.passages import strip_special_tokens
 from paddle_tasks.text.tokenizer import SPECIAL_TOKENS, Tokenizer
 from paddle_tasks.text.units import word_units
 from paddle_tasks.text.words import word_spans
@@ -45,7 +45,7 @@ def oracle(text, tokenizer):
 
 
 def units(given_texts, tokenizer=TOKENIZER):
-    ids, counts = tokens_of(tokenizer.encode_packed(given_texts, max_length=10**6))
+    ids, counts = strip_special_tokens(tokenizer.encode_packed(given_texts, max_length=10**6))
     before = ids.copy()
     starts = word_units(given_texts, ids, counts, tokenizer.vocabulary)
     assert (ids == before).all()
@@ -56,7 +56,7 @@ def units(given_texts, tokenizer=TOKENIZER):
 
 def shown(text, tokenizer=TOKENIZER):
     """Return a text's tokens, with a bar before each unit."""
-    ids, _ = tokens_of(tokenizer.encode_packed([text], max_length=10**6))
+    ids, _ = strip_special_tokens(tokenizer.encode_packed([text], max_length=10**6))
     found = zip(ids, units([text], tokenizer)[0], strict=True)
     return "".join("|" * start + tokenizer.vocabulary[token] for token, start in found)
 

@@ -1,1 +1,1 @@
-"""Batches of features: packed tokens, masking, caches and prefetching."""
+"""Batches of features: packed tokens, masking, cached encodings and prefetching."""

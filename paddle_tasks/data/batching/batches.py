@@ -1,4 +1,4 @@
-"""From features to batches: an order that is a function of (seed, epoch), padding, and tensors on the device."""
+"""Batches of features: an order that depends on (seed, epoch) only, padding, and tensors on the device."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ import paddle
 from paddle.io import BatchSampler
 
 from paddle_tasks.data.batching.packed import Features, IntArray, PackedFeatures
-from paddle_tasks.data.batching.prefetch import prefetched
+from paddle_tasks.data.batching.prefetch import prefetch
 
-__all__ = ["Batch", "Features", "LengthGroupedBatchSampler", "batches_from", "collate"]
+__all__ = ["Batch", "Features", "LengthGroupedBatchSampler", "collate", "iterate_batches"]
 
 _BATCHES_PER_POOL = 50
-# Lengths in a bucket differ by at most this part of the longest: 1/16 is some 3 % of padding. A bucket of one batch
-# would give the same batch in every epoch.
-_LIKE, _FEWEST = 16, 2
+# Lengths in a bucket differ by at most 1/16 of the longest one, which gives some 3 % of padding.
+_LENGTH_RATIO = 16
+# A bucket of one batch would give the same batch in every epoch.
+_MIN_BATCHES_PER_BUCKET = 2
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,11 @@ class Batch:
     Attributes:
         input_ids: <int64>[batch, length]
         token_type_ids: <int64>[batch, length]
-        lengths: <int64>[batch], the real tokens of each row
+        lengths: <int64>[batch], the number of tokens of each row without padding
         labels: <int64>[batch]
-        rows: each row's place in its data set
-        n_tokens: real tokens
-        n_padded_tokens: tokens with padding, batch times length
+        rows: the row numbers in the data set
+        n_tokens: the number of tokens without padding
+        n_padded_tokens: the number of tokens with padding, batch times length
     """
 
     input_ids: paddle.Tensor
@@ -44,7 +45,7 @@ class Batch:
     n_padded_tokens: int
 
     def split(self, n_parts: int) -> list[Batch]:
-        """Return the rows in at most so many batches of like size; they stay padded as they are."""
+        """Split the rows into at most ``n_parts`` batches of about equal size; the padding stays."""
         if n_parts == 1:
             return [self]
         size = -(-len(self.rows) // n_parts)
@@ -65,7 +66,7 @@ class Batch:
 
 @dataclass(frozen=True, eq=False)
 class _PaddedArrays:
-    """A batch before it becomes tensors; the fields are those of `Batch`."""
+    """A batch as arrays; the fields are those of `Batch`."""
 
     input_ids: IntArray
     token_type_ids: IntArray
@@ -91,19 +92,19 @@ def _pad(features: PackedFeatures, rows: Sequence[int], pad_id: int) -> _PaddedA
     starts, lengths = ids.offsets[chosen], ids.offsets[chosen + 1] - ids.offsets[chosen]
     columns = np.arange(lengths.max(initial=0))  # a rank's share of a small batch may hold no rows
     is_real = columns < lengths[:, None]
-    places = (starts[:, None] + columns)[is_real]
+    sources = (starts[:, None] + columns)[is_real]
     input_ids = np.full(is_real.shape, pad_id, dtype=np.int64)
-    input_ids[is_real] = ids.input_ids[places]
+    input_ids[is_real] = ids.input_ids[sources]
     types = np.zeros(is_real.shape, dtype=np.int64)
     if ids.token_type_ids is not None:
-        types[is_real] = ids.token_type_ids[places]
+        types[is_real] = ids.token_type_ids[sources]
     return _PaddedArrays(input_ids, types, lengths, features.labels[chosen], tuple(chosen.tolist()))
 
 
 def _tensor(array: np.ndarray[Any, Any]) -> paddle.Tensor:
     if not _is_on_gpu():
         return paddle.to_tensor(array)
-    # From pinned memory the copy runs beside the computation. Paddle keeps the source until the copy is done.
+    # A copy from pinned memory runs in parallel with the computation. Paddle keeps the source until it is done.
     return paddle.to_tensor(array, place=paddle.CUDAPinnedPlace()).cuda(blocking=False)
 
 
@@ -112,36 +113,37 @@ def _is_on_gpu() -> bool:
 
 
 def collate(features: PackedFeatures, rows: Sequence[int], pad_id: int) -> Batch:
-    """Take rows of the packed features and pad them to the longest of them."""
+    """Return a batch of the given rows, padded to the longest of them."""
     return _pad(features, rows, pad_id).to_tensors()
 
 
-def batches_from(features: PackedFeatures, groups: Sequence[Sequence[int]], pad_id: int) -> Iterator[Batch]:
+def iterate_batches(features: PackedFeatures, groups: Sequence[Sequence[int]], pad_id: int) -> Iterator[Batch]:
     """Yield a batch for each group of rows."""
     arrays = (_pad(features, rows, pad_id) for rows in groups)
-    # Padding takes 30 µs for 32 rows of 110 tokens and making tensors 65 µs, against hundreds of milliseconds for a
-    # step on a CPU, whose cores a thread would only take away: there, prefetching measured 10 µs slower for a batch.
-    with prefetched(arrays, enabled=_is_on_gpu()) as ready:
-        for one in ready:
-            yield one.to_tensors()
+    # On a CPU a thread would only take cores away from the computation, and prefetching was 10 µs slower per batch:
+    # for 32 rows of 110 tokens, padding takes 30 µs and making tensors 65 µs, a step hundreds of milliseconds.
+    with prefetch(arrays, enabled=_is_on_gpu()) as padded_batches:
+        for padded in padded_batches:
+            yield padded.to_tensors()
 
 
 class LengthGroupedBatchSampler(BatchSampler):  # type: ignore[misc]
-    """Batches of like lengths in an order that is a function of (seed, epoch) alone.
+    """Samples batches of rows with similar lengths; their order depends on (seed, epoch) only.
 
-    Rows are shuffled, cut into pools of 50 batches, sorted by length within a pool and cut into batches, which are
-    shuffled in turn: little padding, and still a new mixture in every epoch. Without a seed the rows are sorted by
-    length once, for evaluation.
+    Rows are shuffled, cut into pools of 50 batches, sorted by length within each pool, and cut into batches, which are
+    shuffled again. This gives little padding and other batches in every epoch. Without a seed, as for evaluation, rows
+    are sorted by length, longest first.
 
-    With ``max_tokens`` a batch has at most so many tokens, padding included, and at most ``batch_size`` rows; a row
-    that is longer by itself stands alone. Rows of like lengths are put into buckets once, from which every epoch draws
-    its batches anew. So the number of batches is the same in every epoch, which the learning rate's schedule needs.
+    With ``max_tokens``, a batch has at most ``max_tokens`` tokens, padding included, and at most ``batch_size`` rows; a
+    row that is longer than ``max_tokens`` is a batch of its own. Rows of similar lengths are put into buckets once, and
+    every epoch draws new batches from each bucket. So the number of batches is the same in every epoch, which the
+    learning rate schedule needs.
     """
 
     def __init__(
         self, lengths: Sequence[int] | IntArray, batch_size: int, seed: int | None = None, max_tokens: int | None = None
     ) -> None:
-        # BatchSampler's own __init__ would build a sampler on numpy's global generator.
+        # BatchSampler.__init__ is not called, since it would build a sampler on numpy's global generator.
         self.lengths = np.asarray(lengths)
         self.batch_size = batch_size
         self.seed = seed
@@ -149,7 +151,7 @@ class LengthGroupedBatchSampler(BatchSampler):  # type: ignore[misc]
         self._buckets = list(_buckets(self.lengths, batch_size, max_tokens)) if max_tokens else []
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch, counted from 0, whose order the next iteration gives."""
+        """Set the epoch, from 0, whose order the next iteration uses."""
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[list[int]]:
@@ -161,7 +163,7 @@ class LengthGroupedBatchSampler(BatchSampler):  # type: ignore[misc]
         return -(-len(self.lengths) // self.batch_size)
 
     def batches(self) -> list[list[int]]:
-        """Return the row numbers of every batch of the epoch."""
+        """Return the row numbers of each batch of the epoch."""
         generator = None if self.seed is None else np.random.default_rng([self.seed, self.epoch])
         grouped = self._from_buckets(generator) if self._buckets else self._from_pools(generator)
         return grouped if generator is None else [grouped[index] for index in generator.permutation(len(grouped))]
@@ -172,7 +174,7 @@ class LengthGroupedBatchSampler(BatchSampler):  # type: ignore[misc]
         rows = generator.permutation(len(self.lengths))
         pool = self.batch_size * _BATCHES_PER_POOL
         pools = [rows[start : start + pool] for start in range(0, len(rows), pool)]
-        by_length = [part[np.argsort(self.lengths[part], kind="stable")] for part in pools]
+        by_length = [rows[np.argsort(self.lengths[rows], kind="stable")] for rows in pools]
         return _cut(np.concatenate(by_length), self.batch_size)
 
     def _from_buckets(self, generator: np.random.Generator | None) -> list[list[int]]:
@@ -185,18 +187,18 @@ def _cut(rows: IntArray, size: int) -> list[list[int]]:
 
 
 def _buckets(lengths: IntArray, batch_size: int, max_tokens: int) -> Iterator[tuple[IntArray, int]]:
-    """Yield rows of like lengths, the longest first, and how many of them make a batch.
+    """Yield buckets of rows with similar lengths, the longest first, and the batch size of each.
 
-    A bucket holds whole batches, two or more (but for the last one), even where that takes shorter rows.
+    Every bucket but the last holds two or more whole batches, even if that requires shorter rows.
     """
     rows = np.argsort(-lengths, kind="stable")
-    falling = -lengths[rows]
+    negated = -lengths[rows]  # ascending, for searchsorted
     start = 0
     while start < len(rows):
-        longest = int(-falling[start])
-        size = min(batch_size, max(1, max_tokens // longest))
-        shortest = longest - longest // _LIKE
-        alike = int(np.searchsorted(falling, -shortest, side="right")) - start
-        end = start + max(_FEWEST, alike // size) * size
+        max_length = int(-negated[start])
+        size = min(batch_size, max(1, max_tokens // max_length))
+        min_length = max_length - max_length // _LENGTH_RATIO
+        n_similar = int(np.searchsorted(negated, -min_length, side="right")) - start
+        end = start + max(_MIN_BATCHES_PER_BUCKET, n_similar // size) * size
         yield rows[start:end], size
         start = end

@@ -1,4 +1,7 @@
-"""Batches for a masked language model: pairs of texts, hidden tokens, padding; all a function of (seed, epoch, row)."""
+"""Batches for a masked language model: pairs of texts, masked tokens and padding.
+
+All random choices for a row depend on (seed, epoch, row) only.
+"""
 
 from __future__ import annotations
 
@@ -14,31 +17,35 @@ from paddle_tasks.text.masking import Masking
 from paddle_tasks.text.tokenizer import SPECIAL_TOKENS, Tokenizer
 
 NO_PAIR, FOLLOWS, RANDOM = -1, 0, 1
-"""What a row's second text is; 0 and 1 as in PaddleNLP's heads."""
-NO_WORD = -1
+"""The kind of a row: a single text, a pair of consecutive texts, or a pair with a random second text.
 
-_TRIES = 8
+The classes 0 and 1 are those of PaddleNLP's next-sentence head.
+"""
+NO_WORD = -1
+"""The word number of tokens that belong to no word."""
+
+_MAX_TRIES = 8
 
 
 @dataclass(frozen=True)
 class MaskedBatch:
-    """A padded batch with hidden tokens.
+    """A padded batch with masked tokens.
 
     Attributes:
-        input_ids: <int64>[batch, length], with tokens hidden.
+        input_ids: <int64>[batch, length], after masking.
         token_type_ids: <int64>[batch, length].
-        lengths: <int64>[batch].
-        places: <int64>[n, 2], row and column of each token to be named, in this order.
-        targets: <int64>[n], these tokens.
+        lengths: <int64>[batch], the number of tokens of each row without padding.
+        positions: <int64>[n, 2], row and column of each token to predict, sorted.
+        targets: <int64>[n], the original ids at these positions.
         pairs: <int64>[batch], `FOLLOWS`, `RANDOM` or `NO_PAIR`.
-        rows: each row's place in its data set.
-        words: <int64>[batch, length], the number of the word that each token belongs to, `NO_WORD` for none.
+        rows: the row numbers in the data set.
+        words: <int64>[batch, length], the word number of each token, or `NO_WORD`.
     """
 
     input_ids: Array
     token_type_ids: Array
     lengths: Array
-    places: Array
+    positions: Array
     targets: Array
     pairs: Array
     rows: tuple[int, ...]
@@ -46,41 +53,41 @@ class MaskedBatch:
 
     @property
     def n_tokens(self) -> int:
-        """Real tokens."""
+        """The number of tokens without padding."""
         return int(self.lengths.sum())
 
     @property
     def n_padded_tokens(self) -> int:
-        """Tokens with padding."""
+        """The number of tokens with padding."""
         return int(self.input_ids.size)
 
     @property
     def inputs(self) -> tuple[paddle.Tensor, ...]:
-        """What the model is called with: ids, token types, lengths and flat positions."""
-        flat = self.places[:, 0] * self.input_ids.shape[1] + self.places[:, 1]
+        """The arguments of the model: ids, token types, lengths and positions in the flattened batch."""
+        flat = self.positions[:, 0] * self.input_ids.shape[1] + self.positions[:, 1]
         return tuple(map(paddle.to_tensor, (self.input_ids, self.token_type_ids, self.lengths, flat)))
 
     @property
-    def n_hidden(self) -> Array:
-        """Tokens to be named in each row, <int64>[batch]."""
-        return np.bincount(self.places[:, 0], minlength=len(self.rows))
+    def n_targets(self) -> Array:
+        """The number of tokens to predict in each row, <int64>[batch]."""
+        return np.bincount(self.positions[:, 0], minlength=len(self.rows))
 
     def split(self, n_parts: int) -> list[MaskedBatch]:
-        """Return the rows in at most so many batches of like size; they stay padded as they are."""
+        """Split the rows into at most ``n_parts`` batches of about equal size; the padding stays."""
         if n_parts == 1:
             return [self]
         size = -(-len(self.rows) // n_parts)
         return [self._part(start, start + size) for start in range(0, len(self.rows), size)]
 
     def _part(self, start: int, end: int) -> MaskedBatch:
-        own = (self.places[:, 0] >= start) & (self.places[:, 0] < end)
+        is_inside = (self.positions[:, 0] >= start) & (self.positions[:, 0] < end)
         rows = slice(start, end)
         return MaskedBatch(
             self.input_ids[rows],
             self.token_type_ids[rows],
             self.lengths[rows],
-            self.places[own] - [start, 0],
-            self.targets[own],
+            self.positions[is_inside] - [start, 0],
+            self.targets[is_inside],
             self.pairs[rows],
             self.rows[rows],
             self.words[rows],
@@ -89,52 +96,55 @@ class MaskedBatch:
 
 @dataclass(frozen=True)
 class _Row:
+    """One masked row without padding; ``n_first`` is the number of tokens of its first text."""
+
     ids: Array
-    n_first: int  # tokens of the first text
-    places: Array
+    n_first: int
+    columns: Array
     targets: Array
     pair: int
     words: Array
 
 
-class MaskedBatches:
-    """Makes batches of a data set's passages.
+class MaskedBatchBuilder:
+    """Builds batches of passages.
 
     Attributes:
         passages: the rows.
-        tokenizer: knows the special tokens.
-        masking: what is hidden.
-        seed: with the epoch and the row's number, all that chance depends on.
+        tokenizer: provides the special tokens.
+        masking: selects and replaces tokens.
+        seed: seeds all random choices, together with the epoch and the row number.
     """
 
     def __init__(self, passages: Passages, tokenizer: Tokenizer, masking: Masking, seed: int) -> None:
         self.passages, self.tokenizer, self.masking, self.seed = passages, tokenizer, masking, seed
         self._words = np.flatnonzero(~np.isin(tokenizer.vocabulary, SPECIAL_TOKENS))
 
-    def batches(self, groups: Sequence[Sequence[int]], epoch: int) -> Iterator[MaskedBatch]:
-        """Yield a batch for each group of rows, as they are in an epoch counted from 0."""
+    def iterate(self, groups: Sequence[Sequence[int]], epoch: int) -> Iterator[MaskedBatch]:
+        """Yield a batch for each group of rows; epochs are counted from 0."""
         for group in groups:
-            yield self.batch(group, epoch)
+            yield self.build(group, epoch)
 
-    def batch(self, rows: Sequence[int], epoch: int) -> MaskedBatch:
-        """Return a batch of rows."""
-        made = [self._row(row, np.random.default_rng([self.seed, epoch, row])) for row in rows]
-        lengths = np.array([len(row.ids) for row in made], np.int64)
+    def build(self, rows: Sequence[int], epoch: int) -> MaskedBatch:
+        """Return a batch of rows; epochs are counted from 0."""
+        masked = [self._row(row, np.random.default_rng([self.seed, epoch, row])) for row in rows]
+        lengths = np.array([len(row.ids) for row in masked], np.int64)
         columns = np.arange(lengths.max(initial=0))
-        input_ids = np.full((len(made), len(columns)), self.tokenizer.pad_id, np.int64)
+        input_ids = np.full((len(masked), len(columns)), self.tokenizer.pad_id, np.int64)
         is_real = columns < lengths[:, None]
-        input_ids[is_real] = _joined([row.ids for row in made])
+        input_ids[is_real] = _concatenate([row.ids for row in masked])
         words = np.full(input_ids.shape, NO_WORD, np.int64)
-        words[is_real] = _joined([row.words for row in made])
-        second = columns >= np.array([row.n_first + 2 for row in made], np.int64)[:, None]
-        n_hidden = [len(row.places) for row in made]
+        words[is_real] = _concatenate([row.words for row in masked])
+        second = columns >= np.array([row.n_first + 2 for row in masked], np.int64)[:, None]
+        n_targets = [len(row.columns) for row in masked]
+        batch_rows = np.repeat(np.arange(len(masked)), n_targets)
         return MaskedBatch(
             input_ids=input_ids,
             token_type_ids=(is_real & second).astype(np.int64),
             lengths=lengths,
-            places=np.stack([np.repeat(np.arange(len(made)), n_hidden), _joined([row.places for row in made])], axis=1),
-            targets=_joined([row.targets for row in made]),
-            pairs=np.array([row.pair for row in made], np.int64),
+            positions=np.stack([batch_rows, _concatenate([row.columns for row in masked])], axis=1),
+            targets=_concatenate([row.targets for row in masked]),
+            pairs=np.array([row.pair for row in masked], np.int64),
             rows=tuple(rows),
             words=words,
         )
@@ -144,56 +154,56 @@ class MaskedBatches:
         ids = np.concatenate([self.passages.ids[part] for part in parts])
         starts = np.concatenate([self._unit_starts(part) for part in parts])
         n_first = parts[0].stop - parts[0].start
-        places, hidden = self.masking.apply(ids, starts, self.tokenizer.mask_id, self._words, generator)
+        positions, masked_ids = self.masking.apply(ids, starts, self.tokenizer.mask_id, self._words, generator)
         cls, sep, none = [self.tokenizer.cls_id], [self.tokenizer.sep_id], [NO_WORD]
         return _Row(
-            _framed(hidden, n_first, pair, cls, sep),
+            _add_special(masked_ids, n_first, pair, cls, sep),
             n_first,
-            1 + places + (places >= n_first),
-            ids[places],
+            1 + positions + (positions >= n_first),  # after [CLS] and the first [SEP]
+            ids[positions],
             pair,
-            _framed(self._words_of(parts), n_first, pair, none, none),
+            _add_special(self._words_of(parts), n_first, pair, none, none),
         )
 
     def _words_of(self, parts: Sequence[slice]) -> Array:
-        known = self.passages.words
-        if known is None:
+        words = self.passages.words
+        if words is None:
             return np.full(sum(part.stop - part.start for part in parts), NO_WORD)
-        return np.concatenate([known.words[part] for part in parts])
+        return np.concatenate([words.words[part] for part in parts])
 
     def _unit_starts(self, part: slice) -> Array:
         starts = self.passages.unit_starts[part].copy()
-        starts[0] = True  # of a word that a cut has parted, the rest is a unit too
+        starts[0] = True  # if a cut has split a word, the rest is a unit too
         return starts
 
     def _parts(self, row: int, generator: np.random.Generator) -> tuple[list[slice], int]:
-        """Return a row as one text, or as two, of which every other second one comes from elsewhere."""
+        """Return a row as one text, or as two if it can be a pair; half of the second texts are random ones."""
         passages = self.passages
         start, end = int(passages.starts[row]), int(passages.ends[row])
-        if not passages.can_be_parted(row):
+        if not passages.can_be_pair(row):
             return [slice(start, end)], NO_PAIR
         middle = int(generator.choice(passages.sentences_within(row)))
         first, second = slice(start, middle), slice(middle, end)
-        other = self._elsewhere(row, end - middle, generator) if generator.random() < 0.5 else None
+        other = self._random_text(row, end - middle, generator) if generator.random() < 0.5 else None
         return ([first, second], FOLLOWS) if other is None else ([first, other], RANDOM)
 
-    def _elsewhere(self, row: int, length: int, generator: np.random.Generator) -> slice | None:
-        """Return as many tokens of another document's row from a start of a sentence on, or None when none are met."""
+    def _random_text(self, row: int, length: int, generator: np.random.Generator) -> slice | None:
+        """Return ``length`` tokens of another document that start with a sentence, or None after eight failed tries."""
         passages = self.passages
-        for other in generator.integers(len(passages), size=_TRIES):
-            begins = np.append(passages.sentences_within(other), passages.starts[other])
-            fitting = begins[begins + length <= passages.ends[other]]
+        for other in generator.integers(len(passages), size=_MAX_TRIES):
+            starts = np.append(passages.sentences_within(other), passages.starts[other])
+            fitting = starts[starts + length <= passages.ends[other]]
             if len(fitting) and passages.documents[other] != passages.documents[row]:
                 start = int(generator.choice(fitting))
                 return slice(start, start + length)
         return None
 
 
-def _framed(values: Array, n_first: int, pair: int, cls: list[int], sep: list[int]) -> Array:
-    """Put what stands for the special tokens around a text, or around each of a pair."""
+def _add_special(values: Array, n_first: int, pair: int, cls: list[int], sep: list[int]) -> Array:
+    """Return the values of the tokens of a text or a pair, with ``cls`` and ``sep`` for the special tokens."""
     second = [] if pair == NO_PAIR else [values[n_first:], sep]
     return np.concatenate([cls, values[:n_first], sep, *second])
 
 
-def _joined(parts: Sequence[Array]) -> Array:
+def _concatenate(parts: Sequence[Array]) -> Array:
     return np.concatenate(parts).astype(np.int64) if parts else np.zeros(0, np.int64)

@@ -1,4 +1,4 @@
-"""Features of a whole split in a few arrays: nothing is stored, measured or batched row by row."""
+"""The features of a split in a few arrays, so that nothing is stored or batched row by row."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ IntArray = np.ndarray[Any, np.dtype[np.int64]]
 
 
 class Features(TypedDict):
-    """One example as the model takes it: ids and segments <int32>[length], and the label's index."""
+    """The features of one example: ids and token types <int32>[length], and the label's index."""
 
     input_ids: np.ndarray[Any, np.dtype[np.int32]]
     token_type_ids: np.ndarray[Any, np.dtype[np.int32]]
@@ -23,10 +23,10 @@ class Features(TypedDict):
 
 @dataclass(frozen=True, eq=False)
 class PackedFeatures(Sequence[Features]):
-    """Encoded texts with their labels; a sequence of features, which MapDataset can carry.
+    """Encoded texts with their labels, as a sequence of features that MapDataset accepts.
 
     Attributes:
-        ids: the encodings, one after another.
+        ids: the encodings of all rows.
         labels: <int64>[rows], the labels' indices.
     """
 
@@ -42,7 +42,7 @@ class PackedFeatures(Sequence[Features]):
 
     @property
     def lengths(self) -> IntArray:
-        """The tokens of each row, <int64>[rows]."""
+        """The number of tokens of each row, <int64>[rows]."""
         return self.ids.lengths
 
     @overload
@@ -51,12 +51,12 @@ class PackedFeatures(Sequence[Features]):
     def __getitem__(self, row: slice) -> list[Features]: ...
     def __getitem__(self, row: int | slice) -> Features | list[Features]:
         if isinstance(row, slice):
-            return [self[place] for place in range(*row.indices(len(self)))]
-        place = range(len(self))[row]  # counts from the end, or raises
-        start, end = self.ids.offsets[place : place + 2]
+            return [self[index] for index in range(*row.indices(len(self)))]
+        index = range(len(self))[row]  # supports negative rows, and raises IndexError
+        start, end = self.ids.offsets[index : index + 2]
         types = self.ids.token_type_ids
         return Features(
             input_ids=self.ids.input_ids[start:end],
             token_type_ids=np.zeros(end - start, np.int32) if types is None else types[start:end].astype(np.int32),
-            label=int(self.labels[place]),
+            label=int(self.labels[index]),
         )

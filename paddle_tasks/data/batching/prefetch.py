@@ -1,4 +1,4 @@
-"""Make things ready in a thread before they are asked for."""
+"""Run an iterator ahead in a thread."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class _End:
 
 
 class _Worker(Generic[T]):
-    """A thread that runs through an iterator, at most ``depth`` items ahead."""
+    """A thread that consumes an iterator, at most ``depth`` items ahead."""
 
     def __init__(self, source: Iterator[T], depth: int) -> None:
         self._source = source
         self._ready: queue.Queue[_Item[T] | _End] = queue.Queue(depth)
         self._stop = threading.Event()
-        # A daemon: were the consumer never closed, the interpreter could end all the same.
+        # A daemon, so that the interpreter can exit even if the consumer is never closed.
         self._thread = threading.Thread(target=self._run, name="prefetch", daemon=True)
         self._thread.start()
 
@@ -60,22 +60,22 @@ class _Worker(Generic[T]):
     def close(self) -> None:
         """Stop the thread and wait for it."""
         self._stop.set()
-        with contextlib.suppress(queue.Empty):  # so that a thread that waits for room sees the stop at once
+        with contextlib.suppress(queue.Empty):  # frees a slot, so that a waiting thread sees the stop at once
             self._ready.get_nowait()
         self._thread.join()
 
 
 @contextlib.contextmanager
-def prefetched(source: Iterator[T], depth: int = 3, *, enabled: bool = True) -> Generator[Iterator[T], None, None]:
-    """Run through an iterator in a thread, at most ``depth`` items ahead of the consumer; the order stays.
+def prefetch(source: Iterator[T], depth: int = 3, *, enabled: bool = True) -> Generator[Iterator[T], None, None]:
+    """Consume an iterator in a thread, at most ``depth`` items ahead, and yield an iterator of its items in order.
 
-    What the source raises is raised where its next item would have come. Leaving the block, also by Ctrl-C, ends the
-    thread; items made by then are dropped. The source must not need the thread that consumes it.
+    An exception of the source is raised in place of its next item. Leaving the block, also by Ctrl-C, ends the thread
+    and drops the items in the queue. The source must not depend on the consumer's thread.
 
     Args:
-        source: what to make ready.
-        depth: most items that wait.
-        enabled: False gives the source itself.
+        source: the iterator.
+        depth: the maximum number of items in the queue.
+        enabled: False yields the source itself.
     """
     if not enabled:
         yield source

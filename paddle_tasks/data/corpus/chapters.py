@@ -1,4 +1,4 @@
-"""Chapters of novels: their numbers, how a text file is cut into them, and which are held out for dev and test."""
+"""Chapters of novels: their numbers, their headings, and their assignment to train, dev and test."""
 
 from __future__ import annotations
 
@@ -27,49 +27,49 @@ _NUMERAL = re.compile(
 )
 _HEADING = re.compile(r"\s*第\s*(?P<number>[^\s第回章卷]{1,12})\s*[回章卷](?=\s|$)")
 _FOLDER = re.compile(r"第?(?P<number>[^第回章卷]{1,12})[回章卷]|[卷第](?P<after>[^第回章卷]{1,12})")
-_PARTS: dict[int, SplitName] = {0: "dev", 1: "test"}
+_SPLIT_OF_BUCKET: dict[int, SplitName] = {0: "dev", 1: "test"}
 
 
 def chinese_number(numeral: str) -> int | None:
-    """Return the value of a numeral below 10,000, or None when it is none.
+    """Return the value of a numeral below 10,000, or None if the text is not a numeral.
 
-    Chinese numerals with units (``一百二十``, ``一百零七``, ``百廿三``) and strings of digits (``一〇七``, ``107``) are
-    read. What follows a unit without 零 counts ones, as chapters are numbered: ``一百一`` is 101, not 110.
+    Accepts Chinese numerals with units (``一百二十``, ``一百零七``, ``百廿三``) and strings of digits (``一〇七``,
+    ``107``). As usual for chapter numbers, a digit after a unit counts ones: ``一百一`` is 101, not 110.
     """
     if numeral and all(character in _DIGITS for character in numeral):
         return int("".join(str(_DIGITS[character]) for character in numeral))
-    found = _NUMERAL.fullmatch(numeral)
-    if not found or not numeral:
+    match = _NUMERAL.fullmatch(numeral)
+    if not match or not numeral:
         return None
-    total = _TENS.get(found["score"] or "", 0) + _DIGITS.get(found["ones"] or "", 0)
+    total = _TENS.get(match["score"] or "", 0) + _DIGITS.get(match["ones"] or "", 0)
     for count, unit, value in (("thousands", "thousand", 1000), ("hundreds", "hundred", 100), ("tens", "ten", 10)):
-        if found[unit]:
-            total += _DIGITS.get(found[count] or "一", 1) * value
+        if match[unit]:
+            total += _DIGITS.get(match[count] or "一", 1) * value
     return total
 
 
 def heading_number(line: str) -> int | None:
-    """Return the number of a chapter that begins at this line, such as ``第一回 …``, or None.
+    """Return the chapter number of a heading such as ``第一回 …``, or None if the line is not a heading.
 
-    White space has to follow: ``此回接第四回中…`` and ``第四回中既将…`` are prose.
+    White space must follow the number: ``此回接第四回中…`` and ``第四回中既将…`` are prose.
     """
-    found = _HEADING.match(line)
-    return chinese_number(found["number"]) if found else None
+    match = _HEADING.match(line)
+    return chinese_number(match["number"]) if match else None
 
 
 def folder_number(name: str) -> int | None:
-    """Return the number in the name of a chapter's folder, ``第一百七回`` or ``卷三``, or None (``序``)."""
-    found = _FOLDER.fullmatch(name.strip())
-    return chinese_number((found["number"] or found["after"]).strip()) if found else None
+    """Return the number in a folder name such as ``第一百七回`` or ``卷三``, or None for names such as ``序``."""
+    match = _FOLDER.fullmatch(name.strip())
+    return chinese_number((match["number"] or match["after"]).strip()) if match else None
 
 
-def chapter_of(path: PurePosixPath) -> tuple[str, int] | None:
-    """Return the book and the chapter's number of a file ``…/BOOK/CHAPTER/text.txt`` or ``…/BOOK/CHAPTER.txt``.
+def find_chapter(path: PurePosixPath) -> tuple[str, int] | None:
+    """Return the book and chapter number of a file ``…/BOOK/CHAPTER/text.txt`` or ``…/BOOK/CHAPTER.txt``.
 
-    The first folder with a number counts: all tales of ``聊斋志异/卷一`` are its chapter 1.
+    The first part of the path with a number is the chapter: all tales in ``聊斋志异/卷一`` belong to chapter 1.
 
     Returns:
-        None when nothing in the path has a number.
+        The book's name and the number, or None if no part of the path has a number.
     """
     names = [*path.parts[:-1], path.stem]
     for book, name in pairwise(names):
@@ -79,22 +79,22 @@ def chapter_of(path: PurePosixPath) -> tuple[str, int] | None:
     return None
 
 
-def part_of(book: str, number: int) -> SplitName:
-    """Return the part that a chapter belongs to: a tenth is dev, a tenth is test, the others are train.
+def assign_split(book: str, number: int) -> SplitName:
+    """Return the split of a chapter: about a tenth of all chapters is dev, a tenth is test, and the rest is train.
 
     Args:
-        book: the book's name, as its folder or file has it.
+        book: the name of the book's folder or file.
         number: the chapter's number.
     """
     digest = hashlib.sha256(f"{book}:{number}".encode()).hexdigest()
-    return _PARTS.get(int(digest, 16) % 10, "train")
+    return _SPLIT_OF_BUCKET.get(int(digest, 16) % 10, "train")
 
 
-def cut(lines: Iterable[str]) -> Iterator[tuple[int | None, list[str]]]:
-    """Cut a book into its chapters at their headings, which stay their first lines.
+def split_chapters(lines: Iterable[str]) -> Iterator[tuple[int | None, list[str]]]:
+    """Split a book into chapters at their headings.
 
     Yields:
-        The chapter's number, None of what stands before the first heading; and its lines.
+        The number of a chapter and its lines, heading included; None and the lines before the first heading.
     """
     number: int | None = None
     chapter: list[str] = []

@@ -1,4 +1,4 @@
-"""Documents for pretraining, out of text, tables and JSON, in files, folders and archives."""
+"""Read documents for pretraining from text, tables and JSON, in files, folders and archives."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pydantic import Field, PositiveFloat, field_validator
 from pydantic_core import PydanticCustomError
 
 from paddle_tasks.config import Section
-from paddle_tasks.data.corpus.chapters import chapter_of, cut, part_of
+from paddle_tasks.data.corpus.chapters import assign_split, find_chapter, split_chapters
 from paddle_tasks.data.tables import catalogue
 from paddle_tasks.data.tables.archives import Line, MemberFilter, OpenFile, has_members, open_files
 from paddle_tasks.data.tables.catalogue import SplitName
@@ -40,9 +40,16 @@ from paddle_tasks.files import list_siblings
 CorpusFormat = Literal["text", "tsv", "csv", "jsonl", "json"]
 Column = str | Annotated[int, Field(ge=0)]
 
-_ENDINGS: dict[str, CorpusFormat] = {".txt": "text", ".tsv": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".json": "json"}
-# The last two: UTF-16 without a mark or a zip's name that is no UTF-8, and a way of packing that Python does not know.
-_BROKEN = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, OSError, UnicodeError, NotImplementedError)
+_FORMAT_OF_SUFFIX: dict[str, CorpusFormat] = {
+    ".txt": "text",
+    ".tsv": "tsv",
+    ".csv": "csv",
+    ".jsonl": "jsonl",
+    ".json": "json",
+}
+# UnicodeError: UTF-16 without a byte-order mark, or a zip member's name that is not UTF-8. NotImplementedError: a
+# compression method that Python does not support.
+_READ_ERRORS = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, OSError, UnicodeError, NotImplementedError)
 _LINE_BREAK = re.compile("\r\n|\r|\n")
 _BREAK_TAG = re.compile(r"</?(?:br|p)\s*/?>", re.IGNORECASE)
 _TAG = re.compile(r"</?[A-Za-z][^<>]{0,200}>")
@@ -52,9 +59,11 @@ _SPACED = re.compile(rf"(?<![{_LATIN}])\s+|\s+(?![{_LATIN}])")
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A text with its paragraphs or sentences in order, stripped and none of them empty.
+    """A text as a sequence of paragraphs or sentences, each stripped and not empty.
 
-    ``where`` is ``file:line`` of a row, ``archive/member`` of a file, ``file#第N回`` of a chapter cut out of a file.
+    Attributes:
+        lines: the paragraphs or sentences.
+        where: ``file:line`` for a row, ``archive/member`` for a file, ``file#第N回`` for a chapter of a file.
     """
 
     lines: tuple[str, ...]
@@ -65,22 +74,25 @@ class CorpusSection(Section):
     """One source of documents.
 
     Attributes:
-        path: a file (also .gz), a folder, a .zip, .tar, .tar.gz or .tgz, or a catalogue name: the split's own file.
-        format: None goes by the ending of each file.
-        columns: of tables, the columns each of whose cells is a document: names, or positions from 0, and when all
-            are positions there is no header. Of JSON lines, keys. Of JSON, keys whose texts at any depth are documents.
-        separator: of tsv, instead of the tab.
+        path: a file (also .gz), a folder, a .zip, .tar, .tar.gz or .tgz, or a catalogue name, which stands for the
+            file of the split.
+        format: None infers the format from each file's suffix.
+        columns: for tables, the columns whose cells are documents, by name or by index from 0; if all are indices, the
+            file has no header. For JSON lines, keys. For JSON, keys; the texts under them at any depth are documents.
+        separator: for tsv, the separator instead of a tab.
         encoding: a codec's name; a byte-order mark is dropped.
-        spaced: whether characters stand apart (``很 惊 艳``); the spaces between Latin words or numbers are kept.
-        markup: whether HTML stands in the texts: ``<br/>`` and ``<p>`` break lines, other tags are taken away, and
-            entities become characters in text files too.
-        members: patterns, one of which has to match the path of a member of a folder or archive; ``*`` takes slashes.
-        exclude: patterns of the members that are left out.
-        blank_lines: whether blank lines part the documents of a text file, which is else one document.
-        chapters: of novels, only the chapters of that part (`paddle_tasks.data.corpus.chapters`). A text without a number,
-            such as a preface, belongs to none: nobody could tell that it is not in a held-out chapter elsewhere.
-        times: how often each document is passed in an epoch.
-        origin: who published it, and under which licence; for the model card alone.
+        spaced: whether characters are separated by spaces (``很 惊 艳``). Such spaces are removed, except between
+            Latin words or numbers.
+        markup: whether the texts contain HTML. Then ``<br/>`` and ``<p>`` become line breaks, other tags are removed,
+            and entities become characters, in text files too.
+        members: patterns; a member of a folder or archive is read if one matches its path. ``*`` also matches slashes.
+        exclude: patterns of members to leave out.
+        blank_lines: ``part`` splits a text file into documents at blank lines; otherwise a file is one document.
+        chapters: for novels, the split whose chapters are read (`paddle_tasks.data.corpus.chapters`). Texts without a
+            chapter number, such as prefaces, are left out, because they might occur in a held-out chapter of another
+            edition.
+        times: how many times each document is used in an epoch; may be a fraction.
+        origin: publisher and licence, for the model card only.
     """
 
     path: str
@@ -108,47 +120,52 @@ class CorpusSection(Section):
 
 
 def read_documents(section: CorpusSection, folder: Path, split: SplitName = "train") -> Iterator[Document | BadRow]:
-    """Yield the documents of a source one by one, what is broken as `BadRow`; empty texts are left out.
+    """Yield the documents of a source; broken rows become `BadRow`, and empty texts are skipped.
 
-    HTML entities (``&hellip;``) in the cells of tables and JSON become characters. No more than one document is held
-    in memory, of JSON one file.
+    HTML entities (``&hellip;``) in tables and JSON become characters. At most one document is in memory at a time; for
+    JSON, one file.
 
     Args:
         section: the source.
-        folder: what a relative path is relative to.
-        split: which file a catalogue name stands for.
+        folder: the folder that a relative path starts from.
+        split: the split whose file a catalogue name stands for.
 
     Raises:
-        DataError: the source is missing, damaged, empty, or of a form that cannot be told.
-        ConfigError: keys of the section that do not go with the source.
+        DataError: the source is missing, damaged, empty, or has an unknown format.
+        ConfigError: keys of the section do not apply to the source.
     """
     path = locate(section.path, folder, split)
     if not has_members(path) and (section.members != ("*",) or section.exclude):
-        raise ConfigError(f"{path}: members and exclude go with folders and archives, but this is a file")
-    files = n_texts = 0
+        raise ConfigError(f"{path}: members and exclude apply to folders and archives, but this is a file")
+    n_files = n_texts = 0
     try:
         for file in open_files(path, MemberFilter(section.members, section.exclude)):
-            files += 1
-            for found in (file,) if isinstance(file, BadRow) else _file_documents(file, section):
+            n_files += 1
+            for document in (file,) if isinstance(file, BadRow) else _file_documents(file, section):
                 n_texts += 1
-                yield found
-    except _BROKEN as error:
-        raise DataError(f"{path}: damaged, or not to be read: {error}") from None
-    if not files:
-        raise DataError(f"{path}: no file in it matches {', '.join(section.members)}{_left_out(section)}")
+                yield document
+    except _READ_ERRORS as error:
+        raise DataError(f"{path}: damaged or unreadable: {error}") from None
+    if not n_files:
+        raise DataError(f"{path}: no file in it matches {', '.join(section.members)}{_exclusion(section)}")
     if not n_texts and section.chapters is None:
-        raise DataError(f"{path}: holds no text")
+        raise DataError(f"{path}: contains no text")
 
 
-def _left_out(section: CorpusSection) -> str:
+def _exclusion(section: CorpusSection) -> str:
     return f" and not {', '.join(section.exclude)}" if section.exclude else ""
 
 
 def locate(name: str, folder: Path, split: SplitName = "train") -> Path:
-    """Return the file or folder of a source: below ``folder``, or of a catalogue name that of the split.
+    """Return the file or folder of a source.
+
+    Args:
+        name: a path relative to ``folder``, or a catalogue name.
+        folder: the folder that a relative path starts from.
+        split: the split whose file a catalogue name stands for.
 
     Raises:
-        DataError: there is none.
+        DataError: there is no such file, folder or name.
     """
     if name in catalogue.names():
         return catalogue.locate(name, split)
@@ -161,40 +178,40 @@ def locate(name: str, folder: Path, split: SplitName = "train") -> Path:
 
 def _file_documents(file: OpenFile, section: CorpusSection) -> Iterator[Document | BadRow]:
     form = _format(file, section)
-    _check(file.where, form, section)
+    _check_section(file.where, form, section)
     lines = file.lines(section.encoding)
     if form == "text":
-        yield from _text(file, lines, section)
+        yield from _text_documents(file, lines, section)
     elif form == "json":
-        yield from _json(file.where, lines, section)
+        yield from _json_documents(file.where, lines, section)
     else:
-        yield from _rows(file.where, lines, form, section)
+        yield from _row_documents(file.where, lines, form, section)
 
 
 def _format(file: OpenFile, section: CorpusSection) -> CorpusFormat:
-    found = section.format or _ENDINGS.get(file.path.suffix.lower())
-    if found is None:
+    form = section.format or _FORMAT_OF_SUFFIX.get(file.path.suffix.lower())
+    if form is None:
         raise DataError(
-            f"{file.where}: cannot tell the format by its ending, expected {', '.join(_ENDINGS)}; "
-            "set format, or leave the file out by members or exclude"
+            f"{file.where}: unknown suffix, expected {', '.join(_FORMAT_OF_SUFFIX)}; "
+            "set format, or leave the file out with members or exclude"
         )
-    return found
+    return form
 
 
-def _check(where: str, form: CorpusFormat, section: CorpusSection) -> None:
+def _check_section(where: str, form: CorpusFormat, section: CorpusSection) -> None:
     if form == "text" and section.columns:
-        raise ConfigError(f"{where}: columns: a text file has none, expected the format tsv, csv, jsonl or json")
+        raise ConfigError(f"{where}: columns: a text file has no columns, expected the format tsv, csv, jsonl or json")
     if form != "text" and not section.columns:
-        raise ConfigError(f"{where}: columns: missing; {form} needs the names of what holds text")
+        raise ConfigError(f"{where}: columns: missing; for {form}, name the columns or keys that hold text")
     if form != "tsv" and section.separator:
-        raise ConfigError(f"{where}: separator: goes with the format tsv, found {form}")
+        raise ConfigError(f"{where}: separator: applies to the format tsv only, found {form}")
     if form != "text" and (section.chapters or section.blank_lines == "part"):
         key = "chapters" if section.chapters else "blank_lines"
-        raise ConfigError(f"{where}: {key}: goes with text files, found {form}")
+        raise ConfigError(f"{where}: {key}: applies to text files only, found {form}")
     if section.chapters and section.blank_lines == "part":
-        raise ConfigError(f"{where}: blank_lines: expected ignored beside chapters, found part")
+        raise ConfigError(f"{where}: blank_lines: expected ignored together with chapters, found part")
     if form in ("jsonl", "json") and not all(isinstance(column, str) for column in section.columns):
-        raise ConfigError(f"{where}: columns: {form} has keys, not positions")
+        raise ConfigError(f"{where}: columns: expected keys for {form}, found an index")
 
 
 def _paragraphs(text: str, section: CorpusSection) -> tuple[str, ...]:
@@ -204,47 +221,51 @@ def _paragraphs(text: str, section: CorpusSection) -> tuple[str, ...]:
     return tuple(_SPACED.sub("", line) if section.spaced else line for line in lines if line)
 
 
-def _text(file: OpenFile, lines: Iterable[Line | BadRow], section: CorpusSection) -> Iterator[Document | BadRow]:
-    parts, held = section.blank_lines == "part", list[Line]()
+def _text_documents(
+    file: OpenFile, lines: Iterable[Line | BadRow], section: CorpusSection
+) -> Iterator[Document | BadRow]:
+    splits_at_blanks, pending = section.blank_lines == "part", list[Line]()
     for line in lines:
         if isinstance(line, BadRow):
             yield line
-        elif found := _paragraphs(line[1], section):
-            held += [(line[0], paragraph) for paragraph in found]
-        elif parts and held:
-            yield _document(held, f"{file.where}:{held[0][0]}")
-            held = []
+        elif paragraphs := _paragraphs(line[1], section):
+            pending += [(line[0], paragraph) for paragraph in paragraphs]
+        elif splits_at_blanks and pending:
+            yield _document(pending, f"{file.where}:{pending[0][0]}")
+            pending = []
     if section.chapters:
-        yield from _chapters(file, [text for _, text in held], section.chapters)
-    elif held:
-        yield _document(held, f"{file.where}:{held[0][0]}" if parts else file.where)
+        yield from _chapters(file, [text for _, text in pending], section.chapters)
+    elif pending:
+        yield _document(pending, f"{file.where}:{pending[0][0]}" if splits_at_blanks else file.where)
 
 
 def _document(lines: Iterable[Line], where: str) -> Document:
     return Document(tuple(text for _, text in lines), where)
 
 
-def _chapters(file: OpenFile, lines: Sequence[str], part: SplitName) -> Iterator[Document]:
-    chapter = chapter_of(file.path)
+def _chapters(file: OpenFile, lines: Sequence[str], split: SplitName) -> Iterator[Document]:
+    """Yield the chapters of a split: the whole file if its path has a chapter number, else its parts by heading."""
+    chapter = find_chapter(file.path)
     if chapter:
-        if lines and part_of(*chapter) == part:
+        if lines and assign_split(*chapter) == split:
             yield Document(tuple(lines), file.where)
         return
-    book, cuts = file.path.stem, list(cut(lines))
-    if len(file.path.parts) == 1 and all(number is None for number, _ in cuts):
+    book, chapters = file.path.stem, list(split_chapters(lines))
+    if len(file.path.parts) == 1 and all(number is None for number, _ in chapters):
         raise DataError(f"{file.where}: no chapter in it, expected headings such as 第一回 at the start of a line")
-    for number, found in cuts:
-        if number is not None and part_of(book, number) == part:
-            yield Document(tuple(found), f"{file.where}#第{number}回")
+    for number, chapter_lines in chapters:
+        if number is not None and assign_split(book, number) == split:
+            yield Document(tuple(chapter_lines), f"{file.where}#第{number}回")
 
 
-def _json(where: str, lines: Iterable[Line | BadRow], section: CorpusSection) -> Iterator[Document | BadRow]:
+def _json_documents(where: str, lines: Iterable[Line | BadRow], section: CorpusSection) -> Iterator[Document | BadRow]:
     read = list(lines)
     broken = [line for line in read if isinstance(line, BadRow)]
     if broken:
         yield from broken
         return
-    tree = parse_json("\n".join(line[1] for line in read if not isinstance(line, BadRow)), (where, 1), "expected JSON")
+    text = "\n".join(line[1] for line in read if not isinstance(line, BadRow))
+    tree = parse_json(text, (where, 1), "expected JSON")
     if isinstance(tree, BadRow):
         yield replace(tree, reason=f"{tree.reason}; set format: jsonl") if "Extra data" in tree.reason else tree
         return
@@ -255,11 +276,11 @@ def _json(where: str, lines: Iterable[Line | BadRow], section: CorpusSection) ->
         if has_lone_surrogate(text):
             yield BadRow(where, f"#{number}", LONE_SURROGATE)
         else:
-            yield from _cell(text, f"{where}:#{number}", section)
+            yield from _cell_document(text, f"{where}:#{number}", section)
 
 
 def _texts_under(tree: Any, keys: Sequence[str | int]) -> Iterator[str]:
-    """Yield the texts that stand under a key, in their order; with a stack, as the depth is the file's."""
+    """Yield the texts under any of the keys, in order; a stack allows any depth of nesting."""
     stack: list[tuple[str | None, Any]] = [(None, tree)]
     while stack:
         key, value = stack.pop()
@@ -271,41 +292,41 @@ def _texts_under(tree: Any, keys: Sequence[str | int]) -> Iterator[str]:
             yield value
 
 
-def _cell(text: str, where: str, section: CorpusSection) -> Iterator[Document]:
+def _cell_document(text: str, where: str, section: CorpusSection) -> Iterator[Document]:
     paragraphs = _paragraphs(html.unescape(text), section)
     if paragraphs:
         yield Document(paragraphs, where)
 
 
-def _rows(
+def _row_documents(
     where: str, lines: Iterable[Line | BadRow], form: CorpusFormat, section: CorpusSection
 ) -> Iterator[Document | BadRow]:
     if form == "jsonl":
-        found = _json_lines(where, lines, section)
+        selected = _json_line_cells(where, lines, section)
     else:
         records = csv_records(where, lines) if form == "csv" else tsv_records(lines, section.separator or "\t")
-        found = _table(where, records, section)
-    for record in found:
+        selected = _table_cells(where, records, section)
+    for record in selected:
         if isinstance(record, BadRow):
             yield record
         else:
             for text in record[1]:
-                yield from _cell(text, f"{where}:{record[0]}", section)
+                yield from _cell_document(text, f"{where}:{record[0]}", section)
 
 
-def _json_lines(where: str, lines: Iterable[Line | BadRow], section: CorpusSection) -> Iterator[Record | BadRow]:
+def _json_line_cells(where: str, lines: Iterable[Line | BadRow], section: CorpusSection) -> Iterator[Record | BadRow]:
     keys = [str(column) for column in section.columns]
     for record in json_records(where, lines):
         yield record if isinstance(record, BadRow) else json_cells(where, record, keys, only_texts=True)
 
 
-def _table(where: str, records: Iterator[Record | BadRow], section: CorpusSection) -> Iterator[Record | BadRow]:
+def _table_cells(where: str, records: Iterator[Record | BadRow], section: CorpusSection) -> Iterator[Record | BadRow]:
     for record in records:
         if isinstance(record, BadRow):
             yield record
             continue
-        # The first that can be read tells the columns; with it go all the others.
+        # The first readable record determines the columns, and then all records are read with them.
         names = [cell.strip() for cell in record[1]]
-        positions = [column_index(column, names, f"{where}:{record[0]}") for column in section.columns]
+        columns = [column_index(column, names, f"{where}:{record[0]}") for column in section.columns]
         has_header = any(isinstance(column, str) for column in section.columns)
-        yield from select_cells(where, records if has_header else chain([record], records), positions, len(names))
+        yield from select_cells(where, records if has_header else chain([record], records), columns, len(names))

@@ -257,9 +257,7 @@ def _match(fields: Sequence[str], names: Sequence[str], where: str) -> Mapping[s
     return columns
 
 
-def _guess_columns(
-    where: str, fields: Sequence[str], form: Format, rows: Sequence[Sequence[str]]
-) -> Mapping[str, int]:
+def _guess_columns(where: str, fields: Sequence[str], form: Format, rows: Sequence[Sequence[str]]) -> Mapping[str, int]:
     """Return the column index of each field in a file without header.
 
     The column with the fewest distinct values is the label; the other columns are the texts, in their order.

@@ -12,14 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paddle_tasks.data.batching import batches as module
-from paddle_tasks.data.batching.batches import LengthGroupedBatchSampler, batches_from, collate
+from paddle_tasks.data.batching.batches import LengthGroupedBatchSampler, collate, iterate_batches
 from paddle_tasks.data.batching.packed import PackedFeatures
-from paddle_tasks.data.batching.prefetch import prefetched
+from paddle_tasks.data.batching.prefetch import prefetch
 from paddle_tasks.text.packing import PackedIds
 
 LENGTHS = st.lists(st.integers(1, 300), min_size=1, max_size=300)
 SIZES = st.integers(1, 40)
 SEEDS = st.one_of(st.none(), st.integers(0, 2**63))
+
+
+def is_on_gpu() -> bool:
+    return bool(paddle.device.get_device().startswith("gpu"))
 
 
 def order(lengths, batch_size=4, seed: int | None = 1, epoch: int = 0, max_tokens=None) -> list[list[int]]:
@@ -211,11 +215,15 @@ def test_tensors_are_int64(name):
 @pytest.mark.parametrize("in_thread", [False, True], ids=["here", "in a thread"])
 def test_batches_come_one_by_one_in_their_order(monkeypatch, in_thread):
     threads = []
-    pad = module._pad
-    monkeypatch.setattr(module, "_pad", lambda *given: threads.append(threading.current_thread().name) or pad(*given))
-    monkeypatch.setattr(module, "prefetched", lambda source, enabled: prefetched(source, enabled=in_thread))
+
+    def recorded(source):
+        for item in source:
+            threads.append(threading.current_thread().name)
+            yield item
+
+    monkeypatch.setattr(module, "prefetch", lambda source, enabled: prefetch(recorded(source), enabled=in_thread))
     packed = features(2, 4, 1, 3)
-    found = list(batches_from(packed, [[3, 1], [0], [2]], pad_id=50))
+    found = list(iterate_batches(packed, [[3, 1], [0], [2]], pad_id=50))
     assert [batch.rows for batch in found] == [(3, 1), (0,), (2,)]
     assert [batch.input_ids.shape for batch in found] == [[2, 4], [1, 2], [1, 1]]
     assert set(threads) == {"prefetch" if in_thread else threading.main_thread().name}
@@ -223,9 +231,9 @@ def test_batches_come_one_by_one_in_their_order(monkeypatch, in_thread):
 
 def test_a_cpu_makes_its_batches_itself(monkeypatch):
     asked = []
-    monkeypatch.setattr(module, "prefetched", lambda source, enabled: asked.append(enabled) or prefetched(source))
-    assert len(list(batches_from(features(2, 4), [[0], [1]], pad_id=0))) == 2
-    assert asked == [module._is_on_gpu()] == [paddle.device.get_device().startswith("gpu")]
+    monkeypatch.setattr(module, "prefetch", lambda source, enabled: asked.append(enabled) or prefetch(source))
+    assert len(list(iterate_batches(features(2, 4), [[0], [1]], pad_id=0))) == 2
+    assert asked == [is_on_gpu()]
 
 
 def test_a_gpu_gets_its_batches_from_a_thread_and_from_pinned_memory(monkeypatch):
@@ -240,13 +248,13 @@ def test_a_gpu_gets_its_batches_from_a_thread_and_from_pinned_memory(monkeypatch
     monkeypatch.setattr(module.paddle.device, "get_device", lambda: "gpu:0")
     monkeypatch.setattr(module.paddle, "CUDAPinnedPlace", lambda: "pinned")
     monkeypatch.setattr(module.paddle, "to_tensor", lambda array, place: {"pinned": Pinned()}[place])
-    (batch,) = batches_from(features(2, 3), [[0, 1]], pad_id=0)
+    (batch,) = iterate_batches(features(2, 3), [[0, 1]], pad_id=0)
     assert (batch.input_ids, batch.labels, batch.n_tokens) == ("on the device", "on the device", 5)
     assert asked == [False] * 4
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not module._is_on_gpu(), reason="no GPU")
+@pytest.mark.skipif(not is_on_gpu(), reason="no GPU")
 def test_a_batch_is_the_same_on_a_gpu():
     batch = collate(features(2, 4), [1, 0], pad_id=9)
     assert batch.input_ids.place.is_gpu_place()

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paddle_tasks.data.batching.batches import LengthGroupedBatchSampler
-from paddle_tasks.data.batching.masked_batches import FOLLOWS, NO_PAIR, NO_WORD, RANDOM, MaskedBatch, MaskedBatches
-from paddle_tasks.data.corpus.passages import Passages, cut
+from paddle_tasks.data.batching.masked_batches import FOLLOWS, NO_PAIR, NO_WORD, RANDOM, MaskedBatch, MaskedBatchBuilder
+from paddle_tasks.data.corpus.passages import Passages, cut_rows
 from paddle_tasks.text.masking import Masking
 from paddle_tasks.text.tokenizer import SPECIAL_TOKENS, Tokenizer
 from paddle_tasks.text.word_vectors import WordVectors
@@ -29,7 +29,7 @@ def make_passages(counts, *, pairs, room=20, sentence=7, seed=0):
     generator = np.random.default_rng(seed)
     n_tokens = sum(counts)
     document_starts = np.cumsum(counts) - counts
-    starts, ends, documents = cut(np.array(counts, np.int64), room)
+    starts, ends, documents = cut_rows(np.array(counts, np.int64), room)
     words = np.setdiff1d(np.arange(len(TOKENIZER)), SPECIAL_IDS)
     inside = np.flatnonzero(generator.random(n_tokens) < 1 / sentence)
     return Passages(
@@ -50,18 +50,18 @@ both = pytest.mark.parametrize("passages", [SINGLE, PAIRED], ids=["single", "pai
 
 def made(passages, rows=None, epoch=0, seed=1, masking=MASKING) -> MaskedBatch:
     rows = range(len(passages)) if rows is None else rows
-    return MaskedBatches(passages, TOKENIZER, masking, seed).batch(list(rows), epoch)
+    return MaskedBatchBuilder(passages, TOKENIZER, masking, seed).build(list(rows), epoch)
 
 
 def row_of(batch, at):
     """Return all that a batch says of the row that stands in a place of it."""
     length = int(batch.lengths[at])
-    own = batch.places[:, 0] == at
+    own = batch.positions[:, 0] == at
     return (
         batch.rows[at],
         batch.input_ids[at, :length].tolist(),
         batch.token_type_ids[at, :length].tolist(),
-        batch.places[own, 1].tolist(),
+        batch.positions[own, 1].tolist(),
         batch.targets[own].tolist(),
         int(batch.pairs[at]),
     )
@@ -74,7 +74,7 @@ def rows_of(*batches):
 def uncovered(batch):
     """Return the ids as they were before tokens were hidden."""
     ids = batch.input_ids.copy()
-    ids[batch.places[:, 0], batch.places[:, 1]] = batch.targets
+    ids[batch.positions[:, 0], batch.positions[:, 1]] = batch.targets
     return ids
 
 
@@ -115,7 +115,7 @@ def test_each_token_keeps_its_word_and_special_tokens_have_none(passages):
 def test_a_batch_is_of_its_rows_with_types_and_padding(passages):
     batch = made(passages)
     assert {array.dtype for array in (batch.input_ids, batch.token_type_ids, batch.lengths)} == {np.dtype(np.int64)}
-    assert {array.dtype for array in (batch.places, batch.targets, batch.pairs)} == {np.dtype(np.int64)}
+    assert {array.dtype for array in (batch.positions, batch.targets, batch.pairs)} == {np.dtype(np.int64)}
     assert batch.lengths.tolist() == passages.lengths.tolist()
     assert batch.input_ids.shape == (len(passages), max(batch.lengths))
     for at, length in enumerate(batch.lengths):
@@ -136,12 +136,12 @@ def test_a_batch_is_of_its_rows_with_types_and_padding(passages):
 @both
 def test_hidden_tokens_are_of_texts_and_no_others_are_touched(passages):
     batch = made(passages)
-    assert batch.places.tolist() == sorted(batch.places.tolist())
-    assert len(np.unique(batch.places, axis=0)) == len(batch.targets)
+    assert batch.positions.tolist() == sorted(batch.positions.tolist())
+    assert len(np.unique(batch.positions, axis=0)) == len(batch.targets)
     assert not np.isin(batch.targets, SPECIAL_IDS).any()
-    assert batch.n_hidden.tolist() == np.bincount(batch.places[:, 0]).tolist()
-    assert (batch.n_hidden > 0).all()
-    now = batch.input_ids[batch.places[:, 0], batch.places[:, 1]]
+    assert batch.n_targets.tolist() == np.bincount(batch.positions[:, 0]).tolist()
+    assert (batch.n_targets > 0).all()
+    now = batch.input_ids[batch.positions[:, 0], batch.positions[:, 1]]
     assert 0.3 < (now == TOKENIZER.mask_id).mean() < 0.7
     assert (now != batch.targets).any()
     assert (now == batch.targets).any()
@@ -150,7 +150,7 @@ def test_hidden_tokens_are_of_texts_and_no_others_are_touched(passages):
 def test_special_tokens_are_never_drawn_and_all_others_are():
     passages = make_passages([20_000], pairs=False, room=100)
     batch = made(passages, masking=Masking(0.9, 0.0, 1.0))
-    drawn = np.unique(batch.input_ids[batch.places[:, 0], batch.places[:, 1]])
+    drawn = np.unique(batch.input_ids[batch.positions[:, 0], batch.positions[:, 1]])
     assert drawn.tolist() == sorted(set(range(len(TOKENIZER))) - set(SPECIAL_IDS))
 
 
@@ -175,7 +175,7 @@ def test_units_are_hidden_whole_also_where_a_row_parts_one():
         for start, text in zip(where, texts, strict=True):
             edges += [column, *(column + place for place in range(1, len(text)) if few.unit_starts[start + place])]
             column += len(text) + 1
-        columns = batch.places[batch.places[:, 0] == at, 1].tolist()
+        columns = batch.positions[batch.positions[:, 0] == at, 1].tolist()
         ends = [*edges[1:], column]
         if len(texts) == 2:  # the [SEP] between the texts is of no unit
             ends[edges.index(len(texts[0]) + 2) - 1] -= 1
@@ -202,9 +202,9 @@ def test_rows_are_alike_in_whatever_batch_they_come(passages, data):
 @pytest.mark.parametrize("size", [2, 3, 50])
 def test_ranks_have_together_what_one_process_has(passages, size):
     groups = LengthGroupedBatchSampler(passages.lengths, 3, seed=1).batches()
-    maker = MaskedBatches(passages, TOKENIZER, MASKING, 1)
-    alone = rows_of(*maker.batches(groups, 2))
-    shares = [list(maker.batches([Ranks(rank, size).shard(rows) for rows in groups], 2)) for rank in range(size)]
+    maker = MaskedBatchBuilder(passages, TOKENIZER, MASKING, 1)
+    alone = rows_of(*maker.iterate(groups, 2))
+    shares = [list(maker.iterate([Ranks(rank, size).shard(rows) for rows in groups], 2)) for rank in range(size)]
     assert all(len(share) == len(groups) for share in shares)
     assert sorted(rows_of(*(batch for share in shares for batch in share))) == sorted(alone)
 
@@ -228,9 +228,9 @@ def test_the_draws_stay_what_they_were():
     """A run that is continued with a later version has to go on with the same batches."""
     learnt = Tokenizer([*SPECIAL_TOKENS, *ENTRIES])
     places = np.arange(40)
-    rows = cut(np.array([20, 20]), 10)
+    rows = cut_rows(np.array([20, 20]), 10)
     passages = Passages((100 + places).astype(np.int32), places % 2 == 0, places[::3], *rows, pairs=True)
-    batch = MaskedBatches(passages, learnt, Masking(0.4, 0.5, 0.3), 1).batch([0, 3], 3)
+    batch = MaskedBatchBuilder(passages, learnt, Masking(0.4, 0.5, 0.3), 1).build([0, 3], 3)
     assert batch.pairs.tolist() == [RANDOM, FOLLOWS]
     assert batch.targets.tolist() == [102, 103, 122, 123, 134, 135, 138, 139]
     assert batch.input_ids.tolist() == [
@@ -242,10 +242,10 @@ def test_the_draws_stay_what_they_were():
 def test_no_rows_make_an_empty_batch():
     batch = made(PAIRED, [])
     assert batch.input_ids.shape == batch.token_type_ids.shape == (0, 0)
-    assert batch.places.shape == (0, 2)
-    assert {len(array) for array in (batch.lengths, batch.targets, batch.pairs, batch.n_hidden, batch.rows)} == {0}
+    assert batch.positions.shape == (0, 2)
+    assert {len(array) for array in (batch.lengths, batch.targets, batch.pairs, batch.n_targets, batch.rows)} == {0}
     assert (batch.n_tokens, batch.n_padded_tokens) == (0, 0)
-    assert {array.dtype for array in (batch.input_ids, batch.places, batch.targets)} == {np.dtype(np.int64)}
+    assert {array.dtype for array in (batch.input_ids, batch.positions, batch.targets)} == {np.dtype(np.int64)}
 
 
 # ---- pairs
@@ -318,7 +318,7 @@ def test_parts_are_the_whole(passages, n_parts):
     assert len(parts) == min(n_parts, len(parts))
     assert max(len(part.rows) for part in parts) == -(-len(passages) // n_parts)
     assert rows_of(*parts) == rows_of(whole)
-    for name in ("input_ids", "token_type_ids", "lengths", "targets", "pairs", "n_hidden"):
+    for name in ("input_ids", "token_type_ids", "lengths", "targets", "pairs", "n_targets"):
         assert np.concatenate([getattr(part, name) for part in parts]).tolist() == getattr(whole, name).tolist()
     assert sum(part.n_tokens for part in parts) == whole.n_tokens
     assert sum(part.n_padded_tokens for part in parts) == whole.n_padded_tokens

@@ -12,8 +12,8 @@ import pytest
 from paddle_tasks.data import array_cache
 from paddle_tasks.data.array_cache import cache_folder
 from paddle_tasks.data.batching import token_cache as module
-from paddle_tasks.data.batching.token_cache import encoded, word_meanings, word_starts
-from paddle_tasks.data.corpus.passages import tokens_of
+from paddle_tasks.data.batching.token_cache import cached_encodings, cached_word_starts, cached_word_vectors
+from paddle_tasks.data.corpus.passages import strip_special_tokens
 from paddle_tasks.text.tokenizer import SPECIAL_TOKENS, Tokenizer
 from paddle_tasks.text.units import word_units
 
@@ -25,8 +25,8 @@ TOKENIZER = Tokenizer([*SPECIAL_TOKENS, "你", "好", "a", "##b", "##c"])
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     """A cache of its own, for texts of any size."""
-    monkeypatch.setenv(array_cache.FOLDER, str(tmp_path / "cache"))
-    monkeypatch.setattr(module, "_PAYS_FROM", 1)
+    monkeypatch.setenv(array_cache.FOLDER_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setattr(module, "MIN_CACHED_CHARACTERS", 1)
     return tmp_path / "cache"
 
 
@@ -49,7 +49,7 @@ def entries(folder: Path) -> list[Path]:
 
 
 def check(pairs=None, tokenizer=TOKENIZER, texts=TEXTS, max_length=9):
-    found = encoded(tokenizer, texts, pairs, max_length=max_length)
+    found = cached_encodings(tokenizer, texts, pairs, max_length=max_length)
     assert lists(found) == lists(tokenizer.encode_packed(texts, pairs, max_length=max_length))
     return found
 
@@ -58,7 +58,7 @@ def check(pairs=None, tokenizer=TOKENIZER, texts=TEXTS, max_length=9):
 def test_the_second_time_comes_from_disk_and_is_equal(folder, pairs, tokenised):
     first = check(pairs)
     del tokenised[:]
-    second = encoded(TOKENIZER, TEXTS, pairs, max_length=9)
+    second = cached_encodings(TOKENIZER, TEXTS, pairs, max_length=9)
     assert not tokenised
     assert lists(second) == lists(first)
     assert [a.dtype for a in (second.input_ids, second.offsets)] == [np.int32, np.int64]
@@ -79,7 +79,7 @@ def test_whatever_the_ids_depend_on_makes_another_entry(folder, monkeypatch):
     check(texts=["你", "好，abc", "", "好\ud83d"])  # the same characters, otherwise cut
     check(texts=["你好，abc", "", "好\ud83d", ""])
     check(texts=["你好，abc", "", "好\ud83c"])
-    monkeypatch.setattr(module, "_VERSION", 0)
+    monkeypatch.setattr(module, "CACHE_VERSION", 0)
     check()
     monkeypatch.setattr(module.tokenizers, "__version__", "0.0")
     check()
@@ -94,10 +94,10 @@ def test_texts_and_second_texts_do_not_change_places(folder):
 
 
 def test_few_texts_leave_nothing_behind(folder, monkeypatch):
-    monkeypatch.setattr(module, "_PAYS_FROM", CHARACTERS + 1)
+    monkeypatch.setattr(module, "MIN_CACHED_CHARACTERS", CHARACTERS + 1)
     check()
     assert not folder.exists()
-    monkeypatch.setattr(module, "_PAYS_FROM", CHARACTERS)
+    monkeypatch.setattr(module, "MIN_CACHED_CHARACTERS", CHARACTERS)
     check()
     assert len(entries(folder)) == 1
 
@@ -108,8 +108,8 @@ def test_few_texts_leave_nothing_behind(folder, monkeypatch):
 def cut(tokenizer=TOKENIZER, texts=("你好，abc", "好好你")):
     """Return where words start, as they are kept and as they are made."""
     packed = tokenizer.encode_packed(texts, max_length=9)
-    ids, counts = tokens_of(packed)
-    found = word_starts(tokenizer, texts, ids, counts)
+    ids, counts = strip_special_tokens(packed)
+    found = cached_word_starts(tokenizer, texts, ids, counts)
     np.testing.assert_array_equal(found, word_units(texts, ids, counts, tokenizer.vocabulary))
     return found
 
@@ -120,7 +120,9 @@ def test_words_come_from_disk_the_second_time(folder, monkeypatch):
     assert entry.name.startswith("words-")
     monkeypatch.setattr(module, "word_units", lambda *_: pytest.fail("cut again"))
     packed = TOKENIZER.encode_packed(("你好，abc", "好好你"), max_length=9)
-    np.testing.assert_array_equal(word_starts(TOKENIZER, ("你好，abc", "好好你"), *tokens_of(packed)), first)
+    np.testing.assert_array_equal(
+        cached_word_starts(TOKENIZER, ("你好，abc", "好好你"), *strip_special_tokens(packed)), first
+    )
 
 
 def test_whatever_words_depend_on_makes_another_entry(folder, monkeypatch):
@@ -147,7 +149,7 @@ def test_what_words_mean_is_kept_by_all_that_it_depends_on(folder, monkeypatch):
     calls += [(ids[::-1], starts, lines, 9, 2, 0), (ids, ids >= 0, lines, 9, 2, 0), (ids, starts, lines * 0, 9, 2, 0)]
 
     def found(ids, starts, lines, n_entries, size, seed):
-        return word_meanings(ids, starts, lines, n_entries, size=size, seed=seed)
+        return cached_word_vectors(ids, starts, lines, n_entries, size=size, seed=seed)
 
     made = [found(*call) for call in calls]
     assert len(entries(folder)) == len(calls)
@@ -173,7 +175,7 @@ def test_a_damaged_entry_is_made_again(folder, tokenised):
         check(PAIRS)  # damage in a date or the like does not count
     entry.write_bytes(whole[: len(whole) // 2])
     del tokenised[:]
-    encoded(TOKENIZER, TEXTS, PAIRS, max_length=9)
+    cached_encodings(TOKENIZER, TEXTS, PAIRS, max_length=9)
     assert tokenised
     assert entry.read_bytes() == whole
 
@@ -200,7 +202,9 @@ def test_an_entry_of_another_shape_is_made_again(folder, change, tokenised):
     (entry,) = entries(folder)
     sound = {"input_ids": np.full(13, 9, np.int32), "offsets": np.array([0, 8, 10, 13])}
     np.savez(entry, **sound)
-    assert encoded(TOKENIZER, TEXTS, max_length=9).input_ids.tolist() == [9] * 13  # sound, as far as can be told
+    assert (
+        cached_encodings(TOKENIZER, TEXTS, max_length=9).input_ids.tolist() == [9] * 13
+    )  # sound, as far as can be told
     np.savez(entry, **{**sound, **change})
     check()
 
@@ -217,9 +221,9 @@ def test_an_entry_of_pairs_without_their_token_types_is_made_again(folder, types
 
 def test_a_folder_that_cannot_be_made_is_no_error(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
-    monkeypatch.setenv(array_cache.FOLDER, str(tmp_path / "file" / "cache"))
+    monkeypatch.setenv(array_cache.FOLDER_VARIABLE, str(tmp_path / "file" / "cache"))
     check()
-    monkeypatch.setenv(array_cache.FOLDER, str(tmp_path / "file"))
+    monkeypatch.setenv(array_cache.FOLDER_VARIABLE, str(tmp_path / "file"))
     check()
 
 
@@ -247,7 +251,7 @@ def test_what_was_not_used_for_the_longest_is_forgotten(folder, monkeypatch):
     other = folder / "not-ours.npz"
     other.write_bytes(b"x" * 10_000)
     check(texts=texts[0], max_length=99)  # used again
-    monkeypatch.setattr(array_cache, "_MOST_BYTES", 3 * third.stat().st_size + 100)
+    monkeypatch.setattr(array_cache, "MAX_BYTES", 3 * third.stat().st_size + 100)
     check(texts=texts[3], max_length=99)
     assert first.exists()
     assert not second.exists()
@@ -257,7 +261,7 @@ def test_what_was_not_used_for_the_longest_is_forgotten(folder, monkeypatch):
 
 
 def test_what_is_larger_than_the_bound_is_not_kept(folder, monkeypatch):
-    monkeypatch.setattr(array_cache, "_MOST_BYTES", 20)
+    monkeypatch.setattr(array_cache, "MAX_BYTES", 20)
     check()
     assert not folder.exists()
 
@@ -270,7 +274,9 @@ def test_where_the_cache_is(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
     assert cache_folder() == tmp_path / "cache"
     for unset in ("", None):
-        monkeypatch.setenv(array_cache.FOLDER, unset) if unset is not None else monkeypatch.delenv(array_cache.FOLDER)
+        monkeypatch.setenv(array_cache.FOLDER_VARIABLE, unset) if unset is not None else monkeypatch.delenv(
+            array_cache.FOLDER_VARIABLE
+        )
         assert cache_folder() == Path("/xdg/paddle_tasks")
     for unset in ("", "relative", None):
         monkeypatch.setenv("XDG_CACHE_HOME", unset) if unset is not None else monkeypatch.delenv("XDG_CACHE_HOME")

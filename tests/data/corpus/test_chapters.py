@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paddle_tasks.data.corpus.chapters import chapter_of, chinese_number, cut, folder_number, heading_number, part_of
+from paddle_tasks.data.corpus.chapters import (
+    assign_split,
+    chinese_number,
+    find_chapter,
+    folder_number,
+    heading_number,
+    split_chapters,
+)
 
 DIGITS = "〇一二三四五六七八九"
 
@@ -117,28 +124,28 @@ def test_numbers_of_folders(name: str, number: int | None) -> None:
     ],
 )
 def test_book_and_chapter_of_a_path(path: str, chapter: tuple[str, int] | None) -> None:
-    assert chapter_of(PurePosixPath(path)) == chapter
+    assert find_chapter(PurePosixPath(path)) == chapter
 
 
 def test_the_parts_are_the_published_ones() -> None:
     """As `sha256sum` and `bc` tell of ``水浒传:1`` and those after it."""
-    found = {number: part_of("水浒传", number) for number in range(1, 41)}
+    found = {number: assign_split("水浒传", number) for number in range(1, 41)}
     assert [number for number, part in found.items() if part == "dev"] == [12, 31]
     assert [number for number, part in found.items() if part == "test"] == [1, 15, 30, 35, 39]
-    assert [part_of("红楼梦", number) for number in (1, 2, 3)] == ["test", "train", "train"]
+    assert [assign_split("红楼梦", number) for number in (1, 2, 3)] == ["test", "train", "train"]
 
 
 def test_about_a_tenth_is_held_out_for_each() -> None:
-    parts = [part_of(book, number) for book in "甲乙丙丁戊己庚辛壬癸" for number in range(1, 101)]
+    parts = [assign_split(book, number) for book in "甲乙丙丁戊己庚辛壬癸" for number in range(1, 101)]
     assert {part: 60 < parts.count(part) < 140 for part in ("dev", "test")} == {"dev": True, "test": True}
 
 
 def test_a_book_is_cut_at_its_headings_and_nothing_is_lost() -> None:
     lines = ["《书》", "第一回 起", "甲", "第二回中说", "第三回 转", "乙", "第三回 转"]
-    assert list(cut(lines)) == [
+    assert list(split_chapters(lines)) == [
         (None, ["《书》"]),
         (1, ["第一回 起", "甲", "第二回中说"]),
         (3, ["第三回 转", "乙"]),
         (3, ["第三回 转"]),
     ]
-    assert list(cut([])) == []
+    assert list(split_chapters([])) == []

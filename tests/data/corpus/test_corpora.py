@@ -246,8 +246,8 @@ def test_bad_rows_are_named_and_stop_or_are_skipped(folder):
 @pytest.fixture
 def looked_through(tmp_path, monkeypatch):
     """Keep what is found of texts of any size, and count the times that texts are looked through."""
-    monkeypatch.setenv(array_cache.FOLDER, str(tmp_path / "cache"))
-    monkeypatch.setattr(corpora, "_PAYS_FROM", 0)
+    monkeypatch.setenv(array_cache.FOLDER_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setattr(corpora, "MIN_CACHED_CHARACTERS", 0)
     calls: list[int] = []
     find = NearDuplicates.find
     monkeypatch.setattr(NearDuplicates, "find", lambda *given: calls.append(1) or find(*given))
@@ -321,5 +321,5 @@ def test_the_masking_is_that_of_its_section():
 
 @pytest.mark.parametrize("probs", [{"mask_prob": 1.0}, {"mask_prob": 0.6, "random_prob": 0.5}])
 def test_more_than_all_units_cannot_be_hidden(folder, probs):
-    with pytest.raises(ConfigError, match=r"masking: expected mask_prob and random_prob of at most 1 together"):
+    with pytest.raises(ConfigError, match=r"masking: expected mask_prob \+ random_prob of at most 1"):
         section(folder, masking=probs)

@@ -114,7 +114,7 @@ class TestText:
 
     def test_utf16_without_a_mark_is_an_error(self, tmp_path: Path) -> None:
         write(tmp_path / "a.txt", "中文\n".encode("utf-16-le"))
-        with pytest.raises(DataError, match=r"a\.txt: damaged, or not to be read: .*BOM"):
+        with pytest.raises(DataError, match=r"a\.txt: damaged or unreadable: .*BOM"):
             read(tmp_path, "a.txt", encoding="utf-16")
 
     def test_broken_utf16_ends_with_a_bad_row(self, tmp_path: Path) -> None:
@@ -303,20 +303,24 @@ class TestMistakes:
     @pytest.mark.parametrize("content", ["", "\n \n", "\ufeff"])
     def test_an_empty_file(self, tmp_path: Path, content: str) -> None:
         write(tmp_path / "a.txt", content)
-        with pytest.raises(DataError, match=r"a\.txt: holds no text"):
+        with pytest.raises(DataError, match=r"a\.txt: contains no text"):
             read(tmp_path, "a.txt")
 
     @pytest.mark.parametrize(
         ("name", "keys", "message"),
         [
-            ("a.txt", {"columns": ["x"]}, r"a\.txt: columns: a text file has none"),
-            ("a.tsv", {}, r"a\.tsv: columns: missing; tsv needs"),
-            ("a.csv", {"columns": [0], "separator": ";"}, r"separator: goes with the format tsv, found csv"),
-            ("a.tsv", {"columns": [0], "chapters": "dev"}, r"chapters: goes with text files, found tsv"),
-            ("a.tsv", {"columns": [0], "blank_lines": "part"}, r"blank_lines: goes with text files, found tsv"),
-            ("a.txt", {"chapters": "dev", "blank_lines": "part"}, r"blank_lines: expected ignored beside chapters"),
-            ("a.json", {"columns": [0]}, r"columns: json has keys, not positions"),
-            ("a.txt", {"members": ["*.txt"]}, r"members and exclude go with folders and archives"),
+            ("a.txt", {"columns": ["x"]}, r"a\.txt: columns: a text file has no columns"),
+            ("a.tsv", {}, r"a\.tsv: columns: missing; for tsv, name the columns"),
+            ("a.csv", {"columns": [0], "separator": ";"}, r"separator: applies to the format tsv only, found csv"),
+            ("a.tsv", {"columns": [0], "chapters": "dev"}, r"chapters: applies to text files only, found tsv"),
+            ("a.tsv", {"columns": [0], "blank_lines": "part"}, r"blank_lines: applies to text files only, found tsv"),
+            (
+                "a.txt",
+                {"chapters": "dev", "blank_lines": "part"},
+                r"blank_lines: expected ignored together with chapters",
+            ),
+            ("a.json", {"columns": [0]}, r"columns: expected keys for json, found an index"),
+            ("a.txt", {"members": ["*.txt"]}, r"members and exclude apply to folders and archives"),
         ],
     )
     def test_keys_that_do_not_go_together(self, tmp_path: Path, name: str, keys: dict[str, Any], message: str) -> None:

@@ -145,7 +145,7 @@ def test_neither_order_nor_chunks_matter(monkeypatch):
     expected = oracle(held_out, texts)
     assert 20 < sum(expected) < len(texts) - 20
     for chunk in (1 << 19, 1, 7, 100):
-        monkeypatch.setattr(near_duplicates, "_CHUNK", chunk)
+        monkeypatch.setattr(near_duplicates, "CHUNK_SIZE", chunk)
         assert NearDuplicates(held_out).find(texts).tolist() == expected
         assert NearDuplicates(iter(held_out[::-1] * 2)).find(texts[::-1]).tolist() == expected[::-1]
         assert NearDuplicates(held_out).find(tuple(texts[:1])).tolist() == expected[:1]

@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from paddlenlp.datasets import MapDataset
 
-from paddle_tasks.data.corpus.passages import CLOSING, SENTENCE_ENDS, Passages, cut, sentence_starts, tokens_of
+from paddle_tasks.data.corpus.passages import (
+    CLOSING,
+    SENTENCE_ENDS,
+    Passages,
+    cut_rows,
+    sentence_starts,
+    strip_special_tokens,
+)
 from paddle_tasks.text.tokenizer import SPECIAL_TOKENS, Tokenizer
 
 LETTERS = ("甲", "乙", "，", "“", *SENTENCE_ENDS, *CLOSING)
@@ -24,7 +31,7 @@ def ids_of(text):
 
 @given(st.lists(st.integers(0, 60), max_size=12), st.integers(1, 20))
 def test_rows_give_the_documents_back(counts, room):
-    starts, ends, documents = cut(np.array(counts, np.int64), room)
+    starts, ends, documents = cut_rows(np.array(counts, np.int64), room)
     assert {starts.dtype, ends.dtype, documents.dtype} == {np.dtype(np.int64)}
     edges = [0, *accumulate(counts)]
     for document, count in enumerate(counts):
@@ -55,7 +62,7 @@ def test_rows_give_the_documents_back(counts, room):
     ],
 )
 def test_a_rest_shorter_than_eight_is_dropped(count, room, lengths):
-    starts, ends, _ = cut(np.array([count]), room)
+    starts, ends, _ = cut_rows(np.array([count]), room)
     assert (ends - starts).tolist() == lengths
 
 
@@ -117,7 +124,7 @@ def test_sentences(lines, expected):
 def passages(draw):
     counts = np.array(draw(st.lists(st.integers(0, 40), min_size=1, max_size=5)), np.int64)
     n_tokens = int(counts.sum())
-    starts, ends, documents = cut(counts, draw(st.integers(1, 20)))
+    starts, ends, documents = cut_rows(counts, draw(st.integers(1, 20)))
     inside = draw(st.sets(st.integers(0, max(n_tokens - 1, 0)), max_size=8)) if n_tokens else set()
     return Passages(
         ids=np.arange(100, 100 + n_tokens, dtype=np.int32),
@@ -144,13 +151,13 @@ def test_sentences_within_a_row_are_those_behind_its_start(found):
     for row in range(len(found)):
         inside = [place for place in found.sentences.tolist() if found.starts[row] < place < found.ends[row]]
         assert found.sentences_within(row).tolist() == inside
-        assert found.can_be_parted(row) is (found.pairs and bool(inside))
-        assert found.lengths[row] == found.ends[row] - found.starts[row] + (3 if found.can_be_parted(row) else 2)
+        assert found.can_be_pair(row) is (found.pairs and bool(inside))
+        assert found.lengths[row] == found.ends[row] - found.starts[row] + (3 if found.can_be_pair(row) else 2)
 
 
 def test_it_counts_from_both_ends_and_has_an_end():
     ids = np.arange(9, dtype=np.int32)
-    starts, ends, documents = cut(np.array([4, 5]), 20)
+    starts, ends, documents = cut_rows(np.array([4, 5]), 20)
     found = Passages(ids, ids >= 0, np.zeros(0, np.int64), starts, ends, documents)
     assert found[-1]["ids"].tolist() == [4, 5, 6, 7, 8]
     assert [passage["ids"].tolist() for passage in found[::-1]] == [[4, 5, 6, 7, 8], [0, 1, 2, 3]]
@@ -164,6 +171,6 @@ def test_it_counts_from_both_ends_and_has_an_end():
 
 def test_tokens_of_lines_are_those_between_the_special_ones():
     tokenizer = Tokenizer([*SPECIAL_TOKENS, "甲", "乙"])
-    ids, counts = tokens_of(tokenizer.encode_packed(["甲乙", "", "乙[SEP]甲甲"], max_length=9))
+    ids, counts = strip_special_tokens(tokenizer.encode_packed(["甲乙", "", "乙[SEP]甲甲"], max_length=9))
     assert ids.tolist() == [5, 6, 6, tokenizer.sep_id, 5, 5]
     assert counts.tolist() == [2, 0, 4]

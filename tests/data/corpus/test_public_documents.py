@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from paddle_tasks.data.corpus.chapters import folder_number, part_of
+from paddle_tasks.data.corpus.chapters import assign_split, folder_number
 from paddle_tasks.data.corpus.documents import Document, read_documents
 from paddle_tasks.data.tables.rows import BadRow
 
@@ -33,7 +33,9 @@ class TestPublicData:
         assert sorted(row for rows in found.values() for row in rows) == sorted(
             f"{n}回" for n in range(1, chapters + 1)
         )
-        assert {n for n in range(1, chapters + 1) if part_of(book, n) == "dev"} == {int(n[:-1]) for n in found["dev"]}
+        assert {n for n in range(1, chapters + 1) if assign_split(book, n) == "dev"} == {
+            int(n[:-1]) for n in found["dev"]
+        }
 
     def test_held_out_chapters_are_the_same_in_both_folders(self) -> None:
         archive = "novels/vernacular_novels_raw.tar.gz"

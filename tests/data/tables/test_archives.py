@@ -99,7 +99,7 @@ def test_a_damaged_archive_is_an_error(tmp_path: Path, name: str, make: Any) -> 
     flipped = whole[: len(whole) // 2] + bytes([whole[len(whole) // 2] ^ 0xFF]) + whole[len(whole) // 2 + 1 :]
     for damaged in (whole[: len(whole) // 2], whole[:-9], b"no archive at all", b"", flipped):
         path.write_bytes(damaged)
-        with pytest.raises(DataError, match=rf"{name}: damaged, or not to be read: "):
+        with pytest.raises(DataError, match=rf"{name}: damaged or unreadable: "):
             read(tmp_path, name)
 
 
@@ -116,7 +116,7 @@ def test_a_damaged_checksum_is_an_error(tmp_path: Path) -> None:
     path = tar(tmp_path / "n.tar.gz")
     whole = path.read_bytes()
     path.write_bytes(whole[:-8] + bytes([whole[-8] ^ 1]) + whole[-7:])
-    with pytest.raises(DataError, match=r"n\.tar\.gz: damaged, or not to be read: CRC check failed"):
+    with pytest.raises(DataError, match=r"n\.tar\.gz: damaged or unreadable: CRC check failed"):
         read(tmp_path, "n.tar.gz")
 
 
@@ -129,7 +129,7 @@ def test_nothing_is_unpacked_to_disk(tmp_path: Path) -> None:
 
 def test_no_match_and_unknown_endings_are_errors(tmp_path: Path) -> None:
     tar(tmp_path / "n.tar.gz", {"a.txt": "甲", "LICENSE": "MIT"})
-    with pytest.raises(DataError, match=r"n\.tar\.gz/LICENSE: cannot tell the format by its ending, .*; set format"):
+    with pytest.raises(DataError, match=r"n\.tar\.gz/LICENSE: unknown suffix, expected .*; set format"):
         read(tmp_path, "n.tar.gz")
     with pytest.raises(DataError, match=r"n\.tar\.gz: no file in it matches \*\.tsv and not b\*"):
         read(tmp_path, "n.tar.gz", members=["*.tsv"], exclude=["b*"])
@@ -140,5 +140,5 @@ def test_no_match_and_unknown_endings_are_errors(tmp_path: Path) -> None:
 def test_a_zip_with_a_broken_name_is_an_error(tmp_path: Path) -> None:
     path = zipped(tmp_path / "n.zip", {"甲.txt": "a"})
     path.write_bytes(path.read_bytes().replace("甲".encode(), b"\xff\xff\xff"))
-    with pytest.raises(DataError, match=r"n\.zip: damaged, or not to be read: "):
+    with pytest.raises(DataError, match=r"n\.zip: damaged or unreadable: "):
         read(tmp_path, "n.zip")

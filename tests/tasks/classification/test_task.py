@@ -101,8 +101,8 @@ def test_a_budget_of_tokens_bounds_the_batches_of_every_epoch():
 
 
 def test_features_from_the_cache_are_the_same(tmp_path, monkeypatch):
-    monkeypatch.setenv(array_cache.FOLDER, str(tmp_path))
-    monkeypatch.setattr(token_cache, "_PAYS_FROM", 1)
+    monkeypatch.setenv(array_cache.FOLDER_VARIABLE, str(tmp_path))
+    monkeypatch.setattr(token_cache, "MIN_CACHED_CHARACTERS", 1)
     made, found = (read_task("sentiment", fixture_of("sentiment")) for _ in range(2))
     assert list(tmp_path.iterdir())
     for one, other in zip(made.batches_of(0, 0), found.batches_of(0, 0), strict=True):

@@ -24,7 +24,7 @@ from paddle_tasks.workflows.bench.logging import measure_logging
 from paddle_tasks.workflows.bench.report import Report
 from paddle_tasks.workflows.bench.training import PHASES, measure_training
 from paddle_tasks.workflows.bench.variants import BASE, SWITCHES, Variant, load_variants
-from paddle_tasks.workflows.run_folder import RunFolder
+from paddle_tasks.training.run_folder import RunFolder
 from paddle_tasks.workflows.train import load_config
 
 from ...helpers import ROOT
@@ -192,15 +192,15 @@ def test_only_batches_that_the_encoder_computes_count(config):
 
 def test_every_run_tokenises_without_a_cache(config, monkeypatch, tmp_path):
     encoded, encode = [], Tokenizer.encode_packed
-    monkeypatch.setattr(token_cache, "_PAYS_FROM", 0)
-    monkeypatch.setenv(array_cache.FOLDER, str(tmp_path / "cache"))
+    monkeypatch.setattr(token_cache, "MIN_CACHED_CHARACTERS", 0)
+    monkeypatch.setenv(array_cache.FOLDER_VARIABLE, str(tmp_path / "cache"))
     monkeypatch.setattr(
         Tokenizer, "encode_packed", lambda *args, **kwargs: encoded.append(1) or encode(*args, **kwargs)
     )
     measure_training({BASE: Variant(load_config(config))}, repeats=2, device="cpu")
     assert len(encoded) == 2 * 3  # train, dev, test
     assert not (tmp_path / "cache").exists()
-    assert os.environ[array_cache.FOLDER] == str(tmp_path / "cache")
+    assert os.environ[array_cache.FOLDER_VARIABLE] == str(tmp_path / "cache")
 
 
 @pytest.mark.parametrize(
