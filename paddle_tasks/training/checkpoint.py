@@ -18,8 +18,8 @@ from paddle_tasks.errors import CheckpointError
 from paddle_tasks.files import atomic_folder, default_file_mode, sha256, write_json, write_text
 from paddle_tasks.training.averaging import WeightAverage
 
-# Suffixes of keys in optimizer.safetensors that are no accumulators of the optimiser.
-_MASTER, _TRAINED, _AVERAGE = "master", "own", "average"
+MASTER_SUFFIX, TRAINED_SUFFIX, AVERAGE_SUFFIX = "master", "own", "average"
+"""Suffixes of keys in optimizer.safetensors that are not accumulators of the optimiser; see `optimizer_state`."""
 
 
 @dataclass(frozen=True)
@@ -160,11 +160,11 @@ def optimizer_state(
             if isinstance(value, paddle.Tensor) and key.startswith(prefix):
                 arrays[f"{name}::{key.removeprefix(prefix).removesuffix('_0')}"] = value.numpy()
         if parameter.name in masters:
-            arrays[f"{name}::{_MASTER}"] = masters[parameter.name].numpy()
+            arrays[f"{name}::{MASTER_SUFFIX}"] = masters[parameter.name].numpy()
     if average:
-        arrays |= {f"{name}::{_TRAINED}": weight.numpy() for name, weight in average.weights.items()}
+        arrays |= {f"{name}::{TRAINED_SUFFIX}": weight.numpy() for name, weight in average.weights.items()}
         half = [name for name, weight in average.weights.items() if weight.dtype != paddle.float32]
-        arrays |= {f"{name}::{_AVERAGE}": average.averages[name].numpy() for name in half}
+        arrays |= {f"{name}::{AVERAGE_SUFFIX}": average.averages[name].numpy() for name in half}
     return arrays
 
 
@@ -192,14 +192,14 @@ def load_optimizer_state(
         if name not in parameters:
             raise CheckpointError(f"{path}: contains {name!r}, which the model does not have")
         tensor = paddle.to_tensor(value)
-        if accumulator == _TRAINED:
+        if accumulator == TRAINED_SUFFIX:
             parameters[name].set_value(tensor)
-        elif accumulator == _MASTER:
+        elif accumulator == MASTER_SUFFIX:
             # The optimiser names the accumulators after this copy. In the name space of the first step the copy is
             # the first of its name, hence the 0.
             tensor.name = f"{parameters[name].name}_fp32_master_0"
             masters[parameters[name].name] = tensor
-        elif accumulator == _AVERAGE:
+        elif accumulator == AVERAGE_SUFFIX:
             if average:
                 average.averages[name] = tensor
         else:

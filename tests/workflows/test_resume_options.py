@@ -61,7 +61,7 @@ def leave_out_average(patch: Patch) -> None:
 
 def leave_out_own_weights(patch: Patch) -> None:
     """Train on from the average, which the model's folder holds."""
-    patch.setattr(checkpoint_module, "_OWN", "nobody's")
+    patch.setattr(checkpoint_module, "TRAINED_SUFFIX", "nobody's")
 
 
 @pytest.mark.parametrize("leave_out", [leave_out_average, leave_out_own_weights])
