@@ -100,10 +100,10 @@ class _TokenHead(nn.Layer):  # type: ignore[misc]
         self.transform = nn.Linear(encoder.width, encoder.width, weight_attr=_initial(encoder))
         self.layer_norm = nn.LayerNorm(encoder.width, epsilon=config.layer_norm_eps)
         self.decoder_bias = self.create_parameter([config.vocab_size], is_bias=True)
-        self._activation = config.hidden_act
+        self.activation = config.hidden_act
 
     def forward(self, states: Tensor, word_vectors: Tensor) -> Tensor:
-        states = self.layer_norm(_activate(self._activation, self.transform(states)))
+        states = self.layer_norm(_activate(self.activation, self.transform(states)))
         return cpu.tied_output(states, word_vectors, self.decoder_bias)
 
 

@@ -8,8 +8,8 @@ from paddle import Tensor, nn
 from paddle_tasks.models.encoders.base import real_positions
 
 N_BUCKETS = 2**20
-_BASE = 1_000_003
-_PRIME = 998_244_353  # below 2^30, so that products with _BASE stay below 2^50
+HASH_BASE = 1_000_003
+HASH_PRIME = 998_244_353  # below 2^30, so that products with HASH_BASE stay below 2^50
 
 
 class NgramEvidence(nn.Layer):  # type: ignore[misc]
@@ -45,7 +45,7 @@ class NgramEvidence(nn.Layer):  # type: ignore[misc]
     def features(self, input_ids: Tensor, token_type_ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Return buckets <int64>[batch, n_features] and values <float32>[batch, n_features]; 0: not a feature."""
         real = real_positions(lengths, input_ids.shape[1])
-        bigrams = input_ids[:, :-1] * _BASE + input_ids[:, 1:]
+        bigrams = input_ids[:, :-1] * HASH_BASE + input_ids[:, 1:]
         in_one_text = real[:, 1:] & (token_type_ids[:, :-1] == token_type_ids[:, 1:])
         features = [*_features(0, input_ids, token_type_ids, real)]
         features += _features(2, bigrams, token_type_ids[:, 1:], in_one_text)
@@ -62,9 +62,9 @@ def _features(kind: int, grams: Tensor, types: Tensor, real: Tensor) -> tuple[tu
     is_substitution = (lone & (types == 0)).unsqueeze(2) & (lone & (types == 1)).unsqueeze(1)
     low = paddle.minimum(grams.unsqueeze(1), grams.unsqueeze(2))  # sorted, so that the order of the texts is irrelevant
     high = paddle.maximum(grams.unsqueeze(1), grams.unsqueeze(2))
-    substitutions = _bucket(low % _PRIME * _BASE + high, kind + 1)
+    substitutions = _bucket(low % HASH_PRIME * HASH_BASE + high, kind + 1)
     return single, (substitutions.flatten(1), is_substitution.astype("float32").flatten(1))
 
 
 def _bucket(keys: Tensor, kind: int) -> Tensor:
-    return (keys % _PRIME * _BASE + kind * 7_919) % _PRIME % N_BUCKETS
+    return (keys % HASH_PRIME * HASH_BASE + kind * 7_919) % HASH_PRIME % N_BUCKETS

@@ -1,9 +1,9 @@
-"""Write the golden models: small ones of Hugging Face's with random weights, and what they return.
+"""Write the golden models: small Hugging Face models with random weights, and their outputs.
 
     python tests/golden/make_golden.py [FOLDER] [--seed N] [--activation NAME] [--kinds NAME…]
 
-Needs torch and transformers, which the package itself never does. FOLDER is this file's own by default; the tests
-compare what is stored there, and with marker `torch` also what this script makes afresh.
+Needs torch and transformers, which the package itself does not. FOLDER is the folder of this file by default. The tests
+compare with the models stored there; with the marker `torch` they also run this script and compare with new ones.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ SIZES = {
 
 
 def bert(activation: str) -> tuple[torch.nn.Module, torch.nn.Module]:
-    """Return the model to save, whose tensors are named `bert.…` beside a head's, and the encoder in it."""
+    """Return the model to save, with tensors `bert.…` and those of its heads, and the encoder in it."""
     model = transformers.BertForPreTraining(transformers.BertConfig(**SIZES, hidden_act=activation))
     return model, model.bert
 
 
 def ernie(activation: str) -> tuple[torch.nn.Module, torch.nn.Module]:
-    """Return a bare encoder, saved without prefix, with task embeddings and an epsilon that is not PaddleNLP's."""
+    """Return a bare encoder, saved without prefix, with task embeddings and another epsilon than PaddleNLP's."""
     config = transformers.ErnieConfig(
         **SIZES, hidden_act=activation, use_task_id=True, task_type_vocab_size=3, layer_norm_eps=1e-5
     )
@@ -43,34 +43,34 @@ def ernie(activation: str) -> tuple[torch.nn.Module, torch.nn.Module]:
 
 
 def roberta(activation: str) -> tuple[torch.nn.Module, torch.nn.Module]:
-    """Return a bare encoder, with the epsilon and the counting of positions that are RoBERTa's."""
+    """Return a bare encoder with RoBERTa's epsilon and position numbers."""
     config = transformers.RobertaConfig(**SIZES, hidden_act=activation, pad_token_id=0, layer_norm_eps=1e-5)
     model = transformers.RobertaModel(config)
     return model, model
 
 
 def albert(activation: str) -> tuple[torch.nn.Module, torch.nn.Module]:
-    """Return the model to save, and the encoder in it, whose layers are shared in two groups."""
+    """Return the model to save and the encoder in it, whose layers share weights in two groups."""
     config = transformers.AlbertConfig(**SIZES, hidden_act=activation, embedding_size=16, num_hidden_groups=2)
     model = transformers.AlbertForPreTraining(config)
     return model, model.albert
 
 
 def electra(activation: str) -> tuple[torch.nn.Module, torch.nn.Module]:
-    """Return the model to save, and the encoder in it, which has no pooler."""
+    """Return the model to save and the encoder in it, which has no pooler."""
     config = transformers.ElectraConfig(**SIZES, hidden_act=activation, embedding_size=16)
     model = transformers.ElectraForPreTraining(config)
     return model, model.electra
 
 
 def randomise(model: torch.nn.Module, seed: int) -> None:
-    """Draw every parameter, biases and normalisations too, so that none can be left out or swapped unnoticed."""
+    """Draw every parameter, including biases and normalisations, so that none can be left out or swapped unnoticed."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             noise = torch.randn(parameter.shape, generator=generator)
             normalises = "LayerNorm" in name and name.endswith("weight")
-            # Small embeddings let the normalisation's epsilon show; larger maps make attention uneven.
+            # Small embeddings make the normalisation's epsilon matter; larger linear maps make attention uneven.
             parameter.copy_(1 + 0.1 * noise if normalises else (0.02 if "embeddings" in name else 0.15) * noise)
 
 
@@ -97,7 +97,7 @@ def run(encoder: torch.nn.Module, inputs: dict[str, np.ndarray]) -> dict[str, np
 
 
 def heads(model: torch.nn.Module, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the logits of BERT's heads, over tokens and over pairs; other models' are not kept."""
+    """Return the logits of BERT's two heads, tokens and next sentence; nothing for other models."""
     if not isinstance(model, transformers.BertForPreTraining):
         return {}
     real = np.arange(inputs["input_ids"].shape[1]) < inputs["lengths"][:, None]
@@ -113,8 +113,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", default=Path(__file__).parent)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--activation", help="for all; relu for ERNIE and gelu for the others when not given")
-    parser.add_argument("--kinds", nargs="+", choices=kinds, default=[*kinds], help="all when not given")
+    parser.add_argument("--activation", help="of all models (default: relu for ERNIE, gelu for the others)")
+    parser.add_argument("--kinds", nargs="+", choices=kinds, default=[*kinds], help="default: all")
     options = parser.parse_args()
     for build in (kinds[name] for name in options.kinds):
         model, encoder = build(options.activation or ("relu" if build is ernie else "gelu"))

@@ -21,7 +21,7 @@ from paddle_tasks.models.pretrained.loading import load_pretrained
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 RECURRENT = ("rnn", "gru", "lstm", "bilstm")
-# Small models of PaddleNLP's, built and saved by itself.
+# Small models built and saved by PaddleNLP itself.
 PADDLENLP = ("paddlenlp/roberta", "paddlenlp/albert", "paddlenlp/electra", "paddlenlp/skep")
 # PaddleNLP's encoders, which read token types and may have a pooler.
 PRETRAINED = ("bert", "ernie", "golden/bert", "golden/ernie", *PADDLENLP)
@@ -34,13 +34,13 @@ Batch = tuple[paddle.Tensor, paddle.Tensor, paddle.Tensor]
 
 
 def section(kind: str, **changes: object) -> EncoderSection:
-    """Return a small section of that kind."""
+    """Return a small section of this kind."""
     sizes = {"hidden_size": 12, "embedding_size": 8, "n_layers": 2, "n_heads": 2, "max_positions": 16}
     return EncoderSection.model_validate_json(json.dumps({"encoder": kind, **sizes, **changes}))
 
 
 def make_encoder(name: str, **changes: object) -> Encoder:
-    """Return one of `ENCODERS`, the same whenever it is asked for."""
+    """Return one of `ENCODERS`, with the same weights at every call."""
     paddle.seed(3)
     if name.startswith("golden/"):
         return load_pretrained(str(GOLDEN.parent / name))
@@ -68,14 +68,14 @@ _FOLDERS = tempfile.TemporaryDirectory(prefix="paddlenlp-models-")
 
 @cache
 def paddlenlp_folder(model_type: str, **changes: object) -> Path:
-    """Return a folder that PaddleNLP itself wrote: a small model in which no parameter has a value that is easy."""
+    """Return a folder written by PaddleNLP: a small model without a parameter of zeros or ones."""
     kind, config_kind = classes(model_type)
     sizes = {**SIZES, **({"embedding_size": 16} if model_type in {"albert", "electra"} else {}), **changes}
     model = kind(config_kind(**sizes))
     numbers = np.random.default_rng(4)
     for name, parameter in model.named_parameters():
         noise = numbers.normal(size=parameter.shape).astype(np.float32)
-        # Small embeddings let the normalisation's epsilon show; larger maps make attention uneven.
+        # Small embeddings make the normalisation's epsilon matter; larger linear maps make attention uneven.
         scale = 0.02 if "embeddings." in name else 0.15
         parameter.set_value(1 + 0.1 * noise if "norm" in name and "weight" in name else scale * noise)
     folder = Path(tempfile.mkdtemp(prefix=model_type, dir=_FOLDERS.name))
@@ -84,7 +84,7 @@ def paddlenlp_folder(model_type: str, **changes: object) -> Path:
 
 
 def batch(lengths: tuple[int, ...] = LENGTHS, padding: int = PAD) -> Batch:
-    """Return ids, token types and lengths; ``padding`` stands after the texts' ends."""
+    """Return ids, token types and lengths; the padding has the id ``padding``."""
     numbers = np.random.default_rng(5)
     ids = np.full((len(lengths), max(lengths)), padding, np.int64)
     types = np.full_like(ids, int(padding != PAD))
@@ -112,6 +112,6 @@ def golden_copy(tmp_path: Path) -> Callable[..., Path]:
 
 
 def listing(folder: Path) -> dict[str, tuple[int, int]]:
-    """Return size and time of change of every file and folder in and under a folder, itself included."""
+    """Return size and modification time of a folder and of everything in it."""
     paths = [folder, *folder.rglob("*")]
     return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in paths}

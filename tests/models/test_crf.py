@@ -1,4 +1,4 @@
-"""The CRF Layer: its values and gradients against enumeration, its precision, and that it learns moves."""
+"""The CRF Layer: values and gradients against enumeration, precision, and that it learns transitions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from paddle_tasks.models.crf import CRF
 
 from .test_chain import LENGTHS, enumerated, make, scores
 
-TAGS = np.array([[1, 2, 0, 3], [3, 2, 2, 2], [0, 3, 4, 2], [1, 1, 2, 2]])  # in the padding also what is illegal
+TAGS = np.array([[1, 2, 0, 3], [3, 2, 2, 2], [0, 3, 4, 2], [1, 1, 2, 2]])  # illegal tags in the padding
 
 
 def layer(chain: Chain) -> CRF:
@@ -43,7 +43,7 @@ def tensors() -> tuple[paddle.Tensor, paddle.Tensor]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_it_is_enumeration(seed):
+def test_it_matches_enumeration(seed):
     crf, chain, emissions = given(seed)
     tags, lengths = tensors()
     found = crf(emissions, tags, lengths)
@@ -58,8 +58,8 @@ def test_it_is_enumeration(seed):
         assert crf.decode(emissions, lengths)[row, :length].tolist() == best.tolist()
 
 
-def test_gradients_are_those_of_finite_differences():
-    """Each row with a weight of its own; padding gets none."""
+def test_gradients_match_finite_differences():
+    """Each row has another weight; padding gets no gradient."""
     crf, chain, emissions = given(1)
     weights, step = np.array([0.5, 2.0, -1.0, 3.0]), 1e-5
     (crf(emissions, *tensors()) * paddle.to_tensor(weights.astype(np.float32))).sum().backward()
@@ -121,18 +121,18 @@ def test_weights_in_half_precision_get_gradients_in_theirs():
     assert {str(parameter.grad.dtype) for parameter in crf.parameters()} == {"paddle.bfloat16"}
 
 
-def test_a_sure_path_costs_nothing():
+def test_a_certain_path_has_no_loss():
     """In float32 the difference of two sums of this size would be off by some 1e-2."""
     emissions = np.zeros((1, 200, 5), np.float32)
     emissions[..., 0] = 1000.0
     zeros, length = paddle.zeros([1, 200], dtype="int64"), paddle.to_tensor([200])
     assert float(CRF(2)(paddle.to_tensor(emissions), zeros, length)) == 0.0
     emissions[..., 0] = 10.0
-    expected_loss = 200 * np.log1p(2 * np.exp(-10.0))  # I-x would have to follow B-x: less than 1e-8 on top
+    expected_loss = 200 * np.log1p(2 * np.exp(-10.0))  # paths through I-x need B-x first: less than 1e-8
     assert float(CRF(2)(paddle.to_tensor(emissions), zeros, length)) == pytest.approx(expected_loss, rel=1e-4)
 
 
-def test_scores_of_illegal_moves_get_no_gradient():
+def test_illegal_transitions_get_no_gradient():
     crf, _, emissions = given(3)
     crf(emissions, *tensors()).sum().backward()
     gradient = crf.transitions.grad.numpy()
@@ -163,8 +163,8 @@ def test_gradients_of_gradients_are_refused():
         paddle.grad(crf(emissions, *tensors()).sum(), emissions, create_graph=True)
 
 
-def test_it_learns_moves_that_emissions_do_not_tell():
-    """B-a at every third place: with emissions that are all alike, a chain of moves cannot know it, but pairs can."""
+def test_it_learns_transitions_without_informative_emissions():
+    """A repeating pattern of tags, with emissions that are all equal."""
     tags = paddle.to_tensor(np.tile([0, 1, 2, 2, 0, 3], (2, 2)))
     lengths, crf = paddle.to_tensor([12, 6]), CRF(2)
     emissions = paddle.zeros([2, 12, 5])

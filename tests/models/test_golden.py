@@ -113,8 +113,8 @@ WRONG_HEADS = {
     "epsilon": change_head_epsilon,
     "transposed": lambda model: transpose(model.cls.predictions.transform),
     "no bias": lambda model: model.cls.predictions.decoder_bias.set_value(np.zeros(50, np.float32)),
-    "other activation": lambda model: setattr(model.cls.predictions, "_activation", "relu"),
-    "approximate GELU": lambda model: setattr(model.cls.predictions, "_activation", "gelu_new"),
+    "other activation": lambda model: setattr(model.cls.predictions, "activation", "relu"),
+    "approximate GELU": lambda model: setattr(model.cls.predictions, "activation", "gelu_new"),
     "pairs swapped": lambda model: model.cls.seq_relationship.weight.set_value(
         model.cls.seq_relationship.weight.numpy()[:, ::-1].copy()
     ),

@@ -1,4 +1,4 @@
-"""Long texts: a text's windows are read as texts of their own and pooled; the course's head begins with the pooler."""
+"""Long texts: windows are encoded as separate texts and pooled; the course's head begins with the pooler."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def long_text(name="transformer", window_pooling="mean", pooling="mean", head="l
 
 
 def one_window(model: LongTextClassifier, ids: paddle.Tensor) -> np.ndarray:
-    """Return the vector of a window by itself, as a short text's."""
+    """Return the vector of a window, encoded as a short text."""
     length = paddle.to_tensor([ids.shape[1]])
     return SentimentClassifier.text_vectors(model, ids, paddle.zeros_like(ids), length).numpy()[0]
 
 
 @pytest.mark.parametrize("window_pooling", ["mean", "max"])
 @pytest.mark.parametrize(("name", "pooling"), [("transformer", "mean"), ("golden/bert", "cls"), ("bilstm", "max")])
-def test_a_texts_vector_is_pooled_over_its_windows(name, pooling, window_pooling):
+def test_a_text_vector_is_pooled_over_windows(name, pooling, window_pooling):
     model = long_text(name, window_pooling, pooling)
     ids, _, lengths = batch(LENGTHS, padding=7)
     with paddle.no_grad():

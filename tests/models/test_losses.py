@@ -56,18 +56,18 @@ def test_it_is_the_sum_of_its_definition(options):
 
 @each_option
 def test_answers_of_teachers_are_mixed_into_the_labels(options):
-    """Of rows whose teachers are sure, the loss is that of labels drawn with the teachers' weight."""
-    told = np.array([2, 0, 1, 1])
-    answers = paddle.to_tensor(np.eye(3, dtype=np.float32)[told])
+    """With certain teachers, the loss is a weighted mean of the losses of both labels."""
+    teacher_labels = np.array([2, 0, 1, 1])
+    answers = paddle.to_tensor(np.eye(3, dtype=np.float32)[teacher_labels])
     inputs = paddle.to_tensor(LOGITS), paddle.to_tensor(LABELS), answers
     found = float(ClassificationLoss(**options, teacher_weight=0.3).sum_loss(*inputs))
     plain, weights = {**options, "class_weights": None}, np.array(options.get("class_weights") or [1.0] * 3)[LABELS]
     by_label = expected_rows(LOGITS, LABELS, **plain)
-    by_teacher = expected_rows(LOGITS, told, **{**plain, "label_smoothing": 0.0})
+    by_teacher = expected_rows(LOGITS, teacher_labels, **{**plain, "label_smoothing": 0.0})
     assert found == pytest.approx((weights * (0.7 * by_label + 0.3 * by_teacher)).sum(), rel=1e-5)
 
 
-def test_r_drop_hears_the_teachers_too():
+def test_r_drop_uses_the_teachers_too():
     answers = paddle.to_tensor(softmax(LOGITS[::-1]).astype(np.float32))
     inputs, labels = (paddle.to_tensor(LOGITS),), paddle.to_tensor(LABELS)
     without_noise = ClassificationLoss(r_drop=1.0)(lambda logits: logits, inputs, labels, answers)
@@ -81,7 +81,7 @@ def test_every_option_does_something():
     assert min(abs(a - b) for i, a in enumerate(values) for b in values[:i]) > 0.05
 
 
-def test_as_it_comes_it_is_the_cross_entropy_and_weights_are_those_of_the_rows():
+def test_the_default_is_the_cross_entropy_and_weights_are_per_row():
     probs = softmax(LOGITS)
     assert summed({}) == pytest.approx(log_loss(LABELS, probs, labels=[0, 1, 2], normalize=False), rel=1e-5)
     weights = np.array([0.5, 2.0, 3.0])
@@ -89,7 +89,7 @@ def test_as_it_comes_it_is_the_cross_entropy_and_weights_are_those_of_the_rows()
     assert summed({"class_weights": list(weights)}) == pytest.approx(oracle, rel=1e-5)
 
 
-def test_smoothing_is_that_of_the_library():
+def test_smoothing_matches_paddles():
     smooth = nn.functional.cross_entropy(
         paddle.to_tensor(LOGITS), paddle.to_tensor(LABELS), reduction="sum", label_smoothing=0.1
     )
@@ -113,7 +113,7 @@ def test_gradients_are_finite_however_sure_the_model_is(options, scale):
 
 
 @each_option
-def test_gradients_are_those_of_finite_differences(options):
+def test_gradients_match_finite_differences(options):
     logits = paddle.to_tensor(LOGITS, stop_gradient=False)
     ClassificationLoss(**options).sum_loss(logits, paddle.to_tensor(LABELS)).backward()
     step = 1e-5
@@ -146,7 +146,7 @@ def test_half_precision_is_computed_in_single():
 
 
 class Dropped(nn.Layer):
-    """A linear map behind dropout, which keeps what it was given and what it gave."""
+    """Dropout and a linear map; keeps its inputs and logits."""
 
     def __init__(self, dropout: float) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The masked language model: PaddleNLP's own say what is right, in both directions; what loading it refuses."""
+"""The masked language model against PaddleNLP's, saved and loaded in both directions, and what loading refuses."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ REAL = np.flatnonzero(np.arange(max(LENGTHS)) < np.array(LENGTHS)[:, None])
 
 
 def draw(model: paddle.nn.Layer) -> None:
-    """Give every parameter values that none can be left out or swapped with unnoticed."""
+    """Draw every parameter at random, so that none can be left out or swapped unnoticed."""
     numbers = np.random.default_rng(6)
     for name, parameter in model.named_parameters():
         noise = numbers.normal(size=parameter.shape).astype(np.float32)
@@ -43,13 +43,13 @@ def make(kind: str, *, next_sentence: bool = True, dropout: float = 0.1) -> Mask
 
 
 def ours(model: MaskedLanguageModel) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return the logits of the tokens at all real positions, and of the pairs."""
+    """Return the logits of both heads; those of the tokens at all real positions."""
     tokens, pairs = model.forward_both(*batch(), paddle.to_tensor(REAL))
     return tokens.numpy(), None if pairs is None else pairs.numpy()
 
 
 def theirs(model: paddle.nn.Layer) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return the same of PaddleNLP's model."""
+    """Return the same from PaddleNLP's model."""
     model.eval()
     ids, types, lengths = batch()
     mask = paddle.to_tensor((np.arange(ids.shape[1]) < lengths.numpy()[:, None]).astype(np.int64))
@@ -73,7 +73,7 @@ def parameters(model: paddle.nn.Layer) -> dict[str, np.ndarray]:
 
 
 def equal(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> set[str]:
-    """Return the names of what two sets of parameters have in common, bit for bit."""
+    """Return the names of the parameters that are equal bit for bit."""
     assert first.keys() == second.keys()
     return {name for name in first if np.array_equal(first[name], second[name])}
 
@@ -123,8 +123,8 @@ def test_a_part_left_out_differs(spoil):
 
 
 @each_kind
-def test_older_names_of_the_output_layer_are_taken(kind, tmp_path):
-    """PaddleNLP 2 wrote the shared weight as `decoder_weight`, and nothing as `decoder.*`."""
+def test_older_names_of_the_output_layer_load(kind, tmp_path):
+    """PaddleNLP 2 wrote the shared weight as `decoder_weight`, and no `decoder.*`."""
     model = make(kind)
     save_pretrained(model, tmp_path)
     state = load_file(tmp_path / "model.safetensors")
@@ -138,7 +138,7 @@ def test_older_names_of_the_output_layer_are_taken(kind, tmp_path):
 
 @each_kind
 @with_pairs
-def test_it_comes_back(kind, next_sentence, tmp_path):
+def test_save_and_load(kind, next_sentence, tmp_path):
     model = make(kind, next_sentence=next_sentence)
     save_pretrained(model, tmp_path)
     loaded = load_masked_lm(str(tmp_path), next_sentence=next_sentence)
@@ -152,7 +152,7 @@ def test_it_comes_back(kind, next_sentence, tmp_path):
 
 
 @each_kind
-def test_a_head_over_pairs_is_left_where_it_is_not_asked_for(kind, tmp_path):
+def test_the_next_sentence_head_is_ignored_unless_asked_for(kind, tmp_path):
     model = make(kind)
     save_pretrained(model, tmp_path)
     loaded = load_masked_lm(str(tmp_path))
@@ -165,7 +165,7 @@ def test_a_head_over_pairs_is_left_where_it_is_not_asked_for(kind, tmp_path):
 
 
 @each_kind
-def test_a_head_over_pairs_is_fresh_where_there_is_none(kind, tmp_path):
+def test_the_next_sentence_head_is_fresh_if_the_file_has_none(kind, tmp_path):
     model = make(kind, next_sentence=False)
     save_pretrained(model, tmp_path)
     found = []
@@ -234,7 +234,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_does_not_fit_is_refused(case, tmp_path):
+def test_tensors_that_do_not_fit_are_refused(case, tmp_path):
     change, message = REFUSED[case]
     save_pretrained(make("ernie"), tmp_path)
     state = load_file(tmp_path / "model.safetensors")
@@ -243,7 +243,7 @@ def test_what_does_not_fit_is_refused(case, tmp_path):
         load_masked_lm(str(tmp_path), next_sentence=True)
 
 
-def test_a_half_of_the_head_over_pairs_that_is_not_asked_for_does_not_matter(tmp_path):
+def test_an_incomplete_next_sentence_head_is_ignored_unless_asked_for(tmp_path):
     save_pretrained(make("ernie"), tmp_path)
     state = load_file(tmp_path / "model.safetensors")
     save_file(without(f"{NEXT}bias")(state), tmp_path / "model.safetensors", metadata={"format": "np"})
@@ -270,7 +270,7 @@ def test_hugging_faces_old_names_of_the_normalisation(golden_copy):
     assert equal(parameters(loaded), expected) == set(expected)
 
 
-def test_hugging_faces_copies_are_left_and_shapes_told_as_they_stand_there(golden_copy):
+def test_hugging_faces_copies_are_ignored_and_shapes_reported_as_in_the_file(golden_copy):
     def with_copies(state):
         weight, bias = state["bert.embeddings.word_embeddings.weight"], state["cls.predictions.bias"]
         return {
@@ -294,7 +294,7 @@ def passes(model: MaskedLanguageModel) -> list[np.ndarray]:
 
 @each_kind
 @pytest.mark.parametrize("change", [lambda model: None, cpu.switch_in], ids=["Paddle's layers", "replaced"])
-def test_another_dropout_than_config_json_says(kind, change, tmp_path):
+def test_dropout_other_than_in_config_json(kind, change, tmp_path):
     model = make(kind, dropout=0.4)
     change(model)
     first, second = passes(model)
@@ -336,7 +336,7 @@ def gradients(model: MaskedLanguageModel) -> dict[str, np.ndarray | None]:
 @each_kind
 @with_pairs
 @pytest.mark.parametrize("change", [lambda model: None, cpu.switch_in], ids=["Paddle's layers", "replaced"])
-def test_what_is_learnt_gets_a_gradient_and_the_rest_is_frozen(kind, next_sentence, change):
+def test_trained_parameters_get_a_gradient_and_the_others_are_frozen(kind, next_sentence, change):
     model = make(kind, next_sentence=next_sentence)
     change(model)
     found = gradients(model)
@@ -359,7 +359,7 @@ def test_the_embedding_learns_as_input_and_as_output(kind):
     assert np.abs(gradients(model)[name][unseen]).max() == 0
 
 
-def test_the_tanh_approximation_is_the_heads_too(tmp_path):
+def test_the_head_uses_the_tanh_approximation_too(tmp_path):
     folder = Path(shutil.copytree(GOLDEN / "bert", tmp_path / "bert"))
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "hidden_act": "gelu_new"}))

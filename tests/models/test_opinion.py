@@ -1,4 +1,4 @@
-"""The opinion Layer: its parts by hand, rows by themselves, gradients everywhere, and that it learns."""
+"""The opinion Layer: its parts by hand, single rows, gradients everywhere, and that it learns."""
 
 from __future__ import annotations
 
@@ -95,13 +95,13 @@ def test_every_parameter_gets_a_finite_gradient(name, head):
 
 
 @pytest.mark.parametrize("head", ["crf", "bilstm_crf"])
-def test_scores_that_special_tokens_would_have_stay_0(head):
+def test_start_and_end_scores_stay_0(head):
     assert set(dict(make(head).named_parameters())) > set(trained_parameters(make(head))) > {"crf.transitions"}
     assert not any(name in {"crf.start", "crf.end"} for name in trained_parameters(make(head)))
 
 
 def test_rows_without_pairs_also_reach_every_parameter():
-    """Ranks whose rows have none would wait for ever for the others' gradients."""
+    """Otherwise ranks without pairs would wait forever for the others' gradients."""
     model = make()
     model.train()
     own = model.losses(*alone(3), gold(slice(3, 4)))
@@ -122,7 +122,7 @@ def log_softmax(scores: np.ndarray) -> np.ndarray:
     return scores - np.log(np.exp(scores).sum(axis=-1, keepdims=True))
 
 
-def test_the_linear_heads_loss_is_that_of_each_tag():
+def test_the_linear_heads_loss_sums_over_tags():
     model, (ids, types, lengths) = make("linear"), batch(LENGTHS)
     found = model.losses(ids, types, lengths, gold()).tags.numpy()
     logs = log_softmax(model(ids, types, lengths).numpy().astype(np.float64))
@@ -130,7 +130,7 @@ def test_the_linear_heads_loss_is_that_of_each_tag():
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_the_loss_of_pairs_is_that_of_each_real_pair():
+def test_the_loss_of_pairs_sums_over_real_pairs():
     model, (ids, types, lengths) = make(), batch(LENGTHS)
     states, spans = model.states(ids, types, lengths), gold()
     logs = log_softmax(model.pairs(states, spans.aspects, spans.opinions).numpy().astype(np.float64))
@@ -139,7 +139,7 @@ def test_the_loss_of_pairs_is_that_of_each_real_pair():
 
 
 @pytest.mark.parametrize("head", HEADS)
-def test_special_tokens_are_outside_for_certain_and_moves_legal(head):
+def test_special_tokens_are_outside_and_transitions_legal(head):
     model = make(head)
     for seed in range(5):
         paddle.seed(seed)
@@ -159,7 +159,7 @@ def test_without_a_crf_spans_are_decoded_by_the_rules_too():
 
 
 @pytest.mark.parametrize("head", HEADS)
-def test_all_probable_spans_are_found_and_those_of_the_best_path_are_among_them(head):
+def test_likely_spans_are_found_and_include_those_of_the_best_path(head):
     model, (ids, types, lengths) = make(head), batch(LENGTHS)
     states = model.states(ids, types, lengths)
     emissions = model.emissions(states, lengths)
@@ -175,7 +175,7 @@ def test_all_probable_spans_are_found_and_those_of_the_best_path_are_among_them(
 
 @pytest.mark.parametrize("head", HEADS)
 def test_it_learns_eight_rows(head):
-    """Spans, pairs and polarities; the CRF at a rate of its own."""
+    """Spans, pairs and polarities; the CRF has its own learning rate."""
     numbers = np.random.default_rng(1)
     ids = paddle.to_tensor(np.concatenate([batch(LENGTHS)[0].numpy(), numbers.integers(1, 49, (4, 9))]))
     lengths, types = paddle.to_tensor([*LENGTHS, *LENGTHS]), paddle.zeros_like(ids)
@@ -248,7 +248,7 @@ def test_triplets_by_hand():
 
 
 @pytest.mark.parametrize(("n_tokens", "most"), [(3, 8), (40, 20)])
-def test_there_are_not_many_more_spans_than_a_text_may_hold(n_tokens, most):
+def test_the_number_of_spans_is_limited(n_tokens, most):
     spans = [(TokenSpan(at % n_tokens, at % n_tokens + 1, at % 2), at / 100) for at in range(1, 100)]
     found = most_probable(spans, n_tokens)
     assert found == sorted(sorted(spans, key=lambda one: one[1])[-most:])
@@ -279,7 +279,7 @@ def test_a_saved_model_finds_the_same(tmp_path, head, name):
         assert np.array_equal(one.pairs, same.pairs)
 
 
-def test_an_encoder_of_odd_width_has_no_half():
+def test_an_encoder_of_odd_width_is_refused():
     with pytest.raises(ConfigError, match="9 is odd"):
         OpinionTagger(make_encoder("lstm", hidden_size=9), n_labels=2, head="bilstm_crf", dropout=0.0, n_polarities=3)
 

@@ -1,4 +1,4 @@
-"""RoBERTa, ALBERT, ELECTRA and SKEP as PaddleNLP saves them: its own models say what is right."""
+"""RoBERTa, ALBERT, ELECTRA and SKEP as PaddleNLP saves them, checked against its own models."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ each_kind = pytest.mark.parametrize("kind", KINDS)
 
 
 def theirs(model: paddle.nn.Layer) -> tuple[np.ndarray, np.ndarray]:
-    """What PaddleNLP's model returns, with the mask that its own documentation asks for."""
+    """Return what PaddleNLP's model returns with the mask of its documentation."""
     ids, types, lengths = batch()
     model.eval()
     mask = real_positions(lengths, ids.shape[1]).astype("int64")
@@ -41,7 +41,7 @@ def ours(encoder: paddle.nn.Layer) -> tuple[np.ndarray, np.ndarray]:
 
 
 def difference(encoder: paddle.nn.Layer, model: paddle.nn.Layer) -> float:
-    """Return the largest difference, over states at real positions and the texts' own vectors."""
+    """Return the largest difference, over states at real positions and text vectors."""
     (states, first), (expected, expected_first) = ours(encoder), theirs(model)
     real = np.arange(states.shape[1]) < np.array(LENGTHS)[:, None]
     return max(np.abs(states - expected)[real].max(), np.abs(first - expected_first).max())
@@ -141,7 +141,7 @@ def test_weights_without_pooler_give_the_first_state(kind, tmp_path):
 
 
 @each_kind
-def test_weights_that_are_missing_are_told(kind, tmp_path):
+def test_missing_weights_are_reported(kind, tmp_path):
     folder = shutil.copytree(paddlenlp_folder(kind), tmp_path / kind)
     state = paddle.load(str(folder / "model_state.pdparams"))
     name = next(name for name in state if "position_embeddings" in name)
@@ -151,8 +151,8 @@ def test_weights_that_are_missing_are_told(kind, tmp_path):
 
 
 @pytest.mark.parametrize(("kind", "longest"), [("roberta", 23), ("albert", 24), ("electra", 24), ("skep", 24)])
-def test_the_longest_text(kind, longest):
-    """RoBERTa counts positions from the padding's id + 1, so it has one fewer than its table has rows."""
+def test_max_length(kind, longest):
+    """RoBERTa counts positions from the padding id + 1, so it has one position fewer than its table has rows."""
     encoder = load_pretrained(str(paddlenlp_folder(kind)))
     assert encoder.max_length == longest
     encoder.eval()
@@ -209,7 +209,7 @@ def test_only_electra_has_no_pooler():
         assert encoder.model_type == kind
 
 
-def test_the_registry_names_what_paddlenlp_has():
+def test_every_registered_class_exists_in_paddlenlp():
     for kind, architecture in ARCHITECTURES.items():
         model, config = classes(kind)
         assert model.base_model_prefix == architecture.prefixes[0].rstrip(".")
@@ -234,7 +234,7 @@ def test_the_registry_names_what_paddlenlp_has():
         ("BertTokenizer", None),
     ],
 )
-def test_kinds_are_known_by_their_classes(name, expected):
+def test_model_types_follow_from_class_names(name, expected):
     assert model_type_of(name) == expected
 
 
@@ -276,7 +276,7 @@ def test_a_folder_with_paddlenlps_tokenizer(tmp_path, name, lowercase):
         (("vocab.txt", "vocab.bpe", "encoder.json"), "vocab.bpe is part of a byte-level BPE vocabulary"),
     ],
 )
-def test_other_vocabularies_are_refused_before_anything_is_trained(tmp_path, files, message):
+def test_other_vocabularies_are_refused_before_training(tmp_path, files, message):
     folder = shutil.copytree(paddlenlp_folder("albert"), tmp_path / "folder")
     for name in files:
         (folder / name).write_text("[PAD]\n")

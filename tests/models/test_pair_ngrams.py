@@ -1,4 +1,4 @@
-"""N-grams of pairs: counted as by hand, whatever the padding and the order, and half of an answer."""
+"""N-grams of pairs against counts by plain loops, with any padding and order, and their half of a prediction."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def inputs(rows, padding=0):
 
 
 def bucket(key: int, kind: int) -> int:
-    prime, base = pair_ngrams._PRIME, pair_ngrams._BASE
+    prime, base = pair_ngrams.HASH_PRIME, pair_ngrams.HASH_BASE
     return (key % prime * base + kind * 7_919) % prime % N_BUCKETS
 
 
 def by_hand(first: list[int], second: list[int]) -> Counter[int]:
-    """Return how often each bucket is named, with plain loops over lists."""
-    prime, base = pair_ngrams._PRIME, pair_ngrams._BASE
+    """Return the count of each bucket, with plain loops over lists."""
+    prime, base = pair_ngrams.HASH_PRIME, pair_ngrams.HASH_BASE
     found: Counter[int] = Counter()
     for kind, n in ((0, 1), (2, 2)):
         parts = [[text[i : i + n] for i in range(len(text) - n + 1)] for text in (first, second)]
@@ -50,7 +50,7 @@ def by_hand(first: list[int], second: list[int]) -> Counter[int]:
 
 
 def counted(rows, padding=0) -> list[Counter[int]]:
-    """Return each row's buckets; a value v of the unit row of n features is 1 / sqrt(n)."""
+    """Return the buckets of each row; each of the n features of a unit row has the value 1 / sqrt(n)."""
     buckets, values = (part.numpy() for part in NgramEvidence().features(*inputs(rows, padding)))
     found = []
     for own, weights in zip(buckets, values, strict=True):
@@ -61,11 +61,11 @@ def counted(rows, padding=0) -> list[Counter[int]]:
 
 
 @pytest.mark.parametrize("padding", [0, 2])
-def test_features_are_those_counted_by_hand(padding):
+def test_features_match_plain_loops(padding):
     assert counted(PAIRS, padding) == [by_hand(*pair) for pair in PAIRS]
 
 
-def test_texts_without_anything_in_common_differ_from_those_that_share():
+def test_shared_tokens_change_the_features():
     same, other = counted([([1, 2], [1, 2]), ([1, 2], [3, 4])])
     assert not set(same) & set(other)
 
@@ -74,7 +74,7 @@ def test_the_order_of_the_texts_does_not_matter():
     assert counted(PAIRS) == counted([(second, first) for first, second in PAIRS])
 
 
-def test_the_order_of_tokens_does():
+def test_the_order_of_the_tokens_matters():
     assert counted([([1, 2], [2, 1])]) != counted([([1, 2], [1, 2])])
 
 
@@ -91,7 +91,7 @@ def test_a_logit_is_the_weighted_sum():
 
 
 @pytest.mark.parametrize("kind", ["cross", "aligned", "bi"])
-def test_an_answer_is_the_mean_of_both_and_the_network_learns_alone(kind):
+def test_a_prediction_is_the_mean_of_both_and_the_network_learns_alone(kind):
     plain, both = pairs(kind), pairs(kind, ngrams=True)
     rows = batch((9, 5, 2, 7), padding=7)
     both.ngrams.weight.set_value(paddle.randn([N_BUCKETS, 1]))

@@ -1,4 +1,4 @@
-"""Attention pooling against numpy; padding has no weight in it, whatever it holds."""
+"""Attention pooling against numpy; padding has no weight, whatever it holds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FILLERS = (0.0, 1e4, float("nan"), float("inf"))
 
 
 def layer_and_states(filler=0.0, width=5):
-    """An attention pooling whose scores differ by much, and a batch with ``filler`` in its padding."""
+    """Return an attention pooling with very different scores, and a batch with ``filler`` in its padding."""
     paddle.seed(2)
     numbers = np.random.default_rng(1)
     layer = AttentionPooling(width)
@@ -85,14 +85,14 @@ def test_every_pooling_can_be_built():
     assert all(np.abs(found[a] - found[b]).max() > 0.01 for a in found for b in found if a < b)
 
 
-def test_a_classifiers_attention_is_part_of_it():
+def test_attention_pooling_is_in_a_classifiers_state():
     names = set(classifier("lstm", "attention").state_dict())
     assert {"pool.projection.weight", "pool.projection.bias", "pool.context.weight"} <= names
     assert not any(name.startswith("pool.") for name in classifier("lstm", "mean").state_dict())
 
 
 @pytest.mark.parametrize("name", ["textcnn", "bilstm"])
-def test_a_maximum_is_taken_once(monkeypatch, name):
+def test_the_maximum_is_computed_once(monkeypatch, name):
     calls = []
     whole = pooling.max_pool
     monkeypatch.setattr(pooling, "max_pool", lambda *arguments: calls.append(1) or whole(*arguments))
@@ -101,7 +101,7 @@ def test_a_maximum_is_taken_once(monkeypatch, name):
     assert len(calls) == 1
 
 
-def test_textcnns_maximum_and_its_own_vector_are_one():
+def test_textcnns_text_vector_is_its_maximum():
     answers = []
     for name in ("cls", "max"):
         model = classifier("textcnn", name)

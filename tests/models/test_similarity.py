@@ -1,4 +1,4 @@
-"""Pairs: segment ids part them and change what BERT says; two encodings are compared by their cosine."""
+"""Pairs of texts: split and encoded by segment ids, or encoded separately and compared by their cosine."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def pairs(kind="cross", name="bert", pooling="mean", ngrams=False) -> PairClassi
 
 
 def halves(lengths: tuple[int, ...]) -> list[int]:
-    """Return where the second text of each row of `batch` begins."""
+    """Return the start of the second text in each row of `batch`."""
     return [length // 2 for length in lengths]
 
 
 @pytest.mark.parametrize("padding", [0, 7])
-def test_pairs_are_parted_by_their_segments(padding):
+def test_pairs_are_split_by_their_segments(padding):
     ids, types, lengths = batch(LENGTHS, padding)
     found, own = split_pairs(ids, types, lengths)
     starts, n = halves(LENGTHS), len(LENGTHS)
@@ -41,7 +41,7 @@ def test_pairs_are_parted_by_their_segments(padding):
 
 
 @pytest.mark.parametrize("name", [name for name in PRETRAINED if name != "paddlenlp/roberta"])
-def test_segments_change_what_an_encoder_with_segments_says(name):
+def test_segments_change_the_logits_of_an_encoder_with_segments(name):
     model, (ids, types, lengths) = pairs(name=name), batch(LENGTHS)
     with_types, without = (model(ids, kinds, lengths).numpy() for kinds in (types, paddle.zeros_like(types)))
     assert abs(with_types - without).max(axis=1).min() > 1e-4
@@ -65,7 +65,7 @@ def test_two_encodings_are_compared_by_their_cosine(name, pooling):
         np.testing.assert_allclose(logits[row], [0, scale * (cosine - middle)], rtol=0, atol=1e-5)
 
 
-def test_the_order_of_a_pair_matters_only_when_it_is_read_together():
+def test_the_order_of_a_pair_matters_only_when_encoded_together():
     ids, types, lengths = batch((8,))
     turned = paddle.concat([ids[:, 4:], ids[:, :4]], axis=1)
     together, apart = pairs(), pairs("bi")
@@ -74,7 +74,7 @@ def test_the_order_of_a_pair_matters_only_when_it_is_read_together():
 
 
 @pytest.mark.parametrize("padding", [0, float("nan")])
-def test_each_token_is_compared_with_what_it_finds_in_the_other_text(padding):
+def test_each_token_is_compared_with_what_it_attends_to_in_the_other_text(padding):
     paddle.seed(3)
     layer, width = Alignment(6, 0.0), 6
     _, types, lengths = batch(LENGTHS)
@@ -94,7 +94,7 @@ def test_each_token_is_compared_with_what_it_finds_in_the_other_text(padding):
 
 
 @pytest.mark.parametrize("name", ["bert", "bilstm", "textcnn"])
-def test_what_is_aligned_is_pooled_and_learnt(name):
+def test_alignments_are_pooled_and_trained(name):
     model, (ids, types, lengths) = pairs("aligned", name), batch(LENGTHS, padding=7)
     logits = model(ids, types, lengths)
     for row, length in enumerate(LENGTHS):
@@ -108,13 +108,13 @@ def test_what_is_aligned_is_pooled_and_learnt(name):
         pairs("aligned", name, "cls")
 
 
-def test_equal_texts_are_as_similar_as_can_be():
+def test_equal_texts_have_the_largest_similarity():
     head, vectors = CosineHead(), paddle.randn([3, 4])
     np.testing.assert_allclose(head(paddle.concat([vectors, 2 * vectors], axis=1)).numpy(), 20 * (1 - 0.5), atol=1e-4)
     np.testing.assert_allclose(head(paddle.concat([vectors, -vectors], axis=1)).numpy(), 20 * (-1 - 0.5), atol=1e-4)
 
 
-def test_both_texts_and_the_head_learn():
+def test_both_texts_and_the_head_get_gradients():
     model, (ids, types, lengths) = pairs("bi", "textcnn", "max"), batch((6,))
     model.train()
     ids[0, :3], ids[0, 3:6] = paddle.to_tensor([10, 11, 12]), paddle.to_tensor([20, 21, 22])

@@ -1,4 +1,4 @@
-"""Vectors of spans and the kinds of distance by hand, and the scores of pairs against numpy."""
+"""Span vectors and distance classes by hand, and the scores of pairs against numpy."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_a_span_is_its_first_its_last_and_its_mean_state():
             )
 
 
-def test_what_stands_behind_the_text_is_not_looked_at():
+def test_states_after_a_span_are_ignored():
     states = paddle.randn([2, 10, 3])
     changed = paddle.concat([states[:, :6], states[:, 6:] + 5], axis=1)
     one, other = (span_vectors(given, ASPECTS).numpy() for given in (states, changed))
@@ -33,12 +33,12 @@ def test_what_stands_behind_the_text_is_not_looked_at():
     assert not np.array_equal(one[0, 1], other[0, 1])
 
 
-def test_kinds_of_distance_by_hand():
+def test_distance_classes_by_hand():
     found = distance_classes(ASPECTS, OPINIONS).tolist()
     implicit, overlap = 21, 20
-    # Behind at once; before with a token between; overlapping. Three between on the left of the second aspect, then 7.
+    # Directly after; before, one token between; overlapping. Before the second aspect: 3, 7 and 3 tokens between.
     assert found[0] == [[implicit] * 3, [0, 3, overlap], [2 * 3 + 1, 2 * 5 + 1, 2 * 3 + 1]]
-    assert found[1][1][:2] == [0, 2 * 9]  # 68 between
+    assert found[1][1][:2] == [0, 2 * 9]  # 68 tokens between
     assert np.array(found).shape == (2, 3, 3)
 
 
@@ -77,8 +77,8 @@ def test_scores_are_numpys():
             np.testing.assert_allclose(found[row, a, o], line("output", gelu(hidden)) + form, rtol=1e-4, atol=1e-4)
 
 
-def test_it_is_symmetric_in_nothing():
-    """Another order of the opinions orders the scores alike; aspects for opinions give other ones."""
+def test_aspects_and_opinions_are_not_interchangeable():
+    """Reordering the opinions reorders the scores; swapping aspects and opinions changes them."""
     paddle.seed(3)
     layer, states = SpanPairs(4, n_classes=3, size=6, dropout=0.0), paddle.randn([1, 12, 4])
     aspects, opinions = ASPECTS[:1], OPINIONS[:1]

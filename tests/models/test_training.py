@@ -25,7 +25,7 @@ SCRATCH = {
 
 
 def check(config, folder):
-    """Train and compare what was scored with what the saved model says."""
+    """Train, and compare the scored predictions with those of the saved model."""
     run = train(config)
     assert run.result["status"] == "finished"
     lines = (folder / "run" / "predictions" / "dev.jsonl").read_text(encoding="utf-8").splitlines()

@@ -1,4 +1,4 @@
-"""Results and gradients of a function of tensors, and what comparing two of them means."""
+"""Results and gradients of functions of tensors, and their comparison."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def normal(*shape: int, seed: int = 0) -> Array:
 
 
 def tensors(arrays: Collection[Array], frozen: Collection[int] = ()) -> list[paddle.Tensor]:
-    """Make tensors that want gradients, but for those whose numbers are given."""
+    """Make tensors that need gradients, except those at the indices ``frozen``."""
     return [paddle.to_tensor(array, stop_gradient=number in frozen) for number, array in enumerate(arrays)]
 
 
 def outcome(
     function: Function, arrays: Collection[Array], frozen: Collection[int] = (), *, weighted: bool = True
 ) -> list[Array | None]:
-    """Return the result and the gradients, of a sum weighted at random, to each input."""
+    """Return the result, and the gradient of its randomly weighted sum for each input."""
     inputs = tensors(arrays, frozen)
     result = function(*inputs)
     weights = normal(*result.shape, seed=99) if weighted else np.ones(result.shape)
@@ -36,12 +36,12 @@ def outcome(
 
 
 def in_float64(function: Function, arrays: Collection[Array], frozen: Collection[int] = (), **how: Any) -> list[Any]:
-    """Do what `outcome` does, in Paddle's own operators and double precision."""
+    """Return the `outcome` in double precision, which Paddle's own operators compute."""
     return outcome(function, [array.astype(np.float64) for array in arrays], frozen, **how)
 
 
 def difference(ours: Array, theirs: Array, floor: float = 1e-3) -> float:
-    """Return the largest difference relative to the largest value; below ``floor`` a value counts as that."""
+    """Return the largest difference relative to the largest value, or to ``floor`` if that is larger."""
     assert ours.shape == theirs.shape
     if not ours.size:
         return 0.0
@@ -54,7 +54,7 @@ def assert_same(
     tolerance: float = TOLERANCE,
     floor: float = 1e-3,
 ) -> None:
-    """Compare outcomes, one by one; a gradient that one of them lacks is a difference."""
+    """Compare outcomes one by one; a missing gradient is a difference."""
     for number, (mine, other) in enumerate(zip(ours, theirs, strict=True)):
         assert (mine is None) == (other is None), number
         if mine is not None and other is not None:
@@ -62,7 +62,7 @@ def assert_same(
             assert difference(mine, other, floor) <= tolerance, number
 
 
-# Views of an input's memory that are not contiguous, and the shape that the input has to have for them.
+# Views of an input, most of them not contiguous, and the shape of the input for a view of a given shape.
 LAYOUTS: dict[str, tuple[Function, Callable[[tuple[int, ...]], tuple[int, ...]]]] = {
     "contiguous": (lambda x: x, lambda shape: shape),
     "transposed": (lambda x: x.transpose(list(range(x.ndim))[::-1]), lambda shape: shape[::-1]),

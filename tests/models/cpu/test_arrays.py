@@ -60,7 +60,7 @@ class ElsewherePlace:
 
 
 class ElsewhereTensor:
-    """Stands for a tensor on a GPU."""
+    """A stand-in for a tensor on a GPU."""
 
     dtype, shape, strides, place = paddle.float32, [2], [1], ElsewherePlace()
 
@@ -111,7 +111,7 @@ def test_the_scale_keeps_the_expectation(probability):
 
 
 def test_elements_are_independent():
-    """Each element's mean over masks is the same, and neighbours, rows and columns do not go together."""
+    """All elements have the same mean over masks, and no two elements are correlated."""
     paddle.seed(2)
     masks = np.stack([Mask((16, 24), 0.5).kept for _ in range(2000)]).astype(float)
     deviation = 0.5 / np.sqrt(len(masks))

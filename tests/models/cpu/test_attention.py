@@ -18,7 +18,7 @@ from .oracles import assert_same, difference, in_float64, normal, outcome, tenso
 
 
 def formula(projections, offsets=None, n_heads=2, factors=None):
-    """Vaswani et al. (2017), section 3.2, in Paddle's operators; ``factors`` are what dropout multiplies with."""
+    """Vaswani et al. (2017), section 3.2, in Paddle's operators; ``factors`` are the factors of dropout."""
     return from_parts(*paddle.chunk(projections, 3, axis=-1), offsets, n_heads, factors)
 
 
@@ -46,7 +46,7 @@ def ours(offsets=None, n_heads=2, dropout=0.0):
 
 
 def padding(*lengths: int, length: int = 5) -> np.ndarray:
-    """Return <float32>[batch, 1, 1, length]: -1e4 where there is padding."""
+    """Return offsets <float32>[batch, 1, 1, length]: -1e4 in the padding."""
     return np.where(np.arange(length) < np.array(lengths)[:, None], 0, -1e4).astype(np.float32)[:, None, None]
 
 
@@ -95,7 +95,7 @@ def test_from_the_first_position(offsets, frozen):
 
 
 def masks(shape: tuple[int, ...], probability: float) -> np.ndarray:
-    """Return what the next dropout will multiply with."""
+    """Return the factors of the next dropout."""
     paddle.seed(7)
     mask = Mask(shape, probability)
     paddle.seed(7)
@@ -129,7 +129,7 @@ def test_large_scores_do_not_overflow():
 
 
 def numpy_attention(projections: np.ndarray, offsets: np.ndarray, n_heads: int) -> np.ndarray:
-    """The formula once more, head by head and text by text, with nothing of Paddle's."""
+    """The same formula in numpy, head by head and text by text."""
     batch, length, width = projections.shape
     size = width // 3 // n_heads
     result = np.empty((batch, length, width // 3))

@@ -1,4 +1,4 @@
-"""The golden logits once more, with what is faster on a CPU."""
+"""The golden logits with the CPU kernels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which Layers are switched, and that what was theirs stays: results, names, copies, hooks, static graphs."""
+"""Which Layers are replaced, and what stays the same: results, names, copies, hooks, static graphs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .oracles import TOLERANCE, difference, normal
 
 
 def model(width: int = 6) -> nn.Sequential:
-    """Return Layers of every kind that is switched."""
+    """Return Layers of every kind that is replaced."""
     encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(width, 2, 8, dropout=0.1), 2)
     return nn.Sequential(nn.Linear(4, width), nn.LayerNorm(width), nn.Dropout(0.2), encoder)
 
@@ -57,7 +57,7 @@ def test_a_layer_by_itself(make):
 
 
 class OwnLinear(nn.Linear):
-    """A kin of Linear that computes something else, as LoRA's does."""
+    """A subclass of Linear that computes something else, as LoRA does."""
 
     def forward(self, inputs):
         return super().forward(inputs) + 1
@@ -78,7 +78,7 @@ LEFT = {
 
 
 @pytest.mark.parametrize("make", LEFT.values(), ids=LEFT)
-def test_what_cannot_be_taken_stays(make):
+def test_unsupported_layers_are_left_unchanged(make):
     paddle.seed(1)
     layer = make()
     layer.eval()
@@ -110,7 +110,7 @@ def test_an_input_of_another_type_is_refused():
         layer(states().astype("float64"))
 
 
-def test_a_forward_of_somebody_else_stays():
+def test_a_forward_that_is_already_set_is_kept():
     layers = model()
     vars(layers[0])["forward"] = lambda inputs: states(2, 5, 6)
     cpu.switch_in(layers)
@@ -118,7 +118,7 @@ def test_a_forward_of_somebody_else_stays():
     assert np.array_equal(layers[0](states()).numpy(), normal(2, 5, 6))
 
 
-# ---- parts of a Transformer's layer that are more than they were
+# ---- changed parts of a Transformer layer
 
 
 def encoder_layer() -> nn.TransformerEncoderLayer:
@@ -140,7 +140,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_a_part_that_was_exchanged_or_hooked_is_called(change, when):
+def test_a_replaced_or_hooked_part_is_called(change, when):
     layer = encoder_layer()
     plain = layer(states()).numpy()
     if when == "after":
@@ -218,7 +218,7 @@ def test_a_model_is_freed_without_a_search_for_cycles():
         gc.enable()
 
 
-def test_a_forward_without_its_layer_says_so():
+def test_a_forward_without_its_layer_is_an_error():
     forward = (lambda layer: (cpu.switch_in(layer), layer.forward)[1])(nn.Linear(4, 4))
     gc.collect()
     with pytest.raises(ReferenceError, match="is gone"):
@@ -228,7 +228,7 @@ def test_a_forward_without_its_layer_says_so():
 # ---- static graphs
 
 
-def test_a_saved_graph_is_that_of_paddles_operators(tmp_path):
+def test_a_saved_graph_has_paddles_operators(tmp_path):
     layers = model()
     layers.eval()
     cpu.switch_in(layers)

@@ -1,4 +1,4 @@
-"""Whole encoders with and without the replacements: results, gradients, dropout, recompute, and what falls back."""
+"""Encoders with and without the CPU kernels: results, gradients, dropout, recomputation, and fallbacks."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ..conftest import LENGTHS, batch, make_encoder
 from .oracles import TOLERANCE, Array, difference, normal
 
 ENCODERS = ("bert", "transformer", "transformer-learned", "golden/bert", "golden/ernie", "paddlenlp/roberta")
-# In exact arithmetic the keys' biases have no gradient, as softmax does not see what is added to a whole row.
+# In exact arithmetic the keys' biases have no gradient: softmax ignores what is added to a whole row.
 NO_GRADIENT, ABSOLUTE = "k_proj.bias", 1.0
 
 Outcome = dict[str, Array]
 
 
 def outcome(encoder: nn.Layer, *, texts_only: bool = False, seed: int = 1) -> Outcome:
-    """Return states, texts' vectors and the gradients to every parameter; what padding holds does not count."""
+    """Return states without padding, text vectors, and the gradients of every parameter."""
     paddle.seed(seed)
     inputs = batch()
     states, first = encoder(*inputs)
@@ -69,13 +69,13 @@ def test_the_first_position_alone(name):
     before = outcome(encoder, texts_only=True)
     *_, last = [layer for layer in encoder.sublayers() if isinstance(layer, nn.TransformerEncoderLayer)]
     cpu.keep_first_only(last)
-    assert_same(outcome(encoder, texts_only=True), before, tolerance=0)  # Paddle's own forward knows nothing of it
+    assert_same(outcome(encoder, texts_only=True), before, tolerance=0)  # Paddle's own forward ignores it
     cpu.switch_in(encoder)
     assert encoder(*batch())[0].shape[1] == 1
     assert_same(outcome(encoder, texts_only=True), before)
 
 
-def test_an_encoder_asks_its_last_layer_alone():
+def test_an_encoder_limits_its_last_layer_only():
     encoder = make_encoder("golden/bert")
     encoder.eval()
     before = outcome(encoder, texts_only=True)

@@ -1,4 +1,4 @@
-"""Attention, against the weights that Paddle's own attention can be made to return."""
+"""Attention maps against the weights that Paddle's attention returns on request."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def read(name: str, *, switched: bool = False):
 
 
 @pytest.mark.parametrize("name", TRANSFORMERS)
-def test_it_is_what_the_last_layer_attends_to(name, monkeypatch):
+def test_it_has_the_weights_of_the_last_layer(name, monkeypatch):
     encoder, (ids, types, lengths), found = read(name)
     last = [layer for layer in encoder.sublayers() if isinstance(layer, nn.MultiHeadAttention)][-1]
     given = []
@@ -40,7 +40,7 @@ def test_it_is_what_the_last_layer_attends_to(name, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["transformer", "bert", "golden/ernie"])
-def test_what_computes_faster_attends_to_the_same(name):
+def test_faster_kernels_give_the_same_map(name):
     plain, switched = read(name)[2], read(name, switched=True)[2]
     np.testing.assert_allclose(switched.weights, plain.weights, atol=1e-5)
     np.testing.assert_allclose(plain.weights.sum(axis=2), 1, atol=1e-5)

@@ -1,4 +1,4 @@
-"""Every encoder: shapes, padding, gradients; TextCNN against numpy; what a section may say."""
+"""Every encoder: shapes, padding, gradients; TextCNN against numpy; valid and invalid sections."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_shapes(name):
 
 @pytest.mark.parametrize("name", ENCODERS)
 def test_the_words_embedding_is_defined_before_any_other(name):
-    """What `training.fgm_epsilon` moves; a vocabulary may have fewer entries than there are positions."""
+    """`training.fgm_epsilon` perturbs the first embedding; a vocabulary may be smaller than the position table."""
     changes = {} if "/" in name else {"max_positions": 2 * VOCABULARY}
     encoder = make_encoder(name, **changes)
     assert len(word_vectors(encoder)) == (encoder.model.config.vocab_size if name in PRETRAINED else VOCABULARY)
@@ -60,7 +60,7 @@ def test_a_batch_equals_its_rows(name):
 
 
 @pytest.mark.parametrize("name", ENCODERS)
-def test_what_stands_in_the_padding_changes_nothing(name):
+def test_the_content_of_the_padding_changes_nothing(name):
     encoder = make_encoder(name)
     encoder.eval()
     (states, first), (other, other_first) = encoder(*batch()), encoder(*batch(padding=OTHER))
@@ -88,7 +88,7 @@ def test_every_parameter_gets_a_gradient_from_real_positions_only(name):
 
 
 @pytest.mark.parametrize("name", PRETRAINED)
-def test_freezing_leaves_no_parameter_without_gradient_when_first_is_not_used(name):
+def test_freeze_pooler_freezes_every_parameter_that_only_text_vectors_use(name):
     encoder = make_encoder(name)
     encoder.freeze_pooler()
     encoder(*batch())[0].sum().backward()
@@ -107,7 +107,7 @@ def test_dropout_is_on_in_training_only():
 
 
 def convolve(embedded: np.ndarray, encoder: TextCNN) -> np.ndarray:
-    """TextCNN's states of one text <float32>[length, embedding], position by position."""
+    """Return TextCNN's states for one text <float32>[length, embedding], position by position."""
     rows = []
     for position in range(len(embedded)):
         maps = []
@@ -180,7 +180,7 @@ def parameters(layer):
     return layer.parameters()
 
 
-def test_unknown_kinds_and_sizes_that_do_not_go_together():
+def test_unknown_kinds_and_sizes_that_do_not_fit():
     with pytest.raises(ConfigError, match="did you mean 'textcnn'"):
         build_encoder(section("textcn"), VOCABULARY, PAD)
     with pytest.raises(ConfigError, match="hidden_size: 11 is odd"):

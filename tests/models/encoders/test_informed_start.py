@@ -27,7 +27,7 @@ def vectors() -> np.ndarray:
 
 
 def attention_of(encoder) -> np.ndarray:
-    """Return the first layer's weights, mean over random texts: [heads, queries, keys]."""
+    """Return the first layer's attention weights, averaged over random texts: [heads, queries, keys]."""
     own = encoder.model.encoder.layers[0].self_attn
     ids = paddle.to_tensor(np.random.default_rng(1).integers(5, N_WORDS, (16, LENGTH)))
     states = encoder.model.embeddings(ids)
@@ -40,11 +40,11 @@ def attention_of(encoder) -> np.ndarray:
 
 
 def seen(weights: np.ndarray, offset: int) -> float:
-    """Return the mean weight of the key that stands so far from its query."""
+    """Return the mean weight of the key at this offset from its query."""
     return float(np.mean([weights[place, place + offset] for place in range(5, LENGTH - 5)]))
 
 
-def test_each_head_looks_at_its_own_neighbour(encoder, vectors):
+def test_each_head_attends_to_its_neighbour(encoder, vectors):
     start_informed(encoder, vectors)
     for weights, offset in zip(attention_of(encoder), (-1, 1, -2, 2), strict=True):
         at = {other: seen(weights, other) for other in range(-5, 6)}
@@ -52,12 +52,12 @@ def test_each_head_looks_at_its_own_neighbour(encoder, vectors):
         assert at[offset] > 4 / LENGTH
 
 
-def test_at_random_they_look_everywhere(encoder):
+def test_random_heads_attend_everywhere(encoder):
     for weights in attention_of(encoder):
         assert max(seen(weights, offset) for offset in range(-5, 6)) < 1.5 / LENGTH
 
 
-def test_words_are_the_vectors_at_the_size_of_random_ones(encoder, vectors):
+def test_word_embeddings_are_the_vectors_scaled_like_random_ones(encoder, vectors):
     weight = encoder.model.embeddings.word_embeddings.weight
     before = weight.numpy()
     start_informed(encoder, vectors)

@@ -1,4 +1,4 @@
-"""States at some positions: the same as gathered from all of them; and what is built from scratch."""
+"""States at chosen positions equal those gathered from all states; sizes of encoders built from scratch."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ States = Callable[..., tuple[paddle.Tensor, paddle.Tensor]]
 
 
 def gathered(encoder: PretrainedEncoder, ids, types, lengths, positions):
-    """The definition: all states, of which some are taken."""
+    """Gather from all states: the definition."""
     states, vectors = encoder(ids, types, lengths)
     return states.reshape([-1, encoder.width])[positions], vectors
 
@@ -43,7 +43,7 @@ def spared(encoder: PretrainedEncoder, *inputs):
 
 
 def outcome(encoder: PretrainedEncoder, function: States, case: str, *, vectors_count: bool = True) -> Outcome:
-    """Return states, texts' vectors and the gradients of both to every parameter."""
+    """Return states, text vectors and the gradients of both for every parameter."""
     lengths, places = CASES[case]
     states, vectors = function(encoder, *batch(lengths), paddle.to_tensor(np.array(places, np.int64)))
     assert states.shape == [len(places), encoder.width]
@@ -88,7 +88,7 @@ def test_states_at_positions_are_those_of_all_positions(name, case, change):
 
 @each_way
 @pytest.mark.parametrize("name", ["bert", "ernie", "paddlenlp/electra"])
-def test_the_pooler_learns_only_of_the_texts_vectors(name, change):
+def test_the_pooler_gets_gradients_from_text_vectors_only(name, change):
     encoder = make_encoder(name)
     encoder.eval()
     change(encoder)
@@ -111,7 +111,7 @@ def test_a_pooler_that_was_dropped(change):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_last_layer_is_spared_what_nobody_asks_for(case):
+def test_the_last_layer_computes_only_the_chosen_positions(case):
     encoder = make_encoder("bert")
     cpu.switch_in(encoder)
     shapes = []
@@ -149,7 +149,7 @@ def test_recompute_gives_the_same_gradients(name):
 
 
 def set_dropout(encoder: PretrainedEncoder, inner: float, last: float) -> None:
-    """Set the dropout of all but what follows the last layer's attention, and of that."""
+    """Set two dropout probabilities: before and after the choice of positions in the last layer."""
     for layer in encoder.sublayers():
         if isinstance(layer, nn.Dropout):
             layer.p = inner
@@ -161,7 +161,7 @@ def set_dropout(encoder: PretrainedEncoder, inner: float, last: float) -> None:
 
 @each_way
 @pytest.mark.parametrize("name", ["bert", "golden/ernie"])
-def test_what_is_dropped_before_the_choice_is_the_same_by_seed(name, change):
+def test_dropout_before_the_choice_depends_on_the_seed_only(name, change):
     encoder = make_encoder(name)
     set_dropout(encoder, inner=0.4, last=0.0)
     encoder.train()
@@ -174,8 +174,8 @@ def test_what_is_dropped_before_the_choice_is_the_same_by_seed(name, change):
     assert np.abs(found[2]["states"] - found[0]["states"]).max() > 1e-2
 
 
-def test_what_is_dropped_after_the_choice_is_as_much():
-    """One position of many equal texts: its mean and deviation are those of all positions' dropout."""
+def test_dropout_after_the_choice_has_the_same_distribution():
+    """At one position of many equal texts, mean and deviation equal those with dropout at all positions."""
     encoder = make_encoder("golden/bert")
     set_dropout(encoder, inner=0.0, last=0.5)
     encoder.train()
@@ -198,7 +198,7 @@ def test_what_is_dropped_after_the_choice_is_as_much():
 
 
 @pytest.mark.parametrize("kind", ["bert", "ernie"])
-def test_what_is_built_from_scratch_is_of_the_sections_sizes(kind):
+def test_from_scratch_sizes_are_those_of_the_section(kind):
     encoder = make_encoder(kind, n_layers=3, intermediate_size=20, dropout=0.25, max_positions=18)
     config = encoder.model.config
     assert isinstance(encoder.model, classes(kind)[0])

@@ -78,7 +78,7 @@ def test_bilstm_reads_in_both_directions():
     assert backward.tolist() == [True] * 5 + [False] * 4
 
 
-def test_bilstms_own_vector_is_the_last_state_of_each_direction():
+def test_a_bilstm_text_vector_is_the_last_state_of_each_direction():
     encoder = make_encoder("bilstm")
     encoder.eval()
     states, first = (found.numpy() for found in encoder(*batch()))
@@ -87,7 +87,7 @@ def test_bilstms_own_vector_is_the_last_state_of_each_direction():
 
 
 @pytest.mark.parametrize("name", ["rnn", "gru", "lstm"])
-def test_the_others_read_onward_only(name):
+def test_the_others_read_forward_only(name):
     encoder = make_encoder(name)
     encoder.eval()
     ids, types, lengths = batch((9,))
@@ -99,7 +99,7 @@ def test_the_others_read_onward_only(name):
 
 @pytest.mark.parametrize("name", RECURRENT)
 @pytest.mark.parametrize("n_layers", [1, 2])
-def test_dropout_stands_between_layers(name, n_layers):
+def test_dropout_is_between_layers(name, n_layers):
     encoder = make_encoder(name, n_layers=n_layers, dropout=0.5)
     encoder.dropout.p = 0.0  # that of the embeddings
     first, second = encoder(*batch())[0].numpy(), encoder(*batch())[0].numpy()

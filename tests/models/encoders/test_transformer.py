@@ -105,7 +105,7 @@ def test_layers_do_not_share_their_weights():
     assert np.abs(first - second).max() > 0.01
 
 
-def test_embeddings_and_positions_are_of_one_size():
+def test_embeddings_and_positions_have_the_same_scale():
     paddle.seed(1)
     encoder = make_encoder("transformer", hidden_size=256)
     scaled = encoder.embedding.weight.numpy() * encoder.scale
@@ -120,7 +120,7 @@ def test_only_learned_positions_are_saved():
     assert not {"table", "positions.weight"} & set(make_encoder("transformer").state_dict())
 
 
-def test_what_is_computed_for_the_first_token_alone_is_the_same():
+def test_computing_only_the_first_position_gives_the_same_vector():
     whole, spared = make_encoder("transformer"), make_encoder("transformer")
     for encoder in (whole, spared):
         encoder.eval()

@@ -1,4 +1,4 @@
-"""Fused attention computes what Paddle's own Layer does, on whatever device; the fused kernels show on a GPU only."""
+"""Fused attention computes what Paddle's own Layer does, on any device; only a GPU tests the fused kernels."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def fused(monkeypatch):
 
 
 def results(encoder: nn.Layer, lengths: tuple[int, ...] = LENGTHS) -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
-    """Return the states at real positions and the texts' vectors, and the gradients of their weighted sum."""
+    """Return the states at real positions, the text vectors, and the gradients of their weighted sum."""
     inputs = batch(lengths)
     states, first = encoder(*inputs)
     real = (paddle.arange(states.shape[1]) < inputs[2].unsqueeze(1)).astype("float32").unsqueeze(2)
@@ -105,7 +105,7 @@ def test_every_kind_of_mask(kind, fused):
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 @pytest.mark.parametrize("kind", [kind for kind in masks() if kind != "none"])
 def test_a_mask_in_half_precision_is_never_nan(dtype, kind):
-    """A float16 holds -1e9 as -inf; 0 times that would be NaN."""
+    """In float16 -1e9 becomes -inf; 0 times that would be NaN."""
     queries = paddle.zeros([BATCH, LENGTH, HEADS, WIDTH // HEADS]).astype(dtype)
     mask = score_offsets(masks()[kind], queries)
     assert mask.dtype == queries.dtype
@@ -136,7 +136,7 @@ def test_dropout_is_that_of_the_layer(training, fused):
     assert np.array_equal(outputs[0], outputs[2]) != training
 
 
-def test_what_it_cannot_do_is_left_to_the_layer(fused):
+def test_unsupported_calls_go_to_the_layers_own_forward(fused):
     own, inputs = layer().self_attn, paddle.randn([BATCH, LENGTH, WIDTH])
     others = paddle.randn([BATCH, 7, WIDTH])
     np.testing.assert_array_equal(forward(own, inputs, others, others).numpy(), own(inputs, others, others).numpy())

@@ -20,7 +20,7 @@ NAME = "ernie-3.0-nano-zh"
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    """An empty cache, and a network that answers nothing."""
+    """An empty cache, and no network."""
     monkeypatch.setenv("PPNLP_HOME", str(tmp_path))
     for variable in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(variable, "http://127.0.0.1:9")
@@ -162,7 +162,7 @@ def test_a_cached_file_that_is_cut_short(small):
         load_pretrained(NAME)
 
 
-def test_a_folder_of_the_same_name_goes_first(cache, tmp_path, monkeypatch, golden_copy):
+def test_a_folder_of_the_same_name_takes_precedence(cache, tmp_path, monkeypatch, golden_copy):
     golden_copy("bert").rename(tmp_path / "bert-base-chinese")
     monkeypatch.chdir(tmp_path)
     assert not resolve("bert-base-chinese").is_hub

@@ -1,4 +1,4 @@
-"""Local folders in both layouts: what they may hold, what is refused, and that nothing is written into them."""
+"""Local folders in both layouts: what they may contain, what is refused, and that nothing is written into them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ QUERY = "bert.encoder.layer.0.attention.self.query.weight"
 
 
 def rename(*pairs):
-    """Return a change of tensors that replaces parts of their names."""
+    """Return a function that replaces parts of tensor names."""
 
     def change(tensors):
         for old, new in pairs:
@@ -72,7 +72,7 @@ def test_other_precisions_become_float32(golden_copy, dtype, tolerance):
     assert tolerance == 0 or any((loaded[name] != value).any() for name, value in whole.items())
 
 
-def test_epsilon_is_the_configurations_also_for_ernie():
+def test_epsilon_is_the_configured_one_for_ernie_too():
     for name, epsilon in (("bert", 1e-12), ("ernie", 1e-5)):
         layers = load_pretrained(str(GOLDEN / name)).sublayers()
         assert {layer._epsilon for layer in layers if isinstance(layer, paddle.nn.LayerNorm)} == {epsilon}
@@ -172,7 +172,7 @@ def test_tensors_that_do_not_fit(golden_copy, change):
         load_pretrained(str(golden_copy("bert", tensors=tensors)))
 
 
-def test_every_problem_is_told_at_once(golden_copy):
+def test_all_problems_are_reported_together(golden_copy):
     folder = golden_copy("bert", {"vocab_size": 60, "num_hidden_layers": 1})
     with pytest.raises(
         CheckpointError, match=r"word_embeddings.weight: shape \[50, 32\], expected \[60, 32\](.|\n)*16 tensors"

@@ -1,4 +1,4 @@
-"""Saved models: loaded by us, and by PaddleNLP where the encoder is its."""
+"""Saved models: loaded here, and by PaddleNLP if the encoder is one of its own."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def classifier(encoder):
 
 
 def same(first, second):
-    """Tell whether two Layers have the same parameters, by name and bit for bit."""
+    """Return whether two Layers have the same parameters, by name and bit for bit."""
     first, second = first.state_dict(), second.state_dict()
     return first.keys() == second.keys() and all(np.array_equal(first[k].numpy(), second[k].numpy()) for k in first)
 
 
 @pytest.mark.parametrize("name", ENCODERS)
-def test_an_encoder_comes_back(tmp_path, name):
+def test_an_encoder_is_saved_and_loaded(tmp_path, name):
     encoder = make_encoder(name)
     save_pretrained(encoder, tmp_path / "new")
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["config.json", "model.safetensors"]
@@ -44,7 +44,7 @@ def test_an_encoder_comes_back(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ENCODERS)
-def test_a_task_comes_back(tmp_path, name):
+def test_a_tasks_layer_is_saved_and_loaded(tmp_path, name):
     model = classifier(make_encoder(name))
     save_pretrained(model, tmp_path)
     paddle.seed(99)
@@ -157,7 +157,7 @@ def test_missing_and_foreign_folders(tmp_path):
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 @pytest.mark.parametrize("name", ["textcnn", "bert"])
 def test_half_precision_is_saved_as_float32_and_comes_back(tmp_path, name, dtype):
-    """So that a model trained in it loads everywhere, and a run in it goes on exactly."""
+    """So a model trained in half precision loads everywhere, and its run resumes exactly."""
     model, other, wide = (classifier(make_encoder(name)) for _ in range(3))
     model.to(dtype=dtype)
     for parameter in (*other.parameters(), *wide.parameters()):
@@ -174,7 +174,7 @@ def test_half_precision_is_saved_as_float32_and_comes_back(tmp_path, name, dtype
 
 
 def test_a_file_with_both_names_of_a_tensor_is_read(tmp_path):
-    """As they were written before each was written once."""
+    """Older versions wrote a tensor once for each of its names."""
     encoder = make_encoder("bilstm")
     save_pretrained(encoder, tmp_path)
     doubled = {f"encoder.{name}": tensor.numpy() for name, tensor in encoder.state_dict().items()}
@@ -187,7 +187,7 @@ def test_a_file_with_both_names_of_a_tensor_is_read(tmp_path):
 
 @pytest.mark.parametrize("kind", ["bilstm", "lstm", "textcnn"])
 def test_nothing_warns_when_a_state_is_loaded(tmp_path, kind):
-    """Paddle warns of each name of a tensor that it is not given, also of the second one."""
+    """Paddle warns about every name that is missing, even the second name of a tensor."""
     encoder = make_encoder(kind)
     save_pretrained(encoder, tmp_path)
     with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""Files of tensors: what comes back, and what is never run."""
+"""Files of tensors: what is read back, and what is never run."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_files_that_cannot_be_read(tmp_path, name, content):
 
 
 def test_others_may_read_the_file_as_any_new_one(tmp_path):
-    """Safetensors by itself writes files for their owner alone, so a shared installation could not be used."""
+    """Safetensors writes files that only their owner can read, which breaks shared installations."""
     tensors.write(tmp_path / "model.safetensors", {"a": np.zeros(3, "float32")})
     (tmp_path / "other").touch()
     assert (tmp_path / "model.safetensors").stat().st_mode == (tmp_path / "other").stat().st_mode
