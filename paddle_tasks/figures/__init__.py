@@ -1,7 +1,7 @@
-"""Figures of runs, for files and for dashboards, each a `matplotlib.figure.Figure` that no window and no state knows.
+"""Figures of runs, for files and dashboards: each is a `matplotlib.figure.Figure` outside pyplot's global state.
 
-Matplotlib is imported when the first one is made. Texts that no installed font can show are replaced, with the warning
-`MissingGlyphs`.
+Matplotlib is imported when the first figure is drawn. Texts that no installed font can show are replaced, with the
+warning `MissingGlyphs`.
 """
 
 from paddle_tasks.figures.calibration import calibration_curve

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from paddle_tasks.arrays import Array
-from paddle_tasks.figures.canvas import COLOURS, PALE, new_figure, style, title_of
-from paddle_tasks.metrics.calibration import calibration
+from paddle_tasks.figures.canvas import COLOURS, PALE, new_figure, printable_title, style
+from paddle_tasks.metrics.calibration import compute_calibration
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,25 +17,25 @@ _SIDES = {"left": 0.14, "right": 0.97, "bottom": 0.1, "top": 0.94, "hspace": 0.1
 
 
 def calibration_curve(confidence: Array, is_right: Array, title: str = "") -> Figure:
-    """Draw the accuracy of the rows by their confidence, with how many rows these are below.
+    """Draw accuracy by confidence, and below it the number of rows by confidence.
 
-    The title ends in the expected calibration error: over 10 equal bins of the confidence, the mean over the rows of
-    how far the bin's accuracy and mean confidence are apart (Guo et al., On Calibration of Modern Neural Networks,
-    ICML 2017, equation 3).
+    The title ends with the expected calibration error: with 10 equal bins of confidence, the mean over the rows of the
+    gap between their bin's accuracy and mean confidence (Guo et al., On Calibration of Modern Neural Networks, ICML
+    2017, equation 3).
 
     Args:
-        confidence: <float>[rows], the probability of the label that was predicted.
-        is_right: <bool>[rows], whether it is the gold one.
-        title: what is shown.
+        confidence: ``<float>[rows]``, the probability of the predicted label.
+        is_right: ``<bool>[rows]``, whether the predicted label is the gold label.
+        title: the title of the figure.
     """
-    bins = calibration(confidence, is_right)
+    bins = compute_calibration(confidence, is_right)
     edges = np.linspace(0, 1, len(bins.rows) + 1)
     middles, width = (edges[:-1] + edges[1:]) / 2, 0.94 / len(bins.rows)
     has_rows = bins.rows > 0
-    title = title_of(title)
+    title = printable_title(title)
     with style(title):
         figure = new_figure(4.8, 5.4)
-        figure.set_layout_engine("none")  # no name here is of any length, and to ask for their room takes longer
+        figure.set_layout_engine("none")  # all texts are short, and automatic layout is slow
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1], gridspec_kw=_SIDES)
         upper.bar(middles[has_rows], bins.accuracy[has_rows], width, color=COLOURS[0], alpha=0.45, label="accuracy")
         upper.plot([0, 1], [0, 1], color=PALE, linestyle="--", label="perfect calibration")

@@ -1,4 +1,4 @@
-"""What all figures have in common: their settings, colours and sizes, and their way into pixels and files."""
+"""Settings, colours and sizes shared by all figures, and their conversion to pixels and files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from paddle_tasks.arrays import Array
-from paddle_tasks.figures.fonts import BASE, families, legible, quiet
+from paddle_tasks.figures.fonts import BASE, families, legible_names, quiet
 from paddle_tasks.files import write_bytes
 
 if TYPE_CHECKING:
@@ -30,14 +30,14 @@ COLOURS = (
     "#92dadd",
     "#b9ac70",
 )
-"""Ten colours that people with any colour vision can tell apart (Petroff 2021, arXiv:2107.02270), by strength."""
+"""Ten colours that people with any colour vision can distinguish (Petroff 2021, arXiv:2107.02270), strongest first."""
 
 DASHES = ("-", "--", "-.", ":")
 INK, PALE = "#30343b", "#9aa3ad"
-LONGEST_NAME = 24
-_WIDE = 0x2E80  # from here on a character is about as wide as it is high
+MAX_NAME_LENGTH = 24
+_WIDE = 0x2E80  # characters from this code point on are about as wide as high
 _PLAIN: Any = {
-    "text.parse_math": False,  # a name may hold dollar signs
+    "text.parse_math": False,  # names may contain dollar signs
     "axes.unicode_minus": False,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -55,7 +55,7 @@ _PLAIN: Any = {
 
 @contextlib.contextmanager
 def style(*texts: str) -> Iterator[None]:
-    """Draw within Matplotlib's defaults and the house's settings, with fonts for the texts; nothing of it stays."""
+    """Apply Matplotlib's defaults, our settings and fonts for the given texts, within the block only."""
     import matplotlib as mpl
 
     fonts = list(families("".join(sorted(set("".join(texts))))) or (BASE,))
@@ -66,70 +66,70 @@ def style(*texts: str) -> Iterator[None]:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure, so many inches wide and high, that gives each part the room it needs."""
+    """Return an empty figure with automatic layout; width and height are in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def line_of(place: int) -> dict[str, Any]:
-    """Return colour and dashes of a line among others: both differ, for those who see few colours."""
+def line_style(index: int) -> dict[str, Any]:
+    """Return the colour and dashes of the line with this index; both vary, for readers with colour blindness."""
     return {
-        "color": COLOURS[place % len(COLOURS)],
-        "linestyle": DASHES[(place + place // len(COLOURS)) % len(DASHES)],
+        "color": COLOURS[index % len(COLOURS)],
+        "linestyle": DASHES[(index + index // len(COLOURS)) % len(DASHES)],
     }
 
 
-def names_of(names: Sequence[str], kind: str) -> list[str]:
-    """Return names as they can be shown: in characters that a font has, and cut in the middle when they are long."""
-    return [shortened(name) for name in legible(names, kind)]
+def display_names(names: Sequence[str], kind: str) -> list[str]:
+    """Return names for display: replaced if no font has their characters, and shortened if they are long."""
+    return [shorten(name) for name in legible_names(names, kind)]
 
 
-def shortened(name: str, longest: int = LONGEST_NAME) -> str:
-    """Return a name without its middle when it is longer than so many letters."""
-    if len(name) <= longest:
+def shorten(name: str, max_length: int = MAX_NAME_LENGTH) -> str:
+    """Replace the middle of a name of more than ``max_length`` characters by an ellipsis."""
+    if len(name) <= max_length:
         return name
-    kept = longest - 1
+    kept = max_length - 1
     return f"{name[: kept - kept // 2]}…{name[-(kept // 2) :]}"
 
 
-def title_of(title: str) -> str:
+def printable_title(title: str) -> str:
     """Return a title without the characters that no font has."""
     return title if families(title) else "".join(character for character in title if families(character))
 
 
-def inches_of(names: Sequence[str], size: float) -> float:
-    """Return about the width of the longest of the names, in letters of so many points."""
+def text_width(names: Sequence[str], size: float) -> float:
+    """Return the approximate width in inches of the longest of the names in a font size in points."""
     widths = [sum(1.05 if ord(character) >= _WIDE else 0.63 for character in name) for name in names]
     return max(widths, default=0) * size / 72
 
 
 def to_image(figure: Figure, dpi: int = 100) -> Array:
-    """Return the pixels of a figure <uint8>[height, width, 3].
+    """Return the pixels of a figure, ``<uint8>[height, width, 3]``.
 
     Args:
-        figure: of this package.
+        figure: a figure of this package.
         dpi: pixels per inch.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    before = figure.dpi
+    original_dpi = figure.dpi
     canvas: Any = FigureCanvasAgg(figure)
     with style(), quiet():
         figure.set_dpi(dpi)
         _lay_out(figure)
         canvas.draw()
         pixels = np.asarray(canvas.buffer_rgba())[..., :3].copy()
-        figure.set_dpi(before)
+        figure.set_dpi(original_dpi)
     return pixels
 
 
 def to_png(figure: Figure, path: Path, dpi: int = 150) -> None:
-    """Write a figure, whole or not at all; equal figures make equal files.
+    """Write a figure as a PNG file, atomically; equal figures give equal files.
 
     Args:
-        figure: of this package.
-        path: is replaced when it is there.
+        figure: a figure of this package.
+        path: the file; an existing one is replaced.
         dpi: pixels per inch.
     """
     content = io.BytesIO()
@@ -140,9 +140,9 @@ def to_png(figure: Figure, path: Path, dpi: int = 150) -> None:
 
 
 def _lay_out(figure: Figure) -> None:
-    """Find out what room each part needs, where a part's sides have a ratio: the name of its axis is cut off else.
+    """Compute the layout once before drawing if axes have a fixed aspect ratio; otherwise axis labels are cut off.
 
-    Drawing does the same, and has to do it twice there, as the part has another size when it is done.
+    Drawing computes the layout again. One pass is not enough for such axes, since the first pass changes their size.
     """
     engine = figure.get_layout_engine()
     if engine is not None and any(axes.get_aspect() != "auto" for axes in figure.axes):

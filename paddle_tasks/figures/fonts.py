@@ -1,4 +1,4 @@
-"""Fonts that have the characters of a text, and what stands for a text when there are none."""
+"""Fonts that can show a text, and replacements for texts that no font can show."""
 
 from __future__ import annotations
 
@@ -10,44 +10,44 @@ from functools import cache
 from typing import Any
 
 _KNOWN = ("Noto Sans CJK SC", "Source Han Sans SC", "WenQuanYi Micro Hei", "Microsoft YaHei", "PingFang SC", "SimHei")
-"""Fonts that are tried first, of the many that may have the characters."""
+"""Fonts that are preferred among those that have the characters."""
 
 BASE = "DejaVu Sans"
-"""The font that comes with Matplotlib, for all characters that it has."""
+"""The font that comes with Matplotlib; used for all characters that it has."""
 
 
 class MissingGlyphs(UserWarning):
-    """No installed font has the characters of some texts, and Latin ones stand for them."""
+    """No installed font has the characters of some texts, so these are replaced."""
 
 
 def find_font(text: str) -> str | None:
-    """Return an installed font with all characters of a text; None when there is none."""
+    """Return the name of an installed font with all characters of a text, or None."""
     from matplotlib.font_manager import findSystemFonts, fontManager
 
     needed = {ord(character) for character in text if not character.isspace()}
-    found = _first_with(needed, fontManager.ttflist)
-    if found is None:  # Matplotlib keeps its list of fonts; there may be new ones
+    font = _preferred_font(needed, fontManager.ttflist)
+    if font is None:  # Matplotlib caches its list of fonts; there may be newly installed ones
         listed = list(fontManager.ttflist)
         for path in sorted({*findSystemFonts()} - {entry.fname for entry in listed}):
             with contextlib.suppress(OSError, RuntimeError):
                 fontManager.addfont(path)
-        found = _first_with(needed, fontManager.ttflist[len(listed) :])
-    return found
+        font = _preferred_font(needed, fontManager.ttflist[len(listed) :])
+    return font
 
 
-def _first_with(needed: set[int], entries: Iterable[Any]) -> str | None:
-    """Return the name of the best-known font with all those characters."""
+def _preferred_font(needed: set[int], entries: Iterable[Any]) -> str | None:
+    """Return the name of the first font with all needed code points; those of `_KNOWN` come first."""
     for entry in sorted(entries, key=lambda entry: (entry.name not in _KNOWN, entry.name)):
-        # Matplotlib's own last resort has a box for every character there is.
-        usual = entry.style == "normal" and "last resort" not in entry.name.lower()
-        if usual and needed <= _characters(entry.fname):
+        # Matplotlib's "last resort" font shows every character as a box.
+        is_usable = entry.style == "normal" and "last resort" not in entry.name.lower()
+        if is_usable and needed <= _characters(entry.fname):
             return str(entry.name)
     return None
 
 
 @cache
 def _characters(path: str) -> frozenset[int]:
-    """Return the code points that a font file has; none when it was uninstalled or cannot be read."""
+    """Return the code points of a font file; none if the file is missing or cannot be read."""
     from matplotlib.ft2font import FT2Font
 
     try:
@@ -58,33 +58,33 @@ def _characters(path: str) -> frozenset[int]:
 
 @cache
 def families(text: str) -> tuple[str, ...] | None:
-    """Return the fonts, the first one first, that together have all characters of a text; None without such fonts."""
-    rest = "".join(sorted(set(text) - _basic()))
-    if not rest:
+    """Return the fonts, in order of preference, that together have all characters of a text; None if there are none."""
+    missing = "".join(sorted(set(text) - _base_characters()))
+    if not missing:
         return (BASE,)
-    font = find_font(rest)
+    font = find_font(missing)
     return (BASE, font) if font else None
 
 
 @cache
-def _basic() -> frozenset[str]:
+def _base_characters() -> frozenset[str]:
     from matplotlib.font_manager import findfont
 
     return frozenset(map(chr, _characters(findfont(BASE)))) | frozenset(" \n")
 
 
-def legible(texts: Sequence[str], kind: str) -> list[str]:
-    """Return texts on one line each, those that no font can show as their kind and place: ``class 7``.
+def legible_names(names: Sequence[str], kind: str) -> list[str]:
+    """Return each name on one line; a name that no font can show becomes its kind and index, such as ``class 7``.
 
-    Places are counted from 0, as the classes of a model are. A text that is replaced is a warning, `MissingGlyphs`.
+    Indices start at 0, like the classes of a model. If a name is replaced, the warning `MissingGlyphs` is issued.
     """
-    plain = [" ".join(_printable(text).split()) for text in texts]
+    plain = [" ".join(_printable(name).split()) for name in names]
     if families("".join(sorted(set("".join(plain))))):
         return plain
-    shown = [text if families(text) else f"{kind} {place}" for place, text in enumerate(plain)]
-    numbered = f"{kind}es" if kind.endswith("s") else f"{kind}s"
+    shown = [name if families(name) else f"{kind} {index}" for index, name in enumerate(plain)]
+    plural = f"{kind}es" if kind.endswith("s") else f"{kind}s"
     warnings.warn(
-        f"no installed font has all characters of the names, so some {numbered} are shown by their numbers from 0; "
+        f"no installed font has all characters of the names, so some {plural} are shown by their numbers from 0; "
         f"a font such as {_KNOWN[0]} has them",
         MissingGlyphs,
         stacklevel=2,
@@ -98,7 +98,7 @@ def _printable(text: str) -> str:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep Matplotlib from warning of characters that it only has to measure."""
+    """Suppress Matplotlib's warnings about missing glyphs, which it also gives when it only measures a text."""
     log = logging.getLogger("matplotlib.font_manager")
     level = log.level
     log.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""Scores side by side."""
+"""Bar charts of metrics."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from paddle_tasks.figures.canvas import COLOURS, INK, inches_of, names_of, new_figure, style, title_of
+from paddle_tasks.figures.canvas import COLOURS, INK, display_names, new_figure, printable_title, style, text_width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Values = Sequence[float | None]
-_BAR, _BETWEEN, _AROUND, _WIDTH = 0.2, 0.12, 0.9, 5.0
-"""Inches: of a bar, between names, above and below, of the longest bar."""
+_BAR, _GAP, _MARGINS, _WIDTH = 0.2, 0.12, 0.9, 5.0
+"""Inches: the height of a bar, the gap between names, top and bottom margins together, the maximum bar width."""
 
 
 def bars(
@@ -26,30 +26,30 @@ def bars(
     form: str = ".4f",
     kind: str = "run",
 ) -> Figure:
-    """Draw a bar with its number for each name in each series, such as dev and test.
+    """Draw a bar with its number for each name and each series, such as dev and test.
 
     Args:
-        names: for example of runs, from top to bottom.
-        series: values by the series' name, in the order of the names; None leaves a bar out.
-        deviations: of the values that are means, by the series' name.
-        title: what is shown.
-        form: of the numbers, as `format` takes it.
-        kind: what the names are of; a name that no font can show is replaced by the kind and its place.
+        names: the names, for example of runs, from top to bottom.
+        series: the values of each series by its name, in the order of ``names``; no bar is drawn for None.
+        deviations: the standard deviations of values that are means, by the name of the series.
+        title: the title of the figure.
+        form: the format of the numbers, as for `format`.
+        kind: what is named, such as ``run``; if no font can show a name, it becomes the kind and its index.
     """
-    shown, title = names_of(names, kind), title_of(title)
+    shown, title = display_names(names, kind), printable_title(title)
     with style(title, *shown, *series):
-        height = len(shown) * (len(series) * _BAR + _BETWEEN) + _AROUND
-        figure = new_figure(_WIDTH + inches_of(shown, 9) + 0.6, height)
+        height = len(shown) * (len(series) * _BAR + _GAP) + _MARGINS
+        figure = new_figure(_WIDTH + text_width(shown, 9) + 0.6, height)
         axes = figure.subplots()
-        thick = 0.82 / max(1, len(series))
-        for order, (name, values) in enumerate(series.items()):
-            places = np.arange(len(shown)) + (order - (len(series) - 1) / 2) * thick
-            numbers = _numbers(values)
-            spread = _numbers((deviations or {}).get(name, [None] * len(shown)))
-            drawn = axes.barh(places, numbers, thick * 0.92, color=COLOURS[order % len(COLOURS)], label=name)
+        thickness = 0.82 / max(1, len(series))
+        for index, (name, values) in enumerate(series.items()):
+            positions = np.arange(len(shown)) + (index - (len(series) - 1) / 2) * thickness
+            numbers = _to_array(values)
+            spread = _to_array((deviations or {}).get(name, [None] * len(shown)))
+            drawn = axes.barh(positions, numbers, thickness * 0.92, color=COLOURS[index % len(COLOURS)], label=name)
             has_spread = np.isfinite(spread)
-            axes.errorbar(numbers[has_spread], places[has_spread], xerr=spread[has_spread], fmt="none", ecolor=INK)
-            axes.bar_label(drawn, _texts(numbers, spread, form), fontsize=8, padding=6)
+            axes.errorbar(numbers[has_spread], positions[has_spread], xerr=spread[has_spread], fmt="none", ecolor=INK)
+            axes.bar_label(drawn, _format_values(numbers, spread, form), fontsize=8, padding=6)
         axes.set_yticks(range(len(shown)), shown, fontsize=9)
         axes.set_ylim(len(shown) - 0.45, -0.55)
         axes.margins(x=0.18)
@@ -59,11 +59,11 @@ def bars(
     return figure
 
 
-def _numbers(values: Values) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _to_array(values: Values) -> np.ndarray[Any, np.dtype[np.float64]]:
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
-def _texts(numbers: Any, spread: Any, form: str) -> list[str]:
-    written = [format(number, form) if np.isfinite(number) else "" for number in numbers]
-    extra = [f" ± {format(width, form)}" if np.isfinite(width) else "" for width in spread]
-    return [text + more if text else "" for text, more in zip(written, extra, strict=True)]
+def _format_values(numbers: Any, spread: Any, form: str) -> list[str]:
+    values = [format(number, form) if np.isfinite(number) else "" for number in numbers]
+    deviations = [f" ± {format(width, form)}" if np.isfinite(width) else "" for width in spread]
+    return [value + deviation if value else "" for value, deviation in zip(values, deviations, strict=True)]

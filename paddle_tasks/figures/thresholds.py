@@ -1,4 +1,4 @@
-"""Curves over all thresholds: precision by recall, and true by false positives."""
+"""Precision-recall and ROC curves."""
 
 from __future__ import annotations
 
@@ -8,31 +8,40 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from paddle_tasks.arrays import Array
-from paddle_tasks.figures.canvas import INK, PALE, inches_of, line_of, names_of, new_figure, style, title_of
+from paddle_tasks.figures.canvas import (
+    INK,
+    PALE,
+    display_names,
+    line_style,
+    new_figure,
+    printable_title,
+    style,
+    text_width,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Curve = tuple[Array, Array, float]
-"""x and y of the points, x ascending, and the area under them; what is between two points differs by kind."""
+"""x (ascending) and y of the points, and the area under the curve; see `_curves` for the values between points."""
 
-MOST_CURVES = 10
+MAX_CURVES = 10
 _GRID = np.linspace(0, 1, 501)
-_SQUARE = 4.8  # inches, with the names of its sides
+_SIZE = 4.8  # of the axes with their labels, in inches
 
 
 def pr_curves(gold: Array, probabilities: Array, labels: Sequence[str], title: str = "") -> Figure:
-    """Draw precision by recall of each class against the others, with the average precision in the legend.
+    """Draw the precision-recall curve of each class against the others, with its average precision in the legend.
 
-    Of more than 10 classes, those with the most rows have their curves; the micro average (all classes' decisions
-    together) and the macro mean (over all classes that have rows) are of all.
+    With more than 10 classes, only those with the most rows get a curve. The micro average (the decisions on all
+    classes pooled) and the macro mean (over all classes that have rows) always cover all classes.
 
     Args:
-        gold: <int64>[rows], places among the labels.
-        probabilities: <float>[rows, labels].
-        labels: in the order of the probabilities.
-        title: what is shown.
+        gold: ``<int64>[rows]``, indices into ``labels``.
+        probabilities: ``<float>[rows, labels]``.
+        labels: the names, in the order of the probabilities.
+        title: the title of the figure.
     """
     figure, axes = _curves(np.asarray(gold), np.asarray(probabilities), labels, ("AP", title, _pr), steps="steps-pre")
     axes.set(xlabel="recall", ylabel="precision")
@@ -40,9 +49,9 @@ def pr_curves(gold: Array, probabilities: Array, labels: Sequence[str], title: s
 
 
 def roc_curves(gold: Array, probabilities: Array, labels: Sequence[str], title: str = "") -> Figure:
-    """Draw true by false positives of each class against the others, with the area under the curve in the legend.
+    """Draw the ROC curve of each class against the others, with the area under the curve in the legend.
 
-    Which classes have a curve, and what the arguments are, is as in `pr_curves`.
+    The arguments and the choice of classes are the same as in `pr_curves`.
     """
     figure, axes = _curves(np.asarray(gold), np.asarray(probabilities), labels, ("AUC", title, _roc))
     axes.plot([0, 1], [0, 1], color=PALE, linewidth=0.8, zorder=1)
@@ -71,40 +80,47 @@ def _curves(
     kind: tuple[str, str, Callable[[Array, Array], Curve]],
     steps: str = "default",
 ) -> tuple[Figure, Axes]:
-    """Return a figure with the curves of one kind: the name of its area, the title, and what computes a curve."""
-    area, title, curve = kind
-    names, title = names_of(labels, "class"), title_of(title)
+    """Return a figure with the curves of one kind and its axes.
+
+    Args:
+        gold: as in `pr_curves`.
+        probabilities: as in `pr_curves`.
+        labels: as in `pr_curves`.
+        kind: the name of the area under the curve, the title of the figure, and the function that computes a curve.
+        steps: Matplotlib's ``drawstyle``: "default" is linear between two points; otherwise the curve has steps.
+    """
+    area_name, title, compute_curve = kind
+    names, title = display_names(labels, "class"), printable_title(title)
     is_gold = gold[:, None] == np.arange(len(names))
     rows = is_gold.sum(axis=0)
-    # Without a positive or a negative row there is nothing to tell apart.
-    known = [place for place in np.argsort(-rows, kind="stable") if 0 < rows[place] < len(gold)]
-    curves = {int(place): curve(is_gold[:, place], probabilities[:, place]) for place in known}
+    # A curve needs a positive and a negative row.
+    drawable = [index for index in np.argsort(-rows, kind="stable") if 0 < rows[index] < len(gold)]
+    curves = {int(index): compute_curve(is_gold[:, index], probabilities[:, index]) for index in drawable}
     with style(title, *names):
-        shown = sorted(list(curves)[:MOST_CURVES])
-        listed = [*(names[place] for place in shown), "micro average"]
-        figure = new_figure(_SQUARE + 1.0 + inches_of(listed, 8), _SQUARE)
+        shown = sorted(list(curves)[:MAX_CURVES])
+        legend_names = [*(names[index] for index in shown), "micro average"]
+        figure = new_figure(_SIZE + 1.0 + text_width(legend_names, 8), _SIZE)
         axes = figure.subplots()
-        for order, place in enumerate(shown):
-            x, y, size = curves[place]
-            axes.plot(
-                x, y, **line_of(order), drawstyle=steps, linewidth=1.4, label=f"{names[place]}  {area} {size:.4f}"
-            )
+        for order, index in enumerate(shown):
+            x, y, area = curves[index]
+            label = f"{names[index]}  {area_name} {area:.4f}"
+            axes.plot(x, y, **line_style(order), drawstyle=steps, linewidth=1.4, label=label)
         if curves:
-            _means(axes, list(curves.values()), curve(is_gold.ravel(), probabilities.ravel()), area, steps)
+            micro = compute_curve(is_gold.ravel(), probabilities.ravel())
+            _draw_averages(axes, list(curves.values()), micro, area_name, steps)
         _finish(figure, axes, title, f"{len(shown)} of {len(names)} classes" if len(shown) < len(names) else "")
     return figure, axes
 
 
-def _means(axes: Axes, curves: Sequence[Curve], micro: Curve, area: str, steps: str) -> None:
-    mean = np.mean([_at_grid(x, y, steps) for x, y, _ in curves], axis=0)
-    size = np.mean([size for _, _, size in curves])
-    axes.plot(_GRID, mean, color=INK, linestyle=":", linewidth=2.2, label=f"macro mean  {area} {size:.4f}")
-    axes.plot(
-        micro[0], micro[1], color=INK, drawstyle=steps, linewidth=2.2, label=f"micro average  {area} {micro[2]:.4f}"
-    )
+def _draw_averages(axes: Axes, curves: Sequence[Curve], micro: Curve, area_name: str, steps: str) -> None:
+    macro = np.mean([_interpolate(x, y, steps) for x, y, _ in curves], axis=0)
+    macro_area = np.mean([area for _, _, area in curves])
+    axes.plot(_GRID, macro, color=INK, linestyle=":", linewidth=2.2, label=f"macro mean  {area_name} {macro_area:.4f}")
+    x, y, area = micro
+    axes.plot(x, y, color=INK, drawstyle=steps, linewidth=2.2, label=f"micro average  {area_name} {area:.4f}")
 
 
-def _at_grid(x: Array, y: Array, steps: str) -> Array:
+def _interpolate(x: Array, y: Array, steps: str) -> Array:
     if steps == "default":
         return np.asarray(np.interp(_GRID, x, y))
     return np.asarray(y[np.searchsorted(x, _GRID)])  # the best precision at that recall

@@ -1,4 +1,4 @@
-"""What figures say is what scikit-learn computes; no name covers another; equal input makes equal files."""
+"""Figures show what scikit-learn computes; names do not overlap; equal input gives equal files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from paddle_tasks import figures
 from paddle_tasks.figures import fonts
-from paddle_tasks.figures.learning import points_of, smoothed
+from paddle_tasks.figures.learning import moving_mean, read_points
 
 LABELS = ("a", "b", "c")
 RNG = np.random.default_rng(7)
@@ -25,7 +25,7 @@ def legend(figure) -> list[str]:
 
 
 def overlaps(labels) -> int:
-    """Return how many neighbours among tick labels cover each other once they are drawn."""
+    """Return how many neighbouring tick labels overlap when drawn."""
     boxes = [label.get_window_extent() for label in labels if label.get_text() and label.get_visible()]
     return sum(first.overlaps(second) for first, second in itertools.pairwise(boxes))
 
@@ -36,7 +36,7 @@ def overlaps(labels) -> int:
 )
 def test_areas_are_those_of_scikit_learn(draw, area, oracle):
     is_gold = np.eye(3, dtype=int)[GOLD]
-    each = [oracle(is_gold[:, place], PROBS[:, place]) for place in range(3)]
+    each = [oracle(is_gold[:, index], PROBS[:, index]) for index in range(3)]
     assert legend(draw(GOLD, PROBS, LABELS)) == [
         *(f"{name}  {area} {size:.4f}" for name, size in zip(LABELS, each, strict=True)),
         f"macro mean  {area} {oracle(is_gold, PROBS, average='macro'):.4f}",
@@ -44,7 +44,7 @@ def test_areas_are_those_of_scikit_learn(draw, area, oracle):
     ]
 
 
-def test_a_class_without_rows_has_no_curve_and_ten_are_drawn_of_many():
+def test_a_class_without_rows_has_no_curve_and_at_most_ten_are_drawn():
     assert [line.split()[0] for line in legend(figures.pr_curves(GOLD % 2, PROBS, LABELS))] == [
         "a",
         "b",
@@ -59,23 +59,23 @@ def test_a_class_without_rows_has_no_curve_and_ten_are_drawn_of_many():
 
 @pytest.mark.parametrize("n_labels", [2, 20, 21, 40, 41, 119])
 @pytest.mark.parametrize("name", ["{}", "a rather long label {}", "类别的名称{}"])
-def test_no_name_covers_another(n_labels, name):
+def test_names_do_not_overlap(n_labels, name):
     labels = [name.format(number) for number in range(n_labels)]
     figure = figures.confusion_matrix(np.ones((n_labels, n_labels), dtype=int), labels, "$title")
     pixels = figures.to_image(figure, dpi=60)
     assert (pixels.dtype, pixels.ndim, pixels.shape[2]) == (np.uint8, 3, 3)
     for axes in figure.axes:
         axis_labels = [axes.get_xticklabels(), axes.get_yticklabels()]
-        assert [overlaps(ones) for ones in axis_labels] == [0, 0]
+        assert [overlaps(labels) for labels in axis_labels] == [0, 0]
     drawn, whole, two_pixels = figure.get_tightbbox(), figure.get_size_inches(), 2 / 60
     assert drawn.min.min() > -two_pixels, "nothing is cut off"
     assert (drawn.max < whole + two_pixels).all()
 
 
 @pytest.mark.parametrize("labels", [("aspect", "opinion", "(none)"), ("a", "b")])
-def test_the_names_of_the_sides_are_not_cut_off(labels):
+def test_the_axis_labels_are_not_cut_off(labels):
     pixels = figures.to_image(figures.confusion_matrix(np.ones((len(labels), len(labels)), dtype=int), labels))
-    assert (pixels[:, :2] > 250).all(), "something stands at the left edge"
+    assert (pixels[:, :2] > 250).all(), "something touches the left edge"
     assert (pixels[-2:] > 250).all()
 
 
@@ -88,14 +88,14 @@ def test_the_matrix_shows_rows_as_shares():
     assert signed.axes[0].images[0].get_clim() == (-2, 2)
 
 
-def test_the_most_confused_stand_beside_many_labels():
+def test_the_most_confused_labels_are_listed_beside_a_large_matrix():
     counts = np.eye(50, dtype=int) * 9
     counts[4, 7], counts[7, 4] = 3, 5
     beside = figures.confusion_matrix(counts, [f"l{n}" for n in range(50)]).axes[1]
     assert [text.get_text() for text in beside.get_yticklabels()] == ["l7 → l4", "l4 → l7"]
 
 
-def test_the_calibration_error_stands_in_the_title():
+def test_the_title_has_the_calibration_error():
     figure = figures.calibration_curve(np.array([0.55, 0.6, 0.95, 0.95]), np.array([1, 0, 1, 1], dtype=bool), "t")
     # (2 * |0.5 - 0.575| + 2 * |1 - 0.95|) / 4
     assert figure.axes[0].get_title() == "t  ECE 0.0625"
@@ -105,21 +105,21 @@ def records(tag: str, *values: float) -> list[dict]:
     return [{"step": 10 * step, "tag": tag, "value": value} for step, value in enumerate(values, 1)]
 
 
-def test_learning_curves_have_the_panels_that_there_are():
+def test_learning_curves_have_a_chart_for_each_kind_of_record():
     full = [*records("train/loss", 3, 2, float("nan")), *records("dev/accuracy", 0.5), *records("dev/loss", 1.0)]
     full += records("train/learning_rate", 0.1)
     panels = [axes.get_title() for axes in figures.learning_curves(full, "run").axes]
     assert panels == ["loss", "dev metrics", "learning rate"]
     assert [axes.get_title() for axes in figures.learning_curves([]).axes] == ["loss"]
-    assert points_of(full)["train/loss"][1].tolist() == [3, 2]
+    assert read_points(full)["train/loss"][1].tolist() == [3, 2]
     both = figures.comparison({"one": full, "two": records("train/loss", 5, 4)})
     assert [len(axes.lines) for axes in both.axes] == [2, 1, 1]
     assert legend(both) == ["one", "two"]
 
 
 def test_the_moving_mean_of_a_constant_is_the_constant():
-    assert smoothed(np.full(120, 3.0)) == pytest.approx(np.full(120, 3.0))
-    assert smoothed(np.arange(100.0))[50] == pytest.approx(50)
+    assert moving_mean(np.full(120, 3.0)) == pytest.approx(np.full(120, 3.0))
+    assert moving_mean(np.arange(100.0))[50] == pytest.approx(50)
 
 
 def test_bars_have_numbers_and_deviations():
@@ -136,7 +136,7 @@ def test_equal_input_makes_equal_files_and_settings_stay(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "b.png"]
 
 
-def test_names_that_no_font_has_are_numbered_and_this_is_said(no_font):
+def test_names_that_no_font_has_are_numbered_with_a_warning(no_font):
     with pytest.warns(figures.MissingGlyphs, match="some classes are shown by their numbers from 0"):
         figure = figures.confusion_matrix(np.eye(3, dtype=int), ["sport", "体育", "财经"], "体育 run")
     assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["sport", "class 1", "class 2"]
