@@ -1,1 +1,1 @@
-"""The results table: what was measured on what, beside published scores."""
+"""Reports on runs: the results table beside published scores, figures, and VisualDL logs."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from paddle_tasks.workflows.sweep_results import choose, describe_point
+from paddle_tasks.workflows.sweep.results import choose, describe_point
 
 SHA = {name: hashlib.sha256(name.encode()).hexdigest() for name in ("train", "dev", "test", "other")}
 

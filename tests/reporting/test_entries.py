@@ -54,7 +54,7 @@ def test_a_baseline_is_a_run_without_steps(tmp_path):
 
 
 @pytest.mark.parametrize("status", ["interrupted", "failed"])
-def test_a_run_that_has_not_ended_well_shows_no_scores(tmp_path, status):
+def test_a_run_that_did_not_finish_shows_no_scores(tmp_path, status):
     found = entry(write_run(tmp_path / "a", status=status))
     assert (found.status, found.splits, found.seconds) == (status, {}, None)
 
@@ -96,14 +96,14 @@ def test_a_sweep_over_seeds_alone_shows_what_is_finished(tmp_path):
     assert found.splits["dev"].scores["accuracy"].mean == pytest.approx(0.85)
 
 
-def test_an_unfinished_grid_shows_no_score_of_a_choice_that_is_not_made(tmp_path):
+def test_an_unfinished_grid_has_chosen_nothing_and_shows_no_scores(tmp_path):
     found = entry(write_sweep(tmp_path / "s", {"0.1": [0.8, 0.9], "0.2": [0.9, None]}))
     assert (found.status, found.splits, found.seeds) == ("unfinished", {}, 0)
     assert found.remark == "3 of 4 runs finished"
     assert (found.model, found.train.source) == ("textcnn", "data/train.tsv")
 
 
-def test_a_folder_of_runs_and_sweeps_stands_for_them_all(tmp_path):
+def test_a_folder_of_runs_and_sweeps_gives_an_entry_for_each(tmp_path):
     write_run(tmp_path / "b")
     write_sweep(tmp_path / "a", {"": [0.8]})
     (tmp_path / "notes").mkdir()

@@ -55,7 +55,7 @@ def test_a_file_is_known_by_its_sha256_whatever_its_name(known, tmp_path):
     assert (find_known_split(found["dev"], known).key, find_known_split(found["dev"], known).split) == ("x", "dev")
 
 
-def test_a_path_alone_is_nothing(known, tmp_path):
+def test_a_path_alone_identifies_nothing(known, tmp_path):
     """The negative control: the same name and as many rows, other content."""
     found = entry(tmp_path / "a", data={"dev": part(10, SHA["other"], "chnsenticorp/dev.tsv")}).splits
     assert find_known_split(found["dev"], known) is None
@@ -82,14 +82,14 @@ def test_without_predictions_other_bytes_are_other_data(known, tmp_path):
 
 
 @pytest.mark.parametrize(("rows", "n_labels", "split"), [(7, 4, "hidden"), (7, 3, None), (8, 4, None)])
-def test_rows_that_nobody_could_hash_are_known_by_their_number_and_labels(known, tmp_path, rows, n_labels, split):
+def test_rows_without_a_known_hash_are_recognised_by_rows_and_labels(known, tmp_path, rows, n_labels, split):
     run = entry(tmp_path / "a", scores={"dev": scored(0.5, n_labels)}, data={"dev": part(rows, SHA["other"])})
     place = find_known_split(run.splits["dev"], known)
     assert (place.split if place else None) == split
 
 
 @given(st.lists(st.text("很好 \t", max_size=3), min_size=1, max_size=5))
-def test_a_fingerprint_does_not_know_order(texts):
+def test_a_fingerprint_ignores_order_and_layout(texts):
     assert fingerprint(texts[::-1]) == fingerprint([f" {text}\n" for text in texts]) == fingerprint(texts)
     assert fingerprint([*texts, "又一条"]) != fingerprint(texts)
 
@@ -124,11 +124,11 @@ def test_another_metric_is_not_comparable(known, run):
     assert reasons(known, run, metric="f1") == ["another metric (f1)"]
 
 
-def test_all_reasons_are_told(known, run):
+def test_all_reasons_are_given(known, run):
     assert len(reasons(known, run, split="hidden", train_rows=5)) == 2
 
 
-def test_unknown_rows_are_named_by_the_run_s_own_split(known, tmp_path):
+def test_unknown_rows_are_named_by_the_split_of_the_run(known, tmp_path):
     mixed = entry(tmp_path / "a", data={"test": part(5, SHA["other"])})
     assert reasons(known, mixed) == ["another split (test of 3 rows; here dev of 10, test of 5)"]
 
@@ -136,7 +136,7 @@ def test_unknown_rows_are_named_by_the_run_s_own_split(known, tmp_path):
 # ---- what ships
 
 
-def test_the_references_that_ship_are_whole():
+def test_the_shipped_references_are_complete():
     shipped = load_shipped_references().data_sets
     assert set(shipped) == {"chnsenticorp", "thucnews-titles", "afqmc", "tnews", "iflytek", "cote-bd"}
     hashes = []
@@ -171,7 +171,7 @@ def test_a_mistake_in_references_is_named(tmp_path):
         load_references(file)
 
 
-def test_they_are_package_data():
+def test_references_are_package_data():
     setup = (Path(module.__file__).parents[2] / "setup.py").read_text(encoding="utf-8")
     assert "reporting/*.yaml" in setup
 

@@ -10,6 +10,7 @@ import pytest
 from paddle_tasks.errors import DataError
 from paddle_tasks.reporting.references import load_shipped_references
 from paddle_tasks.reporting.report import report
+from paddle_tasks.reporting.table import declared_table_metrics
 
 from .folders import SHA, part, scored, tables, write_run, write_sweep
 
@@ -58,7 +59,7 @@ def test_a_sweep_is_a_row_with_its_deviation(tmp_path):
     assert (row["dev accuracy"], row["test accuracy"], row["seeds"]) == ("0.8200 ± 0.0200", "0.7200 ± 0.0200", "3")
 
 
-def test_f1_stands_beside_accuracy_where_there_are_two_labels(tmp_path):
+def test_f1_is_shown_beside_accuracy_for_two_labels(tmp_path):
     pairs = write_run(tmp_path / "a", {"dev": scored(0.7, n_labels=2, f1=0.5, macro_f1=0.6)})
     news = write_run(tmp_path / "b", {"dev": scored(0.7, n_labels=3, f1=0.5)}, {"dev": part(10, SHA["other"])})
     (first,), (second,) = tables(report([pairs, news]).markdown)
@@ -67,7 +68,7 @@ def test_f1_stands_beside_accuracy_where_there_are_two_labels(tmp_path):
     assert "dev macro f1" not in first
 
 
-def test_triplets_stand_beside_the_spans_of_opinions(tmp_path):
+def test_triplet_f1_is_shown_beside_the_f1_of_spans(tmp_path):
     scores = {"f1": 0.625, "triplet_f1": 0.375, "per_label": {"aspect": {"f1": 0.5}}}
     write_run(tmp_path / "a", {"dev": scores}, config={"evaluation": {"metric": "f1"}}, task="opinion")
     ((row,),) = tables(report([tmp_path / "a"]).markdown)
@@ -87,7 +88,13 @@ def test_a_task_declares_further_metrics(tmp_path):
     assert [heading for heading in row if heading.startswith("dev")] == ["dev bleu"]
 
 
-def test_the_metric_that_chose_is_the_one_that_is_shown(tmp_path):
+def test_declared_metrics_of_tasks():
+    assert declared_table_metrics("opinion") == ("triplet_f1",)
+    assert declared_table_metrics("news") == ()
+    assert declared_table_metrics("no such task") == ()
+
+
+def test_the_selection_metric_is_shown(tmp_path):
     run = write_run(tmp_path / "a", {"dev": scored(0.7, macro_f1=0.6)}, config={"evaluation": {"metric": "macro_f1"}})
     ((row,),) = tables(report([run]).markdown)
     assert row["dev macro f1"] == "0.6000"
@@ -132,7 +139,7 @@ def test_cells_cannot_break_the_table(tmp_path):
 # ---- groups
 
 
-def test_runs_on_the_same_rows_stand_in_one_table(tmp_path):
+def test_runs_on_the_same_rows_share_a_table(tmp_path):
     """Whatever they were trained on; those on other rows have a table of their own."""
     first = write_run(tmp_path / "a")
     other = write_run(tmp_path / "b", data={"dev": part(10, SHA["other"]), "test": part(9, "0" * 64)})
@@ -141,7 +148,7 @@ def test_runs_on_the_same_rows_stand_in_one_table(tmp_path):
     assert names == [[f"`{first}`", f"`{half}`"], [f"`{other}`"]]
 
 
-def test_a_run_ties_two_groups_together(tmp_path):
+def test_a_run_on_the_rows_of_two_groups_joins_them(tmp_path):
     only_dev = write_run(tmp_path / "a", {"dev": scored(0.5)})
     only_test = write_run(tmp_path / "b", {"dev": scored(0.5), "test": scored(0.5)}, {"dev": part(8, SHA["other"])})
     assert len(tables(report([only_dev, only_test]).markdown)) == 2

@@ -1,4 +1,4 @@
-"""Runs with logs that VisualDL itself has written, and ways to damage them."""
+"""Runs with logs written by VisualDL itself, and functions that damage logs."""
 
 from __future__ import annotations
 

@@ -252,7 +252,7 @@ def test_the_end_of_the_server_ends_the_wait(tmp_path):
     assert re.fullmatch(r"VisualDL's server has ended \(.*\); run `paddle-tasks doctor`", message)
 
 
-def test_points_appear_and_runs_begin_anew(tmp_path):
+def test_new_points_appear_and_runs_can_start_anew(tmp_path):
     folder = tmp_path / "training"
     make_run(folder, status=None)
     with open_dashboard(tmp_path) as board:

@@ -97,7 +97,7 @@ def test_a_run_in_training_is_followed(runs, copy, tmp_path):
     assert log.read_bytes() == WHOLE
 
 
-def test_a_run_that_goes_on_from_a_checkpoint(runs, copy, tmp_path):
+def test_a_run_that_continues_from_a_checkpoint(runs, copy, tmp_path):
     log = make_run(runs / "one", status="interrupted")
     lines = points()
     copy.update()

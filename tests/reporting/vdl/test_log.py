@@ -103,7 +103,7 @@ def two_values():
         (b"\x0a\x7f", "a record that cannot be parsed"),
     ],
 )
-def test_what_is_not_whole(payload, reason):
+def test_records_that_are_not_whole(payload, reason):
     good = encode_log([make_scalar(1, "train/loss", 0.5, 0)])
     content = parse_log(good + struct.pack("<Q", len(payload)) + payload + good)
     assert encode_log(content.records) == good * 2

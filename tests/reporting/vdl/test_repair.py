@@ -64,7 +64,7 @@ def test_200_flipped_bits(tmp_path):
         assert log.read_bytes() == mended
 
 
-def test_a_flipped_value_is_noticed_by_metrics_jsonl_alone(tmp_path):
+def test_a_flipped_value_is_noticed_only_by_comparison_with_metrics_jsonl(tmp_path):
     end = next(end for _, end, payload in frames(WHOLE) if b"train/loss" in payload)
     bad = flipped(WHOLE, end - 2, 1)
     assert parse_log(bad).damages == ()
@@ -103,7 +103,7 @@ def test_a_tag_that_metrics_jsonl_does_not_have(tmp_path):
     assert shown(log) == expected(points())
 
 
-def test_what_is_not_a_scalar_keeps_its_place(tmp_path):
+def test_records_of_other_kinds_keep_their_order(tmp_path):
     log = make_run(tmp_path / "run", WHOLE[:-5])
     repair_log(log)
     steps = [record.step for record in read_log(log).records if record.kind != "meta_data"]
@@ -153,7 +153,7 @@ def test_a_damaged_metrics_file_is_not_used(tmp_path):
     assert log.read_bytes() == WHOLE[: frames(WHOLE)[-1][0]]
 
 
-def test_the_last_line_of_metrics_may_be_half_there(tmp_path):
+def test_the_last_line_of_metrics_may_be_incomplete(tmp_path):
     log = make_run(tmp_path / "run", WHOLE[:-1])
     with (tmp_path / "run" / "metrics.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"step": 9')
