@@ -21,7 +21,7 @@ from paddle_tasks.models.span_pairs import SpanPairs
 TagHead = Literal["linear", "crf", "bilstm_crf"]
 ASPECT_INDEX, OPINION_INDEX = 0, 1  # indices of the two labels
 NO_PAIR = 0  # the class of spans that do not belong together; the polarities follow
-IGNORED = -1  # the class of a pair with a padded span
+IGNORED = -1  # the class of a pair without a loss, such as one with a padded span
 ScoredSpan = tuple[TokenSpan, float]
 """A span and its probability."""
 _NEVER = -1e4  # an emission whose exponential is 0
