@@ -1,4 +1,4 @@
-"""What one check found."""
+"""The result of one check."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class Finding:
     """The outcome of one check.
 
     Attributes:
-        name: The thing that was looked at.
-        status: ``fail`` when training cannot work, ``warn`` when it works slower or with less than it could.
-        message: What was found and what was expected.
-        fix: The command or action that mends it; present for every ``warn`` and ``fail``.
+        name: what was checked.
+        status: ``fail`` if training cannot work, ``warn`` if it works, but slower or with fewer features than possible.
+        message: what was found and what was expected.
+        fix: the command or action that solves the problem; present for every ``warn`` and ``fail``.
     """
 
     name: str
@@ -26,15 +26,15 @@ class Finding:
 
 
 def ok(name: str, message: str) -> Finding:
-    """Return a finding that needs no mending."""
+    """Return a finding without a problem."""
     return Finding(name, "ok", message)
 
 
 def warn(name: str, message: str, fix: str) -> Finding:
-    """Return a finding that training survives."""
+    """Return a finding with which training still works."""
     return Finding(name, "warn", message, fix)
 
 
 def fail(name: str, message: str, fix: str) -> Finding:
-    """Return a finding that training does not survive."""
+    """Return a finding with which training cannot work."""
     return Finding(name, "fail", message, fix)

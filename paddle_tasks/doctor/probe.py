@@ -1,4 +1,4 @@
-"""Runs a piece of Python in a child process, so that a crash or a hang in an import is a finding and not the end."""
+"""Runs Python code in a child process, so that a crash or a hang of an import does not stop the doctor."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 
 _MARK = "paddle_tasks-doctor:"
 
-# The child looks for modules exactly where this process does, and tells each fact as soon as it knows it, so that
-# what it learned before a crash is kept. Imported modules may print to stdout as well, hence the mark.
+# The child uses the module path of this process. It reports each fact at once, so that facts survive a later crash.
+# Imported modules may print to stdout as well, hence the mark.
 _CHILD = f"""
 import json, os, sys, traceback
 sys.path[:] = json.loads(sys.argv.pop())
@@ -30,13 +30,13 @@ except BaseException as error:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a child process told.
+class ProbeResult:
+    """The result of code that ran in a child process.
 
     Attributes:
-        facts: The keyword arguments of all its calls of ``report``; later ones replace earlier ones.
-        error: Why it did not run to its end (one line), or None when it did.
-        trace: All that it wrote to stderr.
+        facts: the keyword arguments of all calls of ``report``; later values replace earlier ones.
+        error: why the code did not finish, in one line; None if it did.
+        trace: everything that was written to stderr.
     """
 
     facts: dict[str, Any]
@@ -44,8 +44,8 @@ class Answer:
     trace: str = ""
 
 
-def ask(code: str, timeout_s: float) -> Answer:
-    """Run ``code``, which may call ``report(name=value, …)``, in a child process and return what it told."""
+def run_probe(code: str, timeout_s: float) -> ProbeResult:
+    """Run ``code``, which may call ``report(name=value, …)``, in a child process, and return its result."""
     command = [sys.executable, "-c", _CHILD, code, json.dumps([str(entry) for entry in sys.path])]
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
     try:
@@ -53,9 +53,11 @@ def ask(code: str, timeout_s: float) -> Answer:
             command, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, env=environment, check=False
         )
     except subprocess.TimeoutExpired as expired:
-        return Answer(_facts(expired.stdout or b""), f"no answer within {timeout_s:g} s", _text(expired.stderr or b""))
+        return ProbeResult(
+            _facts(expired.stdout or b""), f"no answer within {timeout_s:g} s", _text(expired.stderr or b"")
+        )
     facts = _facts(child.stdout)
-    return Answer(facts, _error(facts, child.returncode), _text(child.stderr))
+    return ProbeResult(facts, _error(facts, child.returncode), _text(child.stderr))
 
 
 def _text(output: bytes) -> str:
@@ -71,7 +73,7 @@ def _facts(stdout: bytes) -> dict[str, Any]:
 
 
 def _error(facts: dict[str, Any], exit_code: int) -> str | None:
-    if "finished" in facts:  # what happens while the process is taken down no longer matters
+    if "finished" in facts:  # errors during the shutdown of the process do not matter
         return None
     if exit_code < 0:
         return f"killed by signal {-exit_code} ({signal.strsignal(-exit_code)})"

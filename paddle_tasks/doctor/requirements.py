@@ -1,4 +1,4 @@
-"""The versions that are known to work together, and the pip commands that bring them."""
+"""Versions that are known to work together, and the pip commands that install them."""
 
 from __future__ import annotations
 
@@ -30,14 +30,20 @@ REQUIREMENTS = {
 }
 NLP_STACK = ("paddlenlp", "aistudio-sdk", "huggingface_hub", "datasets", "pyarrow", "numpy")
 
-# The older paddlenlp that is proven with paddlepaddle 3.3.1 too, in this company alone; it leaves numpy free.
+# An older paddlenlp that also works with paddlepaddle 3.3.1, tested only with these versions; any numpy will do.
 TOLERATED_PADDLENLP = "2.8.1"
 _TOLERATED = {"paddlenlp": "==2.8.1", "huggingface_hub": "==0.25.2", "datasets": "==3.6.0", "pyarrow": "", "numpy": ""}
 
 
 @dataclass(frozen=True)
 class KnownFailure:
-    """A way in which ``import paddlenlp`` fails: its trace in stderr, what it means and what mends it."""
+    """A known failure of ``import paddlenlp``.
+
+    Attributes:
+        trace: a regular expression that matches its stderr.
+        message: the cause.
+        fix: the command or action that solves the problem.
+    """
 
     trace: str
     message: str
@@ -45,7 +51,7 @@ class KnownFailure:
 
 
 def requirement(name: str) -> str:
-    """Return what pip calls the supported versions of a distribution, such as ``numpy<2``."""
+    """Return the requirement of a distribution in pip's notation, such as ``numpy<2``."""
     return name + REQUIREMENTS[name]
 
 
@@ -56,7 +62,7 @@ def pip_install(*names: str, options: str = "") -> str:
 
 
 def lock_install() -> str:
-    """Return the command that installs the exact versions that are proven for this Python."""
+    """Return the command that installs the exact versions tested with this Python."""
     return f"python -m pip install -r requirements/py{sys.version_info[0]}{sys.version_info[1]}.txt"
 
 
@@ -68,14 +74,14 @@ def installed(name: str) -> str | None:
         return None
 
 
-def ranges(paddlenlp_version: str | None) -> dict[str, str]:
-    """Return the version ranges to hold beside this paddlenlp."""
+def version_ranges(paddlenlp_version: str | None) -> dict[str, str]:
+    """Return the version range of each distribution, given the installed paddlenlp."""
     tolerated = _TOLERATED if paddlenlp_version == TOLERATED_PADDLENLP else {}
     return {**REQUIREMENTS, **tolerated}
 
 
 def satisfies(version: str, specifier: str) -> bool:
-    """Tell whether a version is in a range such as ``==2.5.3``, ``<22`` or ``>=3`` (an empty one holds all)."""
+    """Return whether a version is in a range such as ``==2.5.3``, ``<22`` or ``>=3``; an empty range has no limit."""
     if not specifier:
         return True
     bound = specifier.lstrip("=<>")
@@ -89,31 +95,31 @@ def _numbers(version: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", version)]
 
 
-# From the narrow to the wide: the text of a numpy mismatch may also come from a module that paddlenlp can spare.
+# Specific patterns first: the message of a numpy mismatch may also come from a module that paddlenlp does not need.
 KNOWN_FAILURES = (
     KnownFailure(
         "repo_type_and_id_from_hf_id|cannot import name .* from 'huggingface_hub",
-        "huggingface_hub is too new for it (a name it imports is gone)",
+        "huggingface_hub is too new (a name that paddlenlp imports was removed)",
         pip_install("huggingface_hub"),
     ),
     KnownFailure(
         "cannot import name 'download' from 'aistudio_sdk|No module named 'aistudio_sdk|'aistudio_sdk.*no attribute",
-        "aistudio-sdk is not the release that it was made for (hub.download is gone)",
+        "aistudio-sdk is not the release that paddlenlp needs (hub.download was removed)",
         pip_install("aistudio-sdk"),
     ),
     KnownFailure(
         "PyExtensionType",
-        "datasets is too old for the installed pyarrow (PyExtensionType is gone)",
+        "datasets is too old for the installed pyarrow (PyExtensionType was removed)",
         pip_install("datasets"),
     ),
     KnownFailure(
         r"PermissionError.*\.paddlenlp",
         "its cache folder ~/.paddlenlp cannot be written",
-        "export PPNLP_HOME=FOLDER, with a folder that you may write to",
+        "export PPNLP_HOME=FOLDER, with a folder that you can write to",
     ),
     KnownFailure(
         r"pyarrow requires NumPy|numpy\.core\.multiarray failed to import|_ARRAY_API not found",
-        "numpy and a module compiled for another numpy (mostly pyarrow) do not fit",
+        "a module (mostly pyarrow) was compiled for another version of numpy",
         pip_install("pyarrow", "numpy"),
     ),
 )

@@ -1,4 +1,4 @@
-"""The module path of a machine on which a test decides what is installed."""
+"""Fixtures with which a test decides what is installed."""
 
 from __future__ import annotations
 

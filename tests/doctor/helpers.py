@@ -1,4 +1,4 @@
-"""What the doctor's tests share: a healthy answer, fake modules and distributions, the command."""
+"""Helpers for the doctor's tests: a healthy probe result, fake modules and distributions, the command."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 from paddle_tasks.doctor import installation
-from paddle_tasks.doctor.probe import Answer
+from paddle_tasks.doctor.probe import ProbeResult
 
 ROOT = Path(__file__).parents[2]
-HEALTHY = Answer(
+HEALTHY = ProbeResult(
     {
         "version": "3.3.1",
         "cuda": None,
@@ -22,7 +22,7 @@ HEALTHY = Answer(
         "gradient": installation.PROBE_GRADIENT,
     }
 )
-NO_PADDLE = Answer({}, "ModuleNotFoundError: No module named 'paddle'")
+NO_PADDLE = ProbeResult({}, "ModuleNotFoundError: No module named 'paddle'")
 GPU = ["Tesla T4"]
 NAMES = [
     *("python", "paddle", "paddlenlp", "libraries", "versions", "device", "threads"),
@@ -30,8 +30,8 @@ NAMES = [
 ]
 
 
-def having(**facts) -> Answer:
-    return Answer({**HEALTHY.facts, **facts})
+def having(**facts) -> ProbeResult:
+    return ProbeResult({**HEALTHY.facts, **facts})
 
 
 def add_module(site: Path, name: str, source: str) -> None:

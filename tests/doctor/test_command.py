@@ -1,4 +1,4 @@
-"""The doctor against broken installations: command."""
+"""The doctor as a command."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_real_installation_can_train(real_run):
     assert found["hub"]["status"] == "warn"
 
 
-def test_real_run_has_the_fast_threads_and_dispatch_by_itself(real_run):
+def test_a_real_run_has_fast_threads_and_dispatch_without_settings(real_run):
     found = {finding["name"]: finding for finding in json.loads(real_run.stdout)["findings"]}
     assert (found["threads"]["status"], found["cpu dispatch"]["status"]) == ("ok", "ok"), found
 
@@ -66,7 +66,7 @@ def test_runs_where_nothing_is_installed():
     assert found["visualdl"]["status"] == "fail"
 
 
-def test_runs_when_paddle_dies_in_its_import(tmp_path):
+def test_runs_when_importing_paddle_crashes(tmp_path):
     add_module(tmp_path, "paddle", "import os, signal; os.kill(os.getpid(), signal.SIGILL)")
     run = run_doctor(site=tmp_path)
     assert run.returncode == 1

@@ -1,4 +1,4 @@
-"""The doctor against broken installations: libraries."""
+"""The doctor on installations with broken libraries and VisualDL."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from paddle_tasks.doctor import installation, requirements
 from paddle_tasks.doctor.finding import ok
-from paddle_tasks.doctor.probe import ask
+from paddle_tasks.doctor.probe import run_probe
 from tests.doctor.helpers import add_distribution, add_module
 
 # Libraries and versions
@@ -17,23 +17,23 @@ def test_libraries_name_each_broken_one(bare):
         add_module(bare, name, "")
     add_module(bare, "sklearn", "raise ValueError('numpy.dtype size changed')")
     add_distribution(bare, "scikit-learn", "1.3.0")
-    finding = installation.check_libraries(ask(installation.LIBRARIES_PROBE, 20))
+    finding = installation.check_libraries(run_probe(installation.LIBRARIES_PROBE, 20))
     assert finding.status == "fail"
     assert "yaml: ModuleNotFoundError" in finding.message
     assert "sklearn: ValueError: numpy.dtype size changed" in finding.message
     assert finding.fix == 'python -m pip install "pyyaml>=6" "scikit-learn>=1.3"'
     add_module(bare, "yaml", "")
-    finding = installation.check_libraries(ask(installation.LIBRARIES_PROBE, 20))
+    finding = installation.check_libraries(run_probe(installation.LIBRARIES_PROBE, 20))
     assert finding.fix == 'python -m pip install --force-reinstall --no-deps "scikit-learn>=1.3"'
     add_module(bare, "sklearn", "")
-    assert installation.check_libraries(ask(installation.LIBRARIES_PROBE, 20)).status == "ok"
+    assert installation.check_libraries(run_probe(installation.LIBRARIES_PROBE, 20)).status == "ok"
 
 
 def test_libraries_name_the_one_that_crashes(bare):
     for name in installation.LIBRARIES:
         add_module(bare, name, "")
     add_module(bare, "tokenizers", "import os; os.abort()")
-    finding = installation.check_libraries(ask(installation.LIBRARIES_PROBE, 20))
+    finding = installation.check_libraries(run_probe(installation.LIBRARIES_PROBE, 20))
     assert finding.message.startswith("cannot be imported: tokenizers: killed by signal 6")
     assert finding.fix == 'python -m pip install "tokenizers>=0.20"'
 
@@ -49,11 +49,11 @@ def test_versions_out_of_range(bare):
         add_distribution(bare, name, version)
     finding = installation.check_versions()
     assert finding.status == "warn"
-    assert finding.message == "pyarrow 26.0.1 (proven: <22), numpy 2.3.5 (proven: <2)"
+    assert finding.message == "pyarrow 26.0.1 (tested: <22), numpy 2.3.5 (tested: <2)"
     assert finding.fix == 'python -m pip install "pyarrow<22" "numpy<2"'
 
 
-def test_versions_of_the_gpu_wheel_are_not_mended_with_the_cpu_wheel(bare):
+def test_the_cpu_wheel_is_no_fix_for_a_gpu_wheel(bare):
     add_distribution(bare, "paddlepaddle-gpu", "3.2.0")
     finding = installation.check_versions()
     assert finding.status == "warn"
@@ -62,14 +62,14 @@ def test_versions_of_the_gpu_wheel_are_not_mended_with_the_cpu_wheel(bare):
     assert installation.check_versions().fix == installation.gpu_install()
 
 
-def test_versions_of_nothing(bare):
+def test_versions_with_nothing_installed(bare):
     assert installation.check_versions().status == "warn"
 
 
-def test_versions_beside_the_tolerated_paddlenlp(bare):
+def test_versions_with_the_tolerated_paddlenlp(bare):
     for name, version in {"paddlenlp": "2.8.1", "numpy": "2.3.5", "huggingface_hub": "0.36.2"}.items():
         add_distribution(bare, name, version)
-    assert installation.check_versions().message == "huggingface_hub 0.36.2 (proven: 0.25.2)"
+    assert installation.check_versions().message == "huggingface_hub 0.36.2 (tested: 0.25.2)"
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ class LogReader:
 )
 def test_visualdl(bare, source, message, fix):
     add_module(bare, "visualdl", source)
-    finding = installation.check_visualdl(ask(installation.VISUALDL_PROBE, 20))
+    finding = installation.check_visualdl(run_probe(installation.VISUALDL_PROBE, 20))
     assert finding.status == "fail"
     assert message in finding.message
     assert fix in finding.fix

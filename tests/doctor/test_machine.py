@@ -1,4 +1,4 @@
-"""The doctor against broken installations: machine."""
+"""The doctor's checks of the machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from paddle_tasks.doctor import installation, machine
 from paddle_tasks.doctor.finding import ok
-from paddle_tasks.doctor.probe import Answer, ask
+from paddle_tasks.doctor.probe import ProbeResult, run_probe
 from tests.doctor.helpers import GPU, NO_PADDLE, add_module, having
 
 # Device
@@ -28,8 +28,8 @@ from tests.doctor.helpers import GPU, NO_PADDLE, add_module, having
         ({"cuda": "12.6"}, GPU, "warn", "does not see Tesla T4"),
         ({"cuda": "12.6"}, [], "ok", "no GPU"),
         ({"cuda": "12.6", "device": "gpu:0", "gpus": GPU * 2}, GPU, "ok", "gpu:0 of 2 (Tesla T4, Tesla T4)"),
-        ({"cuda": "12.6", "gradient": 0.0}, GPU, "fail", "a gradient came out wrong"),
-        ({"gradient": 0.0}, [], "fail", "a gradient came out wrong"),
+        ({"cuda": "12.6", "gradient": 0.0}, GPU, "fail", "a gradient was wrong"),
+        ({"gradient": 0.0}, [], "fail", "a gradient was wrong"),
     ],
 )
 def test_device(facts, gpus, status, words):
@@ -38,9 +38,9 @@ def test_device(facts, gpus, status, words):
     assert words in finding.message
 
 
-def test_device_that_dies_at_its_first_operation():
-    answer = Answer({"version": "3.3.1", "cuda": "12.6"}, "OSError: (External) CUDNN error(1)")
-    finding = machine.check_device(answer, GPU)
+def test_device_that_fails_at_its_first_operation():
+    probe = ProbeResult({"version": "3.3.1", "cuda": "12.6"}, "OSError: (External) CUDNN error(1)")
+    finding = machine.check_device(probe, GPU)
     assert finding.status == "fail"
     assert "CUDNN error(1)" in finding.message
     assert "--device cpu" in finding.fix
@@ -78,7 +78,7 @@ def test_paddle_probe_reports_the_environment_of_a_run(site, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     monkeypatch.setenv("MKL_DEBUG_CPU_TYPE", "5")
     monkeypatch.delenv("PADDLE_TASKS_THREADS", raising=False)
-    facts = ask(installation.PADDLE_PROBE, 20).facts
+    facts = run_probe(installation.PADDLE_PROBE, 20).facts
     assert (facts["version"], facts["threads"], facts["dispatch"]) == ("after paddle_tasks", "3", "5")
 
 
@@ -86,7 +86,7 @@ def test_threads_set_to_one_from_outside(site, monkeypatch):
     add_module(site, "paddle", FAKE_PADDLE)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.delenv("PADDLE_TASKS_THREADS", raising=False)
-    finding = machine.check_threads(ask(installation.PADDLE_PROBE, 20), 4)
+    finding = machine.check_threads(run_probe(installation.PADDLE_PROBE, 20), 4)
     assert finding.status == "warn"
     assert finding.fix == "unset OMP_NUM_THREADS, or export PADDLE_TASKS_THREADS=4"
 
@@ -158,10 +158,10 @@ def test_cpu_field(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("check", [machine.check_threads, machine.check_dispatch, machine.check_device])
-def test_without_paddle_the_rest_points_to_it(check):
+def test_without_paddle_other_checks_point_to_it(check):
     finding = check(NO_PADDLE, 2)
     assert finding.status != "ok"
-    assert finding.fix == "mend paddle first"
+    assert finding.fix == "fix paddle first"
 
 
 # Hub, cache, disk
@@ -188,18 +188,18 @@ def hub(monkeypatch):
 
 @pytest.mark.parametrize(("status", "outcome", "words"), [(200, "ok", "answers"), (403, "warn", "HTTP status 403")])
 def test_hub_that_answers(hub, status, outcome, words):
-    finding = machine.check_hub(ask(machine.hub_probe(f"{hub}/{status}"), 20))
+    finding = machine.check_hub(run_probe(machine.hub_probe(f"{hub}/{status}"), 20))
     assert finding.status == outcome
     assert words in finding.message
 
 
 def test_hub_out_of_reach():
-    finding = machine.check_hub(ask(machine.hub_probe("http://127.0.0.1:9/x"), 20))
+    finding = machine.check_hub(run_probe(machine.hub_probe("http://127.0.0.1:9/x"), 20))
     assert finding.status == "warn"
     assert "refused" in finding.message
     assert "bert-base-chinese" in finding.message
     assert "local folder" in finding.fix
-    assert machine.check_hub(Answer({}, "no answer within 6 s")).status == "warn"
+    assert machine.check_hub(ProbeResult({}, "no answer within 6 s")).status == "warn"
 
 
 def test_hub_is_the_one_that_paddlenlp_downloads_from():
@@ -257,7 +257,7 @@ def test_disk_that_cannot_be_written(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("asked", ["abc", "0", "-1", "1.5", "²"])
-def test_threads_that_are_no_number(monkeypatch, asked):
+def test_threads_that_are_not_a_number(monkeypatch, asked):
     monkeypatch.setenv("PADDLE_TASKS_THREADS", asked)
     finding = machine.check_threads(having(threads="4"), 4)
     assert (finding.status, finding.fix) == ("fail", "export PADDLE_TASKS_THREADS=4")

@@ -1,4 +1,4 @@
-"""The doctor against broken installations: paddlenlp."""
+"""The doctor on installations with a broken PaddleNLP."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import sys
 import pytest
 
 from paddle_tasks.doctor import installation
-from paddle_tasks.doctor.probe import ask
+from paddle_tasks.doctor.probe import run_probe
 from tests.doctor.helpers import HEALTHY, NO_PADDLE, ROOT, add_distribution, add_module
 
-# PaddleNLP: the statements that fail and the texts of the exceptions are those of the real packages
+# The failing statements and the messages are those of the real packages.
 
-LOST_NAMES = {
+REMOVED_NAMES = {
     "from huggingface_hub import repo_type_and_id_from_hf_id": '"huggingface_hub<0.37"',
     "from aistudio_sdk.hub import download": "aistudio-sdk==0.2.6",
     "import pyarrow; pyarrow.PyExtensionType": '"datasets>=3"',
@@ -25,13 +25,13 @@ def paddlenlp(bare):
 
     def check(source: str):
         add_module(bare, "paddlenlp", source)
-        return installation.check_paddlenlp(ask(installation.PADDLENLP_PROBE, 20), HEALTHY)
+        return installation.check_paddlenlp(run_probe(installation.PADDLENLP_PROBE, 20), HEALTHY)
 
     return check
 
 
-@pytest.mark.parametrize(("source", "wanted"), LOST_NAMES.items())
-def test_paddlenlp_on_a_module_that_lost_a_name(bare, paddlenlp, source, wanted):
+@pytest.mark.parametrize(("source", "requirement"), REMOVED_NAMES.items())
+def test_paddlenlp_with_a_module_that_removed_a_name(bare, paddlenlp, source, requirement):
     for name in ("huggingface_hub", "pyarrow"):
         add_module(bare, name, "")
     (bare / "aistudio_sdk").mkdir()
@@ -39,7 +39,7 @@ def test_paddlenlp_on_a_module_that_lost_a_name(bare, paddlenlp, source, wanted)
         add_module(bare / "aistudio_sdk", name, "")
     finding = paddlenlp(source)
     assert finding.status == "fail"
-    assert finding.fix == f"python -m pip install {wanted}"
+    assert finding.fix == f"python -m pip install {requirement}"
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_paddlenlp_on_a_module_that_lost_a_name(bare, paddlenlp, source, wanted)
         "import sys; sys.stderr.write('AttributeError: _ARRAY_API not found\\n'); raise ImportError('lib')",
     ],
 )
-def test_paddlenlp_with_pyarrow_and_numpy_that_do_not_fit(paddlenlp, source):
+def test_paddlenlp_with_incompatible_pyarrow_and_numpy(paddlenlp, source):
     assert paddlenlp(source).fix == 'python -m pip install "pyarrow<22" "numpy<2"'
 
 
@@ -60,7 +60,7 @@ def test_paddlenlp_cannot_make_its_cache_folder(paddlenlp):
 
 
 def test_paddlenlp_unknown_error(bare, paddlenlp):
-    # The name of a suspect in the path of a trace is no evidence.
+    # The name of a module in the path of a traceback does not make it the cause.
     add_module(bare, "huggingface_hub", "raise RuntimeError('something new')")
     finding = paddlenlp("import huggingface_hub")
     assert finding.status == "fail"
@@ -79,11 +79,11 @@ def test_paddlenlp_version(paddlenlp, version, status):
     assert finding.status == status
     assert version in finding.message
     assert status == "ok" or finding.fix.startswith("python -m pip install paddlenlp==3.0.0b4 ")
-    assert ("less proof" in finding.message) is (version == "2.8.1")
+    assert ("less tested" in finding.message) is (version == "2.8.1")
 
 
 def test_paddlenlp_not_installed(bare):
-    finding = installation.check_paddlenlp(ask(installation.PADDLENLP_PROBE, 20), HEALTHY)
+    finding = installation.check_paddlenlp(run_probe(installation.PADDLENLP_PROBE, 20), HEALTHY)
     assert finding.status == "fail"
     assert finding.fix.startswith('python -m pip install paddlenlp==3.0.0b4 aistudio-sdk==0.2.6 "huggingface_hub<0.37"')
 
@@ -91,4 +91,4 @@ def test_paddlenlp_not_installed(bare):
 def test_paddlenlp_is_not_blamed_for_paddle():
     finding = installation.check_paddlenlp(NO_PADDLE, NO_PADDLE)
     assert finding.status == "fail"
-    assert "mend paddle first" in finding.fix
+    assert "fix paddle first" in finding.fix

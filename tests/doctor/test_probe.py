@@ -1,25 +1,23 @@
-"""The doctor against broken installations: probe."""
+"""Code that runs in a child process."""
 
 from __future__ import annotations
 
 import pytest
 
-from paddle_tasks.doctor.probe import ask
+from paddle_tasks.doctor.probe import run_probe
 from tests.doctor.helpers import add_module
 
-# The probe
+
+def test_probe_keeps_facts_reported_before_a_crash():
+    probe = run_probe("report(a=1); import signal; os.kill(os.getpid(), signal.SIGSEGV)", 20)
+    assert probe.facts == {"a": 1}
+    assert probe.error.startswith("killed by signal 11 (Segmentation fault")
 
 
-def test_probe_keeps_what_it_learned_before_a_crash():
-    answer = ask("report(a=1); import signal; os.kill(os.getpid(), signal.SIGSEGV)", 20)
-    assert answer.facts == {"a": 1}
-    assert answer.error.startswith("killed by signal 11 (Segmentation fault")
-
-
-def test_probe_keeps_what_it_learned_before_a_hang():
-    answer = ask("report(a=1); import time; time.sleep(60)", 1.5)
-    assert answer.facts == {"a": 1}
-    assert answer.error == "no answer within 1.5 s"
+def test_probe_keeps_facts_reported_before_a_hang():
+    probe = run_probe("report(a=1); import time; time.sleep(60)", 1.5)
+    assert probe.facts == {"a": 1}
+    assert probe.error == "no answer within 1.5 s"
 
 
 @pytest.mark.parametrize(
@@ -35,11 +33,11 @@ def test_probe_keeps_what_it_learned_before_a_hang():
     ],
 )
 def test_probe_error(code, error):
-    answer = ask(f"report(a=1)\n{code}" if code != "if" else code, 20)
-    assert answer.error == error
-    assert code == "if" or answer.facts["a"] == 1
+    probe = run_probe(f"report(a=1)\n{code}" if code != "if" else code, 20)
+    assert probe.error == error
+    assert code == "if" or probe.facts["a"] == 1
 
 
-def test_probe_looks_for_modules_where_this_process_does(site):
+def test_probe_uses_the_module_path_of_this_process(site):
     add_module(site, "numpy", "value = 'fake'")
-    assert ask("import numpy; report(value=numpy.value)", 20).facts["value"] == "fake"
+    assert run_probe("import numpy; report(value=numpy.value)", 20).facts["value"] == "fake"
