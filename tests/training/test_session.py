@@ -58,6 +58,8 @@ class Rig:
             keep_best=lambda checkpoint: self.copied.append(int(checkpoint.name[5:])),
             observe=self.events.append,
             metric=metric,
+            lower_is_better=metric in {"loss", "perplexity"},
+            summary_metrics=(metric,),
             **{**settings, **changes},
         )
 
