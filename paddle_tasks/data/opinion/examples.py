@@ -98,11 +98,6 @@ class OpinionSplit(Split[OpinionExample]):
         """The distinct polarities, sorted."""
         return tuple(sorted({pair.polarity for example in self.examples for pair in example.pairs or ()}))
 
-    @property
-    def has_pairs(self) -> bool:
-        """Whether pairs are annotated in any review."""
-        return any(example.pairs is not None for example in self.examples)
-
     @cached_property
     def overlaps(self) -> tuple[str, ...]:
         """A message for each overlapping span, ``file:line: 'term' (label) overlaps another span``."""

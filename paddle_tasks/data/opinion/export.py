@@ -1,4 +1,4 @@
-"""Write reviews with spans and pairs, as this project's JSON lines or for import into doccano."""
+"""Write reviews with spans and pairs as JSON lines for import into doccano."""
 
 from __future__ import annotations
 
@@ -10,20 +10,6 @@ from typing import Any
 from paddle_tasks.data.opinion.examples import OpinionExample
 from paddle_tasks.files import write_text
 from paddle_tasks.text.spans import Pair, Span
-
-
-def to_record(example: OpinionExample) -> dict[str, Any]:
-    """Return an example as an object of this project's JSON lines, without ``where``."""
-    spans = [{"start": span.start, "end": span.end, "label": span.label} for span in example.spans]
-    record: dict[str, Any] = {"text": example.text, "spans": spans}
-    if example.pairs is None:
-        return record
-    return {**record, "pairs": [_pair_record(pair, example.spans) for pair in example.pairs]}
-
-
-def _pair_record(pair: Pair, spans: tuple[Span, ...]) -> dict[str, Any]:
-    terms = {"aspect": pair.aspect, "opinion": pair.opinion}
-    return {**{role: span and spans.index(span) for role, span in terms.items()}, "polarity": pair.polarity}
 
 
 def to_doccano(example: OpinionExample, first_id: int = 0) -> dict[str, Any]:
@@ -63,11 +49,6 @@ def _explicit(span: Span | None, other: Span | None) -> Span:
     if explicit is None:
         raise ValueError("a pair with neither aspect nor opinion")
     return explicit
-
-
-def write_records(path: Path, examples: Iterable[OpinionExample]) -> None:
-    """Write examples as this project's JSON lines."""
-    write_text(path, "".join(f"{json.dumps(to_record(example), ensure_ascii=False)}\n" for example in examples))
 
 
 def write_doccano(path: Path, examples: Iterable[OpinionExample]) -> None:

@@ -1,4 +1,4 @@
-"""Batches: an order that is a function of seed and epoch alone, little padding, and nothing lost on the way."""
+"""Batches: an order that depends on seed and epoch only, little padding, and no lost rows."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def features(*lengths: int, pairs: bool = True) -> PackedFeatures:
 
 
 @pytest.mark.parametrize("n_parts", [1, 2, 3, 4, 5, 8])
-def test_the_parts_of_a_batch_are_its_rows(n_parts):
+def test_splitting_a_batch_keeps_its_rows(n_parts):
     batch = collate(features(2, 7, 1, 5, 3), [4, 0, 1, 3, 2], pad_id=0)
     parts = batch.split(n_parts)
     assert len(parts) == -(-5 // -(-5 // n_parts)) <= n_parts
@@ -70,7 +70,7 @@ def test_the_parts_of_a_batch_are_its_rows(n_parts):
 
 
 @given(lengths=LENGTHS, batch_size=SIZES, seed=SEEDS, epoch=st.integers(0, 5))
-def test_every_row_stands_in_one_batch(lengths, batch_size, seed, epoch):
+def test_every_row_is_in_one_batch(lengths, batch_size, seed, epoch):
     batches = order(lengths, batch_size, seed, epoch)
     assert sorted(row for rows in batches for row in rows) == list(range(len(lengths)))
     assert all(isinstance(row, int) for rows in batches for row in rows)
@@ -100,7 +100,7 @@ def test_numpys_global_generator_is_left_alone():
     assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
 
 
-def test_epochs_mix_the_rows_anew():
+def test_every_epoch_has_other_batches():
     lengths = np.random.default_rng(0).integers(1, 100, 500)
     first, second = ({frozenset(rows) for rows in order(lengths, seed=1, epoch=epoch)} for epoch in (0, 1))
     assert len(first & second) < len(first) / 10
@@ -115,14 +115,14 @@ def test_grouping_lowers_padding():
     assert padding(lengths, order(lengths, 32, seed=None)) < 0.05
 
 
-def test_batches_come_in_no_order_of_length():
+def test_batches_are_not_sorted_by_length():
     lengths = np.random.default_rng(0).integers(1, 300, 1000)
     longest = [max(lengths[row] for row in rows) for rows in order(lengths, 8)]
     rises = sum(after > before for before, after in pairwise(longest))
     assert 0.3 < rises / len(longest) < 0.7
 
 
-def test_evaluation_begins_with_the_longest():
+def test_evaluation_starts_with_the_longest_rows():
     assert order([3, 9, 5, 9], 3, seed=None) == [[1, 3, 2], [0]]
 
 
@@ -130,7 +130,7 @@ def test_evaluation_begins_with_the_longest():
 
 
 @given(lengths=LENGTHS, batch_size=SIZES, seed=SEEDS, max_tokens=st.integers(1, 2000), epoch=st.integers(0, 5))
-def test_a_budget_bounds_rows_times_the_longest(lengths, batch_size, seed, max_tokens, epoch):
+def test_max_tokens_bounds_the_padded_size(lengths, batch_size, seed, max_tokens, epoch):
     batches = order(lengths, batch_size, seed, epoch, max_tokens)
     assert sorted(row for rows in batches for row in rows) == list(range(len(lengths)))
     for rows in batches:
@@ -147,7 +147,7 @@ def test_every_epoch_has_as_many_batches(lengths, batch_size, max_tokens):
     }
 
 
-def test_a_budget_is_used_with_little_padding_and_new_mixtures():
+def test_max_tokens_is_used_with_little_padding_and_other_batches_every_epoch():
     numbers = np.random.default_rng(0)
     lengths = np.clip(numbers.lognormal(4, 0.7, 4000).astype(int), 3, 500)
     epochs = [order(lengths, 1000, epoch=epoch, max_tokens=4000) for epoch in (0, 1)]
@@ -160,7 +160,7 @@ def test_a_budget_is_used_with_little_padding_and_new_mixtures():
     assert longest not in (sorted(longest), sorted(longest)[::-1])
 
 
-def test_the_order_without_a_budget_is_what_it_always_was():
+def test_the_order_without_max_tokens_is_unchanged():
     """A run that was stopped before an update of the program must find its place again."""
     lengths = [5, 3, 9, 3, 7, 1, 8, 2, 6, 4]
     assert order(lengths, 4, seed=7, epoch=2) == [[9, 0, 8, 4], [5, 7, 1, 3], [6, 2]]
@@ -169,7 +169,7 @@ def test_the_order_without_a_budget_is_what_it_always_was():
 # ---- batches
 
 
-def test_padding_stands_right():
+def test_padding_is_on_the_right():
     batch = collate(features(9, 2, 9, 4, 1), [1, 3, 4], pad_id=50)
     assert batch.input_ids.numpy().tolist() == [[2, 4, 50, 50], [4, 8, 12, 16], [5, 50, 50, 50]]
     assert batch.token_type_ids.numpy().tolist() == [[0, 1, 0, 0], [0, 1, 1, 1], [0, 0, 0, 0]]
@@ -180,13 +180,13 @@ def test_padding_stands_right():
     assert (batch.n_tokens, batch.n_padded_tokens) == (7, 12)
 
 
-def test_a_share_of_no_rows_is_a_batch():
+def test_a_batch_may_have_no_rows():
     batch = collate(features(2, 7), [], pad_id=0)
     assert (batch.rows, batch.n_tokens, batch.n_padded_tokens) == ((), 0, 0)
     assert (batch.input_ids.shape, batch.labels.shape) == ([0, 0], [0])
 
 
-def test_single_texts_are_all_of_the_first_kind():
+def test_single_texts_have_token_type_zero():
     batch = collate(features(2, 3, pairs=False), [1, 0], pad_id=0)
     assert batch.token_type_ids.numpy().tolist() == [[0, 0, 0], [0, 0, 0]]
     assert batch.input_ids.numpy().tolist() == [[2, 4, 6], [1, 2, 0]]
@@ -213,7 +213,7 @@ def test_tensors_are_int64(name):
 
 
 @pytest.mark.parametrize("in_thread", [False, True], ids=["here", "in a thread"])
-def test_batches_come_one_by_one_in_their_order(monkeypatch, in_thread):
+def test_batches_keep_their_order(monkeypatch, in_thread):
     threads = []
 
     def recorded(source):
@@ -229,7 +229,7 @@ def test_batches_come_one_by_one_in_their_order(monkeypatch, in_thread):
     assert set(threads) == {"prefetch" if in_thread else threading.main_thread().name}
 
 
-def test_a_cpu_makes_its_batches_itself(monkeypatch):
+def test_prefetching_is_enabled_on_a_gpu_only(monkeypatch):
     asked = []
     monkeypatch.setattr(module, "prefetch", lambda source, enabled: asked.append(enabled) or prefetch(source))
     assert len(list(iterate_batches(features(2, 4), [[0], [1]], pad_id=0))) == 2

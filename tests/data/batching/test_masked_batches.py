@@ -1,4 +1,4 @@
-"""Batches with hidden tokens: a function of (seed, epoch, row), put together as BERT has it, and parted again."""
+"""Masked batches: a function of (seed, epoch, row), in BERT's form, and split into parts."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_each_token_keeps_its_word_and_special_tokens_have_none(passages):
 
 
 @both
-def test_a_batch_is_of_its_rows_with_types_and_padding(passages):
+def test_a_batch_has_its_rows_with_token_types_and_padding(passages):
     batch = made(passages)
     assert {array.dtype for array in (batch.input_ids, batch.token_type_ids, batch.lengths)} == {np.dtype(np.int64)}
     assert {array.dtype for array in (batch.positions, batch.targets, batch.pairs)} == {np.dtype(np.int64)}
@@ -134,7 +134,7 @@ def test_a_batch_is_of_its_rows_with_types_and_padding(passages):
 
 
 @both
-def test_hidden_tokens_are_of_texts_and_no_others_are_touched(passages):
+def test_only_text_tokens_are_masked(passages):
     batch = made(passages)
     assert batch.positions.tolist() == sorted(batch.positions.tolist())
     assert len(np.unique(batch.positions, axis=0)) == len(batch.targets)
@@ -147,14 +147,14 @@ def test_hidden_tokens_are_of_texts_and_no_others_are_touched(passages):
     assert (now == batch.targets).any()
 
 
-def test_special_tokens_are_never_drawn_and_all_others_are():
+def test_random_replacements_are_all_tokens_but_the_special_ones():
     passages = make_passages([20_000], pairs=False, room=100)
     batch = made(passages, masking=Masking(0.9, 0.0, 1.0))
     drawn = np.unique(batch.input_ids[batch.positions[:, 0], batch.positions[:, 1]])
     assert drawn.tolist() == sorted(set(range(len(TOKENIZER))) - set(SPECIAL_IDS))
 
 
-def test_units_are_hidden_whole_also_where_a_row_parts_one():
+def test_units_are_masked_whole_even_if_a_row_splits_one():
     passages = make_passages([200] * 4, pairs=True, seed=4)
     # Three units in a row: far longer than what may be hidden, so that one of them is hidden alone.
     few = Passages(
@@ -192,7 +192,7 @@ WHOLES = {id(passages): rows_of(made(passages)) for passages in (SINGLE, PAIRED)
 @both
 @settings(max_examples=50)
 @given(data=st.data())
-def test_rows_are_alike_in_whatever_batch_they_come(passages, data):
+def test_a_row_is_masked_the_same_in_every_batch(passages, data):
     whole = WHOLES[id(passages)]
     rows = data.draw(st.lists(st.integers(0, len(passages) - 1), max_size=6))
     assert rows_of(made(passages, rows)) == [whole[row] for row in rows]
@@ -200,7 +200,7 @@ def test_rows_are_alike_in_whatever_batch_they_come(passages, data):
 
 @both
 @pytest.mark.parametrize("size", [2, 3, 50])
-def test_ranks_have_together_what_one_process_has(passages, size):
+def test_all_ranks_together_have_the_rows_of_one_process(passages, size):
     groups = LengthGroupedBatchSampler(passages.lengths, 3, seed=1).batches()
     maker = MaskedBatchBuilder(passages, TOKENIZER, MASKING, 1)
     alone = rows_of(*maker.iterate(groups, 2))
@@ -217,14 +217,14 @@ def test_seeds_and_epochs_give_other_masks(passages):
 
 
 @both
-def test_the_passages_stay_as_they_are(passages):
+def test_the_passages_are_not_changed(passages):
     before = passages.ids.copy(), passages.unit_starts.copy()
     made(passages)
     assert (passages.ids == before[0]).all()
     assert (passages.unit_starts == before[1]).all()
 
 
-def test_the_draws_stay_what_they_were():
+def test_random_choices_are_unchanged():
     """A run that is continued with a later version has to go on with the same batches."""
     learnt = Tokenizer([*SPECIAL_TOKENS, *ENTRIES])
     places = np.arange(40)
@@ -253,7 +253,7 @@ def test_no_rows_make_an_empty_batch():
 MANY = make_passages([100] * 60, pairs=True)
 
 
-def test_every_other_second_text_is_of_another_document():
+def test_half_of_the_second_texts_are_from_another_document():
     batches = [made(MANY, epoch=epoch) for epoch in range(6)]
     kinds = np.concatenate([batch.pairs for batch in batches])
     pairs = kinds[kinds != NO_PAIR]
@@ -282,7 +282,7 @@ def check_pair(batch, at):
         assert start == MANY.starts[other] or start in MANY.sentences
 
 
-def test_a_row_is_parted_at_any_of_its_sentences():
+def test_a_row_is_divided_at_any_of_its_sentences():
     row = int(np.argmax([len(MANY.sentences_within(row)) for row in range(len(MANY))]))
     middles = {len(segments(made(MANY, [row], epoch), 0)[0]) for epoch in range(200)}
     assert middles == set((MANY.sentences_within(row) - MANY.starts[row]).tolist())
@@ -301,7 +301,7 @@ def test_rows_without_a_sentence_inside_are_single_texts():
     assert all(len(segments(batch, at)) == 1 for at in range(len(passages)))
 
 
-def test_nothing_is_paired_unless_told_to():
+def test_there_are_no_pairs_unless_configured():
     assert set(made(SINGLE).pairs.tolist()) == {NO_PAIR}
     assert set(made(PAIRED).pairs.tolist()) == {NO_PAIR, FOLLOWS, RANDOM}
 
@@ -311,7 +311,7 @@ def test_nothing_is_paired_unless_told_to():
 
 @both
 @pytest.mark.parametrize("n_parts", [1, 2, 3, 4, 8, 100])
-def test_parts_are_the_whole(passages, n_parts):
+def test_the_parts_of_a_batch_add_up_to_it(passages, n_parts):
     whole = made(passages)
     parts = whole.split(n_parts)
     assert len(parts) <= n_parts
@@ -325,7 +325,7 @@ def test_parts_are_the_whole(passages, n_parts):
 
 
 @pytest.mark.parametrize("n_parts", [1, 3])
-def test_inputs_are_what_the_model_takes(n_parts):
+def test_the_inputs_match_the_models_arguments(n_parts):
     for part in made(PAIRED).split(n_parts):
         ids, types, lengths, positions = (tensor.numpy() for tensor in part.inputs)
         assert (ids == part.input_ids).all()

@@ -1,4 +1,4 @@
-"""Packed features: a sequence of what was put in, which MapDataset carries."""
+"""Packed features: a sequence of the encoded rows that MapDataset accepts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_every_row_is_what_encode_gives(packed, pairs):
     assert packed.lengths.tolist() == [len(one.input_ids) for one in expected]
 
 
-def test_it_counts_from_both_ends_and_has_an_end(packed):
+def test_indices_may_be_negative_and_out_of_range_raises(packed):
     assert len(packed) == 3
     assert packed[-1]["input_ids"].tolist() == packed[2]["input_ids"].tolist()
     assert [features["label"] for features in packed[1:]] == [0, 2]

@@ -30,7 +30,7 @@ def _no_thread_is_left():
 
 @pytest.mark.parametrize("enabled", [True, False])
 @pytest.mark.parametrize("n_items", [0, 1, 3, 50])
-def test_the_order_stays(n_items, enabled):
+def test_items_keep_their_order(n_items, enabled):
     with prefetch(iter(range(n_items)), enabled=enabled) as ready:
         assert list(ready) == list(range(n_items))
         assert list(ready) == []
@@ -41,7 +41,7 @@ def test_none_is_an_item_like_any_other():
         assert list(ready) == [None, 1, None]
 
 
-def test_items_are_made_before_they_are_asked_for_and_not_too_many():
+def test_at_most_depth_items_are_made_ahead():
     made = []
     with prefetch((made.append(n) or n for n in range(100)), depth=3) as ready:
         wait_for(lambda: len(made) == 4)  # three in the queue, one waiting for a slot
@@ -51,7 +51,7 @@ def test_items_are_made_before_they_are_asked_for_and_not_too_many():
         wait_for(lambda: len(made) == 5)
 
 
-def test_items_are_made_in_another_thread_unless_that_is_off():
+def test_items_are_made_in_another_thread_unless_disabled():
     def source():
         yield threading.current_thread()
 
@@ -63,7 +63,7 @@ def test_items_are_made_in_another_thread_unless_that_is_off():
 
 
 @pytest.mark.parametrize("error", [ValueError("row 3"), KeyboardInterrupt()], ids=lambda error: type(error).__name__)
-def test_an_error_comes_where_the_item_would_have_come(error):
+def test_an_error_is_raised_in_place_of_the_item(error):
     def source():
         yield 1
         yield 2
@@ -96,7 +96,7 @@ def test_leaving_early_ends_the_thread_and_its_source_at_once():
     assert len(made) <= 5 * 5  # one consumed, two in the queue, one in the slot freed at the end, one waiting
 
 
-def test_a_generator_over_it_that_is_dropped_ends_the_thread():
+def test_dropping_a_generator_that_uses_it_ends_the_thread():
     def consumer():
         with prefetch(iter(range(1000))) as ready:
             yield from ready

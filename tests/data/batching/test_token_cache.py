@@ -1,4 +1,4 @@
-"""Encoded texts kept on disk: never a wrong result, whatever stands in the folder, and never an error of its own."""
+"""Cached encodings: never a wrong result, whatever the folder contains, and never an error of the cache itself."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_the_second_time_comes_from_disk_and_is_equal(folder, pairs, tokenised):
     assert entry.name.startswith("tokens-")
 
 
-def test_whatever_the_ids_depend_on_makes_another_entry(folder, monkeypatch):
+def test_everything_that_the_ids_depend_on_changes_the_entry(folder, monkeypatch):
     cased = Tokenizer(TOKENIZER.vocabulary, lowercase=False)
     swapped = Tokenizer([*SPECIAL_TOKENS, "好", "你", "a", "##b", "##c"])
     check()
@@ -86,14 +86,14 @@ def test_whatever_the_ids_depend_on_makes_another_entry(folder, monkeypatch):
     assert len(entries(folder)) == 12
 
 
-def test_texts_and_second_texts_do_not_change_places(folder):
+def test_texts_and_second_texts_are_not_interchangeable(folder):
     check(texts=["你", "好"], pairs=["a", "b"])
     check(texts=["a", "b"], pairs=["你", "好"])
     check(texts=["你", "好", "a", "b"])
     assert len(entries(folder)) == 3
 
 
-def test_few_texts_leave_nothing_behind(folder, monkeypatch):
+def test_small_inputs_are_not_cached(folder, monkeypatch):
     monkeypatch.setattr(module, "MIN_CACHED_CHARACTERS", CHARACTERS + 1)
     check()
     assert not folder.exists()
@@ -125,7 +125,7 @@ def test_words_come_from_disk_the_second_time(folder, monkeypatch):
     )
 
 
-def test_whatever_words_depend_on_makes_another_entry(folder, monkeypatch):
+def test_everything_that_words_depend_on_changes_the_entry(folder, monkeypatch):
     cut()
     cut(texts=("你好，abc", "好你好"))
     cut(Tokenizer([*SPECIAL_TOKENS, "好", "你", "a", "##b", "##c"]))
@@ -135,14 +135,14 @@ def test_whatever_words_depend_on_makes_another_entry(folder, monkeypatch):
 
 
 @pytest.mark.parametrize("starts", [np.ones(3, bool), np.ones(9, np.int8), None], ids=str)
-def test_words_of_another_shape_are_made_again(folder, starts):
+def test_words_of_another_shape_are_computed_again(folder, starts):
     cut()
     (entry,) = entries(folder)
     np.savez(entry, **({} if starts is None else {"starts": starts}))
     cut()
 
 
-def test_what_words_mean_is_kept_by_all_that_it_depends_on(folder, monkeypatch):
+def test_everything_that_word_vectors_depend_on_changes_the_entry(folder, monkeypatch):
     ids = np.tile(np.arange(6, dtype=np.int32), 40)
     starts, lines = ids % 2 == 0, np.arange(240) // 60
     calls = [(ids, starts, lines, 9, 2, 0), (ids, starts, lines, 9, 3, 0), (ids, starts, lines, 9, 2, 1)]
@@ -162,7 +162,7 @@ def test_what_words_mean_is_kept_by_all_that_it_depends_on(folder, monkeypatch):
 # ---- damage
 
 
-def test_a_damaged_entry_is_made_again(folder, tokenised):
+def test_a_damaged_entry_is_computed_again(folder, tokenised):
     check(PAIRS)
     (entry,) = entries(folder)
     whole = entry.read_bytes()
@@ -197,7 +197,7 @@ def test_a_damaged_entry_is_made_again(folder, tokenised):
     ],
     ids=str,
 )
-def test_an_entry_of_another_shape_is_made_again(folder, change, tokenised):
+def test_an_entry_of_another_shape_is_computed_again(folder, change, tokenised):
     assert len(check().input_ids) == 13
     (entry,) = entries(folder)
     sound = {"input_ids": np.full(13, 9, np.int32), "offsets": np.array([0, 8, 10, 13])}
@@ -210,7 +210,7 @@ def test_an_entry_of_another_shape_is_made_again(folder, change, tokenised):
 
 
 @pytest.mark.parametrize("types", [None, np.zeros(12, np.int8), np.zeros(16, np.int32)], ids=str)
-def test_an_entry_of_pairs_without_their_token_types_is_made_again(folder, types):
+def test_an_entry_of_pairs_without_token_types_is_computed_again(folder, types):
     check(PAIRS)
     (entry,) = entries(folder)
     with np.load(entry) as arrays:
@@ -219,7 +219,7 @@ def test_an_entry_of_pairs_without_their_token_types_is_made_again(folder, types
     check(PAIRS)
 
 
-def test_a_folder_that_cannot_be_made_is_no_error(tmp_path, monkeypatch):
+def test_a_folder_that_cannot_be_created_is_not_an_error(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv(array_cache.FOLDER_VARIABLE, str(tmp_path / "file" / "cache"))
     check()
@@ -227,7 +227,7 @@ def test_a_folder_that_cannot_be_made_is_no_error(tmp_path, monkeypatch):
     check()
 
 
-def test_a_full_disk_is_no_error_and_leaves_nothing(folder, monkeypatch):
+def test_a_full_disk_is_not_an_error_and_leaves_no_file(folder, monkeypatch):
     def savez(file, **arrays):
         file.write(b"half")
         raise OSError(28, "No space left on device")
@@ -240,7 +240,7 @@ def test_a_full_disk_is_no_error_and_leaves_nothing(folder, monkeypatch):
 # ---- the bound
 
 
-def test_what_was_not_used_for_the_longest_is_forgotten(folder, monkeypatch):
+def test_the_least_recently_used_entry_is_deleted(folder, monkeypatch):
     texts = [["好" * n] for n in (50, 51, 52, 53)]
     for n, one in enumerate(texts[:3]):
         check(texts=one, max_length=99)
@@ -260,7 +260,7 @@ def test_what_was_not_used_for_the_longest_is_forgotten(folder, monkeypatch):
     assert other.exists()
 
 
-def test_what_is_larger_than_the_bound_is_not_kept(folder, monkeypatch):
+def test_arrays_larger_than_the_cache_are_not_cached(folder, monkeypatch):
     monkeypatch.setattr(array_cache, "MAX_BYTES", 20)
     check()
     assert not folder.exists()

@@ -1,4 +1,4 @@
-"""Chapters: numerals against a generator of them, headings against prose, the published rule of what is held out."""
+"""Chapters: numerals against a generator, headings against prose, and the published rule for held-out chapters."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_number_is_read_as_it_was_written(number: int, zero: str) -> None:
 
 
 @given(st.integers(1, 9999))
-def test_the_one_of_a_leading_unit_may_be_left_out(number: int) -> None:
+def test_a_leading_one_before_a_unit_may_be_left_out(number: int) -> None:
     written = numeral(number, "零")
     for unit in "千百十":
         if written.startswith(f"一{unit}"):
@@ -53,7 +53,7 @@ def test_strings_of_digits_are_numbers(number: int) -> None:
 
 
 @given(st.integers(20, 49), st.sampled_from(["", "一百", "三千零", "两千两百"]))
-def test_the_scores_are_tens(number: int, before: str) -> None:
+def test_characters_for_twenty_thirty_and_forty(number: int, before: str) -> None:
     score = {2: "廿", 3: "卅", 4: "卌"}[number // 10]
     ones = DIGITS[number % 10] if number % 10 else ""
     value = {"": 0, "一百": 100, "三千零": 3000, "两千两百": 2200}[before]
@@ -73,7 +73,7 @@ def test_only_one_spelling_is_read(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", "序", "十百", "二三十", "百千", "一万", "十十", "廿十", "回", "一 二", "-1", "1.5"]
 )
-def test_what_is_no_numeral_is_none(text: str) -> None:
+def test_other_texts_are_not_numerals(text: str) -> None:
     assert chinese_number(text) is None
 
 
@@ -95,7 +95,7 @@ def test_what_is_no_numeral_is_none(text: str) -> None:
         ("楔子\u3000张天师祈禳瘟疫", None),
     ],
 )
-def test_a_heading_begins_its_line_and_is_followed_by_space(line: str, number: int | None) -> None:
+def test_a_heading_starts_its_line_and_is_followed_by_white_space(line: str, number: int | None) -> None:
     assert heading_number(line) == number
 
 
@@ -127,7 +127,7 @@ def test_book_and_chapter_of_a_path(path: str, chapter: tuple[str, int] | None) 
     assert find_chapter(PurePosixPath(path)) == chapter
 
 
-def test_the_parts_are_the_published_ones() -> None:
+def test_the_splits_of_chapters_are_the_published_ones() -> None:
     """As `sha256sum` and `bc` tell of ``水浒传:1`` and those after it."""
     found = {number: assign_split("水浒传", number) for number in range(1, 41)}
     assert [number for number, part in found.items() if part == "dev"] == [12, 31]
@@ -135,12 +135,12 @@ def test_the_parts_are_the_published_ones() -> None:
     assert [assign_split("红楼梦", number) for number in (1, 2, 3)] == ["test", "train", "train"]
 
 
-def test_about_a_tenth_is_held_out_for_each() -> None:
+def test_about_a_tenth_of_the_chapters_is_dev_and_a_tenth_is_test() -> None:
     parts = [assign_split(book, number) for book in "甲乙丙丁戊己庚辛壬癸" for number in range(1, 101)]
     assert {part: 60 < parts.count(part) < 140 for part in ("dev", "test")} == {"dev": True, "test": True}
 
 
-def test_a_book_is_cut_at_its_headings_and_nothing_is_lost() -> None:
+def test_a_book_is_split_at_its_headings_without_losing_lines() -> None:
     lines = ["《书》", "第一回 起", "甲", "第二回中说", "第三回 转", "乙", "第三回 转"]
     assert list(split_chapters(lines)) == [
         (None, ["《书》"]),

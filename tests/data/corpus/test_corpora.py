@@ -1,4 +1,4 @@
-"""The data of pretraining: how often documents come, what is held out, what a digest tells, and what is broken."""
+"""The data of pretraining: repeated documents, held-out lines, digests and bad rows."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def lines_of(found: Any) -> list[tuple[str, ...]]:
 
 
 @pytest.mark.parametrize("times", [0.3, 1.0, 1.5, 2.0, 3.25])
-def test_documents_come_as_often_as_told(tmp_path, times):
+def test_documents_are_repeated_as_often_as_times_says(tmp_path, times):
     n_documents = 2000
     write(tmp_path / "train.txt", *([f"第{n}篇"] for n in range(n_documents)))
     found = load_documents(section(tmp_path, {**SOURCE, "times": times}), "train", 1)
@@ -77,7 +77,7 @@ def test_documents_come_as_often_as_told(tmp_path, times):
     assert order == sorted(order)
 
 
-def test_the_seed_and_the_place_choose_which_come_once_more(tmp_path):
+def test_the_seed_and_the_source_choose_which_are_repeated_once_more(tmp_path):
     write(tmp_path / "train.txt", *([f"第{n}篇"] for n in range(60)))
     source = {**SOURCE, "times": 0.5}
 
@@ -117,7 +117,7 @@ def test_planted_copies_are_dropped_and_counted(folder):
     assert (untouched.counts, untouched.remark) == ({"lines": 8, "dropped_lines": 0}, "")
 
 
-def test_a_document_that_is_held_out_in_one_line_is_dropped_whole(folder):
+def test_a_document_whose_whole_text_is_held_out_is_dropped(folder):
     parts = [random_line(700, 30), random_line(701, 30)]
     write(folder / "held.txt", ["".join(parts)])
     write(folder / "train.txt", parts, [parts[0], random_line(702)])
@@ -126,7 +126,7 @@ def test_a_document_that_is_held_out_in_one_line_is_dropped_whole(folder):
     assert found.counts == {"lines": 4, "dropped_lines": 2}
 
 
-def test_documents_keep_their_places_when_others_are_dropped(folder):
+def test_the_order_of_the_remaining_documents_stays(folder):
     write(folder / "held.txt", [random_line(0), random_line(1), random_line(7)])
     found = load_documents(section(folder, held_out="held.txt"), "train", 1)
     before = load_documents(section(folder), "train", 1).examples
@@ -144,7 +144,7 @@ def test_dev_and_test_are_never_filtered(folder):
     assert not load_documents(section(folder, **keys), "train", 1).examples
 
 
-def test_a_source_without_documents_is_none_to_be_filtered(folder):
+def test_filtering_an_empty_source_works(folder):
     """Chapters of another part only: nothing is left of that source."""
     write(folder / "novel.txt", ["第一回 甲", random_line(800)])
     write(folder / "held.txt", [random_line(801)])
@@ -163,7 +163,7 @@ def digest(folder: Path, name: str = "train", seed: int = 1, **keys: Any) -> str
     return load_documents(section(folder, **keys), name, seed).sha256
 
 
-def test_a_digest_changes_with_all_that_documents_depend_on(folder):
+def test_the_digest_changes_with_everything_that_documents_depend_on(folder):
     write(folder / "held.txt", [random_line(900)])
     write(folder / "other.txt", [random_line(901)])
     given = {"train": [SOURCE, "other.txt"], "held_out": "held.txt"}
@@ -188,7 +188,7 @@ def test_a_digest_changes_with_all_that_documents_depend_on(folder):
     assert digest(folder, **given) == found[0]
 
 
-def test_a_digest_changes_with_nothing_else(folder, tmp_path_factory):
+def test_the_digest_changes_with_nothing_else(folder, tmp_path_factory):
     write(folder / "held.txt", [random_line(900)])
     given = {"held_out": "held.txt"}
     first, dev = digest(folder, **given), digest(folder, "dev", **given)
@@ -205,7 +205,7 @@ def test_a_digest_changes_with_nothing_else(folder, tmp_path_factory):
     assert digest(moved, **given) == first
 
 
-def test_a_digest_tells_which_file_holds_what(folder):
+def test_the_digest_depends_on_which_file_has_which_content(folder):
     write(folder / "many" / "a.txt", ["甲"])
     write(folder / "many" / "b.txt", ["乙"])
     given = {"train": {"path": "many", "members": ["*.txt"], "exclude": ["c*"]}}
@@ -220,7 +220,7 @@ def test_a_digest_tells_which_file_holds_what(folder):
     assert len({first, digest(folder, **given), digest(folder, train=given["train"], seed=2)}) == 3
 
 
-def test_splits_of_the_same_files_are_told_apart_where_they_differ(folder):
+def test_splits_of_the_same_files_have_different_digests_if_they_differ(folder):
     keys = {"dev": SOURCE, "held_out": "dev.txt"}
     assert digest(folder, **keys) != digest(folder, "dev", **keys)
 
@@ -254,7 +254,7 @@ def looked_through(tmp_path, monkeypatch):
     return calls
 
 
-def test_what_was_found_to_be_held_out_is_kept(folder, looked_through):
+def test_results_of_the_held_out_search_are_cached(folder, looked_through):
     (folder / "held_out.txt").write_text(random_line(3) + "\n", encoding="utf-8")
     given = section(folder, held_out="held_out.txt")
     first = load_documents(given, "train", 0)
@@ -267,7 +267,7 @@ def test_what_was_found_to_be_held_out_is_kept(folder, looked_through):
 
 
 @pytest.mark.parametrize("change", ["held_out", "train", "held_out_similarity", "entry"])
-def test_it_is_looked_for_again_where_anything_is_other(folder, looked_through, change):
+def test_the_search_is_repeated_if_any_input_changes(folder, looked_through, change):
     (folder / "held_out.txt").write_text(random_line(3) + "\n", encoding="utf-8")
     load_documents(section(folder, held_out="held_out.txt"), "train", 0)
     looked_through.clear()
@@ -286,7 +286,7 @@ def test_it_is_looked_for_again_where_anything_is_other(folder, looked_through, 
 
 
 @pytest.mark.parametrize("on_bad_row", ["stop", "skip"])
-def test_what_is_held_out_has_to_be_readable(folder, on_bad_row):
+def test_bad_rows_of_held_out_sources_are_errors(folder, on_bad_row):
     bad_and_good(folder / "held.jsonl")
     given = section(folder, held_out={"path": "held.jsonl", "columns": ["text"]}, on_bad_row=on_bad_row)
     with pytest.raises(DataError, match=r"data\.held_out: .*held\.jsonl:2: no field 'text'"):
@@ -301,25 +301,25 @@ def test_a_missing_file_is_named(folder, where):
         load_documents(given, "dev" if where == "dev" else "train", 1)
 
 
-def test_what_is_not_configured_has_no_sources(folder):
+def test_a_split_that_is_not_configured_has_no_sources(folder):
     given = section(folder)
     assert (given.has("train"), given.has("test")) == (True, False)
     assert given.sources("test") == ()
     assert [source.path for source in given.sources("dev")] == ["dev.txt"]
 
 
-def test_sources_are_needed(folder):
+def test_a_split_needs_at_least_one_source(folder):
     with pytest.raises(ConfigError, match=r"(?s)train: .*at least 1 item.*dev: .*at least 1 item"):
         section(folder, [], [])
 
 
-def test_the_masking_is_that_of_its_section():
+def test_the_section_gives_its_masking():
     found = validate({"rate": 0.2, "mask_prob": 0.5, "random_prob": 0.5}, MaskingSection, "data.masking")
     assert found.masking == Masking(0.2, 0.5, 0.5)
     assert validate({}, MaskingSection, "data.masking").masking == Masking()
 
 
 @pytest.mark.parametrize("probs", [{"mask_prob": 1.0}, {"mask_prob": 0.6, "random_prob": 0.5}])
-def test_more_than_all_units_cannot_be_hidden(folder, probs):
+def test_masking_probabilities_above_one_are_refused(folder, probs):
     with pytest.raises(ConfigError, match=r"masking: expected mask_prob \+ random_prob of at most 1"):
         section(folder, masking=probs)

@@ -1,4 +1,4 @@
-"""Documents: every format and rule on small files, and what is broken named."""
+"""Documents: every format and rule on small files, and the messages for broken ones."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class TestText:
         write(tmp_path / "a.txt", self.CONTENT)
         assert read(tmp_path, "a.txt") == [Document(("甲", "乙", "丙\u2028丁"), "a.txt")]
 
-    def test_blank_lines_part_documents_when_told_to(self, tmp_path: Path) -> None:
+    def test_blank_lines_separate_documents_if_configured(self, tmp_path: Path) -> None:
         write(tmp_path / "a.txt", "\n" + self.CONTENT.removeprefix("\ufeff") + "\n\n戊\n己")
         assert read(tmp_path, "a.txt", blank_lines="part") == [
             Document(("甲", "乙"), "a.txt:2"),
@@ -107,7 +107,7 @@ class TestText:
         write(tmp_path / "a.txt", "中文\n第二\n".encode(encoding))
         assert texts(tmp_path, "a.txt", encoding=encoding) == [("中文", "第二")]
 
-    def test_utf16_is_told(self, tmp_path: Path) -> None:
+    def test_utf16_is_recognised(self, tmp_path: Path) -> None:
         write(tmp_path / "a.txt", "中文\n".encode("utf-16"))
         with pytest.raises(DataError, match=r"a\.txt: not utf-8 text but UTF-16; set encoding: utf-16"):
             read(tmp_path, "a.txt")
@@ -122,7 +122,7 @@ class TestText:
         found = read(tmp_path, "a.txt", encoding="utf-16")
         assert [row.reason for row in found if isinstance(row, BadRow)] == ["not valid utf-16 from here on"]
 
-    def test_markup_is_taken_away_only_when_told_to(self, tmp_path: Path) -> None:
+    def test_markup_is_removed_only_if_configured(self, tmp_path: Path) -> None:
         write(tmp_path / "a.txt", "<strong>题</strong>\n甲<br/>乙 &lt; 丙 a<b\n")
         assert texts(tmp_path, "a.txt", markup=True) == [("题", "甲", "乙 < 丙 a<b")]
         assert texts(tmp_path, "a.txt") == [("<strong>题</strong>", "甲<br/>乙 &lt; 丙 a<b")]
@@ -138,7 +138,9 @@ class TestText:
         ("全　角　空 格", "全角空格"),
     ],
 )
-def test_spaces_between_characters_go_and_between_latin_words_stay(tmp_path: Path, apart: str, natural: str) -> None:
+def test_spaces_between_characters_are_removed_but_not_between_latin_words(
+    tmp_path: Path, apart: str, natural: str
+) -> None:
     write(tmp_path / "a.txt", f"{apart}\n")
     assert texts(tmp_path, "a.txt", spaced=True) == [(natural,)]
     assert texts(tmp_path, "a.txt") == [(apart.strip(),)]
@@ -153,7 +155,7 @@ class TestTables:
             Document(("乙",), "a.tsv:4"),
         ]
 
-    def test_positions_go_without_a_header(self, tmp_path: Path) -> None:
+    def test_column_indices_mean_that_there_is_no_header(self, tmp_path: Path) -> None:
         write(tmp_path / "a.txt", "甲\t乙\t0\n丙\t丁\r戊\t1\n")
         assert texts(tmp_path, "a.txt", format="tsv", columns=[0, 1]) == [("甲",), ("乙",), ("丙",), ("丁", "戊")]
 
@@ -180,7 +182,7 @@ class TestTables:
         ]
 
     @pytest.mark.parametrize("more", [3, 2500])
-    def test_a_quote_that_is_never_closed_loses_its_own_line(self, tmp_path: Path, more: int) -> None:
+    def test_an_unclosed_quote_makes_only_its_own_line_bad(self, tmp_path: Path, more: int) -> None:
         write(tmp_path / "a.csv", "id,text\n1,甲\n" + '2,"乙\n' + "".join(f"{n},丙{n}\n" for n in range(more)))
         found = read(tmp_path, "a.csv", columns=["text"])
         assert [row.lines[0] for row in found if isinstance(row, Document)] == ["甲", *(f"丙{n}" for n in range(more))]
@@ -204,7 +206,7 @@ class TestTables:
             ([2], r"a\.tsv:1: no column 2; the columns are 0 to 1"),
         ],
     )
-    def test_a_column_that_is_not_there(self, tmp_path: Path, columns: list[str | int], message: str) -> None:
+    def test_a_missing_column_is_an_error(self, tmp_path: Path, columns: list[str | int], message: str) -> None:
         write(tmp_path / "a.tsv", "id\ttext\n1\t甲\n")
         with pytest.raises(DataError, match=message):
             read(tmp_path, "a.tsv", columns=columns)
@@ -268,7 +270,7 @@ class TestChapters:
         make(tmp_path / name)
         assert [lines[0] for lines in texts(tmp_path, name, members=["*水浒传*"], chapters=part)] == [expected]
 
-    def test_every_numbered_chapter_is_in_one_part_and_no_other_in_any(self, tmp_path: Path) -> None:
+    def test_every_numbered_chapter_is_in_exactly_one_split(self, tmp_path: Path) -> None:
         tar(tmp_path / "n.tar.gz")
         found = [row for part in ("train", "dev", "test") for row in texts(tmp_path, "n.tar.gz", chapters=part)]
         assert sorted(found) == sorted([("一之一", "一之二"), ("二",), ("十二",), ("剑",), ("三生",)])
@@ -286,7 +288,7 @@ class TestChapters:
         assert len(read(tmp_path, "novels", chapters="test")) == 5
         assert len(read(tmp_path, "novels", chapters="train")) == 33
 
-    def test_a_book_without_any_heading_is_in_no_part(self, tmp_path: Path) -> None:
+    def test_a_book_without_headings_is_in_no_split(self, tmp_path: Path) -> None:
         write(tmp_path / "a.txt", "甲\n")
         with pytest.raises(DataError, match=r"a\.txt: no chapter in it, expected headings such as 第一回"):
             read(tmp_path, "a.txt", chapters="dev")
@@ -323,7 +325,9 @@ class TestMistakes:
             ("a.txt", {"members": ["*.txt"]}, r"members and exclude apply to folders and archives"),
         ],
     )
-    def test_keys_that_do_not_go_together(self, tmp_path: Path, name: str, keys: dict[str, Any], message: str) -> None:
+    def test_settings_that_exclude_each_other_are_refused(
+        self, tmp_path: Path, name: str, keys: dict[str, Any], message: str
+    ) -> None:
         write(tmp_path / name, "甲\n")
         with pytest.raises(ConfigError, match=message):
             read(tmp_path, name, **keys)

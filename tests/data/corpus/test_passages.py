@@ -1,4 +1,4 @@
-"""Passages: documents cut into rows that give them back, and where sentences start, against a loop over strings."""
+"""Passages: cutting documents into rows without loss, and sentence starts against a loop over strings."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def ids_of(text):
 
 
 @given(st.lists(st.integers(0, 60), max_size=12), st.integers(1, 20))
-def test_rows_give_the_documents_back(counts, room):
+def test_rows_joined_are_the_documents(counts, room):
     starts, ends, documents = cut_rows(np.array(counts, np.int64), room)
     assert {starts.dtype, ends.dtype, documents.dtype} == {np.dtype(np.int64)}
     edges = [0, *accumulate(counts)]
@@ -61,7 +61,7 @@ def test_rows_give_the_documents_back(counts, room):
         (3, 1, [1, 1, 1]),
     ],
 )
-def test_a_rest_shorter_than_eight_is_dropped(count, room, lengths):
+def test_a_remainder_shorter_than_eight_is_dropped(count, room, lengths):
     starts, ends, _ = cut_rows(np.array([count]), room)
     assert (ends - starts).tolist() == lengths
 
@@ -90,7 +90,7 @@ def found_in(lines):
 
 
 @given(st.lists(texts, max_size=5))
-def test_sentences_are_those_of_a_loop_over_characters(lines):
+def test_sentence_starts_match_a_loop_over_characters(lines):
     assert found_in(lines) == oracle(lines)
 
 
@@ -138,7 +138,7 @@ def passages(draw):
 
 
 @given(passages())
-def test_a_row_is_its_tokens_and_units(found):
+def test_a_passage_has_the_tokens_and_units_of_its_row(found):
     assert len(found) == len(found.starts)
     for row, passage in enumerate(found):
         places = range(found.starts[row], found.ends[row])
@@ -147,7 +147,7 @@ def test_a_row_is_its_tokens_and_units(found):
 
 
 @given(passages())
-def test_sentences_within_a_row_are_those_behind_its_start(found):
+def test_sentences_within_a_row_exclude_its_start(found):
     for row in range(len(found)):
         inside = [place for place in found.sentences.tolist() if found.starts[row] < place < found.ends[row]]
         assert found.sentences_within(row).tolist() == inside
@@ -155,7 +155,7 @@ def test_sentences_within_a_row_are_those_behind_its_start(found):
         assert found.lengths[row] == found.ends[row] - found.starts[row] + (3 if found.can_be_pair(row) else 2)
 
 
-def test_it_counts_from_both_ends_and_has_an_end():
+def test_indices_may_be_negative_and_out_of_range_raises():
     ids = np.arange(9, dtype=np.int32)
     starts, ends, documents = cut_rows(np.array([4, 5]), 20)
     found = Passages(ids, ids >= 0, np.zeros(0, np.int64), starts, ends, documents)
@@ -169,7 +169,7 @@ def test_it_counts_from_both_ends_and_has_an_end():
     assert dataset[1]["ids"].tolist() == [4, 5, 6, 7, 8]
 
 
-def test_tokens_of_lines_are_those_between_the_special_ones():
+def test_special_tokens_of_lines_are_stripped():
     tokenizer = Tokenizer([*SPECIAL_TOKENS, "甲", "乙"])
     ids, counts = strip_special_tokens(tokenizer.encode_packed(["甲乙", "", "乙[SEP]甲甲"], max_length=9))
     assert ids.tolist() == [5, 6, 6, tokenizer.sep_id, 5, 5]

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,7 +15,7 @@ from hypothesis import strategies as st
 from paddle_tasks import config as configuration
 from paddle_tasks.data.opinion.checks import check_opinions
 from paddle_tasks.data.opinion.examples import Draft, KnownNames, OpinionExample, OpinionLayout, build_example
-from paddle_tasks.data.opinion.export import to_doccano, to_record, write_doccano, write_records
+from paddle_tasks.data.opinion.export import to_doccano, write_doccano
 from paddle_tasks.data.opinion.readers import load_opinions, opinions_sha256, read_opinions
 from paddle_tasks.data.opinion.section import OpinionDataSection
 from paddle_tasks.data.tables.splits import describe, require_good
@@ -39,16 +43,30 @@ def examples(draw) -> OpinionExample:
     return build_example(Draft(text, spans, chosen), "a:1", KnownNames(), OpinionLayout())
 
 
+def write_own(path: Path, examples: Iterable[OpinionExample]) -> None:
+    """Write examples in the project's own format."""
+    lines = []
+    for example in examples:
+        record: dict[str, Any] = {"text": example.text, "spans": [asdict(span) for span in example.spans]}
+        if example.pairs is not None:
+            terms = [{"aspect": pair.aspect, "opinion": pair.opinion} for pair in example.pairs]
+            indices = [{role: span and example.spans.index(span) for role, span in roles.items()} for roles in terms]
+            pairs = zip(indices, example.pairs, strict=True)
+            record["pairs"] = [{**roles, "polarity": pair.polarity} for roles, pair in pairs]
+        lines.append(json.dumps(record, ensure_ascii=False) + "\n")
+    path.write_text("".join(lines), encoding="utf-8")
+
+
 @given(st.lists(examples(), min_size=1, max_size=4))
-def test_doccano_and_our_own_lines_there_and_back(tmp_path_factory, drawn):
+def test_round_trips_through_doccano_and_the_projects_own_lines(tmp_path_factory, drawn):
     folder = tmp_path_factory.mktemp("export")
-    for name, write in (("doccano", write_doccano), ("own", write_records)):
+    for name, write in (("doccano", write_doccano), ("own", write_own)):
         write(folder / name, drawn)
         found = list(read_opinions(folder / name, OpinionLayout()))
         assert [(e.text, e.spans, e.pairs) for e in found] == [(e.text, e.spans, e.pairs) for e in drawn]
 
 
-def test_the_export_by_hand():
+def test_an_exported_example():
     taste, good = Span(0, 2, "aspect"), Span(2, 4, "opinion")
     example = OpinionExample(
         "味道很好", (taste, good), (Pair(taste, good, "positive"), Pair(None, good, "neutral")), ""
@@ -64,13 +82,9 @@ def test_the_export_by_hand():
             {"id": 11, "from_id": 11, "to_id": 11, "type": "neutral"},
         ],
     }
-    assert to_record(example)["pairs"] == [
-        {"aspect": 0, "opinion": 1, "polarity": "positive"},
-        {"aspect": None, "opinion": 1, "polarity": "neutral"},
-    ]
 
 
-def test_numbers_are_the_files_own(tmp_path):
+def test_ids_are_unique_within_the_file(tmp_path):
     example = OpinionExample("味道很好", (Span(0, 2, "aspect"), Span(2, 4, "opinion")), (), "")
     write_doccano(tmp_path / "a.jsonl", [example, example])
     rows = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -91,7 +105,7 @@ def path(tmp_path):
     return file
 
 
-def test_overlaps_are_kept_and_told_or_refused(path):
+def test_overlaps_are_kept_and_reported_or_refused(path):
     split = load_opinions("train", str(path), OpinionLayout())
     assert split.examples[0].spans == (Span(0, 2, "aspect"), Span(1, 3, "opinion"))
     assert describe({"train": split})["train"]["overlapping_spans"] == 2
@@ -109,9 +123,9 @@ def test_overlaps_are_kept_and_told_or_refused(path):
     assert require_good(refused, "skip") is refused
 
 
-def test_names_of_train_are_those_of_the_others(path):
+def test_the_names_of_train_apply_to_the_other_splits(path):
     split = load_opinions("train", str(path), OpinionLayout())
-    assert (split.labels, split.polarities, split.has_pairs) == (("aspect", "opinion"), ("negative", "positive"), True)
+    assert (split.labels, split.polarities) == (("aspect", "opinion"), ("negative", "positive"))
     found = load_opinions("dev", str(path), OpinionLayout(), KnownNames(split.labels, ("negative",)))
     assert [row.line for row in found.bad_rows] == [1]
 
@@ -123,7 +137,7 @@ def section(**data) -> OpinionDataSection:
     return configuration.validate({"data": data}, Whole, "x").data
 
 
-def test_folds_part_a_file_and_have_their_own_sha256(path):
+def test_folds_divide_a_file_and_have_different_digests(path):
     data = section(train=str(path), folds=3, fold=1)
     parts = [load_opinions(name, data.source(name, 0), data.layout) for name in ("train", "dev")]
     texts = [{example.text for example in part.examples} for part in parts]
@@ -131,7 +145,7 @@ def test_folds_part_a_file_and_have_their_own_sha256(path):
     assert parts[0].sha256 == opinions_sha256(data.source("train", 0), data.layout) != parts[1].sha256
 
 
-def test_the_section_takes_what_readers_know_and_nothing_else():
+def test_the_section_accepts_only_what_the_readers_support():
     data = section(train="a", dev="b", occurrences="first", overlaps="refuse", format="cote", on_bad_row="skip")
     assert data.layout == OpinionLayout("cote", "utf-8", "first", "refuse")
     assert (data.source("dev", 0).name, data.has("test")) == ("b", False)
@@ -182,7 +196,7 @@ def test_targets_of_cote():
 
 
 @needs_opinion
-def test_wrong_places_of_makeup_reviews_are_told():
+def test_wrong_offsets_of_makeup_reviews_are_reported():
     path = OPINION / "makeup_reviews" / "Train_makeup_reviews.csv"
     split = load_opinions("train", str(path), OpinionLayout())
     assert len(split.bad_rows) == 55

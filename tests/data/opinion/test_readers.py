@@ -1,4 +1,4 @@
-"""Reviews with spans and pairs in every form they come in; what is wrong is named by its line."""
+"""Reviews with spans and pairs in every format; bad rows name their line."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def bad(path: Path, known: KnownNames = KnownNames(), **layout: Any) -> str:  # 
         ("conll", CONLL.replace(" ", "\t_\t"), None),
     ],
 )
-def test_each_form_is_told_and_read(file, form, content, pairs):
+def test_each_format_is_recognised_and_read(file, form, content, pairs):
     path = file(content)
     assert opinion_format(path, OpinionLayout()) == form
     for layout in ({}, {"format": form}):
@@ -114,7 +114,7 @@ def test_each_form_is_told_and_read(file, form, content, pairs):
     assert found.where.startswith(f"{path}:")
 
 
-def test_lines_are_counted_in_every_form(file):
+def test_line_numbers_are_right_in_every_format(file):
     for content, lines in (
         ([OWN, OWN], [1, 2]),
         ("\n" + ASTE + "\n" + ASTE.rstrip(), [2, 4]),
@@ -125,7 +125,7 @@ def test_lines_are_counted_in_every_form(file):
         assert [row.where for row in good(path)] == [f"{path}:{line}" for line in lines]
 
 
-def test_no_pairs_is_not_the_same_as_none_looked_for(file):
+def test_no_pairs_differs_from_pairs_not_annotated(file):
     assert good(file([{**OWN, "pairs": []}]))[0].pairs == ()
     assert good(file([{"text": TEXT, "spans": OWN["spans"]}]))[0].pairs is None
     assert good(file([{**DOCCANO, "relations": []}]))[0].pairs == ()
@@ -144,7 +144,7 @@ def test_cote_marks_all_occurrences_or_the_first(file):
     assert good(file([{"s": "哈哈哈", "ot": "哈哈"}]))[0].spans == (Span(0, 2, "aspect"),)
 
 
-def test_tokens_of_several_characters_keep_their_places(file):
+def test_tokens_of_several_characters_give_the_right_offsets(file):
     line = "我 用 iPhone 6s ， 屏 幕 200 分 ，5 星####[((2, 3), (7, 8), 'POS'), ((-1, -1), (9, 10), 'NEU')]\n"
     (found,) = good(file(line))
     assert found.text == "我用iPhone 6s，屏幕200分，5星"
@@ -156,7 +156,7 @@ def test_the_lists_of_english_triplets(file):
     assert [found.text[s.start : s.end] for s in found.spans] == ["battery life", "great"]
 
 
-def test_conll_spells_and_takes_other_schemes(file):
+def test_conll_joins_single_characters_and_accepts_other_schemes(file):
     rows = "i B-a|p M-a|6 E-a|很 O|好 S-o|I B-a|phone I-a|6s I-a"
     (found,) = good(file("".join(row + "\n" for row in rows.split("|")), "a.conll"))
     assert found.text == "ip6很好I phone 6s"
@@ -169,7 +169,7 @@ def test_conll_spells_and_takes_other_schemes(file):
     assert (found.text, found.spans) == ("好 吃", (Span(0, 3, "o"),))
 
 
-def test_label_studio_counts_in_utf16_units_at_times(file):
+def test_label_studio_offsets_may_count_utf16_units(file):
     text = "😀😀味道很好"
     span = Span(2, 4, "aspect")
     for shift in (0, 2):
@@ -318,7 +318,7 @@ def test_lines_that_do_not_decode(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["味道很好\n", '{"text": "好"}\n', "text,label\n好,1\n"])
-def test_a_form_that_cannot_be_told(file, content):
+def test_an_unknown_format_is_refused(file, content):
     with pytest.raises(DataError, match=r"cannot tell its format from .*set data.format to the right one"):
         list(read_opinions(file(content), OpinionLayout()))
 

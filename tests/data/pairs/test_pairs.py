@@ -1,4 +1,4 @@
-"""Pairs of texts: their usual names, files without names, and what a row becomes."""
+"""Pairs of texts: usual column names, files without a header, and the examples that rows become."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def read(path: Path) -> list[tuple[str, ...]]:
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (0, 2, 1)])
-def test_without_names_the_label_is_found_and_the_texts_keep_their_order(tmp_path, order):
+def test_without_names_the_label_column_is_inferred_and_the_texts_keep_their_order(tmp_path, order):
     assert read(table(tmp_path / "a.txt", *(tuple(row[at] for at in order) for row in ROWS))) == ROWS
 
 
@@ -52,7 +52,7 @@ def test_a_pair_is_one_text_with_a_tab():
 
 
 @pytest.mark.parametrize("text", ["甲", "甲\t", "\t乙", "甲\t乙\t丙", " \t乙", ""])
-def test_what_is_not_two_texts_is_refused(text):
+def test_other_than_two_texts_are_refused(text):
     with pytest.raises(DataError, match="expected two texts with a tab between them"):
         split_pair(text)
 
@@ -66,7 +66,7 @@ def test_what_is_not_two_texts_is_refused(text):
         ({"text_a": "甲", "text_b": "乙", "label": "2"}, "unknown label '2'"),
     ],
 )
-def test_a_pair_that_cannot_be_used_says_why(fields, reason):
+def test_a_bad_pair_has_a_reason(fields, reason):
     with pytest.raises(DataError, match=reason):
         parse_labelled_pair(Row("a.tsv", 1, fields), ("0", "1"))
 

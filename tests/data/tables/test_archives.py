@@ -1,4 +1,4 @@
-"""Members of folders and archives: chosen by patterns, links skipped, damage named, nothing unpacked to disk."""
+"""Members of folders and archives: patterns, skipped links, reported damage, and nothing unpacked to disk."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ..corpus.test_documents import MEMBERS, read, tar, texts, unpacked, write, 
 
 
 @pytest.mark.parametrize(("name", "make"), [("n.tar.gz", tar), ("n.tgz", tar), ("n.zip", zipped), ("n", unpacked)])
-def test_patterns_choose_and_leave_out(tmp_path: Path, name: str, make: Any) -> None:
+def test_patterns_include_and_exclude_members(tmp_path: Path, name: str, make: Any) -> None:
     make(tmp_path / name)
     found = read(tmp_path, name, members=["*/水浒传/*", "*剑侠*"], exclude=["*雍正剑侠图*", "*/序/*"])
     assert found == [
@@ -41,7 +41,7 @@ def test_a_plain_tar_and_gz_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16-le"])
-def test_a_byte_order_mark_is_dropped_at_the_start_of_each_file_alone(tmp_path: Path, encoding: str) -> None:
+def test_a_byte_order_mark_is_dropped_only_at_the_start_of_a_file(tmp_path: Path, encoding: str) -> None:
     content = "\ufeff甲\r\n\ufeff乙\ufeff\n\ufeff".encode(encoding.removesuffix("-sig"))
     for name in ("n/a.txt", "n/b.txt"):
         write(tmp_path / name, content)

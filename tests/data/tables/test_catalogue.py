@@ -1,4 +1,4 @@
-"""The catalogue: what a name or a path stands for, and data that has to be fetched, without a network."""
+"""The catalogue: names, paths, and downloads without a network."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_path_is_itself(tmp_path):
         ("", "is a folder"),
     ],
 )
-def test_what_is_nowhere_is_refused_with_the_nearest(tmp_path, monkeypatch, name, message):
+def test_an_unknown_name_is_refused_with_a_suggestion(tmp_path, monkeypatch, name, message):
     (tmp_path / "train.tsv").touch()
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match=message):
@@ -82,7 +82,7 @@ def test_without_a_network_fetching_ends_soon(empty_home, silent_host, monkeypat
     assert not empty_home.exists()
 
 
-def test_a_download_that_fails_is_told(empty_home, monkeypatch):
+def test_a_failed_download_is_reported(empty_home, monkeypatch):
     from paddlenlp.datasets import ChnSentiCorp
 
     def fail(builder: ChnSentiCorp, split: str) -> None:
@@ -94,7 +94,7 @@ def test_a_download_that_fails_is_told(empty_home, monkeypatch):
         locate("chnsenticorp", "dev")
 
 
-def test_what_was_fetched_is_found_without_a_network(empty_home, silent_host, monkeypatch):
+def test_a_downloaded_file_is_found_without_a_network(empty_home, silent_host, monkeypatch):
     from paddlenlp.datasets import ChnSentiCorp, chnsenticorp
 
     monkeypatch.setenv("https_proxy", f"http://{silent_host}")

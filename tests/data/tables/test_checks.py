@@ -27,7 +27,7 @@ def split(name, rows, n_bad=0) -> Split[LabelledText]:
 
 
 @given(train=CORPUS, dev=CORPUS, test=CORPUS)
-def test_counts_are_those_of_comparing_every_pair(train, dev, test):
+def test_counts_match_a_comparison_of_every_pair(train, dev, test):
     report = check({"train": split("train", train), "dev": split("dev", dev), "test": split("test", test)})
     repeats = sum(any(text == earlier for earlier, _ in train[:at]) for at, (text, _) in enumerate(train))
     quarrels = {a for (a, label), (b, other) in combinations(train, 2) if a == b and label != other}

@@ -1,4 +1,4 @@
-"""Folds: every row in one, equal texts together, each label's share in all, whatever the order of the rows."""
+"""Folds: a partition with equal texts together and balanced labels, whatever the order of the rows."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_the_order_of_the_rows_does_not_matter(rows, folds, chance):
 
 
 @given(st.integers(0, 30), st.integers(0, 30), st.integers(0, 5), st.integers(2, 7), st.integers(0, 3))
-def test_labels_are_shared_out_to_within_a_row(a, b, c, folds, seed):
+def test_the_folds_label_counts_differ_by_at_most_one(a, b, c, folds, seed):
     rows = distinct(a=a, b=b, c=c)
     found = list(zip(assign_folds(rows, folds, seed), rows, strict=True))
     for labels in ("a", "b", "c", "abc"):
@@ -52,7 +52,7 @@ def test_labels_are_shared_out_to_within_a_row(a, b, c, folds, seed):
 
 
 @given(ROWS, st.integers(2, 6))
-def test_the_parts_of_all_folds_are_a_partition(rows, folds):
+def test_the_folds_are_a_partition(rows, folds):
     given_rows = examples(rows)
     if len({text for text, _ in rows}) < folds:
         return
@@ -74,7 +74,7 @@ def test_rows_stay_in_their_order():
     assert len(train) == 30
 
 
-def test_the_seed_shuffles_and_nothing_else_does():
+def test_only_the_seed_changes_the_folds():
     rows = distinct(a=50, b=50)
     found = assign_folds(rows, 5, 1)
     assert found == assign_folds(rows, 5, 1)
@@ -82,7 +82,7 @@ def test_the_seed_shuffles_and_nothing_else_does():
     assert found != sorted(found)
 
 
-def test_the_larger_groups_are_dealt_first():
+def test_larger_groups_are_assigned_first():
     rows = examples([("甲", "0")] * 6 + [(text, "0") for text in "乙丙丁戊己庚"])
     for seed in range(5):
         assert sorted(Counter(assign_folds(rows, 2, seed)).values()) == [6, 6]

@@ -1,4 +1,4 @@
-"""The IMDB layout: reviews of a folder or an archive, bad ones named, and a dev split that train leaves out."""
+"""The IMDB layout: reviews in a folder or an archive, bad rows, and the dev split that train leaves out."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_archive_and_folder_hold_the_same_reviews_by_label_and_number(tmp_path, 
         assert found == expected + [{"text": f"good {split} {n}", "label": "pos"} for n in range(12)]
 
 
-def test_a_review_knows_its_place(tmp_path):
+def test_a_review_knows_its_file_or_member(tmp_path):
     assert rows(archive(tmp_path / "a.tgz"))[10].where == f"{tmp_path}/a.tgz:aclImdb/train/neg/10_3.txt"
     assert rows(folder(tmp_path / "a"))[10].where == f"{tmp_path}/a/aclImdb/train/neg/10_3.txt:1"
 
@@ -131,7 +131,7 @@ def test_an_empty_review_is_a_bad_row_of_its_split(tmp_path, content):
     assert str(bad) == f"{path}:aclImdb/train/pos/99_9.txt: empty text"
 
 
-def test_what_is_no_review_is_passed_over(tmp_path):
+def test_other_files_are_ignored(tmp_path):
     others = {
         "README": "x",
         "train/urls_pos.txt": "x",
@@ -166,13 +166,13 @@ def assert_is_damaged(path: Path, content: bytes) -> None:
         rows(path)
 
 
-def test_an_archive_that_was_cut_is_refused(tmp_path):
+def test_a_truncated_archive_is_refused(tmp_path):
     whole = archive(tmp_path / "a.tar.gz").read_bytes()
     for place in range(0, len(whole), 97):
         assert_is_damaged(tmp_path / f"{place}.tar.gz", whole[:place])
 
 
-def test_what_is_no_archive_or_has_another_checksum_is_refused(tmp_path):
+def test_another_file_or_a_wrong_checksum_is_refused(tmp_path):
     whole = archive(tmp_path / "a.tar.gz").read_bytes()
     assert_is_damaged(tmp_path / "checksum.tar.gz", whole[:-8] + bytes(4) + whole[-4:])
     assert_is_damaged(tmp_path / "text.tar.gz", b"label\ttext\n")
@@ -207,7 +207,7 @@ def test_settings_of_tables_are_refused(tmp_path, fields, layout, message):
         list(read_rows(archive(tmp_path / "a.tar.gz"), fields, Layout(**layout)))
 
 
-def test_the_format_is_told_by_the_name_or_the_configuration(tmp_path):
+def test_the_format_follows_from_the_name_or_the_configuration(tmp_path):
     assert {file_format(Path(name), Layout()) for name in ("a.tar.gz", "A.TGZ", ".")} == {"imdb"}
     archive(tmp_path / "a.tar.gz").rename(tmp_path / "data")
     assert len(rows(tmp_path / "data", format="imdb")) == 24
@@ -243,7 +243,7 @@ def test_another_spelling_of_the_path_is_the_same_archive(tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("make", [archive, folder])
-def test_a_changed_review_changes_the_splits_sum(tmp_path, make):
+def test_a_changed_review_changes_the_digest_of_its_split(tmp_path, make):
     first = load(make(tmp_path / "1.tar.gz"), "test").sha256
     assert load(make(tmp_path / "2.tar.gz", {**REVIEWS, "test/neg/3_4.txt": "worse"}), "test").sha256 != first
     if make is folder:
@@ -271,7 +271,7 @@ def test_check_data_reports_all_three_splits(tmp_path):
 
 
 @pytest.mark.parametrize("train", ["a.tar.gz", "b.tar.gz"])
-def test_a_bad_row_of_the_archive_is_told_once_wherever_train_is(tmp_path, train):
+def test_a_bad_row_of_the_archive_is_reported_once(tmp_path, train):
     dev = str(archive(tmp_path / "a.tar.gz", {**REVIEWS, "train/pos/77_5.txt": "x"}))
     archive(tmp_path / "b.tar.gz")
     assert check_data("sentiment", {"train": str(tmp_path / train), "dev": dev})["bad_rows"] == 1

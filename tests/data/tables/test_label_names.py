@@ -1,4 +1,4 @@
-"""Names of labels: a mapping or a publisher's file, and rows that hold now the one and now the other."""
+"""Label names: a mapping or a publisher's file, and rows that hold either the label or its name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_a_mapping_is_taken_as_it_is():
     assert read_label_names(None) == {}
 
 
-def test_a_text_names_0_1_2(tmp_path):
+def test_the_lines_of_a_text_file_name_labels_0_1_2(tmp_path):
     path = tmp_path / "class.txt"
     path.write_text("finance\n\nstocks\n", encoding="utf-8")
     assert read_label_names(str(path)) == {"0": "finance", "2": "stocks"}
@@ -42,7 +42,7 @@ def test_json_lines_name_the_publishers_ids(tmp_path, key, quote):
         ('{"label": 1, "titel": "甲"}', "cannot tell which columns hold label and name among label, titel"),
     ],
 )
-def test_what_cannot_be_used_is_refused(tmp_path, content, message):
+def test_invalid_input_is_refused(tmp_path, content, message):
     path = tmp_path / "labels.json"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(DataError, match=message):

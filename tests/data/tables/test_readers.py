@@ -1,4 +1,4 @@
-"""Readers: formats, encodings, headers and columns; what cannot be read is named by its line."""
+"""Readers: formats, encodings, headers and columns; bad rows name their line."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_columns_are_found_by_their_usual_names(file, name, content):
 
 
 @pytest.mark.parametrize("swapped", [False, True])
-def test_without_a_header_the_label_is_what_repeats(file, swapped):
+def test_without_a_header_the_column_with_fewest_values_is_the_label(file, swapped):
     rows = [("词汇阅读是关键", "3"), ("中国人民公安大学", "3"), ("10", "4"), ("名师详解考研", "3")]
     lines = ["\t".join(reversed(row) if swapped else row) for row in rows]
     assert records(file("a.txt", "\n".join(lines))) == [(line, *row) for line, row in enumerate(rows, start=1)]
@@ -91,7 +91,7 @@ def test_json_values_become_text(file):
     ("name", "content", "format_"),
     [("a.txt", "label,text\n1,很好\n", "csv"), ("a.csv", "label\ttext\n1\t很好\n", "tsv")],
 )
-def test_the_format_that_is_given_goes_before_the_name(file, name, content, format_):
+def test_a_configured_format_overrides_the_name(file, name, content, format_):
     assert records(file(name, content), format=format_) == [(2, "很好", "1")]
     assert "read as" in refusal(file(name, content))
 
@@ -149,7 +149,7 @@ def test_json_keys_can_be_given(file):
         ("只有一列\n", {}, "1 column without names"),
     ],
 )
-def test_columns_that_cannot_be_told_are_refused(file, content, layout, message):
+def test_columns_that_cannot_be_identified_are_refused(file, content, layout, message):
     path = file("a.tsv", content)
     with pytest.raises(UserError, match=message):
         list(read_rows(path, FIELDS, Layout(**layout)))
@@ -189,7 +189,7 @@ def test_bytes_that_do_not_decode_name_their_line(file, name, head, good, bad):
     assert [record[0] for record in records(path) if len(record) == 3] == [line - 1, line + 1]
 
 
-def test_a_quoted_cell_that_does_not_decode_is_lost_with_all_its_lines(file):
+def test_a_quoted_cell_that_does_not_decode_makes_its_whole_record_bad(file):
     content = 'label,text\n1,好\n0,"{}一\n二,三"\n1,完\n'.encode().replace(b"{}", b"\xff")
     assert [record[0] for record in records(file("a.csv", content))] == [2, 3, 5]
 
@@ -198,7 +198,7 @@ def test_a_workbook_is_refused(file):
     assert refusal(file("a.csv", b"PK\x03\x04\x14")).endswith("an Excel or zip file; save it as CSV, or unpack it")
 
 
-def test_half_of_a_character_in_json_is_named(file):
+def test_a_lone_surrogate_in_json_is_reported(file):
     content = '{"label": "1", "text": "\\ud83d\\ude00"}\n{"label": "1", "text": "\\ud83d"}\n'
     good, bad = records(file("a.jsonl", content))
     assert good == (1, "😀", "1")
@@ -227,7 +227,7 @@ def test_wrong_numbers_of_columns_are_bad_and_blank_lines_are_none(file):
     assert records(path) == [(3, "好", "1"), (4, f"{two} 1"), (6, f"{two} 3"), (8, "差", "0")]
 
 
-def test_line_separators_inside_a_text_part_nothing(file):
+def test_unicode_line_separators_do_not_end_a_line(file):
     text = "一\u2028二\x85三\x0b四\x1e五"
     assert records(file("a.tsv", f"label\ttext\n1\t{text}\n0\t差\n")) == [(2, text, "1"), (3, "差", "0")]
     assert records(file("a.csv", f"label,text\n1,{text}\n0,差\n")) == [(2, text, "1"), (3, "差", "0")]
@@ -241,7 +241,7 @@ def test_quoted_cells_may_hold_commas_quotes_and_line_breaks(file):
     assert records(file("a.csv", content)) == found
 
 
-def test_tsv_knows_no_quotes(file):
+def test_quotes_in_tsv_have_no_meaning(file):
     assert records(file("a.tsv", 'label\ttext\n1\t"好\n0\t差"\n')) == [(2, '"好', "1"), (3, '差"', "0")]
 
 
@@ -255,7 +255,7 @@ def test_broken_quoting_names_its_line(file, content, line):
     assert "broken quoting" in bad[0][1]
 
 
-def test_a_quote_that_is_never_closed_loses_its_own_line_alone(file):
+def test_a_quote_that_is_never_closed_makes_only_its_own_line_bad(file):
     content = 'label,text\n1,"好\n好"\n0,"差\n1,好\n0,"差\n1,完\n'
     found = records(file("a.csv", content))
     assert [record[0] for record in found if len(record) == 2] == [4, 6]
@@ -268,7 +268,7 @@ def test_a_cell_may_be_as_long_as_a_book(file):
 
 
 @pytest.mark.parametrize("header", ["label\tremark", "mark\ttext"])
-def test_one_usual_name_makes_a_header_that_is_not_understood(file, header):
+def test_a_header_with_one_usual_name_but_not_all_is_refused(file, header):
     path = file("a.tsv", f"{header}\n1\t好\n0\t差\n")
     assert "a.tsv:1: cannot tell which columns hold text and label" in refusal(path)
     assert records(path, columns={"text": 1, "label": 0}) == [(2, "好", "1"), (3, "差", "0")]
@@ -316,7 +316,7 @@ def test_a_missing_file_is_refused_with_the_nearest(file):
 
 @settings(max_examples=150)
 @given(rows=ROWS, quoting=st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]), end=st.sampled_from(["\n", "\r\n"]))
-def test_csv_comes_back(tmp_path_factory, rows, quoting, end):
+def test_csv_round_trip(tmp_path_factory, rows, quoting, end):
     path = tmp_path_factory.mktemp("csv") / "a.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, quoting=quoting, lineterminator=end)
@@ -330,7 +330,7 @@ def test_csv_comes_back(tmp_path_factory, rows, quoting, end):
 
 @settings(max_examples=100)
 @given(rows=ROWS, ascii_only=st.booleans())
-def test_json_comes_back(tmp_path_factory, rows, ascii_only):
+def test_json_round_trip(tmp_path_factory, rows, ascii_only):
     path = tmp_path_factory.mktemp("json") / "a.jsonl"
     lines = [json.dumps({"text": text, "label": label}, ensure_ascii=ascii_only) for text, label in rows]
     path.write_text("\n".join(lines), encoding="utf-8", newline="\n")
@@ -339,7 +339,7 @@ def test_json_comes_back(tmp_path_factory, rows, ascii_only):
 
 @settings(max_examples=100)
 @given(rows=st.lists(st.tuples(CELLS, CELLS).filter(lambda row: not set("\n\t") & set("".join(row))), min_size=1))
-def test_tsv_comes_back(tmp_path_factory, rows):
+def test_tsv_round_trip(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("tsv") / "a.tsv"
     path.write_text("".join(f"{text}\t{label}\n" for text, label in [FIELDS, *rows]), encoding="utf-8", newline="\n")
     assert records(path) == [(line, *row) for line, row in enumerate(rows, start=2)]
@@ -354,7 +354,7 @@ def test_one_usual_name_is_enough_for_a_header(tmp_path, second):
         list(read_rows(file, ("text", "label"), Layout()))
 
 
-def test_an_unclosed_quote_loses_its_own_line_alone(tmp_path):
+def test_an_unclosed_quote_anywhere_makes_only_its_own_line_bad(tmp_path):
     file = tmp_path / "rows.csv"
     file.write_text('label,text\n1,好\n0,"差\n1,行\n0,"坏\n1,"成"\n', encoding="utf-8")
     rows = list(read_rows(file, ("text", "label"), Layout()))

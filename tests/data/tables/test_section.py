@@ -1,4 +1,4 @@
-"""The `data:` section: folds instead of a dev file, and what a vocabulary may be."""
+"""The ``data:`` section: folds instead of a dev file, and the settings of a vocabulary."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def section(**settings) -> DataSection:
         ),
     ],
 )
-def test_what_cannot_be_used_is_refused(settings, message):
+def test_invalid_input_is_refused(settings, message):
     with pytest.raises(ConfigError, match=message):
         section(**settings)
 

@@ -1,4 +1,4 @@
-"""Splits: rows become examples, bad ones are collected with their place, and labels have a stable order."""
+"""Splits: rows become examples, bad rows are collected with file and line, and labels have a stable order."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def labelled(*labels: str) -> Split[LabelledText]:
 # ---- one row
 
 
-def test_a_row_becomes_an_example_that_knows_its_place():
+def test_an_example_knows_its_file_and_line():
     row = Row("a.tsv", 7, {"text": " 很好 ", "label": " 1 "})
     assert parse_labelled_text(row) == LabelledText(" 很好 ", "1", "a.tsv:7")
 
@@ -55,7 +55,7 @@ def test_a_row_becomes_an_example_that_knows_its_place():
         ("好", "1.0", ("0", "1"), "unknown label '1.0'"),
     ],
 )
-def test_a_row_that_cannot_be_used_says_why(text, label, labels, reason):
+def test_a_bad_row_has_a_reason(text, label, labels, reason):
     with pytest.raises(DataError, match=reason):
         parse_labelled_text(Row("a.tsv", 1, {"text": text, "label": label}), labels)
 
@@ -63,7 +63,7 @@ def test_a_row_that_cannot_be_used_says_why(text, label, labels, reason):
 # ---- one file
 
 
-def test_bad_rows_are_collected_with_their_place(tmp_path):
+def test_bad_rows_are_collected_with_file_and_line(tmp_path):
     rows = [("label", "text"), ("1", "好"), ("2", "差"), ("1",), ("0", " "), ("0", "差")]
     split = load(table(tmp_path / "a.tsv", *rows), ("0", "1"))
     assert [example.where for example in split.examples] == [f"{tmp_path}/a.tsv:2", f"{tmp_path}/a.tsv:6"]
@@ -97,7 +97,7 @@ def test_stopping_shows_at_most_ten(tmp_path, n_bad, more):
     assert "data.on_bad_row=skip" in advice
 
 
-def test_skipping_leaves_nothing_to_train_on(tmp_path):
+def test_skipping_all_rows_is_an_error(tmp_path):
     path = table(tmp_path / "a.tsv", ("label", "text"), ("1", " "))
     with pytest.raises(DataError, match=r"data\.dev: .*a\.tsv: no row can be used"):
         load(path, on_bad_row="skip")
