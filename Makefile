@@ -1,6 +1,7 @@
 # Each target works from a bare clone: it makes .venv, installs the exact versions of requirements/ and goes on.
 #   make demo            train on the reviews that ship
-#   make test            run the tests
+#   make test            run the tests; at most five minutes on two cores
+#   make test-long       run the long tests: real data, quick configurations, a browser
 #   make demo VENV=      use the current Python and its own Paddle instead (AI Studio, GPU)
 
 VENV ?= .venv
@@ -20,7 +21,7 @@ RUN = $(VENV)/bin/python
 INSTALLED = $(VENV)/.installed
 endif
 
-.PHONY: install demo test lint current-python
+.PHONY: install demo test test-long lint current-python
 
 install: $(INSTALLED)
 
@@ -37,9 +38,14 @@ current-python:
 demo: $(INSTALLED)
 	$(RUN) -m paddle_tasks train configs/sentiment.yaml run_dir=runs/demo
 
-# One thread each: what tests compute is too small for two to be any faster.
+# Two processes with one thread each: what a test computes is too small to be faster with two threads.
+PYTEST = PADDLE_TASKS_THREADS=1 $(RUN) -m pytest --numprocesses 2 --dist loadfile
+
 test: $(INSTALLED)
-	PADDLE_TASKS_THREADS=1 $(RUN) -m pytest --numprocesses 2 --dist loadfile
+	$(PYTEST) -m "not long"
+
+test-long: $(INSTALLED)
+	$(PYTEST) -m long
 
 lint: $(INSTALLED)
 	$(RUN) -m ruff check .

@@ -71,7 +71,7 @@ def bench_logging(
     """Train in temporary folders: the time that each logging.detail takes, as a share of the time of the steps."""
     _import_paddle()
     from paddle_tasks.workflows.bench.logging import measure_logging
-    from paddle_tasks.workflows.train import load_config
+    from paddle_tasks.workflows.config import load_config
 
     merged = load_config(config, overrides or [])
     _print(measure_logging(merged, repeats=repeats, device=device, notify=_notifier(quiet)), as_json)

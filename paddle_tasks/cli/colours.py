@@ -1,143 +1,93 @@
-"""Texts in colours: by what speaks for a label, green, and against it, red, or by the spans that were found."""
+"""Lines of segments on a terminal: in colours where they are visible, otherwise with marks."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Any
 
 from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
-Draw = Callable[[str, Sequence[float]], Text]
-"""Takes a text and each character's strength in [-1, 1]."""
+from paddle_tasks.training.display import Line, Segment
 
 _FOR, _AGAINST = (46, 160, 67), (218, 54, 51)
-# Weaker parts, by the strongest of the text, are left as they are.
-_FAINT, _WEAK = 0.05, 0.25
-_LEGEND = [("for the label", 1.0), (" ", 0.0), ("against it", -1.0)]
-
-
-_SPANS = ("#8ec5ff", "#ffd166", "#b5e48c", "#ffadad", "#cdb4db")
+# Weaker segments are drawn like neutral ones.
+_MIN_COLOURED, _MIN_MARKED = 0.05, 0.25
+_LABEL_COLOURS = ("#8ec5ff", "#ffd166", "#b5e48c", "#ffadad", "#cdb4db")
 """Backgrounds of the labels, in the order of their names."""
+TONES = {"": "", "positive": "green", "negative": "red"}
+_LEGEND: Line = (Segment("for the label", strength=1.0), Segment(" "), Segment("against it", strength=-1.0))
 
 
-def show_explained(records: Sequence[Mapping[str, Any]], console: Console | None = None) -> None:
-    """Write texts to stderr, by default, with what `predict` has found out about them."""
-    show = show_spans if "spans" in records[0] else show_attributions
-    show(records, console)
+def show_lines(lines: Sequence[Line], console: Console | None = None) -> None:
+    """Write lines to a console, by default to stderr, after a legend of their strengths and labels.
 
-
-def show_spans(records: Sequence[Mapping[str, Any]], console: Console | None = None) -> None:
-    """Write texts to stderr, by default, with their spans: in colours where these can be seen, else as 【text｜label】.
-
-    Args:
-        records: what `predict` gives of opinions; below each text stand its triplets.
-        console: where to.
+    Without colours a span is written as 【text｜label】, and segments for and against a prediction as ``{+for+}`` and
+    ``[-against-]``.
     """
     console = console or Console(file=sys.stderr)
-    in_colours = bool(console.color_system) and not console.no_color
-    labels = sorted({span["label"] for record in records for span in record["spans"]})
-    styles = {label: Style(color="#000000", bgcolor=_SPANS[place % len(_SPANS)]) for place, label in enumerate(labels)}
-    if in_colours:
-        legend = [Text(f" {visible(label)} ", style) for label, style in styles.items()]
-        console.print(*legend, soft_wrap=True, highlight=False)
-    for record in records:
-        console.print(_with_spans(record, styles if in_colours else {}), soft_wrap=True, highlight=False)
-        for triplet in record.get("triplets", ()):
-            console.print(_triplet(triplet), soft_wrap=True, highlight=False)
+    has_colours = bool(console.color_system) and not console.no_color
+    styles = label_styles(lines)
+    for line in [*_legend(lines, styles, has_colours=has_colours), *lines]:
+        text = draw_coloured(line, styles) if has_colours else draw_marked(line)
+        console.print(text, soft_wrap=True, highlight=False)
 
 
-def _with_spans(record: Mapping[str, Any], styles: Mapping[str, Style]) -> Text:
-    text, line, place = record["input"], Text(), 0
-    for span in record["spans"]:
-        if span["start"] < place:
-            continue  # it overlaps the one that was marked before
-        line.append(visible(text[place : span["start"]]))
-        term, label = visible(text[span["start"] : span["end"]]), visible(span["label"])
-        line.append(*((term, styles[span["label"]]) if styles else (f"【{term}｜{label}】",)))
-        place = span["end"]
-    return line.append(visible(text[place:]))
+def _legend(lines: Sequence[Line], styles: Mapping[str, Style], *, has_colours: bool) -> Iterator[Line]:
+    if any(segment.strength for line in lines for segment in line):
+        yield _LEGEND
+    if styles and has_colours:
+        names = [Segment(f" {label} ", label=label) for label in styles]
+        yield [part for name in names for part in (name, Segment(" "))][:-1]
 
 
-def _triplet(triplet: Mapping[str, Any]) -> Text:
-    terms = [visible(triplet[side]["text"]) if triplet[side] else "(implicit)" for side in ("aspect", "opinion")]
-    colour = {"positive": "green", "negative": "red"}.get(triplet["polarity"], "")
-    line = Text(f"  {terms[0]}: {terms[1]}  ")
-    return line.append(visible(triplet["polarity"]), colour).append(f" {triplet['prob']:.2f}")
+def label_styles(lines: Sequence[Line]) -> dict[str, Style]:
+    """Return the style of each label that occurs in lines."""
+    labels = sorted({segment.label for line in lines for segment in line if segment.label is not None})
+    colours = {label: _LABEL_COLOURS[number % len(_LABEL_COLOURS)] for number, label in enumerate(labels)}
+    return {label: Style(color="#000000", bgcolor=colour) for label, colour in colours.items()}
 
 
-def show_attributions(records: Sequence[Mapping[str, Any]], console: Console | None = None) -> None:
-    """Write texts to stderr, by default: coloured where colours can be seen, with ``{+for+}`` and ``[-against-]`` else.
-
-    Args:
-        records: what `predict` gives with ``explain``.
-        console: where to.
-    """
-    console = console or Console(file=sys.stderr)
-    draw = coloured if console.color_system and not console.no_color else marked
-    for line in [_legend(draw), *(_line(record, draw) for record in records)]:
-        console.print(line, soft_wrap=True, highlight=False)
+def draw_coloured(line: Line, styles: Mapping[str, Style]) -> Text:
+    """Return a line in colours; the background of a segment is the stronger, the larger its strength."""
+    text = Text()
+    for segment in line:
+        style = styles[segment.label] if segment.label is not None else _style(segment)
+        text.append(visible(segment.text), style)
+    return text
 
 
-def _legend(draw: Draw) -> Text:
-    text = "".join(part for part, _ in _LEGEND)
-    return draw(text, [strength for part, strength in _LEGEND for _ in part])
-
-
-def _line(record: Mapping[str, Any], draw: Draw) -> Text:
-    label = record["label"]
-    head = Text(f"{visible(label)} {record['probabilities'][label]:.1%}  ")
-    return head.append_text(draw(record["input"], strengths(record["input"], record["attributions"])))
-
-
-def strengths(text: str, attributions: Sequence[Sequence[Any]]) -> list[float]:
-    """Return each character's strength in [-1, 1], by the strongest of the text.
-
-    Tokens that share a character add up there.
-    """
-    values = [0.0] * len(text)
-    for start, end, value in attributions:
-        for place in range(start, end):
-            values[place] += value
-    largest = max(map(abs, values), default=0.0)
-    return [value / largest for value in values] if largest else values
-
-
-def coloured(text: str, strengths: Sequence[float]) -> Text:
-    """Return a text with a background that is the stronger the more a character counts."""
-    line = Text()
-    for character, strength in zip(visible(text), strengths, strict=True):
-        line.append(character, style=_style(strength))
-    return line
-
-
-def _style(strength: float) -> Style | None:
-    if abs(strength) < _FAINT:
-        return None
+def _style(segment: Segment) -> Style | str | None:
+    strength = segment.strength
+    if abs(strength) < _MIN_COLOURED:
+        return TONES[segment.tone] or None
     full = _FOR if strength > 0 else _AGAINST
     red, green, blue = (round(255 + (part - 255) * abs(strength)) for part in full)
     return Style(color="#000000", bgcolor=f"#{red:02x}{green:02x}{blue:02x}")
 
 
-def marked(text: str, strengths: Sequence[float]) -> Text:
-    """Return a text whose stronger parts stand in marks, as `git diff --word-diff` writes them."""
-    line = Text()
-    kinds = zip(visible(text), (_kind(strength) for strength in strengths), strict=True)
-    for kind, part in groupby(kinds, key=lambda pair: pair[1]):
-        before, after = {1: ("{+", "+}"), -1: ("[-", "-]"), 0: ("", "")}[kind]
-        line.append(f"{before}{''.join(character for character, _ in part)}{after}")
-    return line
+def draw_marked(line: Line) -> Text:
+    """Return a line without colours; strong segments are marked as `git diff --word-diff` marks words."""
+    text = Text()
+    for sign, segments in groupby(line, key=_sign):
+        before, after = {1: ("{+", "+}"), -1: ("[-", "-]"), 0: ("", "")}[sign]
+        text.append(f"{before}{''.join(map(_with_label, segments))}{after}")
+    return text
 
 
-def _kind(strength: float) -> int:
-    return 0 if abs(strength) < _WEAK else (1 if strength > 0 else -1)
+def _sign(segment: Segment) -> int:
+    return 0 if abs(segment.strength) < _MIN_MARKED else (1 if segment.strength > 0 else -1)
+
+
+def _with_label(segment: Segment) -> str:
+    text = visible(segment.text)
+    return text if segment.label is None else f"【{text}｜{visible(segment.label)}】"
 
 
 def visible(text: str) -> str:
-    """Return a text of the same length without what would move a terminal's cursor or change its state."""
+    """Return a text of the same length without characters that move a terminal's cursor or change its state."""
     return "".join(
         character if character.isprintable() else " " if character.isspace() else "\N{REPLACEMENT CHARACTER}"
         for character in text

@@ -15,7 +15,7 @@ import typer
 from paddle_tasks.cli import bench
 from paddle_tasks.cli.dashboard import dashboard
 from paddle_tasks.cli.options import Config, Device, Fresh, Overrides, Quiet, RunFolder
-from paddle_tasks.cli.predict import OUTPUTS, check_files, check_options, given, with_pipeline_options, write_answers
+from paddle_tasks.cli.predict import check_files, check_options, given, with_pipeline_options, write_records
 from paddle_tasks.training.stopping import resumable
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def config(
     """Print the merged, validated configuration."""
     _start()
     from paddle_tasks.config import dump
-    from paddle_tasks.workflows.train import load_config
+    from paddle_tasks.workflows.config import load_config
 
     merged = load_config(config, overrides or [])
     if schema:
@@ -120,7 +120,8 @@ def train(
     _start()
     from paddle_tasks.cli.launched import coordinated_exit
     from paddle_tasks.cli.progress import display_progress
-    from paddle_tasks.workflows.train import load_config, run_training
+    from paddle_tasks.workflows.config import load_config
+    from paddle_tasks.workflows.train import run_training
 
     with coordinated_exit() as ranks:
         with ranks.raise_together():
@@ -143,25 +144,37 @@ def baseline(  # noqa: PLR0913, PLR0917 - a command has as many options as it of
     ] = None,
     classifier: Annotated[
         Literal["svm", "logistic"] | None,
-        typer.Option(help="Linear support vector machine (the default) or logistic regression."),
+        typer.Option(help="A linear support vector machine (the default) or a logistic regression."),
     ] = None,
     c: Annotated[
-        float | None, typer.Option("--c", metavar="C", help="scikit-learn's C; 0.5 for svm, 10 for logistic.")
+        float | None,
+        typer.Option(
+            "--c",
+            metavar="C",
+            help="scikit-learn's C, the inverse strength of the regularisation; 0.5 for svm, 10 for logistic.",
+        ),
     ] = None,
     ngrams: Annotated[
-        str | None, typer.Option(metavar="N-M", help="Shortest and longest n-gram; 1-3 for char, 1-2 for word.")
+        str | None,
+        typer.Option(metavar="N-M", help="Shortest and longest n-gram; 1-3 for char, 1-2 for word by default."),
     ] = None,
-    min_df: Annotated[int | None, typer.Option(help="Train texts in which an n-gram has to stand; 2.")] = None,
+    min_df: Annotated[
+        int | None, typer.Option(help="Number of train texts that an n-gram must occur in; 2 by default.")
+    ] = None,
     fresh: Fresh = False,
     quiet: Quiet = False,
 ) -> None:
-    """Score TF-IDF and a linear classifier on the same data; the run folder is that of CONFIG with -baseline."""
+    """Fit and score the baseline of a task on the same data: TF-IDF and a linear classifier.
+
+    The run folder is the one of CONFIG with the suffix -baseline.
+    """
     lengths = _lengths(ngrams)
     _start()
     from paddle_tasks.cli.progress import display_progress
-    from paddle_tasks.workflows.baseline import Options, load_config, run_baseline
+    from paddle_tasks.workflows.baseline import load_config, run_baseline
 
-    merged = load_config(config, overrides or [], Options(features, classifier, c, lengths, min_df))
+    options = {"features": features, "classifier": classifier, "c": c, "ngrams": lengths, "min_df": min_df}
+    merged = load_config(config, overrides or [], options)
     with display_progress(quiet=quiet) as observe:
         _print_run(run_baseline(merged, fresh=fresh, observe=observe))
 
@@ -169,10 +182,10 @@ def baseline(  # noqa: PLR0913, PLR0917 - a command has as many options as it of
 def _lengths(ngrams: str | None) -> tuple[int, int] | None:
     if ngrams is None:
         return None
-    found = re.fullmatch(r"([1-9]\d*)(?:-([1-9]\d*))?", ngrams)
-    if not found:
+    match = re.fullmatch(r"([1-9]\d*)(?:-([1-9]\d*))?", ngrams)
+    if not match:
         raise typer.BadParameter(f"--ngrams {ngrams}: expected the shortest and the longest, as in 1-3")
-    return int(found[1]), int(found[2] or found[1])
+    return int(match[1]), int(match[2] or match[1])
 
 
 @app.command()
@@ -208,8 +221,8 @@ def sweep(
     from paddle_tasks.cli.launched import coordinated_exit
     from paddle_tasks.cli.progress import display_progress
     from paddle_tasks.cli.sweep_lines import lines
-    from paddle_tasks.workflows.sweep import run_sweep
-    from paddle_tasks.workflows.sweep_plan import parse_grid, parse_seeds, plan_sweep
+    from paddle_tasks.workflows.sweep.plan import parse_grid, parse_seeds, plan_sweep
+    from paddle_tasks.workflows.sweep.run import run_sweep
 
     with coordinated_exit() as ranks:
         with ranks.raise_together():
@@ -265,37 +278,42 @@ app.command()(dashboard)
 def predict(
     run: Annotated[
         str,
-        typer.Argument(metavar="RUN|NAME", help="A run folder, a model that ships, fill-mask or rewrite."),
+        typer.Argument(
+            metavar="RUN|NAME",
+            help="A run folder, a shipped model such as sentiment, or the pipeline fill-mask or rewrite.",
+        ),
     ],
     texts: Annotated[list[str] | None, typer.Argument(metavar="[TEXT]...")] = None,
     input_file: Annotated[
-        Path | None, typer.Option("--input", help="A file with one text a line, or JSON lines (.json, .jsonl).")
+        Path | None, typer.Option("--input", help="A file with one text per line, or JSON lines (.json, .jsonl).")
     ] = None,
-    output_file: Annotated[Path | None, typer.Option("--output", help="Write there instead of printing.")] = None,
+    output_file: Annotated[
+        Path | None, typer.Option("--output", help="Write to this file instead of printing.")
+    ] = None,
     device: Device = "auto",
     quiet: Quiet = False,
     **options: Any,
 ) -> None:
-    """Print a JSON line for each text: input, label, probabilities; spans and triplets; or what a pipeline makes of it.
+    """Print a line of JSON for each text: its label and probabilities, its spans, or the answer of a pipeline.
 
-    A pair is one argument or line with a tab between its two texts.
+    A pair of texts is one argument, or one line, with a tab between the two texts.
     """
     chosen = given(options)
     check_files(output_file, chosen)
     _start()
-    from paddle_tasks.inference.inputs import read_texts
-    from paddle_tasks.inference.pipelines import PIPELINES, fields_of, options_of, outputs_of, pipeline
+    from paddle_tasks.inference.inputs import read_inputs
+    from paddle_tasks.inference.pipelines import pipeline, usage_of
 
-    fields = fields_of(run)
-    check_options(run, chosen, [*options_of(run), *outputs_of(run)], builtin=run in PIPELINES)
-    outputs = {name: chosen.pop(name) for name in OUTPUTS if name in chosen}
-    asked = read_texts(texts or [], input_file, [field for field in fields if field != "label"])
-    records = pipeline(run, model=chosen.pop("model", None), device=device).answer(asked.texts, **chosen)
-    write_answers(records, asked.ids, output_file, outputs)
-    if "explain" in chosen and not quiet:
-        from paddle_tasks.cli.colours import show_explained
+    usage = usage_of(run)
+    check_options(run, chosen, usage)
+    formats = {name: (form, chosen.pop(name)) for name, form in usage.formats.items() if name in chosen}
+    inputs = read_inputs(texts or [], input_file, usage.fields)
+    records = pipeline(run, model=chosen.pop("model", None), device=device).answer(inputs.texts, **chosen)
+    write_records(records, inputs.ids, output_file, formats)
+    if usage.task and chosen.get("explain") and not quiet:
+        from paddle_tasks.cli.colours import show_lines
 
-        show_explained(records)
+        show_lines([line for record in records for line in usage.task.display(record)])
 
 
 @app.command()
@@ -309,7 +327,7 @@ def export(
 ) -> None:
     """Write the best model of a run anew, for others to use, with a card of what it was trained on and how."""
     _start()
-    from paddle_tasks.workflows.export import EXPORTS
+    from paddle_tasks.inference.export import EXPORTS
 
     folder = EXPORTS[form](run, output)
     if not quiet:
@@ -361,13 +379,9 @@ def _own_command() -> str:
 
 
 def _print_run(run: Run) -> None:
-    for split in ("dev", "test"):
-        if split in run.result:
-            _print(f"{split:5} {_summary(run.result[split])}")
+    from paddle_tasks import tasks
+
+    names = tasks.find(run.outcome.task).SUMMARY_METRICS
+    for split, metrics in run.outcome.scores.items():
+        _print(f"{split:5} " + "  ".join(f"{name} {metrics[name]:.4f}" for name in names if name in metrics))
     _print(f"run   {run.folder}")
-
-
-def _summary(metrics: dict[str, Any]) -> str:
-    from paddle_tasks.metrics import SHOWN
-
-    return "  ".join(f"{name} {metrics[name]:.4f}" for name in SHOWN if name in metrics)

@@ -1,72 +1,85 @@
-"""The options of `predict` that only some pipelines take: one table, from which the command gets them."""
+"""The options of `predict` that only some models or pipelines take, in one table; and the output of `predict`."""
 
 from __future__ import annotations
 
 import inspect
-import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
+
+if TYPE_CHECKING:
+    from paddle_tasks.inference.pipelines import Usage
+    from paddle_tasks.training.protocol import Record
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _EXPLAIN = (
-    "Text classifiers: add attributions to the JSON, [start, end, value] in characters (integrated gradients of the "
-    "label's log-odds), and show the text on stderr, coloured from green (for the label) to red (against); without "
-    "colours, or with NO_COLOR, as {+for+} and [-against-]. opinion: show the text with its spans in colours, or as "
-    "【text｜label】, and its triplets. --quiet leaves stderr empty."
+    "Show on stderr what the answer is based on. Text classifiers: also add the attribution of each token to the JSON, "
+    "[start, end, value] in characters (integrated gradients of the label's log-odds), and colour the text from green "
+    "(for the label) to red (against it), or mark it as {+for+} and [-against-] without colours or with NO_COLOR. Models "
+    "that extract opinions: colour the spans, or mark them as 【text｜label】, and list the triplets. --quiet leaves "
+    "stderr empty."
 )
 _SUMMARY = (
-    "opinion: instead of the JSON, print a table of the aspects in all texts, with counts, polarity shares and typical "
-    "opinions, and draw it into FILE as bars."
+    "Models that extract opinions: instead of the JSON, print a table of the aspects in all texts with their counts, "
+    "polarity shares and typical opinions, and draw a bar chart into FILE."
 )
-_DOCCANO = "opinion: instead of the JSON, write what was found as JSON lines that doccano imports, to be corrected."
-# None is "not given": each pipeline has defaults of its own.
+_DOCCANO = (
+    "Models that extract opinions: instead of the JSON, write the predictions as JSON lines that doccano imports, to "
+    "correct them there."
+)
+# None is an option that is not given; each pipeline has its own defaults.
 OPTIONS: dict[str, Any] = {
     "explain": Annotated[bool | None, typer.Option("--explain", help=_EXPLAIN, show_default=False)],
     "clue": Annotated[
         bool | None,
-        typer.Option("--clue", help="Classifiers: the lines of CLUE's submission files instead.", show_default=False),
+        typer.Option(
+            "--clue",
+            help="Classifiers: write the lines of a CLUE submission file instead of the JSON.",
+            show_default=False,
+        ),
     ],
     "summary": Annotated[Path | None, typer.Option("--summary", metavar="FILE.png|FILE.svg", help=_SUMMARY)],
     "doccano": Annotated[Path | None, typer.Option("--doccano", metavar="FILE", help=_DOCCANO)],
     "model": Annotated[
         str | None,
-        typer.Option("--model", help="fill-mask, rewrite: builtin/NAME, a model folder or a run of pretrain."),
+        typer.Option(
+            "--model",
+            help="fill-mask, rewrite: another model: builtin/NAME, a model folder or a run folder of pretraining.",
+        ),
     ],
     "top_k": Annotated[
         int | None,
         typer.Option(
-            "--top-k", min=1, help="fill-mask: candidates for each [MASK], and fillings, of these at most 64."
+            "--top-k",
+            min=1,
+            help="fill-mask: number of candidates for each [MASK], and of fillings of the text (at most 64).",
         ),
     ],
-    "n_variants": Annotated[int | None, typer.Option("--variants", min=1, help="rewrite: variants of each text.")],
+    "n_variants": Annotated[
+        int | None, typer.Option("--variants", min=1, help="rewrite: number of variants of each text.")
+    ],
     "share": Annotated[
         float | None,
-        typer.Option("--share", min=0, max=1, help="rewrite: part of the words that is changed."),
+        typer.Option("--share", min=0, max=1, help="rewrite: share of the words that are changed."),
     ],
-    "rounds": Annotated[int | None, typer.Option("--rounds", min=1, help="rewrite: how often a text is changed.")],
+    "rounds": Annotated[int | None, typer.Option("--rounds", min=1, help="rewrite: number of passes over the text.")],
     "min_similarity": Annotated[
         float | None,
-        typer.Option("--min-similarity", min=-1, max=1, help="rewrite: least cosine between text and variant."),
+        typer.Option("--min-similarity", min=-1, max=1, help="rewrite: minimum cosine similarity of text and variant."),
     ],
     "seed": Annotated[
-        int | None, typer.Option("--seed", min=0, help="rewrite: of the draws; equal seeds, equal ends.")
+        int | None, typer.Option("--seed", min=0, help="rewrite: random seed; the same seed gives the same variants.")
     ],
 }
-"""The options by the names that Python knows them by; a new one is a line here."""
-
-OUTPUTS = ("clue", "summary", "doccano")
-"""The options that say what is made of the records; they are the command line's own."""
-
-_OF_BUILTINS = "model"  # chosen when a pipeline is made, not when it is called
+"""The options by their names in Python; a new option is a line here."""
 
 
 def with_pipeline_options(command: Command) -> Command:
-    """Give a command that takes ``**options`` those of `OPTIONS`, as typer reads them from a signature."""
+    """Add `OPTIONS` to a command that takes ``**options``; typer reads options from a signature."""
     signature = inspect.signature(command, eval_str=True)
     own = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
     added = [
@@ -83,69 +96,72 @@ def given(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def check_options(name: str, options: Mapping[str, Any], known: Sequence[str], builtin: bool) -> None:
-    """Refuse options that what answers does not take.
+def check_options(name: str, options: Mapping[str, Any], usage: Usage) -> None:
+    """Refuse options that a model or pipeline does not take.
 
     Raises:
-        BadParameter: names those that it takes.
+        BadParameter: the message names the options that it takes.
     """
-    usable = [*known, *[_OF_BUILTINS] * builtin]
+    usable = [*usage.options, *usage.formats, *["model"] * usage.takes_model]
     wrong = [flag(option) for option in options if option not in usable]
     if wrong:
-        right = ", ".join(map(flag, usable)) or "none of these options"
+        right = ", ".join(flag(option) for option in usable if option in OPTIONS) or "none of these options"
         raise typer.BadParameter(f"{', '.join(wrong)}: not for {name}, which takes {right}")
+    for option, record_format in usage.formats.items():
+        file, suffixes = options.get(option), record_format.suffixes
+        if suffixes and isinstance(file, Path) and file.suffix not in suffixes:
+            raise typer.BadParameter(f"{flag(option)} {file}: expected a name that ends in {' or '.join(suffixes)}")
 
 
 def flag(option: str) -> str:
-    """Return what an option is called on the command line."""
+    """Return the name of an option on the command line."""
     return str(OPTIONS[option].__metadata__[0].default)
 
 
-# ---- what is made of the records
+# ---- output
 
 
-def check_files(output_file: Path | None, outputs: Mapping[str, Any]) -> None:
+def check_files(output_file: Path | None, options: Mapping[str, Any]) -> None:
     """Refuse files that cannot be written.
 
     Raises:
-        BadParameter: a folder of that name is there, or theirs is not, or a chart of an unknown form.
+        BadParameter: a folder has that name, or the folder of the file does not exist.
     """
-    named = {"--output": output_file, "--summary": outputs.get("summary"), "--doccano": outputs.get("doccano")}
-    for option, file in named.items():
+    files = {flag(name): value for name, value in options.items() if isinstance(value, Path)}
+    for option, file in {"--output": output_file, **files}.items():
         if file and file.is_dir():
             raise typer.BadParameter(f"{option} {file}: is a folder, expected a file")
         if file and not file.parent.is_dir():
             raise typer.BadParameter(f"{option} {file}: no such folder {file.parent}")
-    chart = outputs.get("summary")
-    if chart and chart.suffix not in (".png", ".svg"):
-        raise typer.BadParameter(f"--summary {chart}: expected a name that ends in .png or .svg")
 
 
-def write_answers(
-    records: Sequence[Mapping[str, Any]], ids: Sequence[int | str], output_file: Path | None, outputs: Mapping[str, Any]
+def write_records(
+    records: Sequence[Record], ids: Sequence[int | str], output_file: Path | None, formats: Mapping[str, Any]
 ) -> None:
-    """Print the records as JSON lines, or write them and what else was asked for.
+    """Print the records as JSON lines, or write them in the formats that were chosen.
 
     Args:
-        records: of each text.
-        ids: of each text.
-        output_file: for the JSON lines, or CLUE's.
-        outputs: those of `OUTPUTS` that were given.
+        records: the record of each text.
+        ids: the id of each text.
+        output_file: for the lines; None prints them, unless a format has a file of its own.
+        formats: the format of each option that was given, with its value.
     """
+    from paddle_tasks.cli.tables import print_table
     from paddle_tasks.files import write_text
-    from paddle_tasks.tasks.classification.clue import submission
+    from paddle_tasks.inference.outputs import json_lines
+    from paddle_tasks.training.display import Table
 
-    clue = outputs.get("clue", False)
-    lines = submission(ids, records) if clue else [json.dumps(record, ensure_ascii=False) for record in records]
+    written = {name: form.write(records, ids, _path(value)) for name, (form, value) in formats.items()}
+    replaced = [lines for lines in written.values() if isinstance(lines, list)]
+    lines = replaced[0] if replaced else json_lines(records)
     if output_file:
         write_text(output_file, "\n".join(lines) + "\n")
-    elif not {"summary", "doccano"} & set(outputs):
+    elif replaced or not formats:
         sys.stdout.write("\n".join(lines) + "\n")
-    if "doccano" in outputs:
-        from paddle_tasks.tasks.opinion.doccano import write_pre_annotated
+    for table in written.values():
+        if isinstance(table, Table):
+            print_table(table)
 
-        write_pre_annotated(outputs["doccano"], records)
-    if "summary" in outputs:
-        from paddle_tasks.cli.opinion_table import show_summary
 
-        show_summary(records, outputs["summary"])
+def _path(value: Any) -> Path | None:
+    return value if isinstance(value, Path) else None

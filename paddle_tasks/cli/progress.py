@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from paddle_tasks.metrics import SHOWN
 from paddle_tasks.training.loop import StepReport
 from paddle_tasks.training.session import CheckpointReport, EvaluationReport
 
 if TYPE_CHECKING:
-    from paddle_tasks.workflows.train import Observer
+    from paddle_tasks.training.trainer import Observer
 
 _SECONDS_BETWEEN_LINES = 10.0
 
@@ -104,6 +103,8 @@ class ProgressDisplay:
         bar.update(self._bar_task, completed=report.step, **fields)
 
     def _show_evaluation(self, report: EvaluationReport) -> None:
-        scores = "  ".join(f"{name} {report.metrics[name]:.4f}" for name in SHOWN if name in report.metrics)
-        self.score = f"dev {report.metrics['accuracy' if 'accuracy' in report.metrics else 'f1']:.4f}"
+        scores = "  ".join(
+            f"{name} {report.metrics[name]:.4f}" for name in report.summary_metrics if name in report.metrics
+        )
+        self.score = f"dev {report.metrics[report.metric]:.4f}"
         self._write_line(f"epoch {report.epoch}  step {report.step}  dev {scores}{'  best so far' * report.is_best}")

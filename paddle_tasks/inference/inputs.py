@@ -1,4 +1,4 @@
-"""The texts that a prediction is asked for."""
+"""The texts to predict: from arguments or from a file."""
 
 from __future__ import annotations
 
@@ -16,50 +16,50 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
-class Asked:
-    """The texts, and what their file calls each of them: its ``id``, or its place from 0."""
+class Inputs:
+    """Texts and the ids of their rows: the ``id`` in the file, or the index from 0."""
 
     texts: list[str]
     ids: list[int | str]
 
 
-def read_texts(texts: Sequence[str], file: Path | None, fields: Sequence[str] = ("text",)) -> Asked:
-    """Return the given texts, or those of a file; two texts that belong together have a tab between them.
+def read_inputs(texts: Sequence[str], file: Path | None, fields: Sequence[str] = ("text",)) -> Inputs:
+    """Return the given texts, or those of a file; the two texts of a pair have a tab between them.
 
     Args:
         texts: the texts.
-        file: lines of text, of which the blank ones are left out; or JSON lines (.json, .jsonl) with the fields, under
-            one of their usual names, and perhaps an ``id``.
+        file: lines of text, whose blank ones are left out; or JSON lines (.json, .jsonl) with the fields under one of
+            their usual names and perhaps an ``id``.
         fields: ``text``, or ``text_a`` and ``text_b``.
 
     Raises:
-        DataError: no text, both a file and texts, a blank text, or a file that cannot be read.
+        DataError: there is no text, there are both a file and texts, a text is blank, or the file cannot be read.
     """
     if file is not None and texts:
         raise DataError("give texts or --input FILE, not both")
     if file is not None and not file.is_file():
         raise DataError(f"--input {file}: no such file")
-    found = _asked(list(texts)) if file is None else _of_file(file, fields)
-    if not found.texts:
+    inputs = _numbered(list(texts)) if file is None else _read_file(file, fields)
+    if not inputs.texts:
         raise DataError("nothing to predict: expected a text, or --input FILE with one text a line")
-    blank = [place for place, text in enumerate(found.texts, start=1) if not text.strip()]
+    blank = [number for number, text in enumerate(inputs.texts, start=1) if not text.strip()]
     if blank:
-        raise DataError(f"nothing to predict: text {blank[0]} of {len(found.texts)} is blank")
-    broken = [text for text in found.texts if _SURROGATE.search(text)]  # how Python takes arguments that are not UTF-8
-    if broken:
-        raise DataError(f"not UTF-8: {broken[0]!r}")
-    return found
+        raise DataError(f"nothing to predict: text {blank[0]} of {len(inputs.texts)} is blank")
+    undecodable = [text for text in inputs.texts if _SURROGATE.search(text)]  # an argument that is not UTF-8
+    if undecodable:
+        raise DataError(f"not UTF-8: {undecodable[0]!r}")
+    return inputs
 
 
-def _asked(texts: list[str]) -> Asked:
-    return Asked(texts, list(range(len(texts))))
+def _numbered(texts: list[str]) -> Inputs:
+    return Inputs(texts, list(range(len(texts))))
 
 
-def _of_file(file: Path, fields: Sequence[str]) -> Asked:
-    return _records(file, fields) if file_format(file, Layout()) == "jsonl" else _asked(_lines(file))
+def _read_file(file: Path, fields: Sequence[str]) -> Inputs:
+    return _read_records(file, fields) if file_format(file, Layout()) == "jsonl" else _numbered(_read_lines(file))
 
 
-def _lines(file: Path) -> list[str]:
+def _read_lines(file: Path) -> list[str]:
     try:
         text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -67,25 +67,24 @@ def _lines(file: Path) -> list[str]:
     return [line for line in text.split("\n") if line.strip()]
 
 
-def _records(file: Path, fields: Sequence[str]) -> Asked:
-    rows = _good(read_rows(file, fields, Layout()))
+def _read_records(file: Path, fields: Sequence[str]) -> Inputs:
+    rows = _require_good(read_rows(file, fields, Layout()))
     texts = [join_pair(*row.fields.values()) if len(fields) > 1 else row.fields["text"] for row in rows]
     try:
-        named = list(read_rows(file, ("id",), Layout()))
-    except DataError:  # the first record has none
-        return _asked(texts)
-    return Asked(texts, [_id(row.fields["id"]) for row in _good(named)])
+        id_rows = list(read_rows(file, ("id",), Layout()))
+    except DataError:  # the first record has no id
+        return _numbered(texts)
+    return Inputs(texts, [_parse_id(row.fields["id"]) for row in _require_good(id_rows)])
 
 
-def _good(rows: Iterable[Row | BadRow]) -> list[Row]:
-    """Return records, all of which can be read."""
-    found: list[Row] = []
+def _require_good(rows: Iterable[Row | BadRow]) -> list[Row]:
+    good: list[Row] = []
     for row in rows:
         if isinstance(row, BadRow):
             raise DataError(f"--input {row}")
-        found.append(row)
-    return found
+        good.append(row)
+    return good
 
 
-def _id(text: str) -> int | str:
+def _parse_id(text: str) -> int | str:
     return int(text) if text.isdecimal() else text

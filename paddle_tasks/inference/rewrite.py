@@ -14,8 +14,8 @@ import paddle
 from paddle import nn
 
 from paddle_tasks.errors import ConfigError
+from paddle_tasks.generation.fill_mask import Filling, Grow, Ids, Masked, MaskScorer, Scores, Tokens, grown, padded
 from paddle_tasks.models.pooling import pool
-from paddle_tasks.tasks.pretrain.fill_mask import Filling, Grow, Ids, Masked, MaskScorer, Scores, Tokens, grown, padded
 from paddle_tasks.text import words
 from paddle_tasks.text.tokenizer import Tokenizer
 
@@ -116,7 +116,7 @@ def _kind(word: str, tag: str) -> str:
 
 def _starts_bound(word: str) -> bool:
     """Tell whether a word starts with a numeral or a name, as 两本书 and 北京烤鸭 do, which jieba holds for nouns."""
-    names = (words.tag_of(word[:end]) for end in range(2, len(word)))
+    names = (words.part_of_speech(word[:end]) for end in range(2, len(word)))
     return word[0] in _NUMERALS or any(map(_NAME_TAGS.fullmatch, names))
 
 
@@ -254,7 +254,7 @@ class Rewriter:
 
     def continuing(self, tokens: Sequence[int]) -> Ids:
         """Return the tokens with which a word of the dictionary goes on after some others: <int64>[n], rising."""
-        return self._tokens[words.goes_on(self.spell(tokens), self._characters)]
+        return self._tokens[words.can_follow(self.spell(tokens), self._characters)]
 
     def spell(self, tokens: Sequence[int]) -> str:
         """Return the characters of some tokens."""
@@ -329,12 +329,12 @@ class _Draft:
 def _same_kind(new: str, kind: str) -> bool:
     if kind == _DEGREE_KIND or new in _DEGREE:
         return kind == _DEGREE_KIND and new in _DEGREE
-    return _KINDS.get(words.tag_of(new)) == kind and not _starts_bound(new)
+    return _KINDS.get(words.part_of_speech(new)) == kind and not _starts_bound(new)
 
 
 def _any_kind(new: str, kind: str) -> bool:
     """Tell whether a string may stand for a word of that kind when no word does: no name and no number."""
-    return kind != _DEGREE_KIND and new not in _DEGREE and words.tag_of(new) in {"", *_KINDS}
+    return kind != _DEGREE_KIND and new not in _DEGREE and words.part_of_speech(new) in {"", *_KINDS}
 
 
 def _cosine(one: States, other: States) -> float:

@@ -7,9 +7,12 @@ fulfils `paddle_tasks.training.protocol.Task`; see docs/add-a-task.md. The worki
 from __future__ import annotations
 
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from paddle_tasks.errors import ConfigError, SetupError, did_you_mean
+
+if TYPE_CHECKING:
+    from paddle_tasks.training.protocol import Task
 
 GROUP = "paddle_tasks.tasks"
 """The entry-point group of tasks in other packages."""
@@ -17,15 +20,23 @@ GROUP = "paddle_tasks.tasks"
 SETTINGS = "paddle_tasks.json"
 """The file in a model folder that names its task, labels and configuration."""
 
-BASELINE = "tfidf-"
-
-_BUILTIN = ("long_text", "news", "opinion", "pretrain", "sentiment", "similarity")
+_CLASSES = {
+    "long_text": "LongTextTask",
+    "news": "NewsTask",
+    "opinion": "OpinionTask",
+    "pretrain": "PretrainTask",
+    "sentiment": "SentimentTask",
+    "similarity": "SimilarityTask",
+}
+"""The class of each task of this package, in the module ``task`` of the sub-package with its name."""
 
 
 def _entry_points() -> dict[str, EntryPoint]:
-    """Return the tasks by name; a name of this package cannot be taken by another one."""
+    """Return the tasks by name; another package cannot replace a task of this one."""
     installed = {point.name: point for point in entry_points(group=GROUP)}
-    own = {name: EntryPoint(name, f"{__name__}.{name}.task:Task", GROUP) for name in _BUILTIN}
+    own = {
+        name: EntryPoint(name, f"{__name__}.{name}.task:{class_name}", GROUP) for name, class_name in _CLASSES.items()
+    }
     return {**installed, **own}
 
 
@@ -34,8 +45,8 @@ def names() -> list[str]:
     return sorted(_entry_points())
 
 
-def find(name: Any) -> Any:
-    """Return the task class of a name.
+def find(name: Any) -> type[Task]:
+    """Return the class of a task.
 
     Raises:
         ConfigError: there is no such task.
@@ -43,13 +54,13 @@ def find(name: Any) -> Any:
     """
     points = _entry_points()
     if not isinstance(name, str) or name not in points:
-        found = "missing" if name is None else f"{name!r} is unknown{did_you_mean(str(name), points)}"
-        raise ConfigError(f"task: {found} (one of {', '.join(sorted(points))})")
+        problem = "missing" if name is None else f"{name!r} is unknown{did_you_mean(str(name), points)}"
+        raise ConfigError(f"task: {problem} (one of {', '.join(sorted(points))})")
+    point = points[name]
     try:
-        return points[name].load()
+        task: type[Task] = point.load()
     except (ImportError, AttributeError) as error:
-        if name in _BUILTIN:
+        if name in _CLASSES:
             raise
-        raise SetupError(
-            f"task: {name} is registered as {points[name].value}, which cannot be loaded: {error}"
-        ) from error
+        raise SetupError(f"task: {name} is registered as {point.value}, which cannot be loaded: {error}") from error
+    return task

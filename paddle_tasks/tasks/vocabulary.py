@@ -1,25 +1,18 @@
-"""The tokenizer of an encoder trained from scratch, which learns its vocabulary from the train split alone."""
+"""The tokenizer of an encoder that is trained from scratch: its vocabulary is learnt from the train split alone."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Iterable
 
 from paddle_tasks.data.tables.section import VocabularySection
 from paddle_tasks.text.tokenizer import Tokenizer
 from paddle_tasks.text.vocabulary import learn_vocabulary
 
 
-class _HasText(Protocol):
-    @property
-    def text(self) -> str:
-        """The text."""
-
-
-def learn_tokenizer(section: VocabularySection, train: Sequence[_HasText]) -> Tokenizer:
-    """Return the tokenizer whose vocabulary `data.vocabulary` asks for."""
+def learn_tokenizer(section: VocabularySection, texts: Iterable[str]) -> Tokenizer:
+    """Return a tokenizer whose vocabulary is learnt from texts by the settings of ``data.vocabulary``."""
     vocabulary = learn_vocabulary(
-        (example.text for example in train),
+        texts,
         min_count=section.min_count,
         max_size=section.max_size,
         lowercase=section.lowercase,

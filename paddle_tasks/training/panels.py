@@ -1,4 +1,7 @@
-"""What there is to look at besides figures: histograms, images, curves and vectors, whatever then shows them."""
+"""Panels: what VisualDL shows besides scalars, independent of how it is written.
+
+A panel is a text, a histogram, an image, a curve or a set of vectors, each under a tag.
+"""
 
 from __future__ import annotations
 
@@ -11,21 +14,21 @@ from paddle import Tensor, nn
 
 from paddle_tasks.arrays import Array
 
-MOST_SHOWN = 5
-_MOST_CHARACTERS = 400
-_MOST_WEIGHTS = 20_000  # of a parameter: a sample of that size has the shape of the whole
-
-
+MAX_WORST_ERRORS = 5
 NEVER = -1.0
+"""The score of a positive that is not found at any threshold."""
+_MAX_CHARACTERS = 400
+_MAX_WEIGHTS = 20_000
+"""Of a parameter: a sample of this size has the distribution of the whole."""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Yes or no, and how sure a model is of yes: what precision, recall and the false positive rate follow from.
+    """Binary decisions and their scores; precision, recall and the false positive rate follow from them.
 
     Attributes:
         is_positive: <bool>[rows].
-        scores: <float>[rows] from 0 to 1, or `NEVER` for what is positive and would not be found at any threshold.
+        scores: <float>[rows] from 0 to 1, or `NEVER`.
     """
 
     is_positive: Array
@@ -34,11 +37,11 @@ class Curve:
 
 @dataclass(frozen=True)
 class Vectors:
-    """Points of a space of many dimensions, and what is known of each.
+    """Points in a space of many dimensions, with a description of each.
 
     Attributes:
         values: <float32>[points, width].
-        columns: what is known.
+        columns: the names of the columns of the description.
         rows: for each point a text in each column.
     """
 
@@ -49,11 +52,11 @@ class Vectors:
 
 @dataclass(frozen=True)
 class Panels:
-    """Things to look at, each by its tag.
+    """Panels by tag.
 
     Attributes:
-        histograms: the values <float>[…] themselves, of which those that are not finite are left out.
-        images: <uint8>[height, width, 3], red first.
+        histograms: the values <float>[…] themselves; values that are not finite are left out.
+        images: <uint8>[height, width, 3], RGB.
         curves: drawn twice, as precision over recall and as ROC.
     """
 
@@ -64,11 +67,10 @@ class Panels:
     vectors: Mapping[str, Vectors] = field(default_factory=dict)
 
     def under(self, prefix: str) -> Panels:
-        """Return the same with ``prefix/`` before each tag."""
-        return Panels(**{name: {f"{prefix}/{tag}": part for tag, part in parts.items()} for name, parts in self._all()})
-
-    def _all(self) -> Iterable[tuple[str, Mapping[str, Any]]]:
-        return vars(self).items()
+        """Return the same panels with ``prefix/`` before each tag."""
+        return Panels(
+            **{kind: {f"{prefix}/{tag}": panel for tag, panel in panels.items()} for kind, panels in vars(self).items()}
+        )
 
 
 NOTHING = Panels()
@@ -79,47 +81,47 @@ def nothing() -> Panels:
     return NOTHING
 
 
-def worst(records: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Return the errors with the highest loss, as texts."""
-    found = sorted(records, key=lambda record: -record["loss"])[:MOST_SHOWN]
-    return {f"worst_error_{number}": _told(record) for number, record in enumerate(found, start=1)}
+def worst_errors(records: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the errors with the highest loss as texts by tag."""
+    worst = sorted(records, key=lambda record: -record["loss"])[:MAX_WORST_ERRORS]
+    return {f"worst_error_{number}": _describe(record) for number, record in enumerate(worst, start=1)}
 
 
-def _told(record: Mapping[str, Any]) -> str:
-    """Return a record in one line, since VisualDL shows every line break as a space."""
+def _describe(record: Mapping[str, Any]) -> str:
+    """Return an error in one line, since VisualDL shows a line break as a space."""
     sides = [f"{name}: {_plain(record.get(name))}" for name in ("kind", "gold", "predicted") if name in record]
     text = str(record.get("text", "")).replace("\n", " ")
-    return " ‖ ".join(filter(None, [*sides, f"loss: {record['loss']:.3f}", shortened(text, _MOST_CHARACTERS)]))
+    return " ‖ ".join(filter(None, [*sides, f"loss: {record['loss']:.3f}", shorten(text, _MAX_CHARACTERS)]))
 
 
 def _plain(value: Any) -> str:
     if isinstance(value, Mapping):
         return f"【{value.get('text', '')}｜{value.get('label', '')}】"
     if isinstance(value, (list, tuple)):
-        return shortened(" ".join(map(str, value)), _MOST_CHARACTERS)
+        return shorten(" ".join(map(str, value)), _MAX_CHARACTERS)
     return "–" if value is None else str(value)
 
 
-def shortened(text: str, n_characters: int) -> str:
-    """Return a text, or its beginning and an ellipsis."""
+def shorten(text: str, n_characters: int) -> str:
+    """Return a text, or its first characters and an ellipsis: ``shorten("长一点", 2)`` → ``"长一…"``."""
     return text if len(text) <= n_characters else f"{text[:n_characters]}…"
 
 
 def weight_histograms(model: nn.Layer) -> Panels:
-    """Return the weights of each parameter, of large ones a sample, under ``weights/NAME``."""
+    """Return the weights of each parameter, a sample of large ones, under ``weights/NAME``."""
     return Panels(histograms={f"weights/{name}": _sample(value) for name, value in model.named_parameters()})
 
 
 def gradient_histograms(model: nn.Layer) -> Panels:
-    """Return the gradients of each parameter that has some, of large ones a sample, under ``gradients/NAME``."""
-    found = {name: value.grad for name, value in model.named_parameters() if value.grad is not None}
-    return Panels(histograms={f"gradients/{name}": _sample(gradient) for name, gradient in found.items()})
+    """Return the gradients of each parameter that has one, a sample of large ones, under ``gradients/NAME``."""
+    gradients = {name: value.grad for name, value in model.named_parameters() if value.grad is not None}
+    return Panels(histograms={f"gradients/{name}": _sample(gradient) for name, gradient in gradients.items()})
 
 
 def _sample(tensor: Tensor) -> Array:
     values: Array = tensor.detach().astype("float32").numpy().ravel()
-    if len(values) <= _MOST_WEIGHTS:
+    if len(values) <= _MAX_WEIGHTS:
         return values
-    # Places drawn from a generator of their own: equal distances could hit the same column again and again.
-    places = np.random.default_rng(len(values)).integers(len(values), size=_MOST_WEIGHTS)
-    return np.asarray(values[places])
+    # Random indices: equal steps could select the same column of a matrix again and again.
+    indices = np.random.default_rng(len(values)).integers(len(values), size=_MAX_WEIGHTS)
+    return np.asarray(values[indices])

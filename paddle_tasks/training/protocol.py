@@ -1,4 +1,9 @@
-"""What a task has to offer to be trained, scored and used."""
+"""The task contract: everything that the other layers need to know of a task.
+
+A task is a class that fulfils `Task`. It declares its configuration, data, metrics, baseline and records; training,
+evaluation, prediction, reports and the command line use nothing else. `paddle_tasks.tasks.find` returns the class of a
+name. docs/add-a-task.md walks through a whole task.
+"""
 
 from __future__ import annotations
 
@@ -10,94 +15,284 @@ from typing import Any, ClassVar, Protocol
 import paddle
 from paddle import nn
 
-from paddle_tasks.data.batching.batches import Batch
+from paddle_tasks.config import Section
 from paddle_tasks.data.tables.catalogue import SplitName
-from paddle_tasks.data.tables.rows import Row
 from paddle_tasks.data.tables.splits import Split
+from paddle_tasks.training.display import Line, Table
+from paddle_tasks.training.loop import MicroBatch
 from paddle_tasks.training.panels import Panels, nothing
 from paddle_tasks.training.ranks import Ranks
-from paddle_tasks.training.settings import RunSection
+from paddle_tasks.training.settings import AnyRunSection, RunSection
+
+Record = Mapping[str, Any]
+"""What predictions/SPLIT.jsonl and `predict` say of one row; JSON values under the task's own keys."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores of a split, and what there is to see of them.
+    """The scores of a split.
 
     Attributes:
-        metrics: the scores.
-        predictions: one record for each row, in their order.
-        errors: one record for each error, with its ``loss`` and perhaps its ``kind``; None when the errors are the
-            predictions of which ``predicted`` is not ``gold``.
-        texts: what VisualDL shows, by tag.
-        panels: makes what else there is to look at, by tag; to be called where it is shown, while the model still has
-            the weights that were scored.
-        vectors: makes sentence vectors of the split, by tag, in the same way.
+        metrics: numbers by name; nested ones, such as ``per_label``, are for result.json only.
+        predictions: one record for each row, in the order of the rows.
+        errors: one record for each error, with its ``loss`` and, if the task has error kinds, its ``kind``; None if the
+            errors are the predictions whose ``predicted`` differs from their ``gold``.
+        texts: texts for VisualDL, by tag.
+        panels: computes the panels of the split; to be called while the model has the weights that were scored.
+        vectors: computes the sentence vectors of the split, under the same condition.
     """
 
     metrics: Mapping[str, Any]
-    predictions: Sequence[Mapping[str, Any]]
-    errors: Sequence[Mapping[str, Any]] | None = None
+    predictions: Sequence[Record]
+    errors: Sequence[Record] | None = None
     texts: Mapping[str, str] = field(default_factory=dict)
     panels: Callable[[], Panels] = nothing
     vectors: Callable[[], Panels] = nothing
 
-    def wrong(self) -> Sequence[Mapping[str, Any]]:
-        """Return what stands in errors.jsonl."""
+    def error_records(self) -> Sequence[Record]:
+        """Return the records of errors.jsonl."""
         if self.errors is not None:
             return self.errors
         return [record for record in self.predictions if record["predicted"] != record["gold"]]
 
 
+# ---- parts that a task declares
+
+
+class DataCheck(Protocol):
+    """The data check of a task: what `check-data` reports of its files."""
+
+    @property
+    def layout_section(self) -> type[Section]:
+        """The settings of the ``data`` section that say how files are laid out."""
+
+    def check(self, sources: Mapping[SplitName, str], layout: Any) -> dict[str, Any]:
+        """Read the files and return the data report, with at least the keys that every task has.
+
+        These are ``rows``, ``bad_rows``, ``duplicate_texts``, ``contradictory_texts`` and ``leaked_texts``.
+
+        Args:
+            sources: a path or catalogue name for each split, ``train`` first.
+            layout: an instance of `layout_section`.
+
+        Raises:
+            UserError: a file is missing or is not laid out so.
+        """
+
+    def lines(self, report: Mapping[str, Any]) -> Iterator[str]:
+        """Yield a report as lines of text."""
+
+
+@dataclass(frozen=True)
+class BaselineScores:
+    """A fitted baseline.
+
+    Attributes:
+        splits: the splits that were read.
+        n_parameters: weights and biases, or counts.
+        seconds: the time that fitting took.
+        evaluations: the scores of the splits other than train.
+    """
+
+    splits: Mapping[SplitName, Split[Any]]
+    n_parameters: int
+    seconds: float
+    evaluations: Mapping[SplitName, Evaluation]
+
+
+class Baseline(Protocol):
+    """A model without a network that a trained one has to beat: TF-IDF, n-grams, copying the input."""
+
+    @property
+    def model_section(self) -> type[Section]:
+        """The ``model`` section of its configuration; the baseline's name is under ``encoder``."""
+
+    @property
+    def options(self) -> Sequence[str]:
+        """The names of the options that `complete` takes."""
+
+    def recognises(self, encoder: str) -> bool:
+        """Return whether ``model.encoder`` names this baseline."""
+
+    def complete(self, model: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a ``model`` section with the options laid over it and defaults for what is missing.
+
+        Args:
+            model: an empty section, or one that was complete before.
+            options: the options that were given.
+        """
+
+    def fit(self, config: AnyRunSection, notify: Callable[[str], None]) -> BaselineScores:
+        """Read the data, fit the baseline and score it; write nothing.
+
+        Args:
+            config: ``task``, ``seed``, the task's ``data`` and a complete ``model`` section.
+            notify: is told what is going on.
+
+        Raises:
+            UserError: the data cannot be used.
+        """
+
+
+@dataclass(frozen=True)
+class RecordFormat:
+    """A form other than JSON lines in which `predict` writes a task's records.
+
+    Attributes:
+        write: turns the records and the ids of their rows into text or files. It gets the file that the option names
+            (None for an option without one) and returns the lines that replace the JSON lines, or a table to print, or
+            None if nothing is printed.
+        suffixes: the endings that the file may have; any if there are none.
+    """
+
+    write: Callable[[Sequence[Record], Sequence[int | str], Path | None], Sequence[str] | Table | None]
+    suffixes: tuple[str, ...] = ()
+
+
+# ---- the task
+
+
 class Task(Protocol):
-    """One task with its configuration and, once `read` has run, its data.
+    """One task: declarations on the class; an object has a configuration and, after `read`, its data.
 
     Attributes:
         Config: the model of the whole configuration.
-        FIELDS: the fields that a row of its data has.
-        METRICS: the scores that may choose the best model.
-        ranks: the processes that share the rows of its batches and evaluations.
+        FIELDS: the fields of a row of its data.
+        INPUT_FIELDS: those of them that `predict` needs.
+        METRICS: the metrics that may choose the best model.
+        SUMMARY_METRICS: the metrics on the screen and in model cards, in this order.
+        TABLE_METRICS: the metrics that the results table shows besides the one that chose the model.
+        LOWER_IS_BETTER: those of METRICS of which the lowest value is the best.
+        ERROR_KINDS: the kinds of errors, the first ones first in errors.jsonl; empty if there is one kind.
+        DATA_CHECK: what `check-data` does.
+        BASELINE: what `baseline` does; None if the task has none.
+        PREDICT_OPTIONS: the keyword arguments of `predict`.
+        RECORD_FORMATS: the forms in which `predict` writes records, by the name of the option.
+        splits: the splits that have been read.
+        ranks: the processes that share batches and evaluations.
     """
 
     Config: ClassVar[type[RunSection]]
     FIELDS: ClassVar[tuple[str, ...]]
+    INPUT_FIELDS: ClassVar[tuple[str, ...]]
     METRICS: ClassVar[tuple[str, ...]]
+    SUMMARY_METRICS: ClassVar[tuple[str, ...]]
+    TABLE_METRICS: ClassVar[tuple[str, ...]]
+    LOWER_IS_BETTER: ClassVar[frozenset[str]]
+    ERROR_KINDS: ClassVar[tuple[str, ...]]
+    DATA_CHECK: ClassVar[DataCheck]
+    BASELINE: ClassVar[Baseline | None]
+    PREDICT_OPTIONS: ClassVar[tuple[str, ...]]
+    RECORD_FORMATS: ClassVar[Mapping[str, RecordFormat]]
 
-    splits: Mapping[SplitName, Split[Any]]
     ranks: Ranks
 
+    def __init__(self, config: Any) -> None:
+        """Take an instance of `Config`; read nothing."""
+
     @property
-    def taught_by(self) -> str:
-        """A digest of what it learns from besides its splits; empty when there is nothing."""
+    def config(self) -> RunSection:
+        """The configuration."""
+
+    @property
+    def splits(self) -> Mapping[SplitName, Split[Any]]:
+        """The splits that have been read."""
+
+    # ---- data
 
     def read(self) -> None:
-        """Read and check everything a run needs, and write nothing: data, labels, vocabulary, encoder's name.
+        """Read and check all inputs of a run: data, labels, vocabulary, the encoder's name; write nothing.
 
         Raises:
             UserError: something cannot be used.
         """
 
-    @staticmethod
-    def parser(labels: Sequence[str] | None) -> Callable[[Row], Any]:
-        """Return what turns a row into an example, or raises DataError with the reason why it cannot be used."""
+    def load_split(self, name: SplitName, source: str | None = None) -> Split[Any]:
+        """Read a split and keep it in `splits`.
+
+        Args:
+            name: the split.
+            source: a file in the layout of the configuration; None is the configuration's own file.
+
+        Raises:
+            DataError: the file cannot be used.
+        """
+
+    @property
+    def other_inputs(self) -> Mapping[str, str]:
+        """A digest of each input besides the splits, by the setting that names it; a resumed run needs the same."""
+
+    def dataset(self, examples: Sequence[Any]) -> Any:
+        """Return the features of examples, in their order; `collate` takes them."""
+
+    def collate(self, dataset: Any, rows: Sequence[int]) -> MicroBatch:
+        """Return the rows with these indices as one batch."""
+
+    @property
+    def n_batches(self) -> int:
+        """The number of train batches in an epoch."""
+
+    def train_batches(self, epoch: int, start: int) -> Iterator[MicroBatch]:
+        """Yield this rank's share of the train batches of an epoch, both counted from 0, from ``start`` on.
+
+        The order is a function of the seed and the epoch.
+        """
+
+    # ---- model and scores
 
     def build_model(self) -> nn.Layer:
         """Return the model that training starts from; random weights come from Paddle's generator."""
 
-    def batches_of(self, epoch: int, start: int) -> Iterator[Batch]:
-        """Yield this rank's share of the train batches of an epoch, both counted from 0, from ``start`` on."""
+    def loss(self, model: nn.Layer, batch: Any) -> tuple[paddle.Tensor, int]:
+        """Return the summed loss <float32>[] of a batch and the number of items that were summed."""
 
-    @property
-    def n_batches(self) -> int:
-        """Train batches in an epoch."""
+    def evaluate(self, model: nn.Layer, split: Any, check_interrupt: Callable[[], None]) -> Evaluation:
+        """Score a split; all ranks do it together, each its share.
 
-    def loss(self, model: nn.Layer, batch: Batch) -> tuple[paddle.Tensor, int]:
-        """Return the summed loss <float32>[] of a batch and its number of rows."""
+        Args:
+            model: the model.
+            split: what `load_split` returned.
+            check_interrupt: called before each batch; it may raise `Interrupted`.
+        """
 
-    def evaluate(self, model: nn.Layer, split: Split[Any], check_interrupt: Callable[[], None]) -> Evaluation:
-        """Score a split, calling ``check_interrupt`` before each batch; all ranks do it together, each its share."""
+    def score_records(self, split: Any, records: Sequence[Record]) -> Mapping[str, Any]:
+        """Return the metrics of somebody's predictions for a split, one record for each row in their order.
+
+        Records are of the form of predictions/SPLIT.jsonl or of `predict`. Metrics that need what the records do not
+        hold, such as a loss without probabilities, are left out.
+
+        Raises:
+            DataError: the number of records differs from that of the rows, or a record lacks a key.
+        """
+
+    # ---- predictions
+
+    def predict(self, model: nn.Layer, texts: Sequence[str], *args: Any, **options: Any) -> list[dict[str, Any]]:
+        """Return a record for each text.
+
+        Args:
+            model: the model.
+            texts: the inputs; the fields of an input with several have tabs between them.
+            *args: none.
+            **options: those of `PREDICT_OPTIONS`.
+        """
+
+    @staticmethod
+    def display(record: Record) -> Sequence[Line]:
+        """Return a record of `predict` as lines for people."""
+
+    # ---- the model folder
 
     def save_model(self, model: nn.Layer, folder: Path) -> None:
-        """Write weights, tokenizer, labels and settings into a folder that `load` and `predict` can use."""
+        """Write weights, tokenizer, labels and settings into a folder that `load` reads."""
 
     def load_weights(self, model: nn.Layer, folder: Path) -> None:
-        """Put the weights that `save_model` wrote back into a model of the same kind."""
+        """Restore what `save_model` wrote into a model of the same configuration."""
+
+    @classmethod
+    def load(cls, folder: Path) -> tuple[Any, nn.Layer]:
+        """Return a task and its model from a folder that `save_model` wrote; no train data is needed."""
+
+    @staticmethod
+    def card_settings(config: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the settings that a model card names, from a configuration as JSON; None values are left out."""

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from paddle_tasks.data.tables.catalogue import SplitName
+from paddle_tasks.data.tables.splits import Split
 from paddle_tasks.errors import DataError
 from paddle_tasks.files import write_json
 
@@ -41,14 +42,37 @@ class SplitFacts(_Facts):
     skipped_rows: int = 0
 
 
+def describe_splits(splits: Mapping[SplitName, Split[Any]]) -> dict[SplitName, SplitFacts]:
+    """Return the facts of splits that have been read."""
+    return {name: _describe(split) for name, split in splits.items()}
+
+
+def _describe(split: Split[Any]) -> SplitFacts:
+    part = {"part": str(split.part)} if split.part else {}
+    return SplitFacts.model_validate(
+        {
+            "path": str(split.path),
+            "rows": len(split.examples),
+            "sha256": split.sha256,
+            "skipped_rows": len(split.bad_rows),
+            **part,
+            **split.counts,
+        }
+    )
+
+
 class TrainFacts(_Facts):
     """How long training took; what only training in steps has is null for a baseline."""
 
     epochs: int | None = None
     optimizer_steps: int | None = None
+    best_step: int | None = None
+    stopped_early: bool | None = None
+    skipped_steps: int | None = None
     seconds: float | None = None
     tokens: int | None = None
     padded_tokens: int | None = None
+    padding: float | None = None
     tokens_per_second: float | None = None
     peak_memory_mb: float | None = None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,22 @@ from paddle_tasks.training.memory import peak_memory_mb
 from paddle_tasks.training.panels import gradient_histograms
 from paddle_tasks.training.tracking import Tracker
 
-LOWER_IS_BETTER = frozenset({"loss", "perplexity"})
-
 
 @dataclass(frozen=True)
 class EvaluationReport:
-    """The metrics of the dev split after a step."""
+    """The metrics of the dev split after a step.
+
+    Attributes:
+        metric: the metric that selects the best model.
+        summary_metrics: the metrics to show, in this order.
+        is_best: whether it is the best evaluation so far.
+    """
 
     step: int
     epoch: int
     metrics: Mapping[str, Any]
+    metric: str
+    summary_metrics: Sequence[str]
     is_best: bool
 
 
@@ -70,6 +76,8 @@ class Session:
         keep_best: called with the checkpoint folder of a new best model.
         observe: called with every event.
         metric: the metric that selects the best model.
+        lower_is_better: whether the lowest value of the metric is the best.
+        summary_metrics: the metrics that events show, in this order.
         evaluate_every: steps between evaluations; None for one at the end of each epoch.
         save_every: steps between checkpoints; None for checkpoints with evaluations only.
         log_every: steps between logged values.
@@ -86,6 +94,8 @@ class Session:
     keep_best: Callable[[Path], None]
     observe: Callable[[Event], None]
     metric: str
+    lower_is_better: bool
+    summary_metrics: Sequence[str]
     evaluate_every: int | None
     save_every: int | None
     log_every: int
@@ -164,7 +174,7 @@ class Session:
         is_best = self._record_score(float(metrics[self.metric]))
         self.tracker.write_scalars(progress.step, epoch, flatten_metrics(metrics, "dev"))
         self._save(is_best=is_best)
-        self.observe(EvaluationReport(progress.step, epoch, metrics, is_best))
+        self.observe(EvaluationReport(progress.step, epoch, metrics, self.metric, self.summary_metrics, is_best))
 
     def _record_score(self, value: float) -> bool:
         progress = self.loop.progress
@@ -177,7 +187,7 @@ class Session:
         return is_best
 
     def _is_better(self, value: float, best: float) -> bool:
-        sign = -1 if self.metric in LOWER_IS_BETTER else 1
+        sign = -1 if self.lower_is_better else 1
         return sign * value > sign * best or (math.isnan(best) and not math.isnan(value))
 
     def _save(self, *, is_best: bool) -> None:

@@ -138,5 +138,7 @@ class RunSection(AnyRunSection):
 
 def _is_default(value: Any, default: Any) -> bool:
     if isinstance(default, Mapping):  # older versions had fewer keys
-        return isinstance(value, Mapping) and all(name in default and default[name] == inner for name, inner in value.items())
+        return isinstance(value, Mapping) and all(
+            name in default and default[name] == inner for name, inner in value.items()
+        )
     return type(value) is type(default) and value == default

@@ -15,16 +15,16 @@ def evaluate(
 ) -> dict[str, Any]:
     """Return ``{"run", "split", "data", "rows", "skipped_rows", "metrics"}`` for the best model of a run.
 
-    When the train data cannot be read, ``not_deduplicated`` says why the scores have no twins.
+    If the train data cannot be read, ``not_deduplicated`` says why there are no scores without the rows it shares.
 
     Args:
         run: the run folder.
-        data: another file in the layout of the run's; by default the run's own file of the split.
-        split: which of the run's splits to score.
+        data: another file, laid out like the run's own; by default the run's own file of the split.
+        split: the split to score.
         device: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.
 
     Raises:
-        CheckpointError: nothing is trained in the folder.
+        CheckpointError: the folder contains no trained model.
         ConfigError: the run has no such split.
         DataError: the file cannot be used.
     """
@@ -34,7 +34,7 @@ def evaluate(
         raise ConfigError(f"{run}: has no data.{split}; name a file with --data")
     scored = task.load_split(split, data)
     missing = {}
-    try:  # for the twin scores without the texts that train holds
+    try:  # for the scores without the rows whose text is in train
         task.load_split("train")
     except UserError as error:
         missing = {"not_deduplicated": str(error)}

@@ -5,12 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from paddle_tasks.data.opinion.examples import OpinionSplit
+from paddle_tasks.data.opinion.examples import KnownNames, OpinionSplit
+from paddle_tasks.data.opinion.readers import load_opinions
+from paddle_tasks.data.opinion.section import OpinionLayoutSection
 from paddle_tasks.data.tables import checks
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.splits import LabelledText, Split
 
 _OVERLAPS_PRINTED = 5
+
+
+class OpinionDataCheck:
+    """The data check of reviews with spans and pairs."""
+
+    layout_section = OpinionLayoutSection
+
+    def check(self, sources: Mapping[SplitName, str], layout: OpinionLayoutSection) -> dict[str, Any]:
+        """Return the data report; names that are not given are those of train."""
+        known = KnownNames(layout.labels, layout.polarities)
+        splits: dict[SplitName, OpinionSplit] = {}
+        for name, source in sources.items():
+            split = splits[name] = load_opinions(name, source, layout.layout, known)
+            known = KnownNames(known.labels or split.labels or None, known.polarities or split.polarities or None)
+        return check_opinions(splits)
+
+    def lines(self, report: Mapping[str, Any]) -> Iterator[str]:
+        """Yield the report as lines of text."""
+        yield from report_lines(report)
 
 
 def check_opinions(splits: Mapping[SplitName, OpinionSplit]) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from pydantic import AfterValidator
 
 from paddle_tasks.config import Section
 from paddle_tasks.data.opinion.examples import OpinionFormat, OpinionLayout
+from paddle_tasks.data.opinion.readers import opinions_sha256
+from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.section import DistinctLabels, SplitsSection, VocabularySection, require_distinct
 
 
@@ -36,3 +38,7 @@ class OpinionDataSection(SplitsSection, OpinionLayoutSection):
     """The ``data`` section of opinion extraction."""
 
     vocabulary: VocabularySection = VocabularySection()
+
+    def split_sha256(self, name: SplitName, seed: int) -> str | None:
+        """Return the SHA-256 that identifies the rows of a split."""
+        return opinions_sha256(self.source(name, seed), self.layout)

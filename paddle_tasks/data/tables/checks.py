@@ -55,12 +55,16 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
 
 def split_lines(report: Mapping[str, Any], split: str) -> Iterator[str]:
     """Yield a split's row count and text lengths, and its label counts."""
-    lengths = report["characters"][split]
-    spread = f"{lengths['mean']} characters on average, p95 {lengths['p95']:.0f}, longest {lengths['max']}"
-    yield f"{split:6} {report['rows'][split]} rows, {spread}"
+    yield f"{split:6} {report['rows'][split]} rows, {describe_lengths(report, split)}"
     counts = list(report["labels"][split].items())
     more = f" … and {len(counts) - _LABELS_PRINTED} more" if len(counts) > _LABELS_PRINTED else ""
     yield "       labels " + ", ".join(f"{label}: {count}" for label, count in counts[:_LABELS_PRINTED]) + more
+
+
+def describe_lengths(report: Mapping[str, Any], split: str) -> str:
+    """Return the lengths of a split's texts as words."""
+    lengths = report["characters"][split]
+    return f"{lengths['mean']} characters on average, p95 {lengths['p95']:.0f}, longest {lengths['max']}"
 
 
 def finding_lines(report: Mapping[str, Any], *, contradiction: str) -> Iterator[str]:

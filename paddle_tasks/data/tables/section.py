@@ -22,6 +22,7 @@ from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.folds import Part
 from paddle_tasks.data.tables.readers import Format, Layout
 from paddle_tasks.data.tables.sources import Source, resolve_source
+from paddle_tasks.data.tables.splits import source_sha256
 from paddle_tasks.text.vocabulary import SPECIAL_TOKENS
 
 Label = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
@@ -143,11 +144,20 @@ class SplitsSection(Section):
         """Return the source of a split if no folds are configured, or of test."""
         return Source(sources[name], name)
 
+    def split_sha256(self, name: SplitName, seed: int) -> str | None:
+        """Return the SHA-256 that identifies the rows of a split; None if it is unknown before they are read."""
+        del name, seed
+        return None
+
 
 class DataSection(SplitsSection, LayoutSection):
     """The ``data`` section of the classifiers: the files of each split, their layout, and the vocabulary."""
 
     vocabulary: VocabularySection = VocabularySection()
+
+    def split_sha256(self, name: SplitName, seed: int) -> str | None:
+        """Return the SHA-256 that identifies the rows of a split."""
+        return source_sha256(self.source(name, seed), self.layout)
 
     def _source_without_folds(self, name: SplitName, sources: Mapping[SplitName, str]) -> Source:
         return resolve_source(name, sources, self.layout)

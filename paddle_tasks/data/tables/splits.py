@@ -168,18 +168,3 @@ def ordered_labels(*splits: Split[LabelledText]) -> tuple[str, ...]:
 
 def _sort_key(label: str) -> tuple[float, str]:
     return (float(label) if _NUMBER.fullmatch(label) else math.inf, label)
-
-
-def describe(splits: Mapping[SplitName, Split[E]]) -> dict[str, dict[str, str | int]]:
-    """Return the ``data`` section of result.json: path, row counts, sha256 and part of each split."""
-    return {
-        name: {
-            "path": str(split.path),
-            "rows": len(split.examples),
-            "sha256": split.sha256,
-            "skipped_rows": len(split.bad_rows),
-            **({"part": str(split.part)} if split.part else {}),
-            **split.counts,
-        }
-        for name, split in splits.items()
-    }

@@ -5,32 +5,41 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
 
 from paddle_tasks.errors import DataError
+from paddle_tasks.training.protocol import Record, RecordFormat
 
 _LABEL = re.compile(r"\d+")
 
 
-def submission(ids: Sequence[int | str], records: Sequence[Mapping[str, Any]]) -> list[str]:
+def submission(records: Sequence[Record], ids: Sequence[int | str]) -> list[str]:
     """Return the lines of a submission for AFQMC, IFLYTEK or TNEWS: ``{"id": 0, "label": "101"}``.
 
     Args:
-        ids: of the rows, as their test file gives them.
-        records: a classifier's answers, in the same order.
+        records: what a classifier's `predict` returned.
+        ids: the id of each record's row in the test file.
 
     Raises:
-        DataError: an id stands twice, or a label is none of CLUE's, which are numbers.
+        DataError: an id occurs twice, or a label is not a number, as all of CLUE's are.
     """
-    twice = [key for key, count in Counter(ids).items() if count > 1]
-    if twice:
-        raise DataError(f"--clue: the id {twice[0]!r} stands twice in the input; CLUE's are all different")
+    repeated = [row_id for row_id, count in Counter(ids).items() if count > 1]
+    if repeated:
+        raise DataError(f"--clue: the id {repeated[0]!r} occurs twice in the input; CLUE's ids are all different")
     names = [record["label"] for record in records if not _LABEL.fullmatch(record["label"])]
     if names:
         raise DataError(
-            f"--clue: the label {names[0]!r} is none of CLUE's, which are numbers; train with labels that are numbers, "
-            "or with the publisher's file of names, as data.label_names=labels.json"
+            f"--clue: the label {names[0]!r} is not one of CLUE's, which are numbers; train with labels that are "
+            "numbers, or with the publisher's file of names, as in data.label_names=labels.json"
         )
-    pairs = zip(ids, records, strict=True)
-    return [json.dumps({"id": key, "label": record["label"]}, ensure_ascii=False) for key, record in pairs]
+    rows = zip(ids, records, strict=True)
+    return [json.dumps({"id": row_id, "label": record["label"]}, ensure_ascii=False) for row_id, record in rows]
+
+
+def _write(records: Sequence[Record], ids: Sequence[int | str], path: Path | None) -> list[str]:
+    del path  # the lines replace the JSON lines
+    return submission(records, ids)
+
+
+CLUE = RecordFormat(_write)

@@ -1,4 +1,4 @@
-"""Which characters speak for a label and which against it: integrated gradients over a classifier's word vectors."""
+"""Attributions: how much each token of a text supports the predicted label, by integrated gradients."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import paddle
@@ -19,15 +19,18 @@ from paddle_tasks.models.pretrained.loading import PretrainedEncoder
 from paddle_tasks.text.tokenizer import Encoded
 from paddle_tasks.training.adversarial import word_vectors
 
+if TYPE_CHECKING:
+    from paddle_tasks.tasks.classification.task import ClassifierTask
+
 Score = Callable[[Tensor], Tensor]
-"""Takes word vectors <float32>[points, length, width] and gives each point's score <float32>[points]."""
+"""Maps word vectors <float32>[points, length, width] to the score of each point <float32>[points]."""
 
 N_STEPS = 32
-# Median and largest relative error of completeness on reviews, by points. A smooth encoder (BERT): Gauss-Legendre
-# 2e-7 and 5e-6 with 16, the midpoint rule 5e-4 and 1e-3. Encoders with kinks (a maximum, ReLU): both 4e-3 to 8e-3
-# with 32, and 0.2 where the difference is small. So these get more points, but not without end.
-_TOLERANCE, _MOST_STEPS = 0.01, 256
-# Points go through the model together, in passes that a laptop's memory holds.
+# Median and largest relative completeness error on reviews. A smooth encoder (BERT) with 16 points: Gauss-Legendre
+# 2e-7 and 5e-6, the midpoint rule 5e-4 and 1e-3. Encoders with kinks (a maximum, ReLU) with 32 points: both rules 4e-3
+# to 8e-3, and 0.2 where the difference is small. Those get more points, up to a limit.
+_TOLERANCE, _MAX_STEPS = 0.01, 256
+# Many points go through the model together; a laptop's memory limits how many.
 _TOKENS_PER_PASS = 8192
 
 
@@ -45,38 +48,38 @@ class Attributions:
 
     @property
     def completeness_error(self) -> float:
-        """By how much the values' sum misses the difference, which it equals but for the integral's error."""
+        """The distance between the sum of the values and the difference; it is the error of the numerical integral."""
         return float(abs(self.values.sum() - self.difference))
 
 
 def integrated_gradients(score: Score, vectors: Tensor, baseline: Tensor, n_steps: int = N_STEPS) -> Attributions:
-    """Attribute a score to tokens: (x - x') times the mean gradient on the straight way from x' to x.
+    """Attribute a score to tokens: (x - x') times the mean gradient on the straight line from x' to x.
 
-    The mean is taken by Gauss-Legendre quadrature, and a token's value is the sum over its vector.
+    The mean is computed by Gauss-Legendre quadrature; the value of a token is the sum over its vector.
 
     Source: Sundararajan et al., 2017, https://arxiv.org/abs/1703.01365, section 3.
 
     Args:
-        score: what is explained.
-        vectors: <float32>[length, width], x, the text's word vectors.
-        baseline: <float32>[length, width], x', those of a text that says nothing.
-        n_steps: points on the way.
+        score: the score that is attributed.
+        vectors: x, the word vectors of the text <float32>[length, width].
+        baseline: x', the word vectors of a text without information <float32>[length, width].
+        n_steps: the number of points on the line.
     """
     nodes, weights = np.polynomial.legendre.leggauss(n_steps)  # type: ignore[no-untyped-call] # on [-1, 1]
     places, weights = (nodes + 1) / 2, weights / 2
-    way, mean = vectors - baseline, np.zeros(vectors.shape)
+    direction, mean = vectors - baseline, np.zeros(vectors.shape)
     size = max(1, _TOKENS_PER_PASS // vectors.shape[0])
     for start in range(0, n_steps, size):
         part = slice(start, start + size)
         shares = paddle.to_tensor(places[part], dtype="float32").reshape([-1, 1, 1])
-        mean += np.tensordot(weights[part], _gradient(score, baseline + shares * way), axes=1)
+        mean += np.tensordot(weights[part], _gradient(score, baseline + shares * direction), axes=1)
     with paddle.no_grad():
         first, last = score(paddle.stack([baseline, vectors])).numpy()
-    return Attributions((mean * way.numpy()).sum(axis=1), float(last) - float(first))
+    return Attributions((mean * direction.numpy()).sum(axis=1), float(last) - float(first))
 
 
 def _gradient(score: Score, points: Tensor) -> Array:
-    # By backward, not `paddle.grad`, which an LSTM's gradient refuses.
+    # `paddle.grad` fails for an LSTM; `backward` does not.
     leaf = points.detach()
     leaf.stop_gradient = False
     with paddle.enable_grad():
@@ -88,63 +91,60 @@ def _gradient(score: Score, points: Tensor) -> Array:
 # ---- text classifiers
 
 
-def explain(task: Any, model: nn.Layer, records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return predictions of a text classifier with what speaks for and against their labels.
+def explain(task: ClassifierTask[Any], model: nn.Layer, records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return predictions with the attributions of their labels.
 
-    The score is the predicted label's log-odds, log p / (1 - p): unlike one logit it does not depend on what all
-    logits have in common, and unlike the probability it does not flatten where the model is sure. The baseline is the
-    text with other word vectors in the places of its tokens, [CLS] and [SEP] excepted: those of [MASK] for BERT and
-    its kin, which know it as any token, and those of [PAD], which are zero, for the networks that are trained from
-    scratch, which never see [MASK].
+    The score is the log-odds of the predicted label, log p / (1 - p). Unlike one logit it does not depend on what all
+    logits have in common; unlike the probability it does not saturate where the model is certain. The baseline is the
+    text with other word vectors for all tokens but [CLS] and [SEP]: that of [MASK] for BERT and similar models, for
+    which it may be any token, and that of [PAD], which is zero, for networks that are trained from scratch and never see
+    [MASK].
 
     Args:
-        task: the task that has predicted, a `TextClassification`.
-        model: its model; not to be used by other threads meanwhile.
+        task: the task that predicted the records.
+        model: its model; no other thread may use it meanwhile.
         records: what ``task.predict`` returned.
 
     Returns:
         The records with ``attributions``, ``[start, end, value]`` for each token in the order of the text, and
-        ``completeness_error``, by how much their sum misses the difference between text and baseline; values above
-        zero speak for the label. Characters behind ``training.max_length`` tokens have none.
+        ``completeness_error``, the distance between their sum and the difference between text and baseline. Positive
+        values support the label. Characters after the first ``training.max_length`` tokens have none.
 
     Raises:
         CheckpointError: the model has no word vectors.
     """
-    encodings = task.tokenizer.encode([record["input"] for record in records], max_length=_longest(task))
-    with _gradients_to_words_alone(model):
+    max_length = task.config.training.max_length
+    encodings = task.tokenizer.encode([record["input"] for record in records], max_length=max_length)
+    with _word_gradients_only(model):
         return [
-            {**record, **_explained(task, model, encoding, record["label"])}
+            {**record, **_explanation(task, model, encoding, record["label"])}
             for record, encoding in zip(records, encodings, strict=True)
         ]
 
 
-def _longest(task: Any) -> int:
-    return int(task.config.training.max_length)
-
-
-def _explained(task: Any, model: nn.Layer, encoding: Encoded, label: str) -> dict[str, Any]:
+def _explanation(task: ClassifierTask[Any], model: nn.Layer, encoding: Encoded, label: str) -> dict[str, Any]:
     embedding = _word_embedding(model)
-    # Looked up as the model does it: of a padding id the Layer gives zeros, whatever its weight holds.
+    # The Layer looks them up, since it returns zeros for the padding id, whatever its weight holds.
     vectors = embedding(paddle.to_tensor(encoding.input_ids.astype(np.int64))).detach()
-    nothing = embedding(paddle.to_tensor([_baseline_id(task, model)])).detach()
-    # The first and the last token stay; a [SEP] that somebody has typed is a token like others.
-    baseline = paddle.concat([vectors[:1], nothing.expand_as(vectors[1:-1]), vectors[-1:]])
+    neutral = embedding(paddle.to_tensor([_baseline_id(task, model)])).detach()
+    # [CLS] and the last [SEP] stay; a [SEP] in the text is a token like any other.
+    baseline = paddle.concat([vectors[:1], neutral.expand_as(vectors[1:-1]), vectors[-1:]])
     score = partial(_log_odds, model, embedding, encoding, task.labels.index(label))
-    found = _complete(score, vectors, baseline)
-    spans = zip(encoding.offsets[1:-1].tolist(), found.values[1:-1].tolist(), strict=True)
+    attributions = _complete(score, vectors, baseline)
+    spans = zip(encoding.offsets[1:-1].tolist(), attributions.values[1:-1].tolist(), strict=True)
     return {
         "attributions": [[start, end, value] for (start, end), value in spans],
-        "completeness_error": found.completeness_error,
+        "completeness_error": attributions.completeness_error,
     }
 
 
 def _complete(score: Score, vectors: Tensor, baseline: Tensor) -> Attributions:
-    """Double the points until the values sum to the difference within the tolerance, or there are enough."""
+    """Double the number of points until the completeness error is within the tolerance or the limit is reached."""
     n_steps = N_STEPS
     while True:
-        found = integrated_gradients(score, vectors, baseline, n_steps)
-        if found.completeness_error <= _TOLERANCE * abs(found.difference) or n_steps >= _MOST_STEPS:
-            return found
+        result = integrated_gradients(score, vectors, baseline, n_steps)
+        if result.completeness_error <= _TOLERANCE * abs(result.difference) or n_steps >= _MAX_STEPS:
+            return result
         n_steps *= 2
 
 
@@ -160,32 +160,32 @@ def _log_odds(model: nn.Layer, embedding: nn.Layer, encoding: Encoded, label: in
         logits = model(ids, types, paddle.full([n_points], length, dtype="int64")).astype("float32")
     finally:
         hook.remove()
-    others = [place for place in range(logits.shape[1]) if place != label]
+    others = [index for index in range(logits.shape[1]) if index != label]
     return logits[:, label] - paddle.logsumexp(logits[:, others], axis=1)
 
 
 def _word_embedding(model: nn.Layer) -> nn.Layer:
     weight = word_vectors(model)
     if weight is None:
-        raise CheckpointError("the model has no word vectors, which an explanation starts from")
+        raise CheckpointError("the model has no word vectors; explanations attribute a prediction to word vectors")
     layers = (layer for layer in model.sublayers(include_self=True) if isinstance(layer, nn.Embedding))
     return next(layer for layer in layers if layer.weight is weight)
 
 
-def _baseline_id(task: Any, model: nn.Layer) -> int:
+def _baseline_id(task: ClassifierTask[Any], model: nn.Layer) -> int:
     return int(task.tokenizer.mask_id if isinstance(model.encoder, PretrainedEncoder) else task.tokenizer.pad_id)
 
 
 @contextlib.contextmanager
-def _gradients_to_words_alone(model: nn.Layer) -> Iterator[None]:
-    """Have a model compute as it predicts, able to pass gradients back, and spare its parameters theirs.
+def _word_gradients_only(model: nn.Layer) -> Iterator[None]:
+    """Let a model predict with gradients to its word vectors, but not to its parameters.
 
-    Paddle's recurrent networks (3.3.1) pass gradients back only while they train and with gradients to their own
-    parameters, so they train without dropout.
+    Paddle's recurrent networks (3.3.1) pass gradients back only in training mode and with gradients to their own
+    parameters; they are in training mode without dropout.
     """
     networks = [layer for layer in model.sublayers(include_self=True) if isinstance(layer, RNNBase)]
     needed = {id(parameter) for network in networks for parameter in network.parameters()}
-    # Copies: taking a gradient away empties the tensor that it was.
+    # Copies, since removing a gradient empties its tensor.
     before = [(p, p.stop_gradient, None if p.grad is None else p.grad.clone()) for p in model.parameters()]
     dropouts = [network.dropout for network in networks]
     model.eval()

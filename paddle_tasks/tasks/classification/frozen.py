@@ -1,4 +1,4 @@
-"""The text vectors of an encoder that is frozen whole: computed once for each data set, with dropout off."""
+"""Text vectors of a frozen encoder, computed once for each data set with dropout off."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ from paddlenlp.datasets import MapDataset
 from paddle_tasks.data.batching.batches import Batch
 
 
-def vectors_are_fixed(model: nn.Layer) -> bool:
-    """Tell whether nothing that a text's vector depends on is trained: nothing but the head."""
+def has_fixed_vectors(model: nn.Layer) -> bool:
+    """Return whether only the head is trained, so that a text always has the same vector."""
     return all(value.stop_gradient for name, value in model.named_parameters() if not name.startswith("head."))
 
 
 class TextVectors:
-    """What `vectors_are_fixed` allows to keep, as long as the data set lives and the model is the same."""
+    """Vectors by data set; they are computed again for another model and forgotten with the data set."""
 
     def __init__(self) -> None:
-        self._kept: weakref.WeakKeyDictionary[MapDataset, tuple[weakref.ref[nn.Layer], Tensor]] = (
+        self._cache: weakref.WeakKeyDictionary[MapDataset, tuple[weakref.ref[nn.Layer], Tensor]] = (
             weakref.WeakKeyDictionary()
         )
 
     @paddle.no_grad()  # type: ignore[untyped-decorator]
-    def of(
+    def get(
         self, model: nn.Layer, dataset: MapDataset, batches: Iterable[Batch], check_interrupt: Callable[[], None]
     ) -> Tensor:
-        """Return <float32>[rows, width] of a data set, calling ``check_interrupt`` before each batch that is computed."""
-        owner, vectors = self._kept.get(dataset, (lambda: None, None))
-        if vectors is None or owner() is not model:
+        """Return <float32>[rows, width] of a data set, calling ``check_interrupt`` before each computed batch."""
+        vectors_model, vectors = self._cache.get(dataset, (lambda: None, None))
+        if vectors is None or vectors_model() is not model:
             was_training = model.training
             model.eval()
             try:
-                vectors = _computed(model, batches, check_interrupt)
-            finally:  # memory may be full, and the step be tried again
+                vectors = _compute(model, batches, check_interrupt)
+            finally:  # the step is tried again if memory was full
                 if was_training:
                     model.train()
-            self._kept[dataset] = (weakref.ref(model), vectors)
+            self._cache[dataset] = (weakref.ref(model), vectors)
         return vectors
 
 
-def _computed(model: nn.Layer, batches: Iterable[Batch], check_interrupt: Callable[[], None]) -> Tensor:
+def _compute(model: nn.Layer, batches: Iterable[Batch], check_interrupt: Callable[[], None]) -> Tensor:
     rows: list[int] = []
     vectors: list[Tensor] = []
     for batch in batches:

@@ -1,27 +1,27 @@
-"""The loss that `training.loss` asks for, over the labels of the data."""
+"""Builds the loss that ``training.loss`` describes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 from paddle_tasks.data.tables.splits import LabelledText
-from paddle_tasks.errors import ConfigError, did_you_mean, some_of
+from paddle_tasks.errors import ConfigError, did_you_mean, join_names
 from paddle_tasks.models.losses import ClassificationLoss, balanced_weights
-from paddle_tasks.training.settings import LossSection
+from paddle_tasks.tasks.classification.section import LossSection
 
 _KEY = "training.loss.class_weights"
 
 
 def build_loss(section: LossSection, labels: Sequence[str], train: Sequence[LabelledText]) -> ClassificationLoss:
-    """Return the loss of a task.
+    """Return the loss of a classifier.
 
     Args:
         section: the settings.
-        labels: the labels in their order.
-        train: the examples that balanced weights are counted on.
+        labels: in the order of the logits.
+        train: the examples whose labels balanced class weights are computed from.
 
     Raises:
-        ConfigError: the class weights are not those of the labels.
+        ConfigError: the class weights do not fit the labels.
     """
     return ClassificationLoss(
         label_smoothing=section.label_smoothing,
@@ -33,25 +33,27 @@ def build_loss(section: LossSection, labels: Sequence[str], train: Sequence[Labe
 
 
 def _class_weights(section: LossSection, labels: Sequence[str], train: Sequence[LabelledText]) -> list[float] | None:
-    given = section.class_weights
-    if given is None:
+    weights = section.class_weights
+    if weights is None:
         return None
-    if given == "balanced":
-        index = {label: place for place, label in enumerate(labels)}
+    if weights == "balanced":
+        index = {label: number for number, label in enumerate(labels)}
         return balanced_weights([index[example.label] for example in train], len(labels))
-    return _by_label(given, labels) if isinstance(given, Mapping) else _in_order(given, labels)
+    return _by_label(weights, labels) if isinstance(weights, Mapping) else _in_order(weights, labels)
 
 
-def _by_label(given: Mapping[str, float], labels: Sequence[str]) -> list[float]:
-    for label in given:
+def _by_label(weights: Mapping[str, float], labels: Sequence[str]) -> list[float]:
+    for label in weights:
         if label not in labels:
-            raise ConfigError(f"{_KEY}.{label}: no such label{did_you_mean(label, labels)} (one of {some_of(labels)})")
-    return [given.get(label, 1.0) for label in labels]
+            raise ConfigError(
+                f"{_KEY}.{label}: no such label{did_you_mean(label, labels)} (one of {join_names(labels)})"
+            )
+    return [weights.get(label, 1.0) for label in labels]
 
 
-def _in_order(given: Sequence[float], labels: Sequence[str]) -> list[float]:
-    if len(given) != len(labels):
+def _in_order(weights: Sequence[float], labels: Sequence[str]) -> list[float]:
+    if len(weights) != len(labels):
         raise ConfigError(
-            f"{_KEY}: expected a number for each of the {len(labels)} labels {some_of(labels)}, found {len(given)}"
+            f"{_KEY}: expected a number for each of the {len(labels)} labels {join_names(labels)}, found {len(weights)}"
         )
-    return list(given)
+    return list(weights)

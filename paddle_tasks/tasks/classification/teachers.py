@@ -1,4 +1,4 @@
-"""What trained models of the same task say of the train rows, for a student to learn."""
+"""Distillation: the probabilities that trained models of the same task give to the train rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import paddle
 
 from paddle_tasks import config as configuration
 from paddle_tasks.arrays import Array
-from paddle_tasks.data.array_cache import digest, kept
+from paddle_tasks.data.array_cache import compute_digest, load_or_compute
 from paddle_tasks.errors import ConfigError, did_you_mean, join_names
 from paddle_tasks.models import cpu
 from paddle_tasks.models.pretrained.saving import WEIGHTS
@@ -20,81 +20,82 @@ from paddle_tasks.tasks import SETTINGS
 from paddle_tasks.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
-    from paddle_tasks.tasks.classification.task import TextClassification
+    from paddle_tasks.tasks.classification.task import ClassifierTask
 
-
-_KEY = "training.loss.teachers"
+KEY = "training.loss.teachers"
 _VERSION = 1
 
 
 class Teachers:
-    """Trained models, and their mean answer to each train row.
+    """Trained models and their mean probabilities for each train row.
 
     Args:
-        folders: of runs, or of models.
+        folders: run folders or model folders.
 
     Attributes:
-        digest: of what they have said; empty while nobody was asked.
+        digest: of the probabilities; empty until `predict` was called, and without teachers.
     """
 
     def __init__(self, folders: Sequence[str]) -> None:
         self._folders = folders
-        self._answers: Array | None = None
+        self._probabilities: Array | None = None
         self.digest = ""
 
-    def ask(self, student: TextClassification) -> None:
-        """Have every teacher answer the student's train rows; what one has said before is read from disk.
+    def predict(self, student: ClassifierTask[Any]) -> None:
+        """Let every teacher predict the student's train rows; earlier predictions are read from the disk cache.
 
         Raises:
-            ConfigError: a folder holds no model of the task, one with other labels, or one that has seen the student's
-                dev rows in another fold of the same file.
+            ConfigError: a folder holds no model of the task, or one with other labels, or one that has learnt rows of
+                the student's dev split in another fold of the same file.
         """
         if self._folders:
             models = [_model_folder(Path(folder).expanduser(), student) for folder in self._folders]
-            settings = [_checked(folder, student) for folder in models]
-            said = [_answers(*found, student) for found in zip(models, settings, strict=True)]
-            self._answers = np.mean(said, axis=0)
-            self.digest = digest([_VERSION], self._answers)
+            settings = [_checked_settings(folder, student) for folder in models]
+            predictions = [_predictions(*teacher, student) for teacher in zip(models, settings, strict=True)]
+            self._probabilities = np.mean(predictions, axis=0)
+            self.digest = compute_digest([_VERSION], self._probabilities)
 
-    def answers(self, rows: Sequence[int]) -> paddle.Tensor | None:
-        """Return their mean probabilities <float32>[rows, labels] for train rows; None without teachers."""
-        return None if self._answers is None else paddle.to_tensor(self._answers[list(rows)])
+    def probabilities(self, rows: Sequence[int]) -> paddle.Tensor | None:
+        """Return the mean probabilities <float32>[rows, labels] for train rows; None without teachers."""
+        return None if self._probabilities is None else paddle.to_tensor(self._probabilities[list(rows)])
 
 
-def _model_folder(folder: Path, student: TextClassification) -> Path:
+def _model_folder(folder: Path, student: ClassifierTask[Any]) -> Path:
     if folder.resolve() == Path(student.config.run_dir).resolve():
-        raise ConfigError(f"{_KEY}: {folder} is this run itself; name the folder of another one")
-    for place in (folder / "model", folder):
-        if (place / SETTINGS).is_file():
-            return place
+        raise ConfigError(f"{KEY}: {folder} is the folder of this run; name the folder of another run")
+    for path in (folder / "model", folder):
+        if (path / SETTINGS).is_file():
+            return path
     others = [str(path.parent.parent) for path in folder.parent.glob(f"*/model/{SETTINGS}")]
-    raise ConfigError(f"{_KEY}: {folder} holds no trained model{did_you_mean(str(folder), others)}")
+    raise ConfigError(f"{KEY}: {folder} holds no trained model{did_you_mean(str(folder), others)}")
 
 
-def _checked(folder: Path, student: TextClassification) -> Mapping[str, Any]:
-    """Return the settings of a teacher who can teach the student."""
+def _checked_settings(folder: Path, student: ClassifierTask[Any]) -> Mapping[str, Any]:
+    """Return the settings of a teacher once it is certain that it fits the student."""
     path = folder / SETTINGS
     settings: Mapping[str, Any] = configuration.parse_yaml(path.read_text(encoding="utf-8"), str(path))
-    found, expected = settings["config"]["task"], student.config.task
-    if found != expected:
-        raise ConfigError(f"{_KEY}: {folder} is a model of the task {found}, not {expected}")
+    task, expected = settings["config"]["task"], student.config.task
+    if task != expected:
+        raise ConfigError(f"{KEY}: {folder} is a model of the task {task}, not {expected}")
     if sorted(settings["labels"]) != sorted(student.labels):
         raise ConfigError(
-            f"{_KEY}: {folder} knows the labels {some_of(settings['labels'])}; train has {some_of(student.labels)}"
+            f"{KEY}: {folder} knows the labels {join_names(settings['labels'])}; train has {join_names(student.labels)}"
         )
-    own, others = _part(student.config.model_dump()), _part(settings["config"])
-    if student.config.data.folds and own["train"] == others["train"] and own != others:
-        raise ConfigError(f"{_KEY}: {folder} has learnt rows of this dev split: its folds are {others}, here {own}")
+    own_fold, fold = _fold(student.config.model_dump()), _fold(settings["config"])
+    if student.config.data.folds and own_fold["train"] == fold["train"] and own_fold != fold:
+        raise ConfigError(
+            f"{KEY}: {folder} has learnt rows of this dev split: its folds are {fold}, those of this run {own_fold}"
+        )
     return settings
 
 
-def _part(config: Mapping[str, Any]) -> dict[str, Any]:
+def _fold(config: Mapping[str, Any]) -> dict[str, Any]:
     data = config["data"]
     return {**{key: data.get(key) for key in ("train", "folds", "fold")}, "seed": config["seed"]}
 
 
-def _answers(folder: Path, settings: Mapping[str, Any], student: TextClassification) -> Array:
-    """Return <float32>[rows, labels] of one teacher, its labels in the student's order."""
+def _predictions(folder: Path, settings: Mapping[str, Any], student: ClassifierTask[Any]) -> Array:
+    """Return a teacher's probabilities <float32>[rows, labels], its labels in the student's order."""
     examples = student.splits["train"].examples
 
     def compute() -> dict[str, Array]:
@@ -103,8 +104,8 @@ def _answers(folder: Path, settings: Mapping[str, Any], student: TextClassificat
         return {"answers": teacher.probabilities(model, teacher.dataset(examples), lambda: None)}
 
     weights = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
-    texts = [text for example in examples for text in student.texts_of(example)]
-    key = digest([_VERSION, weights, Tokenizer.load(folder).fingerprint, settings], texts)
+    texts = [text for example in examples for text in student.FORMAT.texts(example)]
+    key = compute_digest([_VERSION, weights, Tokenizer.load(folder).fingerprint, settings], texts)
     shape = len(examples), len(student.labels)
-    found = kept("answers", key, compute, lambda arrays: arrays["answers"].shape == shape)["answers"]
-    return found[:, [settings["labels"].index(label) for label in student.labels]]
+    probabilities = load_or_compute("answers", key, compute, lambda arrays: arrays["answers"].shape == shape)["answers"]
+    return probabilities[:, [settings["labels"].index(label) for label in student.labels]]

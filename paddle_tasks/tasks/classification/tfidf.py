@@ -1,4 +1,4 @@
-"""TF-IDF of character or word n-grams under a linear classifier: what a network has to beat."""
+"""TF-IDF of character or word n-grams, and a linear classifier over it."""
 
 from __future__ import annotations
 
@@ -23,21 +23,25 @@ from paddle_tasks.errors import DataError
 from paddle_tasks.text.words import word_spans
 
 Texts = Sequence[tuple[str, ...]]
-"""What is to be told apart: texts as tuples of one, or pairs of texts as tuples of two."""
+"""The inputs: a tuple of one text for each row, or of two for each pair."""
+
+ENCODERS = ("tfidf-char-svm", "tfidf-char-logistic", "tfidf-word-svm", "tfidf-word-logistic")
+"""The names of the combinations of features and classifier; the first is the default."""
 
 
 def _ordered(lengths: tuple[int, int]) -> tuple[int, int]:
     if lengths[0] > lengths[1]:
-        raise PydanticCustomError("ngrams", "expected the shortest and the longest, as in [1, 3]")
+        raise PydanticCustomError("ngrams", "expected the shortest and the longest length, as in [1, 3]")
     return lengths
 
 
 class TfidfSection(Section):
-    """The ``model`` section of a baseline: which features, which classifier.
+    """The ``model`` section of the baseline.
 
-    A text's features are its n-grams of ``ngrams`` [shortest, longest] characters or jieba's words, in lower case, that
-    stand in ``min_df`` train texts or more, weighted (1 + ln count) * idf and scaled to length 1. ``c`` is
-    scikit-learn's C: the larger, the less the weights are held back.
+    The features of a text are its n-grams of characters or of jieba's words, in lower case. ``ngrams`` is the shortest
+    and the longest length. An n-gram counts if it occurs in at least ``min_df`` train texts; its value is
+    (1 + ln count) * idf, and a text's vector has length 1. ``c`` is scikit-learn's C, the inverse of the strength of
+    the regularisation.
     """
 
     encoder: Literal["tfidf-char-svm", "tfidf-char-logistic", "tfidf-word-svm", "tfidf-word-logistic"]
@@ -47,17 +51,17 @@ class TfidfSection(Section):
 
     @property
     def features(self) -> str:
-        """What an n-gram is of: ``char`` or ``word``."""
+        """The unit of the n-grams: ``char`` or ``word``."""
         return self.encoder.split("-")[1]
 
     @property
     def classifier(self) -> str:
-        """Which classifier: ``svm`` or ``logistic``."""
+        """The classifier: ``svm`` or ``logistic``."""
         return self.encoder.split("-")[2]
 
 
 def with_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a section with the n-grams and the C that suit its features and its classifier, where it names none."""
+    """Return a section with default n-grams for its features and a default C for its classifier, if they are missing."""
     encoder = str(given.get("encoder"))
     return {
         "ngrams": [1, 2] if encoder.startswith("tfidf-word") else [1, 3],
@@ -67,7 +71,7 @@ def with_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class Features:
-    """TF-IDF vectors of texts, or what those of a pair have in common and what not."""
+    """TF-IDF vectors of texts, or for a pair the sum, the difference and the cosine of its two vectors."""
 
     def __init__(self, section: TfidfSection) -> None:
         by_word = {"tokenizer": _words, "token_pattern": None}
@@ -81,23 +85,23 @@ class Features:
         )
 
     def learn(self, texts: Texts) -> csr_matrix:
-        """Learn n-grams and their weights from train texts, and return the features <float64>[rows, features].
+        """Learn the n-grams and their idf from train texts and return the features <float64>[rows, features].
 
         Raises:
-            DataError: no n-gram stands in enough texts.
+            DataError: no n-gram occurs in enough texts.
         """
         try:
-            return _of_pairs(self._tfidf.fit_transform(_flat(texts)), texts)
-        except ValueError as error:  # scikit-learn's, of an empty vocabulary
+            return _combine_pairs(self._tfidf.fit_transform(_flat(texts)), texts)
+        except ValueError as error:  # scikit-learn raises it for an empty vocabulary
             section = self.section
             raise DataError(
-                f"data.train: no n-gram of {section.ngrams[0]} to {section.ngrams[1]} {section.features}s stands in "
-                f"{section.min_df} texts or more; expected a smaller min_df or more texts"
+                f"data.train: no n-gram of {section.ngrams[0]} to {section.ngrams[1]} {section.features}s occurs in "
+                f"{section.min_df} texts or more; use a smaller min_df or more texts"
             ) from error
 
-    def of(self, texts: Texts) -> csr_matrix:
+    def transform(self, texts: Texts) -> csr_matrix:
         """Return the features of texts <float64>[rows, features]."""
-        return _of_pairs(self._tfidf.transform(_flat(texts)), texts)
+        return _combine_pairs(self._tfidf.transform(_flat(texts)), texts)
 
 
 def _words(text: str) -> list[str]:
@@ -108,20 +112,21 @@ def _flat(texts: Texts) -> list[str]:
     return list(chain.from_iterable(texts))
 
 
-def _of_pairs(vectors: csr_matrix, texts: Texts) -> csr_matrix:
-    """Return the vectors themselves, or for each pair (its two stand one after the other) sum, difference and cosine.
+def _combine_pairs(vectors: csr_matrix, texts: Texts) -> csr_matrix:
+    """Return the vectors themselves, or for each pair the sum, the absolute difference and the cosine of its two.
 
-    Order does not matter to any of the three, as it does not to whether two texts mean the same.
+    The vectors of a pair are adjacent rows. None of the three depends on the order of the two texts, since whether they
+    mean the same does not either.
     """
     if len(texts[0]) == 1:
         return vectors
     first, second = vectors[0::2], vectors[1::2]
-    cosine = csr_matrix(first.multiply(second).sum(axis=1))  # of vectors of length 1
+    cosine = csr_matrix(first.multiply(second).sum(axis=1))  # the vectors have length 1
     return hstack([first + second, abs(first - second), cosine], format="csr")
 
 
 class Classifier:
-    """A linear support vector machine or logistic regression over such features."""
+    """A linear support vector machine or a logistic regression over the features."""
 
     def __init__(self, section: TfidfSection, n_labels: int, seed: int) -> None:
         self.n_labels = n_labels
@@ -132,7 +137,7 @@ class Classifier:
         )
 
     def fit(self, features: csr_matrix, labels: Array) -> bool:
-        """Learn from train and tell whether the weights have settled.
+        """Fit the weights to train and return whether they have converged.
 
         Args:
             features: <float64>[rows, features].
@@ -149,20 +154,20 @@ class Classifier:
         return int(self._model.coef_.size + self._model.intercept_.size)
 
     def probabilities(self, features: csr_matrix) -> Array:
-        """Return <float64>[rows, labels]; a label that train does not have gets 0.
+        """Return <float64>[rows, labels]; a label that does not occur in train gets 0.
 
-        Logistic regression has probabilities of its own. A support vector machine has distances from its boundaries,
-        one for each label, whose softmax is taken here: the order is right and the highest is what the machine
-        predicts, but they are no calibrated probabilities, and a loss computed from them tells little.
+        A logistic regression gives probabilities. A support vector machine gives a distance from the boundary of each
+        label; their softmax is taken here. The order is right and the highest is the predicted label, but these are not
+        calibrated probabilities, and a loss computed from them says little.
         """
-        chances = np.zeros((features.shape[0], self.n_labels))
-        chances[:, self._model.classes_] = self._known(features)
-        return chances
+        probabilities = np.zeros((features.shape[0], self.n_labels))
+        probabilities[:, self._model.classes_] = self._known_labels(features)
+        return probabilities
 
-    def _known(self, features: csr_matrix) -> Array:
+    def _known_labels(self, features: csr_matrix) -> Array:
         if isinstance(self._model, LogisticRegression):
             return np.asarray(self._model.predict_proba(features))
         margins = self._model.decision_function(features)
-        if margins.ndim == 1:  # of two labels it is that of the second
+        if margins.ndim == 1:  # for two labels it is the distance of the second
             margins = np.stack([-margins, margins], axis=1)
         return np.asarray(softmax(margins, axis=1))

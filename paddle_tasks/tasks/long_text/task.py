@@ -8,7 +8,7 @@ from typing import ClassVar
 from paddle import nn
 from pydantic import NonNegativeInt, PositiveInt
 
-from paddle_tasks.data.batching.token_cache import encoded
+from paddle_tasks.data.batching.token_cache import cached_encodings
 from paddle_tasks.data.tables.section import DataSection
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.models.encoders.build import Encoder
@@ -71,7 +71,7 @@ class LongTextTask(ClassifierTask[LongTextConfig]):
     def encode(self, texts: Sequence[str]) -> PackedIds:
         """Return what the model reads of each text, one window after another."""
         data, tokenizer = self.config.data, self.tokenizer
-        whole = encoded(tokenizer, texts, max_length=max(map(len, texts), default=0) + N_SPECIAL_TOKENS)
+        whole = cached_encodings(tokenizer, texts, max_length=max(map(len, texts), default=0) + N_SPECIAL_TOKENS)
         truncation = Truncation(data.truncation, data.window_overlap, data.max_windows)
         max_length = self.config.training.max_length
         return truncate(whole, truncation, max_length=max_length, cls_id=tokenizer.cls_id, sep_id=tokenizer.sep_id)

@@ -1,4 +1,4 @@
-"""News: what is a headline about? THUCNews titles and CLUE's TNEWS."""
+"""News: the topic of a headline. THUCNews titles and CLUE's TNEWS."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import ClassVar
 from paddle import nn
 
 from paddle_tasks.models.news import NewsClassifier
-from paddle_tasks.tasks.classification.task import TextClassification
+from paddle_tasks.tasks.classification.section import ClassificationConfig
+from paddle_tasks.tasks.classification.task import ClassifierTask
 
 
-class Task(TextClassification):
+class NewsTask(ClassifierTask[ClassificationConfig]):
     """One of several topics for one headline, by `NewsClassifier`."""
 
     Model: ClassVar[type[nn.Layer]] = NewsClassifier

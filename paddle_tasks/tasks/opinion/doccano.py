@@ -1,30 +1,26 @@
-"""What was found in reviews, written for doccano: people correct it there, and the export can be trained on again."""
+"""Predicted spans and pairs as JSON lines that doccano imports, so that people can correct them and train on them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from paddle_tasks.data.opinion.examples import ASPECT, OPINION, OpinionExample
 from paddle_tasks.data.opinion.export import write_doccano
-from paddle_tasks.text.spans import Pair, Span
+from paddle_tasks.tasks.opinion.scoring import read_pairs, read_spans
+from paddle_tasks.training.protocol import Record, RecordFormat
 
 
-def write_pre_annotated(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
-    """Write what `predict` says of reviews as JSON lines with entities and relations."""
-    write_doccano(path, map(example_of, records))
+def as_example(record: Record) -> OpinionExample:
+    """Return a record of `predict` as an annotated review."""
+    pairs = tuple(read_pairs(record, (ASPECT, OPINION))) if "triplets" in record else None
+    return OpinionExample(record["input"], tuple(read_spans(0, record)), pairs, "")
 
 
-def example_of(record: Mapping[str, Any]) -> OpinionExample:
-    """Return what `predict` says of a review as if it had been annotated."""
-    spans = tuple(Span(span["start"], span["end"], span["label"]) for span in record["spans"])
-    triplets = record.get("triplets")
-    pairs = None if triplets is None else tuple(map(_pair, triplets))
-    return OpinionExample(record["input"], spans, pairs, "")
+def _write(records: Sequence[Record], ids: Sequence[int | str], path: Path | None) -> None:
+    del ids
+    assert path is not None  # the option names a file
+    write_doccano(path, map(as_example, records))
 
 
-def _pair(triplet: Mapping[str, Any]) -> Pair:
-    sides = {ASPECT: triplet["aspect"], OPINION: triplet["opinion"]}
-    aspect, opinion = (Span(side["start"], side["end"], label) if side else None for label, side in sides.items())
-    return Pair(aspect, opinion, triplet["polarity"])
+DOCCANO = RecordFormat(_write)

@@ -1,4 +1,4 @@
-"""What many reviews say together: aspects with counts, polarity shares and typical opinions."""
+"""A summary of many reviews: their aspects with counts, polarity shares and typical opinions, as a table and a chart."""
 
 from __future__ import annotations
 
@@ -6,24 +6,29 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
 
 from paddle_tasks.data.opinion.examples import OPINION, POLARITIES
 from paddle_tasks.errors import DataError
+from paddle_tasks.figures.stacked_bars import SUFFIXES, write_stacked_bars
+from paddle_tasks.tasks.opinion.display import IMPLICIT
+from paddle_tasks.training.display import Cell, Table, tone_of
+from paddle_tasks.training.protocol import Record, RecordFormat
 
-_TYPICAL = 3
-Record = Mapping[str, Any]
+MAX_BARS, MAX_ROWS = 15, 30
+_N_TYPICAL = 3
+_COLOURS = {"positive": "#2ea043", "neutral": "#a8b1ba", "negative": "#da3633"}
 
 
 @dataclass(frozen=True)
 class AspectSummary:
-    """What is said of one aspect.
+    """One aspect in all reviews.
 
     Attributes:
-        name: its most frequent spelling, or None for what is meant and not written.
-        mentions: how often it stands in the reviews; of None, how many opinions it has.
-        polarities: its opinions by polarity.
-        opinions: the most frequent ones, and how often they are said of it.
+        name: its most frequent spelling, or None for the implicit aspect.
+        mentions: the number of times it is mentioned; for the implicit aspect, the number of its opinions.
+        polarities: the number of its opinions by polarity.
+        opinions: its most frequent opinions with their counts.
     """
 
     name: str | None
@@ -32,18 +37,23 @@ class AspectSummary:
     opinions: Sequence[tuple[str, int]]
 
     def share(self, polarity: str) -> float:
-        """Return the part of its opinions that are of a polarity; 0 where it has none."""
+        """Return the share of its opinions that have a polarity; 0 if it has no opinions."""
         return self.polarities.get(polarity, 0) / max(1, sum(self.polarities.values()))
+
+    @property
+    def shown_name(self) -> str:
+        """The name for people."""
+        return IMPLICIT if self.name is None else self.name
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What reviews say.
+    """The summary of reviews.
 
     Attributes:
-        n_reviews: how many there are.
+        n_reviews: the number of reviews.
         aspects: the most frequent first.
-        polarities: those that were found, positive first; none when the model looks for no pairs.
+        polarities: those that occur, positive first; none if the model predicts no pairs.
     """
 
     n_reviews: int
@@ -59,10 +69,10 @@ class _Count:
 
 
 def summarise(records: Sequence[Record]) -> Summary:
-    """Return the summary of what `predict` says of reviews; names that differ in case or width alone are one aspect.
+    """Return the summary of the records of `predict`; names that differ only in case or width are one aspect.
 
     Raises:
-        DataError: nothing was found in any review.
+        DataError: the records have no spans.
     """
     counts: defaultdict[str | None, _Count] = defaultdict(_Count)
     for record in records:
@@ -73,7 +83,7 @@ def summarise(records: Sequence[Record]) -> Summary:
             _count(counts, triplet)
     if not counts:
         raise DataError(f"nothing to summarise: no aspect and no opinion was found in {len(records)} texts")
-    aspects = sorted((_summary(key, count) for key, count in counts.items()), key=_order)
+    aspects = sorted((_summarise_aspect(key, count) for key, count in counts.items()), key=_order)
     return Summary(len(records), aspects, list(_polarities(counts.values())))
 
 
@@ -88,12 +98,12 @@ def _count(counts: Mapping[str | None, _Count], triplet: Record) -> None:
     count.opinions[_key(triplet["opinion"]["text"])] += 1
 
 
-def _summary(key: str | None, count: _Count) -> AspectSummary:
+def _summarise_aspect(key: str | None, count: _Count) -> AspectSummary:
     if key is None:
         name, mentions = None, sum(count.polarities.values())
     else:
         name, mentions = count.spellings.most_common(1)[0][0], sum(count.spellings.values())
-    typical = sorted(count.opinions.items(), key=lambda item: (-item[1], item[0]))[:_TYPICAL]
+    typical = sorted(count.opinions.items(), key=lambda item: (-item[1], item[0]))[:_N_TYPICAL]
     return AspectSummary(name, mentions, dict(count.polarities), typical)
 
 
@@ -102,8 +112,67 @@ def _order(aspect: AspectSummary) -> tuple[int, int, str]:
 
 
 def _polarities(counts: Iterable[_Count]) -> Iterator[str]:
-    found = {polarity for count in counts for polarity in count.polarities}
+    names = {polarity for count in counts for polarity in count.polarities}
     usual = ("positive", "neutral", "negative")
     assert set(usual) == set(POLARITIES)
-    yield from (polarity for polarity in usual if polarity in found)
-    yield from sorted(found - set(usual))
+    yield from (polarity for polarity in usual if polarity in names)
+    yield from sorted(names - set(usual))
+
+
+# ---- table and chart
+
+
+def _write(records: Sequence[Record], ids: Sequence[int | str], path: Path | None) -> Table:
+    del ids
+    assert path is not None  # the option names a file
+    summary = summarise(records)
+    has_names = write_chart(summary, path)
+    return table(summary, list(_remarks(summary, path, has_names=has_names)))
+
+
+SUMMARY = RecordFormat(_write, SUFFIXES)
+
+
+def write_chart(summary: Summary, path: Path) -> bool:
+    """Write a bar for each of the most frequent aspects, and return whether the bars have the names of the aspects."""
+    aspects = summary.aspects[:MAX_BARS]
+    if not summary.polarities:
+        mentions = {"mentions": [aspect.mentions for aspect in aspects]}
+        return write_stacked_bars(path, [aspect.shown_name for aspect in aspects], mentions, unit="mentions")
+    parts = {name: [aspect.polarities.get(name, 0) for aspect in aspects] for name in summary.polarities}
+    names = [aspect.shown_name for aspect in aspects]
+    return write_stacked_bars(path, names, parts, unit="opinions", colours=_COLOURS)
+
+
+def table(summary: Summary, remarks: Sequence[str] = ()) -> Table:
+    """Return the most frequent aspects with counts, polarity shares and typical opinions."""
+    typical = ["typical opinions"] if summary.polarities else []
+    columns = ["", "aspect", "mentions", *summary.polarities, *typical]
+    return Table(
+        title=f"{len(summary.aspects)} aspects in {summary.n_reviews} reviews",
+        columns=columns,
+        rows=[_row(number, aspect, summary) for number, aspect in enumerate(summary.aspects[:MAX_ROWS], start=1)],
+        aligned_right=(0, *range(2, 3 + len(summary.polarities))),
+        remarks=remarks,
+    )
+
+
+def _row(number: int, aspect: AspectSummary, summary: Summary) -> list[Cell]:
+    cells = [Cell(str(number)), Cell(aspect.shown_name), Cell(str(aspect.mentions))]
+    for polarity in summary.polarities:
+        cells.append(Cell(f"{aspect.share(polarity):.0%}" if aspect.polarities else "–", tone_of(polarity)))
+    if summary.polarities:
+        cells.append(Cell(", ".join(f"{opinion} {count}" for opinion, count in aspect.opinions)))
+    return cells
+
+
+def _remarks(summary: Summary, path: Path, *, has_names: bool) -> Iterator[str]:
+    n_left_out = len(summary.aspects) - MAX_ROWS
+    if n_left_out > 0:
+        yield f"… and {n_left_out} more aspects"
+    yield f"chart {path}, the first {min(MAX_BARS, len(summary.aspects))}"
+    if not has_names:
+        yield (
+            "No installed font has all characters of the aspects, so the chart shows their numbers (those of the "
+            "table). Install a Chinese font such as Noto Sans CJK, or name an .svg file, which uses the viewer's fonts."
+        )

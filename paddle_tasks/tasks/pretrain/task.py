@@ -15,7 +15,7 @@ from paddle.nn import functional
 
 from paddle_tasks.arrays import Array
 from paddle_tasks.data.batching.batches import LengthGroupedBatchSampler
-from paddle_tasks.data.batching.masked_batches import NO_PAIR, NO_WORD, MaskedBatch, MaskedBatches
+from paddle_tasks.data.batching.masked_batches import NO_PAIR, NO_WORD, MaskedBatch, MaskedBatchBuilder
 from paddle_tasks.data.corpus.checks import DocumentDataCheck
 from paddle_tasks.data.corpus.corpora import DocumentSplit, PretrainingData, load_documents
 from paddle_tasks.data.corpus.documents import CorpusSection, Document
@@ -122,20 +122,20 @@ class PretrainTask(EncoderTask[PretrainingConfig]):
         return self._train_batches.passages.lengths
 
     @cached_property
-    def _train_batches(self) -> MaskedBatches:
+    def _train_batches(self) -> MaskedBatchBuilder:
         masking = self.config.data.masking.masking
-        return MaskedBatches(self._train_passages(), self.tokenizer, masking, self.config.seed)
+        return MaskedBatchBuilder(self._train_passages(), self.tokenizer, masking, self.config.seed)
 
     def collate(self, dataset: Passages, rows: Sequence[int]) -> MaskedBatch:
         """Return the passages with these indices as one batch, masked as in an evaluation."""
-        return self._evaluation_batches(dataset).batch(rows, 0)
+        return self._evaluation_batches(dataset).build(rows, 0)
 
     def collate_train(self, groups: Sequence[Sequence[int]], epoch: int) -> Iterator[MaskedBatch]:
         """Yield a batch for each group of train rows; what is hidden depends on the epoch."""
-        yield from self._train_batches.batches(groups, epoch)
+        yield from self._train_batches.iterate(groups, epoch)
 
-    def _evaluation_batches(self, passages: Passages) -> MaskedBatches:
-        return MaskedBatches(passages, self.tokenizer, _EVALUATION_MASKING, _EVALUATION_SEED)
+    def _evaluation_batches(self, passages: Passages) -> MaskedBatchBuilder:
+        return MaskedBatchBuilder(passages, self.tokenizer, _EVALUATION_MASKING, _EVALUATION_SEED)
 
     # ---- model
 
@@ -168,7 +168,7 @@ class PretrainTask(EncoderTask[PretrainingConfig]):
             )
 
     def _start_informed(self, encoder: PretrainedEncoder) -> None:
-        tokens, rows = self._train_batches.passages.by_row()
+        tokens, rows = self._train_batches.passages.tokens_by_row()
         size = word_width(encoder)
         start_informed(encoder, learn_vectors(tokens, rows, len(self.tokenizer), size=size, seed=self.config.seed))
 
@@ -193,7 +193,7 @@ class PretrainTask(EncoderTask[PretrainingConfig]):
             pair_losses = functional.cross_entropy(
                 nsp_logits, paddle.to_tensor(batch.pairs), reduction="none", ignore_index=NO_PAIR
             )
-            loss = loss + (pair_losses.flatten() * paddle.to_tensor(batch.n_hidden.astype(np.float32))).sum()
+            loss = loss + (pair_losses.flatten() * paddle.to_tensor(batch.n_targets.astype(np.float32))).sum()
         return loss, len(batch.targets)
 
     @cached_property
@@ -246,7 +246,7 @@ class PretrainTask(EncoderTask[PretrainingConfig]):
         for batch in self._scored_batches(passages, check_interrupt):
             logits = model(*batch.inputs)
             losses = functional.cross_entropy(logits, paddle.to_tensor(batch.targets), reduction="none").flatten()
-            rows = np.array(batch.rows)[batch.places[:, 0]]
+            rows = np.array(batch.rows)[batch.positions[:, 0]]
             metrics.update(rows, batch.targets, logits.argmax(axis=-1).numpy(), losses.numpy())
         return metrics
 
@@ -264,15 +264,14 @@ class PretrainTask(EncoderTask[PretrainingConfig]):
 
     def _scored_batches(self, passages: Passages, check_interrupt: Callable[[], None]) -> Iterator[MaskedBatch]:
         sampler = LengthGroupedBatchSampler(passages.lengths, self.config.evaluation.batch_size)
-        for batch in self._evaluation_batches(passages).batches(self.ranks.shard(sampler.batches()), 0):
+        for batch in self._evaluation_batches(passages).iterate(self.ranks.shard(sampler.batches()), 0):
             check_interrupt()
             yield batch
 
     def score_records(self, split: DocumentSplit, records: Sequence[Record]) -> dict[str, Any]:
         """Return the accuracy of predicted tokens, one record for each passage with ``gold`` and ``predicted``."""
         passages = self._passages(split)
-        if len(records) != len(passages):
-            check_count(replace(split, examples=list(passages)), records)
+        check_count(len(passages), records, f"passages of {split.path}")
         pairs = [pair for row, record in enumerate(records) for pair in _token_pairs(row, record)]
         return {"accuracy": float(np.mean([gold == predicted for gold, predicted in pairs]))}
 

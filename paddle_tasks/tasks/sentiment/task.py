@@ -1,4 +1,4 @@
-"""Sentiment: is a review positive or negative? Logged to VisualDL; the course's first trainer."""
+"""Sentiment: is a review positive or negative? The course's first trainer."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import ClassVar
 from paddle import nn
 
 from paddle_tasks.models.sentiment import SentimentClassifier
-from paddle_tasks.tasks.classification.task import TextClassification
+from paddle_tasks.tasks.classification.section import ClassificationConfig
+from paddle_tasks.tasks.classification.task import ClassifierTask
 
 
-class Task(TextClassification):
+class SentimentTask(ClassifierTask[ClassificationConfig]):
     """One label for one review, by `SentimentClassifier`."""
 
     Model: ClassVar[type[nn.Layer]] = SentimentClassifier

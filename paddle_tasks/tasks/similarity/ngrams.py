@@ -1,4 +1,4 @@
-"""Fits the n-grams' say of the pairs' Layer to train data, by scikit-learn."""
+"""Fits the n-gram model of `PairClassifier` to train data with scikit-learn."""
 
 from __future__ import annotations
 
@@ -16,28 +16,30 @@ from paddle_tasks.models.pair_ngrams import N_BUCKETS, NgramEvidence
 
 _INVERSE_PENALTY = 3.0  # by 4-fold cross-validation on AFQMC's train file: loss 0.5757 with 1, 0.5714 with 2, 0.5708
 
-_MOST_VALUES = 100_000_000  # a gigabyte, and as much again for the fit
+_MAX_VALUES = 100_000_000
+"""One gigabyte, and the fit needs as much again."""
 
 
-def fit(evidence: NgramEvidence, batches: Iterable[Batch]) -> None:
-    """Give n-grams the weights of a logistic regression with an L2 penalty; the same batches give the same.
+def fit_ngrams(evidence: NgramEvidence, batches: Iterable[Batch]) -> None:
+    """Set the weights of n-grams to those of a logistic regression with an L2 penalty, which is deterministic.
 
     Args:
-        evidence: changed in place.
-        batches: with the labels 0 and 1; where all have the same one there is nothing to learn, and nothing changes.
+        evidence: the n-gram model, changed in place.
+        batches: pairs with the labels 0 and 1; if all have the same label, nothing is learnt.
 
     Raises:
         ConfigError: there are too many features to hold in memory.
     """
     features, labels, n_values = [], [], 0
     for batch in batches:
-        features.append(_matrix(evidence, batch))
+        features.append(_sparse_features(evidence, batch))
         labels.append(batch.labels.numpy())
         n_values += features[-1].nnz
-        if n_values > _MOST_VALUES:
+        if n_values > _MAX_VALUES:
             raise ConfigError(
-                f"model.ngrams: the train pairs have more than {_MOST_VALUES:,} n-grams and pairs of n-grams, whose "
-                "number grows with the product of both texts' lengths; expected a smaller training.max_length, or false"
+                f"model.ngrams: the train pairs have more than {_MAX_VALUES:,} n-grams and pairs of n-grams; their "
+                "number grows with the product of the lengths of both texts; use a smaller training.max_length, or "
+                "model.ngrams=false"
             )
     gold = np.concatenate(labels)
     if len(np.unique(gold)) < 2:
@@ -48,10 +50,11 @@ def fit(evidence: NgramEvidence, batches: Iterable[Batch]) -> None:
     evidence.bias.set_value(model.intercept_.astype(np.float32))
 
 
-def _matrix(evidence: NgramEvidence, batch: Batch) -> Any:
-    """Return a batch's features <float32>[batch, buckets], sparse; what falls into one bucket adds up."""
+def _sparse_features(evidence: NgramEvidence, batch: Batch) -> Any:
+    """Return the sparse features of a batch <float32>[batch, buckets]; n-grams in the same bucket are added."""
     with paddle.no_grad():
-        found = evidence.features(batch.input_ids, batch.token_type_ids, batch.lengths)
-    buckets, values = (part.numpy() for part in found)
-    rows, places = np.nonzero(values)
-    return csr_matrix((values[rows, places], (rows, buckets[rows, places])), shape=(len(values), N_BUCKETS))
+        buckets, values = (
+            part.numpy() for part in evidence.features(batch.input_ids, batch.token_type_ids, batch.lengths)
+        )
+    rows, columns = np.nonzero(values)
+    return csr_matrix((values[rows, columns], (rows, buckets[rows, columns])), shape=(len(values), N_BUCKETS))

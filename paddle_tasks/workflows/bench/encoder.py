@@ -13,6 +13,7 @@ from paddle import nn
 from paddle_tasks import runtime, tasks
 from paddle_tasks.data.batching.batches import Batch
 from paddle_tasks.errors import ConfigError
+from paddle_tasks.training.build import build_loop, build_model
 from paddle_tasks.training.loop import StepReport
 from paddle_tasks.training.optimizer import build_optimizer
 from paddle_tasks.training.protocol import Task
@@ -20,7 +21,6 @@ from paddle_tasks.training.settings import RunSection, TextTrainingSection
 from paddle_tasks.workflows.bench.products import MatrixProducts, step_flops, synchronize
 from paddle_tasks.workflows.bench.report import Measurement, Notify, Report, Spread, run_rounds, time_call
 from paddle_tasks.workflows.bench.variants import Variant
-from paddle_tasks.workflows.train import build_loop, starting_model
 
 WARMUP = 2
 _MATMUL = "matrix products"
@@ -92,7 +92,7 @@ def _prepare(variant: Variant, n_steps: int) -> _Stepper:
     task: Task = tasks.find(config.task)(config)
     task.read()
     paddle.seed(config.seed)
-    model = starting_model(task, config.training)
+    model = build_model(task, config.training)
     variant.apply_switches(model)
     batch = next(task.train_batches(0, 0))
     if not isinstance(config.training, TextTrainingSection) or not isinstance(batch, Batch):

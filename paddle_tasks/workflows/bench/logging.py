@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from paddle_tasks import runtime
+from paddle_tasks.training import run_panels
 from paddle_tasks.training.loop import StepReport
 from paddle_tasks.training.session import Session
 from paddle_tasks.training.settings import DETAILS, RunSection
 from paddle_tasks.training.tracking import Tracker
-from paddle_tasks.workflows import panels
 from paddle_tasks.workflows.bench.report import Measurement, Notify, Report, Spread, run_rounds
 from paddle_tasks.workflows.bench.stopwatch import Stopwatch
 from paddle_tasks.workflows.bench.training import empty_cache, training_settings
@@ -72,8 +72,8 @@ def _timed_phases(watch: Stopwatch) -> Iterator[None]:
     # Only the innermost phase counts: texts that are written among panels are "light".
     with (
         watch.time_calls("light", Tracker, "write_scalars", "write_texts"),
-        watch.time_calls("normal", panels, "introduce", "show_scored", "show_vectors"),
-        watch.time_calls("full", panels, "show_weights"),
+        watch.time_calls("normal", run_panels, "show_run_info", "show_evaluation", "show_vectors"),
+        watch.time_calls("full", run_panels, "show_weights"),
         watch.time_calls(_GRADIENTS, Session, "show_gradients"),
     ):
         yield

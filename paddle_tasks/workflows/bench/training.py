@@ -20,13 +20,13 @@ from paddle_tasks import runtime, tasks
 from paddle_tasks.data import array_cache
 from paddle_tasks.text.tokenizer import Tokenizer
 from paddle_tasks.training.checkpoint import CheckpointStore
+from paddle_tasks.training.run_folder import RunFolder
 from paddle_tasks.training.settings import RunSection
 from paddle_tasks.workflows import train as training
 from paddle_tasks.workflows.bench.products import MatrixProducts, step_flops
 from paddle_tasks.workflows.bench.report import Measurement, Notify, Report, Spread, run_rounds, time_call
 from paddle_tasks.workflows.bench.stopwatch import Stopwatch
 from paddle_tasks.workflows.bench.variants import Variant
-from paddle_tasks.workflows.run_folder import RunFolder
 
 PHASES = ("reading", "tokenising", "evaluating", "saving")
 _MATMUL_ROUNDS = 5  # after each run
@@ -118,7 +118,7 @@ def _run(variant: Variant, device: str) -> _TimedRun:
 
 def empty_cache(folder: Path) -> contextlib.AbstractContextManager[Any]:
     """Make ``folder`` the cache of arrays while a block runs, so that it finds nothing of earlier runs."""
-    return mock.patch.dict(os.environ, {array_cache.FOLDER: str(folder)})
+    return mock.patch.dict(os.environ, {array_cache.FOLDER_VARIABLE: str(folder)})
 
 
 def _train(config: RunSection, device: str) -> training.Run:

@@ -12,7 +12,7 @@ from paddle import nn
 from paddle_tasks.errors import ConfigError, did_you_mean
 from paddle_tasks.models import cpu
 from paddle_tasks.training.settings import RunSection
-from paddle_tasks.workflows.train import load_config
+from paddle_tasks.workflows.config import load_config
 
 Switch = Callable[[nn.Layer], None]
 

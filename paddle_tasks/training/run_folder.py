@@ -1,4 +1,4 @@
-"""The folder of one run: what it holds, whether it may be continued, and moving it aside."""
+"""The folder of one run: what it contains, whether its run can be continued, and moving it aside."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from paddle_tasks import config as configuration
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.errors import CheckpointError, ConfigError
-from paddle_tasks.files import write_json, write_text
-from paddle_tasks.metrics.spans import ERROR_KINDS
-from paddle_tasks.training.protocol import Evaluation
+from paddle_tasks.files import write_text
+from paddle_tasks.training.protocol import Evaluation, Record
+from paddle_tasks.training.result import RunResult
 from paddle_tasks.training.settings import AnyRunSection
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """``runs/NAME`` and the names of what is in it."""
+    """``runs/NAME`` and the names of its contents."""
 
     path: Path
 
@@ -42,16 +41,19 @@ class RunFolder:
 
     @property
     def exists(self) -> bool:
-        """Whether anything is there; an empty folder is as good as none."""
+        """Whether the path exists; an empty folder counts as absent."""
         return any(self.path.iterdir()) if self.path.is_dir() else self.path.exists()
 
-    def result(self) -> dict[str, Any] | None:
-        """Return result.json, or None when there is none yet."""
-        file = self.path / "result.json"
-        return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
+    def result(self) -> RunResult | None:
+        """Return the result, or None if there is none yet.
 
-    def finished(self, config: AnyRunSection) -> dict[str, Any] | None:
-        """Return the result of a finished run of this configuration, or None when there is more to do.
+        Raises:
+            DataError: result.json cannot be read.
+        """
+        return RunResult.read(self.path)
+
+    def finished(self, config: AnyRunSection) -> RunResult | None:
+        """Return the result of a finished run of this configuration, or None if there is more to do.
 
         Raises:
             CheckpointError: the folder holds a run of another configuration, or something else.
@@ -60,10 +62,10 @@ class RunFolder:
             return None
         self.check_same(config)
         result = self.result()
-        return result if result and result["status"] == "finished" else None
+        return result if result and result.is_finished else None
 
     def check_same(self, config: AnyRunSection) -> None:
-        """Make sure that the folder holds a run of this very configuration.
+        """Check that the folder holds a run of this configuration.
 
         Raises:
             CheckpointError: it holds a run of another one (the differences are listed), or something else.
@@ -71,35 +73,35 @@ class RunFolder:
         self.check_is_run()
         try:
             old = configuration.validate(configuration.read(self.config_file), type(config), str(self.config_file))
-        except ConfigError as error:  # that of another task, say
+        except ConfigError as error:  # the configuration of another task, for example
             raise CheckpointError(
                 f"{self.path}: holds a run of another kind; choose another run_dir\n{error}"
             ) from error
-        # The folder may have been renamed, or be named from another place.
-        found = configuration.differences(old.model_copy(update={"run_dir": config.run_dir}), config)
-        if found:
-            listing = "\n".join(f"  {line}" for line in found)
+        # The folder may have been renamed, or named relative to another folder.
+        differences = configuration.list_differences(old.model_copy(update={"run_dir": config.run_dir}), config)
+        if differences:
+            listing = "\n".join(f"  {line}" for line in differences)
             raise CheckpointError(
                 f"{self.path}: holds a run with another configuration:\n{listing}\n"
-                "choose another run_dir, or --fresh to move it aside and start anew"
+                "choose another run_dir, or use --fresh to move it aside and start anew"
             )
 
     def check_is_run(self) -> None:
-        """Make sure that the folder holds a run, whichever.
+        """Check that the folder holds a run of any configuration.
 
         Raises:
             CheckpointError: it holds something else.
         """
         if not self.config_file.is_file():
             raise CheckpointError(
-                f"{self.path}: is there, but is no run (it has no config.yaml); choose another run_dir"
+                f"{self.path}: exists, but is not a run folder (it has no config.yaml); choose another run_dir"
             )
 
     def move_aside(self) -> Path:
-        """Rename the folder to the first of ``NAME.1``, ``NAME.2``, … that is free.
+        """Rename the folder to the first of ``NAME.1``, ``NAME.2``, … that does not exist.
 
         Raises:
-            CheckpointError: it holds no run, or another process is training in it.
+            CheckpointError: it does not hold a run, or another process is training in it.
         """
         self.check_is_run()
         number, path = 1, self.path.resolve()
@@ -110,7 +112,7 @@ class RunFolder:
         return self.path.with_name(target.name) if self.path.name == path.name else target
 
     def create(self, config: AnyRunSection) -> None:
-        """Make the folder with its config.yaml, unless it is there."""
+        """Make the folder with its config.yaml, unless it exists."""
         self.path.mkdir(parents=True, exist_ok=True)
         if not self.config_file.exists():
             write_text(self.config_file, configuration.dump(config))
@@ -120,37 +122,39 @@ class RunFolder:
         """Keep other processes from training in this folder.
 
         Raises:
-            CheckpointError: one does already.
+            CheckpointError: another process is training in it.
         """
         with (self.path / ".lock").open("a") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise CheckpointError(f"{self.path}: another process is training in this folder") from None
-            except OSError:  # a file system that knows no locks, as some mounted ones
+            except OSError:  # some mounted file systems have no locks
                 pass
             yield
 
-    def write_predictions(self, evaluations: Mapping[SplitName, Evaluation]) -> None:
-        """Write ``predictions/SPLIT.jsonl``, and the errors of all splits, by kind and worst first, to errors.jsonl."""
+    def write_predictions(self, evaluations: Mapping[SplitName, Evaluation], error_kinds: Sequence[str]) -> None:
+        """Write ``predictions/SPLIT.jsonl`` and errors.jsonl, which has the errors of all splits.
+
+        Args:
+            evaluations: the evaluation of each split.
+            error_kinds: the order of the kinds of errors; within a kind the highest loss is first.
+        """
         folder = self.path / "predictions"
         folder.mkdir(exist_ok=True)
         for split, evaluation in evaluations.items():
-            write_text(folder / f"{split}.jsonl", _lines(evaluation.predictions))
-        wrong = [
-            {"split": split, **record} for split, evaluation in evaluations.items() for record in evaluation.wrong()
+            write_text(folder / f"{split}.jsonl", _json_lines(evaluation.predictions))
+        errors = [
+            {"split": split, **record}
+            for split, evaluation in evaluations.items()
+            for record in evaluation.error_records()
         ]
-        write_text(folder / "errors.jsonl", _lines(sorted(wrong, key=_badness)))
 
-    def write_result(self, result: Mapping[str, Any]) -> None:
-        """Write result.json, whole or not at all."""
-        write_json(self.path / "result.json", result)
+        def order(error: Record) -> tuple[int, float]:
+            return error_kinds.index(error["kind"]) if error.get("kind") else 0, -error["loss"]
 
-
-def _badness(error: Mapping[str, Any]) -> tuple[int, float]:
-    kind = error.get("kind")
-    return ERROR_KINDS.index(kind) if kind else 0, -error["loss"]
+        write_text(folder / "errors.jsonl", _json_lines(sorted(errors, key=order)))
 
 
-def _lines(records: Sequence[Mapping[str, Any]]) -> str:
+def _json_lines(records: Sequence[Record]) -> str:
     return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)

@@ -1,4 +1,4 @@
-"""What a sweep has to train: every combination of a grid and of seeds, validated before anything is written."""
+"""The plan of a sweep: every combination of a grid and of seeds, validated before anything is written."""
 
 from __future__ import annotations
 
@@ -10,26 +10,25 @@ from pathlib import Path
 from typing import Any
 
 from paddle_tasks import config as configuration
-from paddle_tasks.data.opinion.readers import opinions_sha256
-from paddle_tasks.data.opinion.section import OpinionDataSection
-from paddle_tasks.data.tables.catalogue import SplitName
-from paddle_tasks.data.tables.section import DataSection, SplitsSection
-from paddle_tasks.data.tables.splits import source_sha256
+from paddle_tasks import tasks
+from paddle_tasks.data.tables.section import SplitsSection
 from paddle_tasks.errors import CheckpointError, ConfigError
+from paddle_tasks.training.result import RunResult
+from paddle_tasks.training.run_folder import RunFolder
 from paddle_tasks.training.settings import RunSection
-from paddle_tasks.workflows.run_folder import RunFolder
-from paddle_tasks.workflows.train import load_config
+from paddle_tasks.workflows.config import load_config
+from paddle_tasks.workflows.sweep.results import Choice
 
-_ITS_OWN = {"seed": "--seeds names the seeds", "run_dir": "a sweep names the folders of its runs"}
+_SET_BY_SWEEP = {"seed": "--seeds names the seeds", "run_dir": "a sweep names the folders of its runs"}
 _CHANGE_DEV = ("data.dev", "data.fold", "data.folds")
-_LONGEST_NAME = 120
+_MAX_NAME_LENGTH = 120
 
 Grid = Mapping[str, Sequence[Any]]
 
 
 @dataclass(frozen=True)
 class Point:
-    """One combination of the grid: its values, and what its runs are called."""
+    """A combination of the grid: its values, and the name of its runs."""
 
     name: str
     settings: Mapping[str, Any]
@@ -46,13 +45,13 @@ class Member:
 
     @property
     def folder(self) -> RunFolder:
-        """Where it is."""
+        """The folder of the run."""
         return RunFolder(Path(self.config.run_dir))
 
-    def result(self) -> dict[str, Any] | None:
-        """Return its result.json when it is finished."""
+    def result(self) -> RunResult | None:
+        """Return the result of the run if it is finished."""
         result = self.folder.result()
-        return result if result and result["status"] == "finished" else None
+        return result if result and result.is_finished else None
 
 
 @dataclass(frozen=True)
@@ -70,18 +69,20 @@ class Plan:
         return list({member.point.name: member.point for member in self.members}.values())
 
     @property
-    def metric(self) -> str:
+    def choice(self) -> Choice:
         """The dev metric that chooses."""
-        return self.members[0].config.evaluation.metric
+        config = self.members[0].config
+        metric = config.evaluation.metric
+        return Choice(metric, metric in tasks.find(config.task).LOWER_IS_BETTER)
 
 
 def plan_sweep(
     config: str | Path | Mapping[str, Any], overrides: Sequence[str], seeds: Sequence[int], grid: Grid
 ) -> Plan:
-    """Return all runs of a sweep, once everything about them is checked that can be without training.
+    """Return all runs of a sweep, after all checks that need no training.
 
     Raises:
-        ConfigError: a mistake in the configuration, the seeds or the grid, or a choice that test would make.
+        ConfigError: a mistake in the configuration, the seeds or the grid; or test would choose.
         CheckpointError: a folder holds something else.
         DataError: a data file is missing.
     """
@@ -91,8 +92,8 @@ def plan_sweep(
     _refuse_test_metric(configuration.override(tree, overrides))
     points = _points(grid)
     first = load_config(config, [*overrides, *_assigned(points[0].settings), f"seed={seeds[0]}"])
-    named = any(item.partition("=")[0] == "run_dir" for item in overrides)
-    folder = Path(first.run_dir if named else f"{first.run_dir}-sweep")
+    has_folder = any(item.partition("=")[0] == "run_dir" for item in overrides)
+    folder = Path(first.run_dir if has_folder else f"{first.run_dir}-sweep")
     members = [
         Member(name, point, seed, load_config(config, [*overrides, *_assigned(point.settings), *place]))
         for point, seed in itertools.product(points, seeds)
@@ -109,22 +110,24 @@ def plan_sweep(
 def _check_seeds(seeds: Sequence[int]) -> None:
     if not seeds:
         raise ConfigError("seeds: expected one or more, as in --seeds 1,2,3")
-    twice = sorted({seed for seed in seeds if list(seeds).count(seed) > 1})
-    if twice:
-        raise ConfigError(f"seeds: {', '.join(map(str, twice))} given more than once; equal seeds give equal runs")
+    repeated = sorted({seed for seed in seeds if list(seeds).count(seed) > 1})
+    if repeated:
+        raise ConfigError(
+            f"seeds: {', '.join(map(str, repeated))} given more than once; the same seed gives the same run"
+        )
 
 
 def _check_keys(overrides: Sequence[str], grid: Grid) -> None:
     given = {item.partition("=")[0] for item in overrides}
     if "seed" in given:
-        raise ConfigError(f"seed: {_ITS_OWN['seed']}, each run has its own")
+        raise ConfigError(f"seed: {_SET_BY_SWEEP['seed']}, each run has its own")
     for key, values in grid.items():
-        if key in _ITS_OWN:
-            raise ConfigError(f"grid {key}: {_ITS_OWN[key]}")
+        if key in _SET_BY_SWEEP:
+            raise ConfigError(f"grid {key}: {_SET_BY_SWEEP[key]}")
         if key in ("task", "evaluation.metric") or key in _CHANGE_DEV:
             raise ConfigError(f"grid {key}: dev scores of different {key} cannot be compared; give each its own sweep")
         if key in given:
-            raise ConfigError(f"grid {key}: is set by KEY=VALUE too; leave one of them out")
+            raise ConfigError(f"grid {key}: is also set by KEY=VALUE; remove one of the two")
         written = [configuration.dump_inline(value) for value in values]
         if not values or len(set(written)) < len(written):
             raise ConfigError(
@@ -137,38 +140,30 @@ def _refuse_test_metric(tree: Mapping[str, Any]) -> None:
     metric = section.get("metric") if isinstance(section, Mapping) else None
     if isinstance(metric, str) and re.match(r"test\b|test_", metric):
         raise ConfigError(
-            f"evaluation.metric: {metric!r} would choose on test, whose scores then say nothing of other data; "
+            f"evaluation.metric: {metric!r} would choose on test, whose scores then say nothing about other data; "
             "name a metric of dev, such as accuracy"
         )
 
 
 def _refuse_test_rows(config: RunSection) -> None:
-    """Raise when dev is test: what is chosen on rows cannot be scored on them."""
+    """Raise if dev and test have the same rows: what is chosen on rows cannot be scored on them."""
     data = config.data
     if not isinstance(data, SplitsSection) or not (data.has("dev") and data.has("test")):
         return
-    names: tuple[SplitName, SplitName] = ("dev", "test")
-    dev, test = (_sha256(data, name, config.seed) for name in names)
-    if dev == test:
+    dev = data.split_sha256("dev", config.seed)
+    if dev is not None and dev == data.split_sha256("test", config.seed):
         refuse_choice(str(data.dev), str(data.test))
 
 
-def _sha256(data: SplitsSection, name: SplitName, seed: int) -> str:
-    if isinstance(data, OpinionDataSection):
-        return opinions_sha256(data.source(name, seed), data.layout)
-    assert isinstance(data, DataSection)  # there is no third kind
-    return source_sha256(data.source(name, seed), data.layout)
-
-
 def refuse_choice(dev: str, test: str) -> None:
-    """Say that dev must not be test.
+    """Refuse a dev split with the rows of test.
 
     Raises:
         ConfigError: always.
     """
     raise ConfigError(
-        f"data.dev ({dev}) and data.test ({test}) hold the same rows, so dev would choose on test; hold out other rows "
-        "as dev (data.folds makes a fold of train dev), or leave data.test out with data.test=null"
+        f"data.dev ({dev}) and data.test ({test}) hold the same rows, so dev would choose on test; use other rows as "
+        "dev (data.folds makes a fold of train dev), or remove test with data.test=null"
     )
 
 
@@ -182,10 +177,10 @@ def _check_folders(plan: Plan) -> None:
 
 
 def parse_grid(items: Sequence[str]) -> dict[str, list[Any]]:
-    """Return the grid of ``KEY=V1,V2`` items; the values are read as a YAML list, so they may be lists themselves.
+    """Return the grid of ``KEY=V1,V2`` items; the values are read as a YAML list and may be lists themselves.
 
     Raises:
-        ConfigError: not of this form, or a key given twice.
+        ConfigError: an item does not have this form, or a key is given twice.
     """
     grid: dict[str, list[Any]] = {}
     for item in items:
@@ -193,7 +188,7 @@ def parse_grid(items: Sequence[str]) -> dict[str, list[Any]]:
         if not equals or not key or not values.strip():
             raise ConfigError(f"grid {item!r}: expected KEY=V1,V2, for example optimizer.learning_rate=1e-4,3e-4")
         if key in grid:
-            raise ConfigError(f"grid {key}: given twice; write all of its values behind one {key}=")
+            raise ConfigError(f"grid {key}: given twice; write all of its values after one {key}=")
         grid[key] = list(configuration.parse_yaml(f"[{values}]", f"grid {key}"))
     return grid
 
@@ -202,7 +197,7 @@ def parse_seeds(text: str) -> list[int]:
     """Return the seeds of ``1,2,3``.
 
     Raises:
-        ConfigError: they are no numbers from 0 on.
+        ConfigError: they are not numbers from 0 on.
     """
     parts = [part.strip() for part in text.split(",")]
     wrong = [part for part in parts if not re.fullmatch(r"[0-9]+", part)]
@@ -216,14 +211,14 @@ def _assigned(settings: Mapping[str, Any]) -> list[str]:
 
 
 def _points(grid: Grid) -> list[Point]:
-    """Return the grid's combinations, the last key changing fastest, under names that tell them apart."""
+    """Return the combinations of the grid, the last key changing fastest, with distinct names."""
     last = [key.rpartition(".")[2] for key in grid]
     labels = [short if last.count(short) == 1 else key for key, short in zip(grid, last, strict=True)]
     names: list[str] = []
     points = []
     for values in itertools.product(*grid.values()):
         parts = [f"{label}={_in_a_name(value)}" for label, value in zip(labels, values, strict=True)]
-        name = ",".join(parts)[:_LONGEST_NAME]
+        name = ",".join(parts)[:_MAX_NAME_LENGTH]
         while name in names:
             name += "+"
         names.append(name)

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from paddle import nn
 
 from paddle_tasks.errors import ConfigError, DataError
+from paddle_tasks.generation import fill_mask
+from paddle_tasks.generation.fill_mask import Filling, FillMask, Masked, MaskScorer, grown
 from paddle_tasks.models.encoders.paddlenlp import PretrainedEncoder, build_model
 from paddle_tasks.models.masked_lm import MaskedLanguageModel
-from paddle_tasks.tasks.pretrain import fill_mask
-from paddle_tasks.tasks.pretrain.fill_mask import Filling, FillMask, Masked, MaskScorer, grown
 from paddle_tasks.text.tokenizer import SPECIAL_TOKENS, Tokenizer
 
 ENTRIES = ["[unused1]", "<S>", "我", "爱", "你", "play", "new", "##ing", "，"]

@@ -1,0 +1,1 @@
+"""Decoding: what a language model writes, by search over its probabilities."""

@@ -1,0 +1,36 @@
+"""Classified texts as lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from paddle_tasks.training.display import Line, Segment
+from paddle_tasks.training.protocol import Record
+
+
+def display_explanation(record: Record) -> Sequence[Line]:
+    """Return a record as one line: label, probability and text, whose characters have strengths if it is explained."""
+    text, label = record["input"], record["label"]
+    heading = Segment(f"{label} {record['probabilities'][label]:.1%}  ")
+    if "attributions" not in record:
+        return [[heading, Segment(text)]]
+    strengths = character_strengths(text, record["attributions"])
+    return [[heading, *map(_segment, text, strengths)]]
+
+
+def _segment(character: str, strength: float) -> Segment:
+    return Segment(character, strength=strength)
+
+
+def character_strengths(text: str, attributions: Sequence[Sequence[Any]]) -> list[float]:
+    """Return each character's strength in [-1, 1], relative to the strongest character of the text.
+
+    The values of tokens that share a character are added.
+    """
+    values = [0.0] * len(text)
+    for start, end, value in attributions:
+        for position in range(start, end):
+            values[position] += value
+    largest = max(map(abs, values), default=0.0)
+    return [value / largest for value in values] if largest else values

@@ -1,0 +1,126 @@
+"""The scores and records of classified rows, whatever classifier gave the probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from paddle_tasks.arrays import Array
+from paddle_tasks.data.tables.splits import LabelledText, Split
+from paddle_tasks.errors import DataError, did_you_mean
+from paddle_tasks.metrics.classification import ClassificationMetrics
+from paddle_tasks.tasks.classification.data import LabelledData
+from paddle_tasks.tasks.classification.decision import Decision
+from paddle_tasks.tasks.deduplication import check_count, with_deduplicated
+from paddle_tasks.tasks.panels import LabelledPanels, sample_texts
+from paddle_tasks.training.protocol import Evaluation, Record
+
+_DEDUPLICATED = ("accuracy", "macro_f1", "f1")
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Scores probabilities.
+
+    Attributes:
+        data: the labels, and the train split for the scores without its texts.
+        decision: chooses labels.
+    """
+
+    data: LabelledData
+    decision: Decision
+
+    def score(self, split: Split[LabelledText], probabilities: Array) -> Evaluation:
+        """Return the evaluation of a split for probabilities <float>[rows, labels].
+
+        If the split shares texts with train, the headline metrics have twins over the other rows.
+        """
+        gold = self.data.label_indices(split.examples)
+        self.decision.learn(split.name, gold, probabilities)
+        losses = log_losses(gold, probabilities)
+
+        def metrics(rows: Array) -> dict[str, Any]:
+            return self.decision.metrics(
+                probabilities[rows], lambda predicted: self._count(gold[rows], predicted, losses[rows])
+            )
+
+        scores = with_deduplicated(metrics, self.data.splits, split, _DEDUPLICATED)
+        records = list(self._records(split.examples, probabilities, losses))
+        panels = LabelledPanels(
+            labels=self.data.labels,
+            names=[self.data.label_names.get(label, label) for label in self.data.labels],
+            gold=gold,
+            predicted=self.decision.choose(probabilities),
+            probabilities=probabilities,
+            lengths=np.array([sum(map(len, texts)) for texts in self.data.texts(split)]),
+        )
+        return Evaluation(scores, records, texts=sample_texts(records), panels=panels.panels)
+
+    def _count(self, gold: Array, predicted: Array, losses: Array) -> dict[str, Any]:
+        metrics = ClassificationMetrics(self.data.labels)
+        metrics.update(gold, predicted, losses)
+        return metrics.result()
+
+    def _records(
+        self, examples: Sequence[LabelledText], probabilities: Array, losses: Array
+    ) -> Iterator[dict[str, Any]]:
+        for row, (example, row_probabilities, loss) in enumerate(zip(examples, probabilities, losses, strict=True)):
+            yield {
+                "row": row,
+                "where": example.where,
+                "text": example.text,
+                "gold": example.label,
+                **self.prediction(row_probabilities),
+                "loss": float(loss),
+            }
+
+    def prediction(self, probabilities: Array) -> dict[str, Any]:
+        """Return the predicted label, its name if it has one, and the probabilities <float>[labels] by label."""
+        names = self.data.label_names
+        label = self.data.labels[int(self.decision.choose(probabilities[None])[0])]
+        return {
+            "predicted": label,
+            **({"name": names[label]} if label in names else {}),
+            "probabilities": {
+                label: float(probability) for label, probability in zip(self.data.labels, probabilities, strict=True)
+            },
+        }
+
+    # ---- somebody's predictions
+
+    def score_records(self, split: Split[LabelledText], records: Sequence[Record]) -> dict[str, Any]:
+        """Return the metrics of predicted labels, with a loss if all records have probabilities."""
+        check_count(len(split.examples), records, f"rows of {split.path}")
+        gold = self.data.label_indices(split.examples)
+        predicted = np.array([self._label_index(row, record) for row, record in enumerate(records)], dtype=np.int64)
+        probabilities = self._probabilities(records)
+        losses = np.zeros(len(gold)) if probabilities is None else log_losses(gold, probabilities)
+        metrics = with_deduplicated(
+            lambda rows: self._count(gold[rows], predicted[rows], losses[rows]), self.data.splits, split, _DEDUPLICATED
+        )
+        return {name: value for name, value in metrics.items() if name != "loss" or probabilities is not None}
+
+    def _label_index(self, row: int, record: Record) -> int:
+        label = record.get("predicted", record.get("label"))
+        if label not in self.data.labels:
+            expected = ", ".join(self.data.labels)
+            near = did_you_mean(str(label), self.data.labels)
+            raise DataError(f"record {row}: the label {label!r} is unknown{near} (one of {expected})")
+        return self.data.labels.index(label)
+
+    def _probabilities(self, records: Sequence[Record]) -> Array | None:
+        if not all(set(record.get("probabilities", ())) == set(self.data.labels) for record in records):
+            return None
+        # In float32, as a model computes them, so that the loss of a run's own records is the run's.
+        return np.array(
+            [[record["probabilities"][label] for label in self.data.labels] for record in records], "float32"
+        )
+
+
+def log_losses(gold: Array, probabilities: Array) -> Array:
+    """Return the negative log-probability of each row's label <float>[rows]; finite, even if the probability is 0."""
+    likelihoods = probabilities[np.arange(len(gold)), gold]
+    return np.asarray(-np.log(np.maximum(likelihoods, np.finfo(np.float32).tiny)))

@@ -1,0 +1,33 @@
+"""Extracted opinions as lines for people: the text with its spans marked, and a line for each triplet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from paddle_tasks.training.display import Line, Segment, tone_of
+from paddle_tasks.training.protocol import Record
+
+IMPLICIT = "(implicit)"
+"""Stands for an aspect that is meant but not written."""
+
+
+def display_opinions(record: Record) -> Sequence[Line]:
+    """Return a record as lines: the text, whose spans have labels, and its triplets."""
+    return [list(_marked(record)), *map(_triplet, record.get("triplets", ()))]
+
+
+def _marked(record: Record) -> Iterator[Segment]:
+    text, end = record["input"], 0
+    for span in record["spans"]:
+        if span["start"] < end:
+            continue  # it overlaps the span before
+        yield Segment(text[end : span["start"]])
+        yield Segment(text[span["start"] : span["end"]], label=span["label"])
+        end = span["end"]
+    yield Segment(text[end:])
+
+
+def _triplet(triplet: Record) -> Line:
+    aspect, opinion = (triplet[side]["text"] if triplet[side] else IMPLICIT for side in ("aspect", "opinion"))
+    polarity = Segment(triplet["polarity"], tone=tone_of(triplet["polarity"]))
+    return [Segment(f"  {aspect}: {opinion}  "), polarity, Segment(f" {triplet['prob']:.2f}")]

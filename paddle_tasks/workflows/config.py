@@ -1,0 +1,60 @@
+"""Load the configuration of a run: a file or a mapping, with settings laid over it, validated by its task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from paddle_tasks import config as configuration
+from paddle_tasks import tasks
+from paddle_tasks.training.settings import RunSection
+
+
+def load_config(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> RunSection:
+    """Return the merged, validated configuration of a file or a mapping.
+
+    Raises:
+        ConfigError: every mistake in it.
+    """
+    where, tree = merge(source, overrides)
+    return validate(tree, where)
+
+
+def merge(source: str | Path | Mapping[str, Any], overrides: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """Return a name for messages, and the sections of a file or a mapping with settings laid over them.
+
+    Raises:
+        ConfigError: the file is missing or is not YAML, or an override is not KEY=VALUE.
+    """
+    if isinstance(source, Mapping):
+        where, stem, tree = "config", "run", dict(source)
+    else:
+        path = Path(source)
+        where, stem, tree = str(path), path.stem, configuration.read(path)
+    tree = configuration.override(tree, overrides)
+    tree.setdefault("run_dir", f"runs/{stem}")
+    return where, tree
+
+
+def validate(tree: Mapping[str, Any], where: str) -> RunSection:
+    """Return the configuration that a task validates.
+
+    Raises:
+        ConfigError: every mistake in it.
+    """
+    task = tasks.find(tree.get("task"))
+    return configuration.validate(tree, task.Config, where, {"evaluation.metric": task.METRICS})
+
+
+def assignments(overrides: Mapping[str, Any]) -> list[str]:
+    """Return sections or dotted keys as KEY=VALUE: ``{"training": {"epochs": 2}}`` → ``["training.epochs=2"]``."""
+    return [f"{key}={configuration.dump_inline(value)}" for key, value in _flatten(overrides)]
+
+
+def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

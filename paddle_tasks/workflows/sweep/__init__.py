@@ -1,0 +1,1 @@
+"""Sweeps: every combination of a grid and of seeds is trained, and dev chooses."""
