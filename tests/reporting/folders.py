@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from paddle_tasks.workflows.sweep.results import choose, describe_point
+from paddle_tasks.training.result import RunResult
+from paddle_tasks.workflows.sweep.results import Choice, choose, describe_point
 
 SHA = {name: hashlib.sha256(name.encode()).hexdigest() for name in ("train", "dev", "test", "other")}
 
@@ -73,7 +74,7 @@ def write_sweep(folder: Path, dev: Mapping[str, Sequence[float | None]], **summa
 
     Test scores are 0.1 lower.
     """
-    points = []
+    points, choice = [], Choice("accuracy")
     for name, values in dev.items():
         runs, results = [], {}
         for seed, value in enumerate(values):
@@ -81,9 +82,9 @@ def write_sweep(folder: Path, dev: Mapping[str, Sequence[float | None]], **summa
             runs.append({"run": run, "seed": seed, "status": "finished" if value is not None else "unfinished"})
             if value is not None:
                 write_run(folder / run, {"dev": scored(value), "test": scored(value - 0.1)})
-                results[run] = json.loads((folder / run / "result.json").read_text())
-        points.append(describe_point(name, {"model.dropout": name}, runs, results, "accuracy"))
-    best = choose(points, "accuracy")
+                results[run] = RunResult.read(folder / run)
+        points.append(describe_point(name, {"model.dropout": name}, runs, results, choice))
+    best = choose(points, choice)
     content = {
         "schema": 1,
         "status": "finished" if best else "unfinished",
