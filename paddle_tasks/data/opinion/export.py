@@ -9,7 +9,7 @@ from typing import Any
 
 from paddle_tasks.data.opinion.examples import OpinionExample
 from paddle_tasks.files import write_text
-from paddle_tasks.text.spans import Pair, Span
+from paddle_tasks.text.spans import Span
 
 
 def to_doccano(example: OpinionExample, first_id: int = 0) -> dict[str, Any]:
