@@ -14,7 +14,7 @@ from paddle_tasks import config, tasks
 from paddle_tasks.config import Section, dump, dump_inline, list_differences, override, parse_yaml, read, validate
 from paddle_tasks.data.tables.section import DataSection
 from paddle_tasks.errors import ConfigError
-from paddle_tasks.workflows.train import load_config
+from paddle_tasks.workflows.config import load_config
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))

@@ -1,4 +1,4 @@
-"""Tokens of one visible character each."""
+"""Character-level tokens."""
 
 from __future__ import annotations
 
@@ -33,35 +33,35 @@ def test_words_are_spelt_with_pieces():
     assert pieces("AB a1 b") == [("a", "A"), ("##b", "B"), ("a", "a"), ("##1", "1"), ("b", "b")]
 
 
-def test_of_an_unknown_word_each_character_is_looked_up():
+def test_each_character_of_an_unknown_word_is_looked_up():
     assert pieces("aZb") == [("a", "a"), ("[UNK]", "Z"), ("##b", "b")]
     assert pieces("aZb", by_character=False) == [("[UNK]", "aZb")]
     assert pieces("a😀😀") == [("a", "a"), ("😀", "😀"), ("😀", "😀")]
     assert pieces("b" + "a" * 150)[:2] == [("b", "b"), ("##a", "a")]
 
 
-def test_what_hangs_on_a_character_goes_with_it():
+def test_marks_belong_to_the_character_before_them():
     assert pieces("a\u0301好\ufe0f 😀\u200d\ufe0f") == [("a", "a\u0301"), ("好", "好\ufe0f"), ("😀", "😀\u200d\ufe0f")]
     assert pieces("\u200b好 \u200b好") == [("好", "好"), ("好", "好")]
     assert pieces("好\n好\t\u200b好\x1f") == [("好", "好")] * 3
     assert pieces("a\ud800b") == [("a", "a\ud800"), ("##b", "b")]
 
 
-def test_a_character_of_several_pieces_and_one_nobody_knows():
+def test_a_character_of_several_pieces_and_an_unknown_one():
     assert pieces("한") == [("ᄒ", "한"), ("##ᅡ", "한"), ("##ᆫ", "한")]
-    # BERT's cleaning drops the private characters that old telephones have for emoji, and U+FFFD.
+    # BERT's cleaning removes the private-use emoji of old phones, and U+FFFD.
     assert pieces("好\ue415好\ufffd") == [("好", "好"), ("[UNK]", "\ue415"), ("好", "好"), ("[UNK]", "\ufffd")]
     assert pieces("好\ue415", by_character=False) == [("好", "好")]
 
 
 @given(any_text)
-def test_each_visible_character_has_tokens_and_no_other(text):
+def test_exactly_the_visible_characters_have_tokens(text):
     found = TOKENIZER.tokens([text])[0]
     starts, ends = found.offsets.T
     assert np.all(np.diff(starts) >= 0)
     assert np.all(np.diff(ends) >= 0)
     assert np.all(starts < ends)
-    distinct = sorted({tuple(place) for place in found.offsets.tolist()})
+    distinct = sorted({tuple(span) for span in found.offsets.tolist()})
     assert all(first[0] == second[0] or first[1] <= second[0] for first, second in pairwise(distinct))
     visible = {at for at, c in enumerate(text) if c.isalnum() or c in "，。！❤😀"}
     assert visible <= set(starts.tolist())
@@ -70,7 +70,7 @@ def test_each_visible_character_has_tokens_and_no_other(text):
 
 
 @given(any_text)
-def test_without_characters_the_tokens_are_those_of_encode(text):
+def test_without_by_character_the_tokens_equal_encode(text):
     found, expected = TOKENIZER.tokens([text], by_character=False)[0], TOKENIZER.encode([text], max_length=1000)[0]
     assert found.input_ids.tolist() == expected.input_ids[1:-1].tolist()
     assert found.offsets[:, 0].tolist() == expected.offsets[1:-1, 0].tolist()
@@ -91,6 +91,6 @@ def test_a_used_tokenizer_can_be_pickled():
     )
 
 
-def test_one_text_is_no_sequence():
+def test_a_single_text_is_refused():
     with pytest.raises(TypeError, match="found a single text"):
         OWN.tokens("好")

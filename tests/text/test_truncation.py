@@ -1,4 +1,4 @@
-"""What is kept of long texts, against slices of Python's lists."""
+"""Truncation of long texts, against slices of Python lists."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def expected(text: list[int], method: str, room: int) -> list[int]:
 
 
 @given(texts=TEXTS, room=st.integers(1, 12), method=st.sampled_from(["head", "tail", "head_tail"]))
-def test_what_is_kept_are_slices(texts, room, method):
+def test_kept_tokens_equal_slices(texts, room, method):
     found = cut(texts, Truncation(method), room + 2)
     assert found == [[CLS, *expected(text, method, room), SEP] for text in texts]
 
@@ -51,15 +51,15 @@ def windows(text: list[int], room: int, overlap: int) -> list[list[int]]:
     return found
 
 
-@given(texts=TEXTS, room=st.integers(1, 9), overlap=st.integers(0, 8), most=st.none() | st.integers(1, 4))
-def test_windows_are_slices_one_after_another(texts, room, overlap, most):
+@given(texts=TEXTS, room=st.integers(1, 9), overlap=st.integers(0, 8), max_windows=st.none() | st.integers(1, 4))
+def test_windows_equal_slices(texts, room, overlap, max_windows):
     overlap = min(overlap, room - 1)
-    found = cut(texts, Truncation("windows", overlap, most), room + 2)
+    found = cut(texts, Truncation("windows", overlap, max_windows), room + 2)
     for text, row in zip(texts, found, strict=True):
-        kept = windows(text, room, overlap)[:most]
+        kept = windows(text, room, overlap)[:max_windows]
         assert row == [token for window in kept for token in (CLS, *window, SEP)]
         assert all(len(window) == room for window in kept[:-1])
-        if most is None:
+        if max_windows is None:
             whole = kept[0] + [token for window in kept[1:] for token in window[overlap:]]
             assert whole == text
 
@@ -74,7 +74,7 @@ def test_the_methods_differ():
 
 
 @given(texts=st.lists(st.tuples(st.lists(st.integers(10, 99)), st.lists(st.integers(10, 99))), max_size=5))
-def test_two_encodings_side_by_side(texts):
+def test_concatenated_rows(texts):
     if not texts:
         return
     first, second = (packed([list(pair[at]) for pair in texts]) for at in (0, 1))
@@ -87,6 +87,6 @@ def test_two_encodings_side_by_side(texts):
 
 
 @pytest.mark.parametrize("method", ["head", "tail", "head_tail", "windows"])
-def test_short_texts_stay_as_they_are(method):
+def test_short_texts_are_unchanged(method):
     texts = [[], [10], [10, 11, 12]]
     assert cut(texts, Truncation(method), 5) == rows(packed(texts))

@@ -1,4 +1,4 @@
-"""Units of masking against an oracle that goes through one text's characters, by the tokenizer's offsets."""
+"""Word units against an oracle that reads one text character by character with the tokenizer's offsets."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def units(given_texts, tokenizer=TOKENIZER):
 
 
 def shown(text, tokenizer=TOKENIZER):
-    """Return a text's tokens, with a bar before each unit."""
+    """Return the tokens of a text, with a bar before each unit."""
     ids, _ = strip_special_tokens(tokenizer.encode_packed([text], max_length=10**6))
     found = zip(ids, units([text], tokenizer)[0], strict=True)
     return "".join("|" * start + tokenizer.vocabulary[token] for token, start in found)
@@ -63,7 +63,7 @@ def shown(text, tokenizer=TOKENIZER):
 
 @settings(max_examples=200)
 @given(st.lists(texts, max_size=6), st.booleans())
-def test_units_are_those_of_the_oracle(given_texts, lowercase):
+def test_units_equal_the_oracle(given_texts, lowercase):
     tokenizer = TOKENIZER if lowercase else CASED
     assert units(given_texts, tokenizer) == [oracle(text, tokenizer) for text in given_texts]
 
@@ -73,7 +73,7 @@ def test_units_are_those_of_the_oracle(given_texts, lowercase):
     [
         ("今天天气很好", "|今天天气|很|好"),
         ("我爱北京天安门。", "|我|爱|北京|天安门|。"),
-        ("穿T恤", "|[UNK]|t|恤"),  # an unknown character: the words cannot be told
+        ("穿T恤", "|[UNK]|t|恤"),  # an unknown character: words and tokens cannot be aligned
         ("T恤", "|t恤"),
         ("卡拉OK，ok", "|卡拉|ok|，|ok"),
         ("b2 03!", "|b##2|0##3|!"),
@@ -87,7 +87,7 @@ def test_units(text, expected):
     assert shown(text) == expected
 
 
-def test_an_unknown_character_makes_no_difference_to_other_texts():
+def test_an_unknown_character_does_not_affect_other_texts():
     given_texts = ["北京", "喝北京", "", "天安门"]
     assert units(given_texts) == [[True, False], [True, True, True], [], [True, False, False]]
 
@@ -96,7 +96,7 @@ def test_no_texts():
     assert units([]) == []
 
 
-def test_words_differ_from_characters():
-    """The oracle would pass for units of single characters on texts without words."""
+def test_the_oracle_finds_words_of_several_characters():
+    """On texts without such words, the other tests could not tell words from characters."""
     found = [start for text in ("今天天气很好", "我爱北京天安门") for start in oracle(text, TOKENIZER)]
     assert found.count(False) >= 5

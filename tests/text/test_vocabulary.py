@@ -41,12 +41,12 @@ def test_most_frequent_first_and_ties_by_code_point():
     assert learnt("丙乙甲") == ["丙", "乙", "甲"] == sorted("甲乙丙")
 
 
-def test_counts_follow_lower_case_without_accents_unless_told_otherwise():
+def test_characters_are_counted_in_lower_case_without_accents_by_default():
     assert learnt("Éé") == ["e", "##e"]
     assert learnt("Éé", lowercase=False) == ["É", "##É", "é", "##é"]
 
 
-def test_rare_characters_are_left_out_and_the_size_is_kept():
+def test_rare_characters_are_left_out_and_the_size_is_respected():
     assert learnt("好好的", min_count=2) == ["好"]
     assert learnt("好好的", max_size=6) == ["好"]
     assert learnt("好好的", max_size=5) == []
@@ -54,13 +54,13 @@ def test_rare_characters_are_left_out_and_the_size_is_kept():
         learnt("好", max_size=4)
 
 
-def test_frequent_words_become_entries_when_asked_for():
+def test_frequent_words_become_entries_with_min_word_count():
     vocabulary = learnt("ok ok no 好好好", min_word_count=2)
     assert vocabulary == ["o", "##o", "好", "k", "##k", "ok", "n", "##n"]
     assert "x" * 101 not in learnt("x" * 101, min_word_count=1)
 
 
-def test_rare_words_are_unknown_when_they_are_not_spelt():
+def test_rare_words_are_unknown_if_they_are_not_spelt():
     texts = ["Ok, ok no 好好的", "café a-b"]
     vocabulary = learn_vocabulary(texts, min_word_count=2, spell_rare_words=False)
     assert not [entry for entry in vocabulary if entry.startswith("##")]
@@ -71,7 +71,7 @@ def test_rare_words_are_unknown_when_they_are_not_spelt():
 
 
 def counted_one_by_one(texts, lowercase):
-    """Return characters and words with their counts, by the library alone and text by text."""
+    """Return the counts of characters and words, using only the library, text by text."""
     characters: Counter[str] = Counter()
     words: Counter[str] = Counter()
     for text in texts:
@@ -106,11 +106,11 @@ def test_every_ascii_character_is_cleaned_as_by_the_library():
         assert count_characters(texts, lowercase, count_words=True) == counted_one_by_one(texts, lowercase)
 
 
-def test_a_word_that_is_too_long_is_no_entry():
+def test_a_word_that_is_too_long_is_not_an_entry():
     assert learnt(f"{'x' * 100} {'y' * 101} {'z' * 202}", min_word_count=1, spell_rare_words=False)[3:] == ["x" * 100]
 
 
-def test_control_characters_white_space_and_lone_surrogates_are_no_entries():
+def test_control_characters_white_space_and_lone_surrogates_are_not_entries():
     assert learnt("\u3000\x00 \ud83d\t\n\u200b\ufffd") == []
 
 
@@ -152,7 +152,7 @@ def test_a_mistyped_special_token_is_named():
         check_vocabulary(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MAKS]"])
 
 
-def test_only_line_breaks_part_entries(tmp_path):
+def test_only_line_breaks_separate_entries(tmp_path):
     path = tmp_path / "vocab.txt"
     entries = [*SPECIAL, "\u2028", "\x85", " ", ""]
     path.write_bytes("\n".join(entries).encode() + b"\n")
@@ -161,7 +161,7 @@ def test_only_line_breaks_part_entries(tmp_path):
     assert read_vocabulary(path) == SPECIAL
 
 
-def test_what_cannot_be_read_is_named(tmp_path):
+def test_missing_and_unreadable_files_are_reported(tmp_path):
     folder = tmp_path / "bert-mini"
     with pytest.raises(SetupError, match="bert-mini: no such folder"):
         read_vocabulary(folder / "vocab.txt")

@@ -1,4 +1,4 @@
-"""The learnt vocabulary of characters and word pieces: what is counted, what is kept, what can never be unknown."""
+"""The learnt vocabulary of characters and word pieces: counts, entries, and characters that are never unknown."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.helpers import DATA, python
 from tests.text import tokenizer_oracle
 
 WIDE = [chr(code) for code in range(0xFF01, 0xFF5F)]
-# Of the full-width marks nine are no punctuation to BERT and have two forms: ＄＋＜＝＞＾｀｜～
+# To BERT, nine of the full-width marks are not punctuation; they have two forms: ＄＋＜＝＞＾｀｜～
 ALWAYS = 5 + 10 + (2 * 36 + 32) + (2 * 36 + 32 + 9)
 ODD = "aBé\u0301İß .,-'好的龘～Ａ１\t\r\x00\x85\u200b\u3000\ufffd\ud83d😀①ﬁ가が"
 some_texts = st.lists(st.one_of(st.text(ODD, max_size=12), st.text(max_size=12)), max_size=6)
@@ -41,7 +41,7 @@ def fixed(lowercase=True):
 
 
 def pieces_of(counts, **options):
-    """Return what is learnt beyond single characters."""
+    """Return the learnt pieces of several characters."""
     entries = learn_word_pieces(counts, **{"size": 5000, "min_count": 1, "n_reserved": 0, **options})
     return [e for e in entries if len(e.removeprefix("##")) > 1 and e not in SPECIAL_TOKENS and e != "##"]
 
@@ -63,7 +63,7 @@ def test_words_are_those_of_the_library_text_by_text(texts, lowercase):
         expected.update(word for word, _ in pre_tokenizers.BertPreTokenizer().pre_tokenize_str(clean))
     found = count_words(texts, lowercase=lowercase)
     assert found == expected
-    assert set(found) == set(expected)  # Counter's == passes over zeros
+    assert set(found) == set(expected)  # Counter's == ignores zeros
 
 
 @given(some_texts, some_texts)
@@ -94,14 +94,14 @@ def test_without_texts_ascii_and_its_full_width_forms_remain():
 
 @settings(deadline=None)
 @given(some_texts, st.integers(ALWAYS, ALWAYS + 30))
-def test_the_size_is_kept_and_used_up(texts, size):
+def test_the_size_is_respected_and_used(texts, size):
     whole = learnt(texts)
     vocabulary = learnt(texts, size=size)
     assert len(vocabulary) == min(size, len(whole))
     check_vocabulary(vocabulary)
 
 
-def test_a_size_without_room_is_refused_with_what_is_missing():
+def test_too_small_a_size_is_refused_with_the_minimum():
     assert len(learnt(REVIEWS, size=ALWAYS)) == ALWAYS
     with pytest.raises(ConfigError, match=rf"size: expected at least {ALWAYS}, .*found {ALWAYS - 3}"):
         learnt(REVIEWS, size=ALWAYS - 3)
@@ -115,7 +115,7 @@ def test_a_size_without_room_is_refused_with_what_is_missing():
 
 @settings(deadline=None)
 @given(st.lists(st.text("的一是不了龘萬〇가か가①α…", max_size=30), max_size=4), st.integers(1, 4))
-def test_a_form_is_in_when_it_is_frequent_and_only_then(texts, min_count):
+def test_exactly_the_frequent_forms_are_entries(texts, min_count):
     forms: Counter[str] = Counter()
     for word, n in count_words(texts).items():
         forms.update({word[0]: n})
@@ -125,7 +125,7 @@ def test_a_form_is_in_when_it_is_frequent_and_only_then(texts, min_count):
     assert found - set(fixed()) == {form for form, n in forms.items() if n >= min_count}
 
 
-def test_when_they_do_not_all_fit_the_most_frequent_characters_go_first():
+def test_if_not_all_fit_the_most_frequent_characters_are_used():
     texts = ["好" * 9 + "的" * 7 + "乙甲" * 5 + "龘"]
     assert [e for e in learnt(texts, size=ALWAYS + 3) if e not in fixed()] == ["好", "的", "乙"]
     ranked = [e for e in learnt(texts) if e not in fixed()]
@@ -152,7 +152,7 @@ def test_ascii_and_full_width_text_is_never_unknown(text, texts, lowercase):
     assert "[UNK]" not in found
 
 
-def test_what_is_never_unknown_needs_each_of_its_entries():
+def test_every_required_entry_is_needed():
     for entry in fixed()[15:]:
         character = entry.removeprefix("##")
         text = character if entry == character else f"a{character}"
@@ -182,7 +182,7 @@ def test_frequent_words_are_entries_and_others_are_spelt_in_pieces():
 
 
 def merged_one_by_one(words, n_merges, min_count):
-    """Return the merges of byte-pair encoding, computed anew for each; ties go to the pair that was there first."""
+    """Return the merges of byte-pair encoding, recomputed after each; ties go to the pair that occurred first."""
     spelt = {word: [word[0], *(f"##{c}" for c in word[1:])] for word in words}
     entries = sorted({form for spelling in spelt.values() for c in spelling for form in (c, c.removeprefix("##"))})
     merges: list[str] = []
@@ -247,7 +247,7 @@ def test_another_process_learns_the_same_where_all_counts_are_equal():
         assert json.loads(python(code, PYTHONHASHSEED=seed).stdout) == expected
 
 
-def test_a_word_that_cannot_be_spelt_or_is_too_long_teaches_no_pieces():
+def test_words_that_cannot_be_spelt_or_are_too_long_give_no_pieces():
     assert pieces_of({"ab": 2}) == ["ab"]
     assert pieces_of({"xy한": 5, "xy가": 5, "ab": 9}, min_count=6) == ["ab"]
     assert pieces_of({"xy": 0, "ab": 1}) == ["ab"]
@@ -270,7 +270,7 @@ def test_large_counts_are_scaled_down_for_the_trainer(monkeypatch):
 # ---- other tokenizers, public data
 
 
-def test_the_ids_are_those_of_the_library_s_own_bert_tokenizer():
+def test_the_ids_equal_the_bert_tokenizer_of_the_library():
     vocabulary = learnt(REVIEWS, min_count=2)
     ids = {entry: place for place, entry in enumerate(vocabulary)}
     theirs = tokenizers.BertWordPieceTokenizer(ids, lowercase=True)

@@ -1,4 +1,4 @@
-"""Our tokenizer beside PaddleNLP's two on the texts of the data folder.
+"""Our tokenizer against PaddleNLP's two tokenizers on the texts of the data folder.
 
 `python -m tests.text.tokenizer_oracle` compares all of them and prints the tables of docs/tokenizer.md.
 """
@@ -35,13 +35,13 @@ NO_TEXT = {"id", "label", "label_des", "label_desc", "url", "version"}
 Read = Callable[[Path, int], Iterator[str]]
 
 
-def column(*wanted: int, header: bool = False) -> Read:
+def column(*indices: int, header: bool = False) -> Read:
     def read(path: Path, every: int) -> Iterator[str]:
         opener = gzip.open if path.suffix == ".gz" else open
         with opener(path, "rt", encoding="utf-8-sig") as file:
             for line in itertools.islice(file, int(header), None, every):
                 cells = line.rstrip("\n").split("\t")
-                yield from (cells[place] for place in wanted if place < len(cells))
+                yield from (cells[index] for index in indices if index < len(cells))
 
     return read
 
@@ -70,14 +70,14 @@ def strings(value: Any) -> Iterator[str]:
             yield from strings(inner)
 
 
-def table(place: int) -> Read:
+def table(column_index: int) -> Read:
     def read(path: Path, every: int) -> Iterator[str]:
         if path.suffix == ".zip":
             with zipfile.ZipFile(path) as archive:
                 text = archive.read(archive.namelist()[0]).decode("utf-8-sig")
         else:
             text = path.read_text(encoding="utf-8-sig")
-        return (row[place] for row in itertools.islice(csv.reader(io.StringIO(text)), 1, None, every))
+        return (row[column_index] for row in itertools.islice(csv.reader(io.StringIO(text)), 1, None, every))
 
     return read
 
@@ -132,7 +132,7 @@ def batches(texts: Iterable[str], size: int = BATCH) -> Iterator[list[str]]:
 
 
 def pieces_vocabulary(texts: Iterable[str]) -> list[str]:
-    """Learn characters and frequent words, and make word pieces of the words' ends."""
+    """Learn characters and frequent words, and add the ends of words as word pieces."""
     learnt = learn_vocabulary(texts, min_count=2, min_word_count=5)
     words = [entry for entry in learnt if entry.isalnum() and len(entry) > 2]
     ends = Counter(f"##{word[-length:]}" for word in words for length in (2, 3))
@@ -146,7 +146,9 @@ class Paddlenlp:
         from paddlenlp.transformers import BertTokenizer
         from paddlenlp.transformers.bert.tokenizer_fast import BertTokenizerFast
 
-        self.folder = tempfile.TemporaryDirectory()  # the slow one copies its vocabulary from there when saved
+        self.folder = (
+            tempfile.TemporaryDirectory()
+        )  # the slow tokenizer copies its vocabulary from there when it is saved
         ours.save(Path(self.folder.name))
         self.fast = BertTokenizerFast.from_pretrained(self.folder.name)
         self.slow = BertTokenizer.from_pretrained(self.folder.name)
@@ -167,7 +169,7 @@ class Paddlenlp:
 
 
 def differing(ours: Tokenizer, theirs: Paddlenlp, texts: list[str], pairs: list[str] | None, limit: int) -> list[str]:
-    """Return the texts whose ids, token types or offsets are not the fast tokenizer's, from `encode` or packed."""
+    """Return the texts for which `encode` or `encode_packed` differs from the fast tokenizer."""
     mine = ours.encode(texts, pairs, max_length=limit)
     packed = rows_of(ours.encode_packed(texts, pairs, max_length=limit))
     expected = theirs.encode(texts, pairs, limit)
@@ -187,7 +189,7 @@ def is_equal(mine: Any, expected: tuple[Any, Any, Any]) -> bool:
 
 
 def compare(ours: Tokenizer, theirs: Paddlenlp, name: str, every: int) -> tuple[int, int, int]:
-    """Return texts compared, characters, and differences, each text alone and, every tenth batch, in pairs."""
+    """Return the numbers of texts, characters and differences; every tenth batch is also compared in pairs."""
     n_texts = n_characters = n_differences = 0
     for number, batch in enumerate(batches(texts_of(name, every))):
         n_differences += len(differing(ours, theirs, batch, None, NO_LIMIT))
@@ -198,12 +200,15 @@ def compare(ours: Tokenizer, theirs: Paddlenlp, name: str, every: int) -> tuple[
 
 
 def is_symbol(character: str) -> bool:
-    """Tell whether PaddleNLP's slow tokenizer alone makes a word of the character (its own list has the last five)."""
+    """Return whether only PaddleNLP's slow tokenizer makes a word of the character (the last five are in its list)."""
     return (unicodedata.category(character).startswith("S") and not character.isascii()) or character in "²º〇µŋ"
 
 
 def compare_slow(ours: Tokenizer, theirs: Paddlenlp, name: str, every: int) -> tuple[int, int, int, Counter[str]]:
-    """Return texts compared, texts differing, those that still do with spaces round symbols, and the symbols."""
+    """Return the numbers of texts, of differing texts, and of those that differ even with spaces around symbols.
+
+    The last value is how often each symbol occurs in differing texts.
+    """
     n_texts = n_differing = n_unexplained = 0
     symbols: Counter[str] = Counter()
     for text in texts_of(name, every):
@@ -224,7 +229,9 @@ def ids(tokenizer: Tokenizer, text: str) -> list[int]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--every", type=int, default=1, help="compare every n-th text")
-    parser.add_argument("--slow", type=int, default=20_000, help="about how many texts of a set for the slow one")
+    parser.add_argument(
+        "--slow", type=int, default=20_000, help="about how many texts of a set to compare with the slow tokenizer"
+    )
     parser.add_argument("--sets", nargs="*", choices=SOURCES, default=list(SOURCES), metavar="SET")
     options = parser.parse_args()
     part = itertools.chain.from_iterable(texts_of(name, 100) for name in SOURCES)
@@ -237,8 +244,8 @@ def main() -> None:
         n_slow, n_other, n_unexplained, symbols = compare_slow(
             ours, theirs, name, max(options.every, -(-n_texts // options.slow))
         )
-        most = " ".join(symbol for symbol, _ in symbols.most_common(8))
-        say(f" {n_slow:,} | {n_other} | {n_unexplained} | {most} |\n")
+        frequent = " ".join(symbol for symbol, _ in symbols.most_common(8))
+        say(f" {n_slow:,} | {n_other} | {n_unexplained} | {frequent} |\n")
         sys.stdout.flush()
 
 
