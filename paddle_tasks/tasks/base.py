@@ -1,4 +1,4 @@
-"""What the tasks with a tokenizer and an encoder share."""
+"""What tasks share: `BaseTask` for any task, `EncoderTask` for those with a tokenizer and an encoder."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ from paddlenlp.datasets import MapDataset
 from paddle_tasks import config as configuration
 from paddle_tasks.arrays import Array
 from paddle_tasks.data.batching.batches import LengthGroupedBatchSampler
+from paddle_tasks.data.batching.row_batches import RowBatch
 from paddle_tasks.data.tables.catalogue import SplitName
-from paddle_tasks.data.tables.splits import Split
+from paddle_tasks.data.tables.splits import Split, require_good
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.files import write_json
 from paddle_tasks.models.encoders.build import SCRATCH, Encoder, EncoderSection, build_encoder
 from paddle_tasks.models.pretrained.loading import load_pretrained, resolve, tokenizer_folder
-from paddle_tasks.models.pretrained.saving import load_encoder, load_state, save_pretrained
+from paddle_tasks.models.pretrained.saving import load_encoder, load_state, save_pretrained, save_weights
 from paddle_tasks.tasks import SETTINGS
 from paddle_tasks.text.tokenizer import Tokenizer
+from paddle_tasks.training.display import Line, Segment
 from paddle_tasks.training.loop import MicroBatch
-from paddle_tasks.training.protocol import Baseline, RecordFormat
+from paddle_tasks.training.protocol import Baseline, Record, RecordFormat
 from paddle_tasks.training.ranks import Ranks
 from paddle_tasks.training.settings import RunSection, TextTrainingSection
 
@@ -73,32 +75,167 @@ class FeatureCache:
         return self._datasets[key]
 
 
-C = TypeVar("C", bound=EncoderConfig)
+C = TypeVar("C", bound=RunSection)
+E = TypeVar("E", bound=EncoderConfig)
 
 
-class EncoderTask(ABC, Generic[C]):
-    """A task with a tokenizer and an encoder; see `paddle_tasks.training.protocol.Task` for what a task is.
+class BaseTask(ABC, Generic[C]):
+    """The parts of the task contract that most tasks share; `paddle_tasks.training.protocol.Task` is the contract.
 
-    Attributes:
-        tokenizer: turns texts into ids; known once the data has been read or a model has been loaded.
-        features: the features of the splits.
+    A task declares its class attributes and defines the abstract methods; everything else may be overridden.
     """
 
-    LOWER_IS_BETTER: ClassVar[frozenset[str]] = frozenset({"loss", "perplexity"})
     INPUT_FIELDS: ClassVar[tuple[str, ...]] = ("text",)
     TABLE_METRICS: ClassVar[tuple[str, ...]] = ()
+    LOWER_IS_BETTER: ClassVar[frozenset[str]] = frozenset({"loss", "perplexity"})
     ERROR_KINDS: ClassVar[tuple[str, ...]] = ()
     BASELINE: ClassVar[Baseline | None] = None
     PREDICT_OPTIONS: ClassVar[tuple[str, ...]] = ()
     RECORD_FORMATS: ClassVar[Mapping[str, RecordFormat]] = {}
     Config: ClassVar[type[Any]]
 
-    tokenizer: Tokenizer
-
     def __init__(self, config: C) -> None:
         self.config = config
         self.splits: dict[SplitName, Any] = {}
         self.ranks = Ranks()
+
+    @property
+    def other_inputs(self) -> Mapping[str, str]:
+        """Inputs besides the splits: none."""
+        return {}
+
+    # ---- data
+
+    def read(self) -> None:
+        """Read the splits that the configuration has and prepare training; write nothing."""
+        data: Any = self.config.data
+        names: tuple[SplitName, ...] = ("train", "dev", "test")
+        for name in names:
+            if data.has(name):
+                self.load_split(name)
+        self.prepare()
+
+    def load_split(self, name: SplitName, source: str | None = None) -> Split[Any]:
+        """Read the configuration's file of a split, or another file, and keep it as that split.
+
+        Raises:
+            DataError: the file cannot be used.
+        """
+        data: Any = self.config.data
+        split = self.read_file(name, data.source(name, self.config.seed) if source is None else source)
+        self.splits[name] = require_good(split, data.on_bad_row)
+        return split
+
+    def read_file(self, name: SplitName, source: Any) -> Split[Any]:
+        """Return the examples of a file and its bad rows.
+
+        Args:
+            name: the split.
+            source: a path, or what ``config.data.source`` returned.
+        """
+        raise NotImplementedError
+
+    def prepare(self) -> None:
+        """Compute what training needs beyond the splits: here the features of train."""
+        self.train_dataset = self.dataset(self.splits["train"].examples)
+
+    @abstractmethod
+    def dataset(self, examples: Sequence[Any]) -> Any:
+        """Return the features of examples, in their order."""
+
+    # ---- batches
+
+    def collate(self, dataset: Any, rows: Sequence[int]) -> Any:
+        """Return the rows with these indices as one batch; here they are arrays of ids."""
+        return RowBatch([dataset[row] for row in rows], tuple(rows))
+
+    @property
+    def train_lengths(self) -> Array | Sequence[int]:
+        """The number of tokens of each train row <int64>[rows]."""
+        return [len(row) for row in self.train_dataset]
+
+    @cached_property
+    def train_sampler(self) -> LengthGroupedBatchSampler:
+        """Decides which train rows make a batch."""
+        return LengthGroupedBatchSampler(self.train_lengths, self.config.training.batch_size, self.config.seed)
+
+    @property
+    def n_batches(self) -> int:
+        """The number of train batches in an epoch."""
+        return len(self.train_sampler)
+
+    def train_batches(self, epoch: int, start: int) -> Iterator[MicroBatch]:
+        """Yield this rank's share of the train batches of an epoch from batch ``start`` on."""
+        self.train_sampler.set_epoch(epoch)
+        yield from self.collate_train([self.ranks.shard(rows) for rows in self.train_sampler.batches()[start:]], epoch)
+
+    def collate_train(self, groups: Sequence[Sequence[int]], epoch: int) -> Iterator[Any]:
+        """Yield a batch for each group of train rows, which may be empty."""
+        del epoch
+        yield from (self.collate(self.train_dataset, rows) for rows in groups)
+
+    # ---- predictions
+
+    @staticmethod
+    def display(record: Record) -> Sequence[Line]:
+        """Return a line for each key of a record."""
+        return [[Segment(f"{key}: {value}")] for key, value in record.items()]
+
+    # ---- the model folder
+
+    @abstractmethod
+    def build_model(self) -> nn.Layer:
+        """Return the model that training starts from."""
+
+    def save_model(self, model: nn.Layer, folder: Path) -> None:
+        """Write the weights, and what `settings` returns beside the configuration."""
+        save_weights(model, folder)
+        write_json(folder / SETTINGS, {**self.settings(), "config": self.config.model_dump(mode="json")})
+
+    def settings(self) -> dict[str, Any]:
+        """Return what a model folder needs besides weights and configuration, such as the labels."""
+        return {}
+
+    def restore_settings(self, settings: Mapping[str, Any]) -> None:
+        """Restore what `settings` returned; older versions may have written less."""
+
+    def load_weights(self, model: nn.Layer, folder: Path) -> None:
+        """Restore weights and settings."""
+        load_state(model, folder)
+        self.restore_settings(read_settings(folder))
+
+    @classmethod
+    def load(cls, folder: Path) -> tuple[Any, nn.Layer]:
+        """Return the task and its model from a folder that `save_model` wrote; no train data is needed."""
+        settings = read_settings(folder)
+        task = cls(configuration.validate(settings["config"], cls.Config, str(folder / SETTINGS)))
+        task.restore_settings(settings)
+        return task, task.load_model(folder)
+
+    def load_model(self, folder: Path) -> nn.Layer:
+        """Return the model of a folder that `save_model` wrote."""
+        model = self.build_model()
+        load_state(model, folder)
+        return model
+
+    @staticmethod
+    def card_settings(config: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the settings that a model card names, besides those of the optimiser."""
+        return {"rows a batch": config["training"]["batch_size"]}
+
+
+class EncoderTask(BaseTask[E]):
+    """A task with a tokenizer and an encoder.
+
+    Attributes:
+        tokenizer: turns texts into ids; known once the data has been read or a model has been loaded.
+        features: the features of the splits.
+    """
+
+    tokenizer: Tokenizer
+
+    def __init__(self, config: E) -> None:
+        super().__init__(config)
         self.features = FeatureCache()
 
     # ---- reading
@@ -127,25 +264,12 @@ class EncoderTask(ABC, Generic[C]):
     def learn_tokenizer(self) -> Tokenizer:
         """Return a tokenizer whose vocabulary is learnt from train, for an encoder that is trained from scratch."""
 
-    def prepare(self) -> None:
-        """Compute what training needs beyond the splits and the tokenizer."""
-
-    @property
-    def other_inputs(self) -> Mapping[str, str]:
-        """Inputs besides the splits: none."""
-        return {}
-
     @property
     def max_tokens(self) -> int:
         """The maximum number of tokens of an input without [CLS] and [SEP]."""
         return self.config.training.max_length - N_SPECIAL_TOKENS
 
     # ---- batches
-
-    @property
-    @abstractmethod
-    def train_lengths(self) -> Array | Sequence[int]:
-        """The number of tokens of each train row, special ones included: <int64>[rows]."""
 
     @cached_property
     def train_sampler(self) -> LengthGroupedBatchSampler:
@@ -158,20 +282,6 @@ class EncoderTask(ABC, Generic[C]):
         """Return the token limit of a batch of ``batch_size`` rows for which ``max_tokens`` is set; None is no limit."""
         del batch_size
         return max_tokens
-
-    @property
-    def n_batches(self) -> int:
-        """The number of train batches in an epoch."""
-        return len(self.train_sampler)
-
-    def train_batches(self, epoch: int, start: int) -> Iterator[MicroBatch]:
-        """Yield this rank's share of the train batches of an epoch from batch ``start`` on."""
-        self.train_sampler.set_epoch(epoch)
-        yield from self.collate_train([self.ranks.shard(rows) for rows in self.train_sampler.batches()[start:]], epoch)
-
-    @abstractmethod
-    def collate_train(self, groups: Sequence[Sequence[int]], epoch: int) -> Iterator[Any]:
-        """Yield a batch for each group of train rows, which may be empty."""
 
     # ---- the model
 
@@ -215,29 +325,9 @@ class EncoderTask(ABC, Generic[C]):
         self.tokenizer.save(folder)
         write_json(folder / SETTINGS, {**self.settings(), "config": self.config.model_dump(mode="json")})
 
-    def settings(self) -> dict[str, Any]:
-        """Return what a model folder needs besides weights, tokenizer and configuration, such as the labels."""
-        return {}
-
-    def restore_settings(self, settings: Mapping[str, Any]) -> None:
-        """Restore what `settings` returned; older versions may have written less."""
-
-    def load_weights(self, model: nn.Layer, folder: Path) -> None:
-        """Restore weights and settings."""
-        load_state(model, folder)
-        self.restore_settings(read_settings(folder))
-
-    @classmethod
-    def load(cls, folder: Path) -> tuple[Any, nn.Layer]:
-        """Return the task and its model from a folder that `save_model` wrote; no train data is needed."""
-        settings = read_settings(folder)
-        task = cls(configuration.validate(settings["config"], cls.Config, str(folder / SETTINGS)))
-        task.restore_settings(settings)
-        task.tokenizer = Tokenizer.load(folder)
-        return task, task.load_model(folder)
-
     def load_model(self, folder: Path) -> nn.Layer:
-        """Return the model of a folder that `save_model` wrote."""
+        """Return the model of a folder that `save_model` wrote, and load its tokenizer."""
+        self.tokenizer = Tokenizer.load(folder)
         model = self.model_over(load_encoder(folder))
         load_state(model, folder)
         return model

@@ -9,7 +9,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from paddle_tasks.data.tables.catalogue import SplitName
-from paddle_tasks.data.tables.splits import LabelledText, Split
+from paddle_tasks.data.tables.rows import Row
+from paddle_tasks.data.tables.section import LayoutSection
+from paddle_tasks.data.tables.sources import Source
+from paddle_tasks.data.tables.splits import LabelledText, Split, load_split
+from paddle_tasks.errors import DataError
 
 MAX_EXAMPLES = 20
 """A report names at most this many examples of each kind of problem."""
@@ -80,6 +84,36 @@ def finding_lines(report: Mapping[str, Any], *, contradiction: str) -> Iterator[
     yield f"contradictory texts    {report['contradictory_texts']} (distinct train texts {contradiction})"
     for split, count in report["leaked_texts"].items():
         yield f"leaked into {split:10} {count} (distinct texts that stand in train too)"
+
+
+class TextDataCheck:
+    """The data check of rows with the field ``text`` and no label."""
+
+    layout_section = LayoutSection
+
+    def check(self, sources: Mapping[SplitName, str], layout: LayoutSection) -> dict[str, Any]:
+        """Return the data report of the files of each split."""
+        splits = {name: load_texts(name, source, layout) for name, source in sources.items()}
+        report = check(splits)
+        del report["labels"]
+        return report
+
+    def lines(self, report: Mapping[str, Any]) -> Iterator[str]:
+        """Yield the report as lines of text."""
+        for split, rows in report["rows"].items():
+            yield f"{split:6} {rows} rows, {describe_lengths(report, split)}"
+        yield from finding_lines(report, contradiction="with more than one label")
+
+
+def load_texts(name: SplitName, source: str | Source, layout: LayoutSection) -> Split[LabelledText]:
+    """Read a file with the field ``text`` into examples whose label is empty."""
+    return load_split(name, source, layout.layout, ("text",), _parse_text)
+
+
+def _parse_text(row: Row) -> LabelledText:
+    if not row.fields["text"].strip():
+        raise DataError("empty text")
+    return LabelledText(row.fields["text"], "", row.where)
 
 
 class _HasText(Protocol):

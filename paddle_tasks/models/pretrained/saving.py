@@ -31,16 +31,21 @@ def save_pretrained(layer: nn.Layer, folder: Path) -> None:
     ``encoder.model.*`` of PaddleNLP's encoders are written as ``bert.*``, ``ernie.*`` and so on, so that PaddleNLP's
     ``BertModel.from_pretrained(folder)`` loads the encoder and ignores the head.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    state = layer.state_dict()
-    arrays = {stored: state[name].numpy() for name, stored in file_names(layer).items()}
-    tensors.write(folder / WEIGHTS, arrays)
+    save_weights(layer, folder)
     text = json.dumps(encoder_of(layer).describe(), indent=2, sort_keys=True, ensure_ascii=False)
     (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
 
 
+def save_weights(layer: nn.Layer, folder: Path) -> None:
+    """Write the tensors of any Layer into a folder; `load_state` reads them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    state = layer.state_dict()
+    arrays = {stored: state[name].numpy() for name, stored in file_names(layer).items()}
+    tensors.write(folder / WEIGHTS, arrays)
+
+
 def load_state(layer: nn.Layer, folder: Path) -> None:
-    """Load every tensor of a Layer from a folder that `save_pretrained` wrote.
+    """Load every tensor of a Layer from a folder that `save_pretrained` or `save_weights` wrote.
 
     The Layer has the kind and sizes of the saved one; a bare encoder may also be loaded from a task's folder.
 
@@ -101,13 +106,15 @@ def file_names(layer: nn.Layer) -> dict[str, str]:
     A tensor with several names appears under the first: Paddle's recurrent Layers list each weight twice, as their own
     and as a cell's.
     """
+    names = dict.fromkeys(_first_names(layer.state_dict()).values())
+    if not isinstance(layer, Encoder) and not hasattr(layer, "encoder"):
+        return {name: name for name in names}
     encoder = encoder_of(layer)
     root = "" if encoder is layer else "encoder."
     if isinstance(encoder, PretrainedEncoder):
         old, new = f"{root}model.", encoder.prefix
     else:
         old, new = root, "encoder."
-    names = dict.fromkeys(_first_names(layer.state_dict()).values())
     return {name: new + name.removeprefix(old) if name.startswith(old) else name for name in names}
 
 

@@ -111,7 +111,7 @@ class ClassifierTask(EncoderTask[C]):
         """Build the loss, encode train and let the teachers predict it."""
         train = self.splits["train"]
         self._loss = build_loss(self.config.training.loss, self.labels, train.examples)
-        self._train = self._features(train)
+        self.train_dataset = self._features(train)
         self._teachers.predict(self)
 
     @property
@@ -139,7 +139,7 @@ class ClassifierTask(EncoderTask[C]):
     @property
     def train_lengths(self) -> Array:
         """The number of tokens of each train row <int64>[rows]."""
-        return _packed(self._train).lengths
+        return _packed(self.train_dataset).lengths
 
     def collate(self, dataset: MapDataset, rows: Sequence[int]) -> Batch:
         """Return the rows with these indices as one batch."""
@@ -149,7 +149,7 @@ class ClassifierTask(EncoderTask[C]):
     def collate_train(self, groups: Sequence[Sequence[int]], epoch: int) -> Iterator[Batch]:
         """Yield a batch for each group of train rows."""
         del epoch
-        yield from self._batches(self._train, groups)
+        yield from self._batches(self.train_dataset, groups)
 
     def _batches(self, dataset: MapDataset, groups: Sequence[Sequence[int]]) -> Iterator[Batch]:
         yield from iterate_batches(_packed(dataset), groups, self.tokenizer.pad_id)
@@ -177,7 +177,7 @@ class ClassifierTask(EncoderTask[C]):
         """Return the summed loss <float32>[] of a batch and its number of rows."""
         targets = self._teachers.probabilities(batch.rows)
         if self.caches_vectors(model):
-            vectors = self._text_vectors(model, self._train)[list(batch.rows)]
+            vectors = self._text_vectors(model, self.train_dataset)[list(batch.rows)]
             return self._loss(model.classify, (vectors,), batch.labels, targets), len(batch.rows)
         inputs = (batch.input_ids, batch.token_type_ids, batch.lengths)
         return self._loss(model, inputs, batch.labels, targets), len(batch.rows)

@@ -19,7 +19,7 @@ from paddle_tasks.data.opinion.examples import ASPECT, OPINION, KnownNames, Opin
 from paddle_tasks.data.opinion.readers import load_opinions
 from paddle_tasks.data.opinion.section import OpinionDataSection
 from paddle_tasks.data.tables.catalogue import SplitName
-from paddle_tasks.data.tables.splits import require_good
+from paddle_tasks.data.tables.sources import Source
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.metrics.spans import ERROR_KINDS
 from paddle_tasks.models.encoders.build import Encoder, EncoderSection
@@ -167,7 +167,7 @@ class OpinionTask(EncoderTask[OpinionConfig]):
         self._check_metric()
         self._selects = self._uses_marginals
 
-    def _find_names(self, *splits: OpinionSplit) -> OpinionNames:
+    def _find_names(self, *splits: Any) -> OpinionNames:
         data = self.config.data
         labels = set(data.labels or ()) or {label for split in splits for label in split.labels}
         if not labels:
@@ -196,15 +196,11 @@ class OpinionTask(EncoderTask[OpinionConfig]):
             why = "data.train has none" if self.config.model.pairs else "model.pairs is false"
             raise ConfigError(f"evaluation.metric: {metric} needs pairs, and {why}; f1 is the F1 of spans")
 
-    def load_split(self, name: SplitName, source: str | None = None) -> OpinionSplit:
-        """Read the configuration's reviews, or those of another file, and keep them as that split."""
+    def read_file(self, name: SplitName, source: str | Source) -> OpinionSplit:
+        """Return the reviews of a file; names that are not known yet are those of the file."""
         data = self.config.data
-        path = data.source(name, self.config.seed) if source is None else source
         known = KnownNames(self.names.labels or data.labels, data.polarities or self.names.polarities or None)
-        split = load_opinions(name, path, data.layout, known)
-        require_good(split, data.on_bad_row)
-        self.splits[name] = split
-        return split
+        return load_opinions(name, source, data.layout, known)
 
     def learn_tokenizer(self) -> Tokenizer:
         """Return a tokenizer with a vocabulary learnt from the texts of train."""

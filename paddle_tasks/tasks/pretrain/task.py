@@ -294,6 +294,7 @@ class PretrainTask(EncoderTask[PretrainingConfig]):
 
     def load_model(self, folder: Path) -> nn.Layer:
         """Return the model of a folder that `save_model` wrote; BertForPretraining and ErnieForPretraining read it."""
+        self.tokenizer = Tokenizer.load(folder)
         return load_masked_lm(str(folder), next_sentence=self.config.data.next_sentence)
 
     @staticmethod

@@ -114,7 +114,7 @@ class SimilarityTask(ClassifierTask[SimilarityConfig]):
         """Return the Layer over its encoder, with n-grams that are fitted to train."""
         model = super().new_model()
         if model.ngrams is not None:
-            fit_ngrams(model.ngrams, self.batches_by_length(self._train))
+            fit_ngrams(model.ngrams, self.batches_by_length(self.train_dataset))
         return model
 
     def build_layer(self, encoder: Encoder) -> nn.Layer:
