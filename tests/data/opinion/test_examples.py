@@ -18,9 +18,10 @@ from paddle_tasks.data.opinion.examples import Draft, KnownNames, OpinionExample
 from paddle_tasks.data.opinion.export import to_doccano, write_doccano
 from paddle_tasks.data.opinion.readers import load_opinions, opinions_sha256, read_opinions
 from paddle_tasks.data.opinion.section import OpinionDataSection
-from paddle_tasks.data.tables.splits import describe, require_good
+from paddle_tasks.data.tables.splits import require_good
 from paddle_tasks.errors import ConfigError, DataError
 from paddle_tasks.text.spans import Pair, Span
+from paddle_tasks.training.result import describe_splits
 
 from ...helpers import DATA
 
@@ -108,7 +109,7 @@ def path(tmp_path):
 def test_overlaps_are_kept_and_reported_or_refused(path):
     split = load_opinions("train", str(path), OpinionLayout())
     assert split.examples[0].spans == (Span(0, 2, "aspect"), Span(1, 3, "opinion"))
-    assert describe({"train": split})["train"]["overlapping_spans"] == 2
+    assert describe_splits({"train": split})["train"].model_dump()["overlapping_spans"] == 2
     assert split.counts == {"spans": 12, "overlapping_spans": 2, "pairs": 6}
     assert "2 of 12 spans overlap another one; all are kept" in split.remark
     assert f"{path}:1: '很好' (aspect) overlaps another span" in split.remark

@@ -15,13 +15,13 @@ from paddle_tasks.data.tables.section import LayoutSection
 from paddle_tasks.data.tables.splits import (
     LabelledText,
     Split,
-    describe,
     load_split,
     ordered_labels,
     parse_labelled_text,
     require_good,
 )
 from paddle_tasks.errors import DataError
+from paddle_tasks.training.result import describe_splits
 
 from ...helpers import table
 
@@ -82,7 +82,8 @@ def test_a_split_knows_its_file(tmp_path):
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "skipped_rows": 1,
     }
-    assert describe({"dev": load(path, on_bad_row="skip")}) == {"dev": expected}
+    facts = describe_splits({"dev": load(path, on_bad_row="skip")})
+    assert {name: split.model_dump() for name, split in facts.items()} == {"dev": expected}
 
 
 @pytest.mark.parametrize(("n_bad", "more"), [(1, ""), (10, ""), (11, "… and 1 more"), (25, "… and 15 more")])
