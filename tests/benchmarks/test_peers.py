@@ -14,7 +14,7 @@ import pytest
 
 from paddle_tasks.models.pretrained.loading import load_pretrained
 from paddle_tasks.text.tokenizer import Tokenizer
-from paddle_tasks.workflows.train import load_config
+from paddle_tasks.workflows.config import load_config
 
 from ..helpers import ROOT, python, table
 

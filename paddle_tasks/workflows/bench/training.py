@@ -19,14 +19,16 @@ from paddle import Tensor, nn
 from paddle_tasks import runtime, tasks
 from paddle_tasks.data import array_cache
 from paddle_tasks.text.tokenizer import Tokenizer
+from paddle_tasks.training import trainer
 from paddle_tasks.training.checkpoint import CheckpointStore
+from paddle_tasks.training.result import RunResult
 from paddle_tasks.training.run_folder import RunFolder
 from paddle_tasks.training.settings import RunSection
-from paddle_tasks.workflows import train as training
 from paddle_tasks.workflows.bench.products import MatrixProducts, step_flops
 from paddle_tasks.workflows.bench.report import Measurement, Notify, Report, Spread, run_rounds, time_call
 from paddle_tasks.workflows.bench.stopwatch import Stopwatch
 from paddle_tasks.workflows.bench.variants import Variant
+from paddle_tasks.workflows.train import Run, ignore_events, run_training
 
 PHASES = ("reading", "tokenising", "evaluating", "saving")
 _MATMUL_ROUNDS = 5  # after each run
@@ -121,8 +123,8 @@ def empty_cache(folder: Path) -> contextlib.AbstractContextManager[Any]:
     return mock.patch.dict(os.environ, {array_cache.FOLDER_VARIABLE: str(folder)})
 
 
-def _train(config: RunSection, device: str) -> training.Run:
-    return training.run_training(config, device=device, fresh=False, observe=lambda _event: None)
+def _train(config: RunSection, device: str) -> Run:
+    return run_training(config, device=device, fresh=False, observe=ignore_events)
 
 
 class _EncoderCounter:
@@ -176,8 +178,9 @@ def _timed_phases(watch: Stopwatch, counter: _EncoderCounter, task: type[Any]) -
         watch.time_calls("tokenising", Tokenizer, *encoders),
         watch.time_calls("evaluating", task, "evaluate"),
         watch.time_calls("saving", CheckpointStore, "save"),
-        watch.time_calls("saving", RunFolder, "write_predictions", "write_result"),
-        watch.time_calls("saving", training, "copy_folder"),
+        watch.time_calls("saving", RunFolder, "write_predictions"),
+        watch.time_calls("saving", RunResult, "write"),
+        watch.time_calls("saving", trainer, "copy_folder"),
         mock.patch.object(task, "loss", counter.wrap(task.loss)),
     ):
         yield

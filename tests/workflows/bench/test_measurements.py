@@ -16,16 +16,17 @@ from paddle_tasks.errors import ConfigError, DataError, SetupError
 from paddle_tasks.models import cpu
 from paddle_tasks.models.encoders.textcnn import TextCNN
 from paddle_tasks.text.tokenizer import Tokenizer
+from paddle_tasks.training import trainer
 from paddle_tasks.training.checkpoint import CheckpointStore
-from paddle_tasks.workflows import train
+from paddle_tasks.training.result import RunResult
+from paddle_tasks.training.run_folder import RunFolder
 from paddle_tasks.workflows.bench import startup, tokenizing
 from paddle_tasks.workflows.bench.encoder import WARMUP, fill_batch, measure_encoder
 from paddle_tasks.workflows.bench.logging import measure_logging
 from paddle_tasks.workflows.bench.report import Report
 from paddle_tasks.workflows.bench.training import PHASES, measure_training
 from paddle_tasks.workflows.bench.variants import BASE, SWITCHES, Variant, load_variants
-from paddle_tasks.training.run_folder import RunFolder
-from paddle_tasks.workflows.train import load_config
+from paddle_tasks.workflows.config import load_config
 
 from ...helpers import ROOT
 
@@ -210,9 +211,9 @@ def test_every_run_tokenises_without_a_cache(config, monkeypatch, tmp_path):
         ("tokenising", Tokenizer, "encode_packed"),
         ("evaluating", tasks.find("sentiment"), "evaluate"),
         ("saving", CheckpointStore, "save"),
-        ("saving", train, "copy_folder"),
+        ("saving", trainer, "copy_folder"),
         ("saving", RunFolder, "write_predictions"),
-        ("saving", RunFolder, "write_result"),
+        ("saving", RunResult, "write"),
     ],
 )
 def test_phases_are_timed(config, monkeypatch, phase, owner, function):
