@@ -87,7 +87,7 @@ class BaseTask(ABC, Generic[C]):
 
     INPUT_FIELDS: ClassVar[tuple[str, ...]] = ("text",)
     TABLE_METRICS: ClassVar[tuple[str, ...]] = ()
-    LOWER_IS_BETTER: ClassVar[frozenset[str]] = frozenset({"loss", "perplexity"})
+    LOWER_IS_BETTER: ClassVar[frozenset[str]] = frozenset({"loss"})
     ERROR_KINDS: ClassVar[tuple[str, ...]] = ()
     BASELINE: ClassVar[Baseline | None] = None
     PREDICT_OPTIONS: ClassVar[tuple[str, ...]] = ()

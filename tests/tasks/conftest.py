@@ -1,7 +1,8 @@
-"""A task with its fixture, and one trained on it until it knows every row."""
+"""Each task with its fixture, and a run that was trained on the fixture until it knows every row."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +10,17 @@ import paddle
 import pytest
 
 from paddle_tasks import tasks
-from paddle_tasks.config import inline
 from paddle_tasks.inference.pipelines import load
-from paddle_tasks.tasks.classification.task import TextClassification
-from paddle_tasks.workflows.train import load_config, train
+from paddle_tasks.tasks.classification.task import ClassifierTask
+from paddle_tasks.workflows.config import assignments, load_config
+from paddle_tasks.workflows.train import train
 
 from ..helpers import ROOT
 
-CLASSIFIERS = [name for name in tasks.names() if issubclass(tasks.find(name), TextClassification)]
+CLASSIFIERS = [name for name in tasks.names() if issubclass(tasks.find(name), ClassifierTask)]
 each_classifier = pytest.mark.parametrize("name", CLASSIFIERS, indirect=True)
 FIXTURES = ROOT / "tests" / "fixtures"
-# Long enough to know the rows by heart: this is about learning at all, not about learning well.
+# Enough epochs to memorise the rows; whether a model learns well is not tested here.
 OVERFIT = {
     "model.dropout": 0.0,
     "optimizer.learning_rate": 0.01,
@@ -29,16 +30,16 @@ OVERFIT = {
     "evaluation.metric": "loss",
     "logging.visualdl": False,
 }
-# What is hidden differs from epoch to epoch, so each place of a row has to come up several times. One layer without
-# pairs, whose second texts from elsewhere would be one thing more to know by heart.
-MORE = {
+OVERFIT_TASK = {
     "opinion": {
         "training.epochs": 40,
-        "data.vocabulary": {"min_count": 1},  # a dozen reviews use most characters once
+        "data.vocabulary": {"min_count": 1},  # most characters occur once in a dozen reviews
     },
+    # Other tokens are hidden in each epoch, so each position has to come up several times. One layer, and no pairs,
+    # whose random second texts would have to be memorised too.
     "pretrain": {
         "model.n_layers": 1,
-        "model.informed_start": False,  # which counts over a few sentences cannot give
+        "model.informed_start": False,  # counts over a few sentences give none
         "training.batch_size": 48,
         "data.vocabulary": {"size": 300, "min_count": 1},
         "data.masking": {"unit": "character", "rate": 0.15, "mask_prob": 1.0, "random_prob": 0.0},
@@ -49,7 +50,7 @@ MORE = {
 
 
 def fixture_of(name: str) -> Path:
-    """Return the file of a task's rows: a table, or a text whose documents are parted by blank lines."""
+    """Return the file of a task's rows: a table, JSON lines, or documents with blank lines between them."""
     (path,) = FIXTURES.glob(f"{name}.*")
     return path
 
@@ -59,52 +60,61 @@ def quick_config(name: str) -> Path:
 
 
 def sources(path: Path) -> dict[str, Any]:
+    """Return the settings that make a file both train and dev."""
     source = [{"path": str(path), "blank_lines": "part"}] if path.suffix == ".txt" else str(path)
     return {"data.train": source, "data.dev": source, "data.test": None}
 
 
 def read_task(name: str, path: Path, *overrides: str) -> Any:
     """Return a task that has read a file as its train and dev data."""
-    data = [f"{key}={inline(value)}" for key, value in sources(path).items()]
-    config = load_config(quick_config(name), [*data, "model.dropout=0", *overrides])
-    task = tasks.find(name)(config)
+    settings = assignments({**sources(path), "model.dropout": 0})
+    task = tasks.find(name)(load_config(quick_config(name), [*settings, *overrides]))
     task.read()
     return task
 
 
 def trained(name: str, folder: Path, **changes: Any) -> Any:
-    """Return a run that was trained on the task's fixture for long."""
-    return train(
-        quick_config(name), run_dir=folder, **{**sources(fixture_of(name)), **OVERFIT, **MORE.get(name, {}), **changes}
-    )
+    """Return a run that was trained on the task's fixture until it has memorised it."""
+    settings = {**sources(fixture_of(name)), **OVERFIT, **OVERFIT_TASK.get(name, {}), **changes}
+    return train(quick_config(name), run_dir=folder, **settings)
+
+
+def dev_metrics(run: Path) -> dict[str, Any]:
+    """Return the metrics of the dev split in a run's result."""
+    return json.loads((run / "result.json").read_text(encoding="utf-8"))["dev"]
+
+
+def dev_records(run: Path) -> list[dict[str, Any]]:
+    """Return the records of a run's dev split."""
+    return [json.loads(line) for line in (run / "predictions/dev.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
 @pytest.fixture(scope="session", params=tasks.names())
 def name(request) -> str:
-    """Each task's name."""
+    """The name of each task."""
     return request.param
 
 
 @pytest.fixture(scope="session")
+def overfitted(name, tmp_path_factory) -> Path:
+    """The folder of a run that has memorised the task's fixture; tests only read it."""
+    return trained(name, tmp_path_factory.mktemp(name) / "run").folder
+
+
+@pytest.fixture
+def predictor(overfitted):
+    """The saved model of that run, loaded anew."""
+    return load(overfitted)
+
+
+@pytest.fixture
 def task(name):
-    """A task with its fixture read."""
+    """A task that has read its fixture."""
     return read_task(name, fixture_of(name))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def model(task):
-    """A fresh model of the task."""
+    """An untrained model of the task."""
     paddle.seed(1)
     return task.build_model()
-
-
-@pytest.fixture(scope="session")
-def overfitted(name, tmp_path_factory):
-    """A run that was trained on its fixture for long."""
-    return trained(name, tmp_path_factory.mktemp(name) / "run")
-
-
-@pytest.fixture(scope="session")
-def predictor(overfitted):
-    """What was saved of that run."""
-    return load(overfitted.folder)

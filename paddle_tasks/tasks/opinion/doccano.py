@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from paddle_tasks.data.opinion.examples import ASPECT, OPINION, OpinionExample
+from paddle_tasks.data.opinion.examples import OpinionExample
 from paddle_tasks.data.opinion.export import write_doccano
 from paddle_tasks.tasks.opinion.scoring import read_pairs, read_spans
 from paddle_tasks.training.protocol import Record, RecordFormat
@@ -13,7 +13,7 @@ from paddle_tasks.training.protocol import Record, RecordFormat
 
 def as_example(record: Record) -> OpinionExample:
     """Return a record of `predict` as an annotated review."""
-    pairs = tuple(read_pairs(record, (ASPECT, OPINION))) if "triplets" in record else None
+    pairs = tuple(read_pairs(0, record)) if "triplets" in record else None
     return OpinionExample(record["input"], tuple(read_spans(0, record)), pairs, "")
 
 

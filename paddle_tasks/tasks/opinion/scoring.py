@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from paddle_tasks.arrays import Array
-from paddle_tasks.data.opinion.examples import OpinionExample
-from paddle_tasks.errors import DataError
+from paddle_tasks.data.opinion.examples import ASPECT, OPINION, OpinionExample
+from paddle_tasks.errors import DataError, did_you_mean
 from paddle_tasks.metrics.spans import SpanMetrics, TripletMetrics, find_errors
 from paddle_tasks.tasks.opinion.features import OpinionNames
 from paddle_tasks.tasks.opinion.reader import Prediction
@@ -183,19 +183,42 @@ def read_spans(row: int, record: Record) -> list[Span]:
         raise DataError(f"record {row}: a span needs start, end and label; {error} is missing") from error
 
 
-def read_pairs(record: Record, labels: tuple[str, str]) -> list[Pair]:
+def read_pairs(row: int, record: Record) -> list[Pair]:
     """Return the predicted pairs of such a record; none if it has no triplets.
 
-    Args:
-        record: the record.
-        labels: the labels of aspects and of opinions.
+    Raises:
+        DataError: a triplet lacks a key.
     """
-    return [_read_pair(triplet, labels) for triplet in record.get("triplets", ())]
+    try:
+        return list(map(_read_pair, record.get("triplets", ())))
+    except (KeyError, TypeError) as error:
+        raise DataError(f"record {row}: a triplet needs aspect, opinion and polarity; {error} is missing") from error
 
 
-def _read_pair(triplet: Record, labels: tuple[str, str]) -> Pair:
-    sides = zip(("aspect", "opinion"), labels, strict=True)
+def _read_pair(triplet: Record) -> Pair:
     aspect, opinion = (
-        Span(triplet[side]["start"], triplet[side]["end"], label) if triplet[side] else None for side, label in sides
+        Span(triplet[side]["start"], triplet[side]["end"], label) if triplet[side] else None
+        for side, label in (("aspect", ASPECT), ("opinion", OPINION))
     )
     return Pair(aspect, opinion, triplet["polarity"])
+
+
+def read_predictions(records: Sequence[Record], names: OpinionNames) -> tuple[list[list[Span]], list[list[Pair]]]:
+    """Return the predicted spans and pairs of each record, whose labels and polarities are those of a model.
+
+    Raises:
+        DataError: a record lacks a key, or a label or polarity is unknown.
+    """
+    spans = [read_spans(row, record) for row, record in enumerate(records)]
+    pairs = [read_pairs(row, record) for row, record in enumerate(records)]
+    for row, (own_spans, own_pairs) in enumerate(zip(spans, pairs, strict=True)):
+        _check_known(row, "label", {span.label for span in own_spans}, names.labels)
+        if names.polarities:  # otherwise pairs are not scored
+            _check_known(row, "polarity", {pair.polarity for pair in own_pairs}, names.polarities)
+    return spans, pairs
+
+
+def _check_known(row: int, kind: str, used: set[str], known: Sequence[str]) -> None:
+    for name in sorted(used - set(known)):
+        near = did_you_mean(name, known)
+        raise DataError(f"record {row}: the {kind} {name!r} is unknown{near} (one of {', '.join(known)})")

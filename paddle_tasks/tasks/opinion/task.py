@@ -47,8 +47,7 @@ from paddle_tasks.tasks.opinion.scoring import (
     ScoredReviews,
     count_metrics,
     prediction_record,
-    read_pairs,
-    read_spans,
+    read_predictions,
 )
 from paddle_tasks.tasks.opinion.selection import CANDIDATES, EVERYTHING, Selection, best_selection
 from paddle_tasks.tasks.opinion.summary import SUMMARY
@@ -301,8 +300,7 @@ class OpinionTask(EncoderTask[OpinionConfig]):
     def score_records(self, split: OpinionSplit, records: Sequence[Record]) -> dict[str, Any]:
         """Return the metrics of predicted spans and triplets; the records hold no loss of the model."""
         check_count(len(split.examples), records, f"rows of {split.path}")
-        spans = [read_spans(row, record) for row, record in enumerate(records)]
-        pairs = [read_pairs(record, (ASPECT, OPINION)) for record in records]
+        spans, pairs = read_predictions(records, self.names)
 
         def metrics(rows: Array) -> dict[str, Any]:
             kept = np.flatnonzero(rows).tolist()

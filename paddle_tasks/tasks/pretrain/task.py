@@ -55,6 +55,7 @@ class PretrainTask(EncoderTask[PretrainingConfig]):
     FIELDS: ClassVar[tuple[str, ...]] = ("text",)
     METRICS: ClassVar[tuple[str, ...]] = ("loss", "perplexity", "accuracy", "word_accuracy")
     SUMMARY_METRICS: ClassVar[tuple[str, ...]] = ("accuracy", "word_accuracy", "next_sentence_accuracy", "loss")
+    LOWER_IS_BETTER: ClassVar[frozenset[str]] = frozenset({"loss", "perplexity"})
     DATA_CHECK: ClassVar[DataCheck] = DocumentDataCheck()
     PREDICT_OPTIONS: ClassVar[tuple[str, ...]] = ("top_k",)
     Config: ClassVar[type[PretrainingConfig]] = PretrainingConfig
