@@ -26,12 +26,15 @@ Score = Callable[[Tensor], Tensor]
 """Maps word vectors <float32>[points, length, width] to the score of each point <float32>[points]."""
 
 N_STEPS = 32
+"""The number of points on the line to begin with."""
 # Median and largest relative completeness error on reviews. A smooth encoder (BERT) with 16 points: Gauss-Legendre
 # 2e-7 and 5e-6, the midpoint rule 5e-4 and 1e-3. Encoders with kinks (a maximum, ReLU) with 32 points: both rules 4e-3
 # to 8e-3, and 0.2 where the difference is small. Those get more points, up to a limit.
-_TOLERANCE, _MAX_STEPS = 0.01, 256
-# Many points go through the model together; a laptop's memory limits how many.
-_TOKENS_PER_PASS = 8192
+_TOLERANCE = 0.01
+MAX_STEPS = 256
+"""The maximum number of points on the line."""
+TOKENS_PER_PASS = 8192
+"""Many points go through the model together; a laptop's memory limits how many."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +71,7 @@ def integrated_gradients(score: Score, vectors: Tensor, baseline: Tensor, n_step
     nodes, weights = np.polynomial.legendre.leggauss(n_steps)  # type: ignore[no-untyped-call] # on [-1, 1]
     places, weights = (nodes + 1) / 2, weights / 2
     direction, mean = vectors - baseline, np.zeros(vectors.shape)
-    size = max(1, _TOKENS_PER_PASS // vectors.shape[0])
+    size = max(1, TOKENS_PER_PASS // vectors.shape[0])
     for start in range(0, n_steps, size):
         part = slice(start, start + size)
         shares = paddle.to_tensor(places[part], dtype="float32").reshape([-1, 1, 1])
@@ -130,7 +133,7 @@ def _explanation(task: ClassifierTask[Any], model: nn.Layer, encoding: Encoded, 
     # [CLS] and the last [SEP] stay; a [SEP] in the text is a token like any other.
     baseline = paddle.concat([vectors[:1], neutral.expand_as(vectors[1:-1]), vectors[-1:]])
     score = partial(_log_odds, model, embedding, encoding, task.labels.index(label))
-    attributions = _complete(score, vectors, baseline)
+    attributions = integrate_until_complete(score, vectors, baseline)
     spans = zip(encoding.offsets[1:-1].tolist(), attributions.values[1:-1].tolist(), strict=True)
     return {
         "attributions": [[start, end, value] for (start, end), value in spans],
@@ -138,12 +141,16 @@ def _explanation(task: ClassifierTask[Any], model: nn.Layer, encoding: Encoded, 
     }
 
 
-def _complete(score: Score, vectors: Tensor, baseline: Tensor) -> Attributions:
-    """Double the number of points until the completeness error is within the tolerance or the limit is reached."""
+def integrate_until_complete(score: Score, vectors: Tensor, baseline: Tensor) -> Attributions:
+    """Attribute a score by `integrated_gradients` with as many points as it needs.
+
+    Their number doubles from `N_STEPS` on, until the completeness error is at most 1 % of the difference or there are
+    `MAX_STEPS` points.
+    """
     n_steps = N_STEPS
     while True:
         result = integrated_gradients(score, vectors, baseline, n_steps)
-        if result.completeness_error <= _TOLERANCE * abs(result.difference) or n_steps >= _MAX_STEPS:
+        if result.completeness_error <= _TOLERANCE * abs(result.difference) or n_steps >= MAX_STEPS:
             return result
         n_steps *= 2
 

@@ -53,6 +53,7 @@ class ClassifierTask(EncoderTask[C]):
         Model: the Layer.
         data: the splits and the labels.
         decision: chooses labels from probabilities.
+        teachers: the models whose predictions for the train rows are learnt too.
     """
 
     FIELDS: ClassVar[tuple[str, ...]] = SINGLE_TEXT.fields
@@ -72,7 +73,7 @@ class ClassifierTask(EncoderTask[C]):
         self.splits = self.data.splits
         self.decision = self.new_decision()
         self._loss = ClassificationLoss()
-        self._teachers = Teachers(config.training.loss.teachers)
+        self.teachers = Teachers(config.training.loss.teachers)
         self._vectors = TextVectors()
 
     def new_decision(self) -> Decision:
@@ -112,12 +113,12 @@ class ClassifierTask(EncoderTask[C]):
         train = self.splits["train"]
         self._loss = build_loss(self.config.training.loss, self.labels, train.examples)
         self.train_dataset = self._features(train)
-        self._teachers.predict(self)
+        self.teachers.predict(self)
 
     @property
     def other_inputs(self) -> Mapping[str, str]:
         """A digest of the teachers' predictions."""
-        return {TEACHERS: self._teachers.digest} if self._teachers.digest else {}
+        return {TEACHERS: self.teachers.digest} if self.teachers.digest else {}
 
     # ---- features and batches
 
@@ -175,7 +176,7 @@ class ClassifierTask(EncoderTask[C]):
 
     def loss(self, model: nn.Layer, batch: Batch) -> tuple[paddle.Tensor, int]:
         """Return the summed loss <float32>[] of a batch and its number of rows."""
-        targets = self._teachers.probabilities(batch.rows)
+        targets = self.teachers.probabilities(batch.rows)
         if self.caches_vectors(model):
             vectors = self._text_vectors(model, self.train_dataset)[list(batch.rows)]
             return self._loss(model.classify, (vectors,), batch.labels, targets), len(batch.rows)

@@ -16,8 +16,8 @@ from paddle_tasks.models.pair_ngrams import N_BUCKETS, NgramEvidence
 
 _INVERSE_PENALTY = 3.0  # by 4-fold cross-validation on AFQMC's train file: loss 0.5757 with 1, 0.5714 with 2, 0.5708
 
-_MAX_VALUES = 100_000_000
-"""One gigabyte, and the fit needs as much again."""
+MAX_VALUES = 100_000_000
+"""The maximum number of values of all features: one gigabyte, and the fit needs as much again."""
 
 
 def fit_ngrams(evidence: NgramEvidence, batches: Iterable[Batch]) -> None:
@@ -35,9 +35,9 @@ def fit_ngrams(evidence: NgramEvidence, batches: Iterable[Batch]) -> None:
         features.append(_sparse_features(evidence, batch))
         labels.append(batch.labels.numpy())
         n_values += features[-1].nnz
-        if n_values > _MAX_VALUES:
+        if n_values > MAX_VALUES:
             raise ConfigError(
-                f"model.ngrams: the train pairs have more than {_MAX_VALUES:,} n-grams and pairs of n-grams; their "
+                f"model.ngrams: the train pairs have more than {MAX_VALUES:,} n-grams and pairs of n-grams; their "
                 "number grows with the product of the lengths of both texts; use a smaller training.max_length, or "
                 "model.ngrams=false"
             )
