@@ -1,1 +1,1 @@
-"""Decoding: what a language model writes, by search over its probabilities."""
+"""Decoding: search for the most probable outputs of a language model."""

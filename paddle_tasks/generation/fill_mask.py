@@ -1,4 +1,4 @@
-"""Name what stands behind each [MASK] of a text, mask by mask and together."""
+"""Predict the tokens hidden by [MASK]: candidates for each mask alone, and fillings of all masks of a text together."""
 
 from __future__ import annotations
 
@@ -17,34 +17,35 @@ from paddle_tasks.errors import ConfigError, DataError
 from paddle_tasks.text.tokenizer import Tokenizer
 
 Ids = npt.NDArray[np.int64]
-Scores = npt.NDArray[np.float32]
+LogProbs = npt.NDArray[np.float32]
 Tokens = tuple[int, ...]
+"""Token ids that fill the first masks of a text, from left to right."""
 Accept = Callable[[Tokens], bool]
 
-_BATCH = 32
-"""Rows computed at once, and texts that are filled together."""
-_WIDTH, _WIDEST = 8, 64
-"""Fillings of a text's first masks that are carried on to the next one: as many as are asked for, within these."""
-_NO_WORD = re.compile(r"\[.+\]|<.+>")  # [PAD] and its kin, [unused1], <S>: no text gives an entry of such a form
-_NEARLY = re.compile(r"[\[［【<{(（]\s*(?:mask|ｍａｓｋ)\s*[\]］】>})）]", re.IGNORECASE)
+BATCH_SIZE = 32
+"""Rows computed at once, and texts filled together."""
+MIN_BEAM_WIDTH, MAX_BEAM_WIDTH = 8, 64
+"""The beam is as wide as the number of requested fillings, within these limits."""
+_SPECIAL_ENTRY = re.compile(r"\[.+\]|<.+>")  # [PAD], [unused1], <S>: the tokenizer never makes such a token of a text
+_MISSPELT_MASK = re.compile(r"[\[［【<{(（]\s*(?:mask|ｍａｓｋ)\s*[\]］】>})）]", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Masked:
-    """What the model reads of a text.
+class MaskedIds:
+    """The token ids of a text with masks.
 
     Attributes:
         ids: <int64>[length], from [CLS] to [SEP].
-        places: where among these the masks stand, rising.
+        mask_positions: the indices of the masks in ``ids``, ascending.
     """
 
     ids: Ids
-    places: tuple[int, ...]
+    mask_positions: tuple[int, ...]
 
-    def filled(self, tokens: Sequence[int]) -> Ids:
-        """Return the ids with the first masks filled."""
+    def fill(self, tokens: Sequence[int]) -> Ids:
+        """Return a copy of the ids with the first masks replaced by tokens."""
         ids = self.ids.copy()
-        ids[list(self.places[: len(tokens)])] = tokens
+        ids[list(self.mask_positions[: len(tokens)])] = tokens
         return ids
 
 
@@ -56,32 +57,43 @@ class Filling:
     log_prob: float = 0.0
 
 
-Grow = Callable[[Filling, Scores], Iterator[Filling]]
+Extend = Callable[[Filling, LogProbs], Iterator[Filling]]
+"""Yields a filling extended by one token, for several tokens, from the log-probabilities at its next mask."""
 
 
 class MaskScorer:
-    """The probabilities that a masked language model gives to the tokens that may stand at a place.
+    """Computes a masked language model's probabilities of the tokens at given positions.
 
     Attributes:
-        allowed: <bool>[vocabulary], what may: all but special and unused entries. Probabilities are over these alone.
-        room: most tokens that the model reads, special ones included; None for any number.
+        allowed: <bool>[vocabulary], the tokens that may fill a mask: all but special and unused entries. Probabilities
+            are normalised over these.
+        max_length: the maximum number of tokens that the model reads, with [CLS] and [SEP]; None if unlimited.
     """
 
     def __init__(self, model: nn.Layer, tokenizer: Tokenizer) -> None:
         model.eval()
         self.model, self.tokenizer = model, tokenizer
-        self.allowed = np.array([not _NO_WORD.fullmatch(entry) for entry in tokenizer.vocabulary])
-        self.room: int | None = model.encoder.max_length
+        self.allowed = np.array([not _SPECIAL_ENTRY.fullmatch(entry) for entry in tokenizer.vocabulary])
+        self.max_length: int | None = model.encoder.max_length
 
-    def log_probs(self, rows: Sequence[Ids], places: Sequence[Sequence[int]]) -> Scores:
-        """Return the log-probabilities at each row's places, one row after another: <float32>[places, vocabulary]."""
-        starts = range(0, len(rows), _BATCH)
-        return np.concatenate([self._batch(rows[n : n + _BATCH], places[n : n + _BATCH]) for n in starts])
+    def log_probs(self, rows: Sequence[Ids], positions: Sequence[Sequence[int]]) -> LogProbs:
+        """Return the log-probabilities of all tokens at positions of rows.
+
+        Args:
+            rows: the ids of each row, <int64>[length].
+            positions: for each row, indices into it.
+
+        Returns:
+            <float32>[positions, vocabulary], row after row; -inf for tokens that are not allowed.
+        """
+        starts = range(0, len(rows), BATCH_SIZE)
+        return np.concatenate([self._score(rows[n : n + BATCH_SIZE], positions[n : n + BATCH_SIZE]) for n in starts])
 
     @paddle.no_grad()  # type: ignore[untyped-decorator]
-    def _batch(self, rows: Sequence[Ids], places: Sequence[Sequence[int]]) -> Scores:
-        ids, lengths = padded(rows, self.tokenizer.pad_id)
-        flat = np.concatenate([np.array(those) + row * ids.shape[1] for row, those in enumerate(places)])
+    def _score(self, rows: Sequence[Ids], positions: Sequence[Sequence[int]]) -> LogProbs:
+        """Return what `log_probs` returns, for a single batch."""
+        ids, lengths = pad_rows(rows, self.tokenizer.pad_id)
+        flat = np.concatenate([np.array(columns) + row * ids.shape[1] for row, columns in enumerate(positions)])
         tensors = map(paddle.to_tensor, (ids, np.zeros_like(ids), lengths, flat))
         logits = self.model(*tensors).numpy()[:, : len(self.allowed)]
         logits[:, ~self.allowed] = -np.inf
@@ -91,56 +103,66 @@ class MaskScorer:
 
     def fill(
         self,
-        texts: Sequence[Masked],
+        texts: Sequence[MaskedIds],
         width: int,
-        grow: Grow | None = None,
-        first: Scores | None = None,
+        extend: Extend | None = None,
+        first: LogProbs | None = None,
     ) -> list[list[Filling]]:
-        """Search the most probable fillings of each text, by a beam from left to right.
+        """Search for the most probable fillings of each text with a beam, mask by mask from left to right.
 
-        A filling's probability is that of its first token with all masks in place, times that of its second token
-        with the first one filled in, and so on. With a width of all fillings, all are found.
+        The probability of a filling is that of its first token with all masks in place, times that of its second token
+        with the first one filled in, and so on. The search is exhaustive if ``width`` is at least the number of all
+        fillings.
 
         Args:
-            texts: what is to be filled; one result does not depend on the others.
-            width: fillings kept after each mask.
-            grow: yields a beginning with the tokens that may come next, as `grown` does, which is the default.
-            first: the log-probabilities at each text's first mask <float32>[texts, vocabulary], when they are known.
+            texts: the texts; the result for one does not depend on the others.
+            width: the number of fillings kept after each mask.
+            extend: yields the extensions of a filling; by default `extend_filling` with all tokens.
+            first: the log-probabilities at each text's first mask, <float32>[texts, vocabulary], if already known.
 
         Returns:
-            For each text at most ``width`` fillings, the most probable first; equal ones by their ids.
+            For each text at most ``width`` fillings, the most probable first; equally probable ones in the order of
+            their ids.
         """
-        grow = grow or partial(grown, width=width)
+        extend = extend or partial(extend_filling, width=width)
         beams = [[Filling()] for _ in texts]
-        for step in range(max((len(text.places) for text in texts), default=0)):
-            live = [row for row, text in enumerate(texts) if step < len(text.places) and beams[row]]
-            rows = [texts[row].filled(filling.tokens) for row in live for filling in beams[row]]
+        for step in range(max((len(text.mask_positions) for text in texts), default=0)):
+            active = [index for index, text in enumerate(texts) if step < len(text.mask_positions) and beams[index]]
+            rows = [texts[index].fill(filling.tokens) for index in active for filling in beams[index]]
             if not rows:
                 break
-            places = [[texts[row].places[step]] for row in live for _ in beams[row]]
-            scores = iter(self.log_probs(rows, places) if step or first is None else first)
-            for row in live:
-                found = [longer for old in beams[row] for longer in grow(old, next(scores))]
-                beams[row] = sorted(found, key=lambda filling: (-filling.log_prob, filling.tokens))[:width]
+            positions = [[texts[index].mask_positions[step]] for index in active for _ in beams[index]]
+            log_probs = iter(self.log_probs(rows, positions) if step or first is None else first)
+            for index in active:
+                extended = [longer for filling in beams[index] for longer in extend(filling, next(log_probs))]
+                beams[index] = sorted(extended, key=lambda filling: (-filling.log_prob, filling.tokens))[:width]
         return beams
 
 
-def grown(
-    old: Filling, scores: Scores, width: int, accept: Accept | None = None, among: Ids | None = None
+def extend_filling(
+    filling: Filling, log_probs: LogProbs, width: int, accept: Accept | None = None, candidates: Ids | None = None
 ) -> Iterator[Filling]:
-    """Yield a filling with each of its best next tokens, of all or ``among`` some <int64>[n], rising."""
-    n_kept = 0
-    falling = np.argsort(-(scores if among is None else scores[among]), kind="stable")
-    for token in (falling if among is None else among[falling]).tolist():
-        if n_kept == width or scores[token] == -np.inf:
+    """Yield a filling extended by each of the most probable next tokens, the most probable first.
+
+    Args:
+        filling: the filling.
+        log_probs: <float32>[vocabulary], at the next mask.
+        width: the maximum number of extensions.
+        accept: returns whether to yield the extension with these tokens; a rejected one does not count in ``width``.
+        candidates: <int64>[n], ascending, the tokens to choose from; all by default.
+    """
+    n_accepted = 0
+    ranking = np.argsort(-(log_probs if candidates is None else log_probs[candidates]), kind="stable")
+    for token in (ranking if candidates is None else candidates[ranking]).tolist():
+        if n_accepted == width or log_probs[token] == -np.inf:
             return
-        tokens = (*old.tokens, token)
+        tokens = (*filling.tokens, token)
         if accept is None or accept(tokens):
-            n_kept += 1
-            yield Filling(tokens, old.log_prob + float(scores[token]))
+            n_accepted += 1
+            yield Filling(tokens, filling.log_prob + float(log_probs[token]))
 
 
-def padded(rows: Sequence[Ids], pad_id: int) -> tuple[Ids, Ids]:
+def pad_rows(rows: Sequence[Ids], pad_id: int) -> tuple[Ids, Ids]:
     """Return rows of ids as a batch <int64>[batch, length], and their lengths <int64>[batch]."""
     lengths = np.array([len(row) for row in rows], np.int64)
     ids = np.full((len(rows), lengths.max()), pad_id, np.int64)
@@ -149,101 +171,142 @@ def padded(rows: Sequence[Ids], pad_id: int) -> tuple[Ids, Ids]:
     return ids, lengths
 
 
+# ---- the pipeline
+
+
+@dataclass(frozen=True)
+class _Request:
+    """A text to fill.
+
+    Attributes:
+        text: the text.
+        masked: the part of it that the model reads.
+        spans: the half-open range of each [MASK], in characters of the text.
+    """
+
+    text: str
+    masked: MaskedIds
+    spans: Sequence[tuple[int, int]]
+
+
 class FillMask:
-    """Fills the masks of texts: call it with one text or with several."""
+    """Fills the masks of texts; call it with one text or with several."""
 
     def __init__(self, model: nn.Layer, tokenizer: Tokenizer) -> None:
         """Take a `MaskedLanguageModel`, which is put into evaluation mode, and its tokenizer."""
         self._scorer, self._tokenizer = MaskScorer(model, tokenizer), tokenizer
 
     def __call__(self, texts: str | Sequence[str], top_k: int = 5) -> list[dict[str, Any]]:
-        """Return what may stand behind the masks of each text.
+        """Return the most probable tokens for the masks of each text.
 
         Args:
             texts: one text or several, each with at least one ``[MASK]``, which stands for one token.
-            top_k: most candidates of a mask, and most fillings of a text; of these there are 64 at most, since the
-                search for them carries as many from mask to mask.
+            top_k: the maximum number of candidates for each mask and of fillings of each text; of fillings there are
+                at most 64, which is the maximum width of the beam.
 
         Returns:
             For each text ``{"input", "masks": [{"position", "candidates": [{"token", "prob"}]}], "fillings": [{"text",
-            "prob"}], "text"}``. A mask's position is in characters; its candidates are rated with all other masks in
-            place. Fillings rate the masks together, as `MaskScorer.fill` says; ``text`` is the first one's.
+            "prob"}], "text"}``. The position of a mask is in characters. The candidates of a mask are rated with all
+            other masks in place; fillings are rated as a whole, see `MaskScorer.fill`. ``text`` is the text of the
+            first filling.
 
         Raises:
             ConfigError: ``top_k`` is not positive.
-            DataError: a text has no [MASK], or they lie farther apart than the model reads.
+            DataError: a text contains no [MASK], or its masks are too far apart for the model.
         """
         if top_k < 1:
             raise ConfigError(f"top_k: expected at least 1, found {top_k}")
         texts = [texts] if isinstance(texts, str) else list(texts)
-        masked = [self._masked(text) for text in texts]
-        chunks = (masked[start : start + _BATCH] for start in range(0, len(masked), _BATCH))
-        return [record for chunk in chunks for record in self._records(chunk, top_k)]
+        requests = [self._encode(text) for text in texts]
+        chunks = (requests[start : start + BATCH_SIZE] for start in range(0, len(requests), BATCH_SIZE))
+        return [record for chunk in chunks for record in self._answer(chunk, top_k)]
 
-    def _masked(self, text: str) -> tuple[str, Masked, list[tuple[int, int]]]:
-        """Return a text, the part of it that the model reads, and its masks' ranges of characters."""
+    def _encode(self, text: str) -> _Request:
         encoded = self._tokenizer.encode([text], max_length=4 * len(text) + 2)[0]
-        places = np.flatnonzero(encoded.input_ids == self._tokenizer.mask_id)
-        if not len(places):
-            near = "; did you mean '[MASK]'?" if _NEARLY.search(text) else ""
-            raise DataError(f"{excerpt(text)}: holds no [MASK]; put one for each token to be named{near}")
-        start, end = self._window(text, len(encoded.input_ids), int(places[0]), int(places[-1]))
+        positions = np.flatnonzero(encoded.input_ids == self._tokenizer.mask_id)
+        if not len(positions):
+            hint = "; did you mean '[MASK]'?" if _MISSPELT_MASK.search(text) else ""
+            raise DataError(f"{excerpt(text)}: contains no [MASK]; write one for each token to predict{hint}")
+        start, end = self._window(text, len(encoded.input_ids), int(positions[0]), int(positions[-1]))
         ids = np.concatenate([encoded.input_ids[:1], encoded.input_ids[start:end], encoded.input_ids[-1:]])
-        spans = [(int(first), int(last)) for first, last in encoded.offsets[places]]
-        return text, Masked(ids.astype(np.int64), tuple((places - start + 1).tolist())), spans
+        spans = [(int(first), int(last)) for first, last in encoded.offsets[positions]]
+        return _Request(text, MaskedIds(ids.astype(np.int64), tuple((positions - start + 1).tolist())), spans)
 
     def _window(self, text: str, length: int, first: int, last: int) -> tuple[int, int]:
-        """Return the tokens between [CLS] and [SEP] that are read, with as much before the masks as behind them."""
-        room = (self._scorer.room or length) - 2
-        if last - first + 1 > room:
+        """Return the half-open range of tokens to read, without [CLS] and [SEP].
+
+        If the text is too long, the context is divided equally between both sides of the masks.
+
+        Args:
+            text: the text, for the error message.
+            length: the number of its tokens, with [CLS] and [SEP].
+            first: the position of the first mask.
+            last: the position of the last mask.
+        """
+        size = (self._scorer.max_length or length) - 2
+        n_masked = last - first + 1
+        if n_masked > size:
             raise DataError(
-                f"{excerpt(text)}: from its first to its last [MASK] there are {last - first + 1} tokens; "
-                f"the model reads {room}"
+                f"{excerpt(text)}: there are {n_masked} tokens from the first to the last [MASK]; "
+                f"the model reads at most {size}"
             )
-        start = max(1, min(first - (room - (last - first + 1)) // 2, length - 1 - room))
-        return start, min(start + room, length - 1)
+        start = max(1, min(first - (size - n_masked) // 2, length - 1 - size))
+        return start, min(start + size, length - 1)
 
-    def _records(
-        self, texts: Sequence[tuple[str, Masked, list[tuple[int, int]]]], top_k: int
-    ) -> Iterable[dict[str, Any]]:
-        rows = [row for _, row, _ in texts]
-        scores = self._scorer.log_probs([row.ids for row in rows], [row.places for row in rows])
-        counts = np.array([len(row.places) for row in rows])
-        width = min(max(top_k, _WIDTH), _WIDEST)
-        found = self._scorer.fill(rows, width, first=scores[np.cumsum(counts) - counts])
-        of_mask = iter(scores)
-        for (text, _, spans), fillings in zip(texts, found, strict=True):
-            masks = [{"position": start, "candidates": self._candidates(next(of_mask), top_k)} for start, _ in spans]
-            best = [
-                {"text": self._written(text, spans, filling.tokens), "prob": float(np.exp(filling.log_prob))}
-                for filling in fillings[:top_k]
+    def _answer(self, requests: Sequence[_Request], top_k: int) -> Iterable[dict[str, Any]]:
+        """Yield the record of each request."""
+        texts = [request.masked for request in requests]
+        log_probs = self._scorer.log_probs([text.ids for text in texts], [text.mask_positions for text in texts])
+        counts = np.array([len(text.mask_positions) for text in texts])
+        width = min(max(top_k, MIN_BEAM_WIDTH), MAX_BEAM_WIDTH)
+        beams = self._scorer.fill(texts, width, first=log_probs[np.cumsum(counts) - counts])
+        of_each_mask = iter(log_probs)
+        for request, beam in zip(requests, beams, strict=True):
+            masks = [
+                {"position": start, "candidates": self._candidates(next(of_each_mask), top_k)}
+                for start, _ in request.spans
             ]
-            yield {"input": text, "masks": masks, "fillings": best, "text": best[0]["text"]}
+            fillings = [
+                {"text": self._insert(request, filling.tokens), "prob": float(np.exp(filling.log_prob))}
+                for filling in beam[:top_k]
+            ]
+            yield {"input": request.text, "masks": masks, "fillings": fillings, "text": fillings[0]["text"]}
 
-    def _candidates(self, scores: Scores, top_k: int) -> list[dict[str, Any]]:
+    def _candidates(self, log_probs: LogProbs, top_k: int) -> list[dict[str, Any]]:
         return [
             {"token": self._tokenizer.vocabulary[filling.tokens[0]], "prob": float(np.exp(filling.log_prob))}
-            for filling in grown(Filling(), scores, top_k)
+            for filling in extend_filling(Filling(), log_probs, top_k)
         ]
 
-    def _written(self, text: str, spans: Sequence[tuple[int, int]], tokens: Sequence[int]) -> str:
-        """Write tokens into a text: a ``##`` piece goes on with the word before it, two other words stay two."""
-        written, at = "", 0
-        for place, ((start, end), token) in enumerate(zip(spans, tokens, strict=True)):
-            written = _parted(written, text[at:start]) if place else text[:start]
-            entry = self._tokenizer.vocabulary[token]
-            is_piece = entry.startswith("##") and len(entry) > 2
-            written = written.rstrip(" ") + entry[2:] if is_piece else _parted(written, entry)
-            at = end
-        return _parted(written, text[at:])
+    def _insert(self, request: _Request, tokens: Tokens) -> str:
+        return insert_entries(request.text, request.spans, [self._tokenizer.vocabulary[token] for token in tokens])
 
 
-def _parted(left: str, right: str) -> str:
-    """Join two parts of a text, with a space where two words of letters would run into one."""
-    runs_together = all(character.isalnum() and character < "\u2e80" for character in (left[-1:], right[:1]))
-    return f"{left} {right}" if runs_together else left + right
+def insert_entries(text: str, spans: Sequence[tuple[int, int]], entries: Sequence[str]) -> str:
+    """Return a text with spans replaced by entries of a vocabulary.
+
+    A ``##`` entry is joined to the word before it; between two words of letters or digits, a space is inserted.
+
+    Args:
+        text: the text.
+        spans: half-open ranges of characters, ascending: the masks.
+        entries: an entry for each span, such as ``play`` or ``##ing``.
+    """
+    filled, position = "", 0
+    for index, ((start, end), entry) in enumerate(zip(spans, entries, strict=True)):
+        filled = _join(filled, text[position:start]) if index else text[:start]
+        is_piece = entry.startswith("##") and len(entry) > 2
+        filled = filled.rstrip(" ") + entry[2:] if is_piece else _join(filled, entry)
+        position = end
+    return _join(filled, text[position:])
+
+
+def _join(left: str, right: str) -> str:
+    """Join two parts of a text, with a space if two words of letters or digits would become one."""
+    is_one_word = all(character.isalnum() and character < "\u2e80" for character in (left[-1:], right[:1]))
+    return f"{left} {right}" if is_one_word else left + right
 
 
 def excerpt(text: str) -> str:
-    """Return a text for a message."""
+    """Return the beginning of a text, quoted for a message."""
     return repr(text if len(text) <= 30 else f"{text[:30]}…")

@@ -1,1 +1,1 @@
-"""Prediction from trained runs."""
+"""Use and export trained models."""

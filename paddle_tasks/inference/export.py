@@ -1,4 +1,4 @@
-"""Write a trained model in a form for others to use."""
+"""Export a trained model to a folder that other people can use."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def export_float16(run: str | Path, output: str | Path) -> Path:
     """
     source, target = model_folder(Path(run)), Path(output)
     if target.exists():
-        raise CheckpointError(f"{target}: exists already; name a new folder, nothing is overwritten")
+        raise CheckpointError(f"{target}: exists already and is not overwritten; name a new folder")
     if not target.parent.is_dir():
         raise CheckpointError(f"{target}: no such folder {target.parent}")
     if source != Path(run) and not is_finished(Path(run)):
@@ -40,10 +40,10 @@ def export_float16(run: str | Path, output: str | Path) -> Path:
             if path.name != WEIGHTS:
                 shutil.copyfile(path, temporary / path.name)
         tensors.write(temporary / WEIGHTS, tensors.read(source / WEIGHTS), half=True)
-        if source != Path(run):  # nothing else is known about a model folder
+        if source != Path(run):  # a model folder alone does not say how the model was trained
             write_card(Path(run), temporary, target.name)
     return target
 
 
 EXPORTS = {"float16": export_float16}
-"""The export formats by name."""
+"""The export functions by the name of the format."""

@@ -1,4 +1,4 @@
-"""The texts to predict: from arguments or from a file."""
+"""The input texts of a prediction, from arguments or from a file."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True)
 class Inputs:
-    """Texts and the ids of their rows: the ``id`` in the file, or the index from 0."""
+    """Texts, and an id for each: its ``id`` in the file, or its index from 0."""
 
     texts: list[str]
     ids: list[int | str]
 
 
 def read_inputs(texts: Sequence[str], file: Path | None, fields: Sequence[str] = ("text",)) -> Inputs:
-    """Return the given texts, or those of a file; the two texts of a pair have a tab between them.
+    """Return the given texts, or the texts of a file; a pair is one text with a tab between its two parts.
 
     Args:
-        texts: the texts.
-        file: lines of text, whose blank ones are left out; or JSON lines (.json, .jsonl) with the fields under one of
-            their usual names and perhaps an ``id``.
-        fields: ``text``, or ``text_a`` and ``text_b``.
+        texts: the texts; empty if a file is given.
+        file: a file with one text on each line, blank lines excepted; or JSON lines (.json, .jsonl) with the fields
+            under one of their usual names and optionally an ``id``.
+        fields: ``text``, or ``text_a`` and ``text_b`` for pairs.
 
     Raises:
-        DataError: there is no text, there are both a file and texts, a text is blank, or the file cannot be read.
+        DataError: there are no texts, there are both texts and a file, a text is blank, or the file cannot be read.
     """
     if file is not None and texts:
         raise DataError("give texts or --input FILE, not both")
@@ -41,13 +41,15 @@ def read_inputs(texts: Sequence[str], file: Path | None, fields: Sequence[str] =
         raise DataError(f"--input {file}: no such file")
     inputs = _numbered(list(texts)) if file is None else _read_file(file, fields)
     if not inputs.texts:
-        raise DataError("nothing to predict: expected a text, or --input FILE with one text a line")
+        raise DataError("nothing to predict: expected a text, or --input FILE with one text on each line")
     blank = [number for number, text in enumerate(inputs.texts, start=1) if not text.strip()]
     if blank:
         raise DataError(f"nothing to predict: text {blank[0]} of {len(inputs.texts)} is blank")
-    undecodable = [text for text in inputs.texts if _SURROGATE.search(text)]  # an argument that is not UTF-8
+    undecodable = [
+        text for text in inputs.texts if _SURROGATE.search(text)
+    ]  # Python's form of bytes that are not UTF-8
     if undecodable:
-        raise DataError(f"not UTF-8: {undecodable[0]!r}")
+        raise DataError(f"{undecodable[0]!r}: this text is not UTF-8")
     return inputs
 
 

@@ -1,4 +1,4 @@
-"""The model card: what a model was trained on and how, with every number taken from the run."""
+"""The model card: the data, settings and scores of a model, all taken from the runs that trained it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from paddle_tasks.training.tracking import read_metrics
 
 STAGES, CARD = "stages.json", "README.md"
 NOTES = "card.yaml"
-"""A file in the run folder with what its author adds to the card, as texts by heading (Licences, Limits)."""
+"""A file in the run folder with sections that its author adds to the card: texts by heading (Licences, Limits)."""
 
 Stage = Mapping[str, Any]
 
@@ -28,7 +28,7 @@ Stage = Mapping[str, Any]
 def write_card(run: Path, folder: Path, name: str) -> None:
     """Write README.md and stages.json into a model folder.
 
-    The stages are those of the model that training started from, and the run itself.
+    A stage is a run: first the runs that led to the model that training started from, then the run itself.
 
     Args:
         run: a finished run folder.
@@ -43,13 +43,13 @@ def write_card(run: Path, folder: Path, name: str) -> None:
 
 
 def is_finished(run: Path) -> bool:
-    """Return whether a run has come to its end."""
+    """Return whether a run is finished."""
     result = RunResult.read(run)
     return result is not None and result.is_finished
 
 
 def _earlier_stages(run: Path) -> list[Stage]:
-    """Return the stages of the model that a run started from, if it was exported or is the model of another run."""
+    """Return the stages of the model that a run started from, if that was exported or belongs to another run."""
     encoder = str(_config(run)["model"]["encoder"])
     folder = ASSETS / encoder.removeprefix(BUILTIN) if encoder.startswith(BUILTIN) else Path(encoder).expanduser()
     if (folder / STAGES).is_file():
@@ -65,7 +65,7 @@ def _config(run: Path) -> Any:
 
 def _stage(run: Path) -> Stage:
     result = RunResult.read(run)
-    assert result is not None  # the run is finished, or another run started from it
+    assert result is not None  # the run is finished, or another run started from its model
     tree = result.to_json()
     kept = ("task", "status", "seed", "model", "data", "dev", "test", "train")
     environment = tree["environment"]
@@ -80,7 +80,7 @@ def _stage(run: Path) -> Stage:
 
 
 def _with_portable_path(facts: Stage) -> Stage:
-    """Return the facts of a split; shipped samples get the name that they have on every machine."""
+    """Return the facts of a split, with the path of shipped samples replaced by their catalogue name."""
     path = Path(str(facts.get("path", "")))
     return {**facts, "path": BUILTIN + path.relative_to(SAMPLES).as_posix()} if path.is_relative_to(SAMPLES) else facts
 
@@ -99,12 +99,12 @@ def _curve(run: Path, metrics: Sequence[str]) -> Iterator[Stage]:
 def _task(name: str) -> type[Task] | None:
     try:
         return tasks.find(name)
-    except ConfigError:  # the task of another package, which is not installed here
+    except ConfigError:  # it belongs to a package that is not installed
         return None
 
 
 def summary_metrics(task: str) -> tuple[str, ...]:
-    """Return the metrics that a task shows; none if the task is unknown."""
+    """Return the summary metrics of a task; none if the task is unknown."""
     task_class = _task(task)
     return task_class.SUMMARY_METRICS if task_class else ()
 
@@ -117,7 +117,7 @@ def _card(name: str, stages: Sequence[Stage], notes: Mapping[str, str]) -> Itera
     yield ""
     model = stages[-1]["model"]
     yield f"{model['parameters']:,} parameters in training; the weights here are rounded to float16."
-    yield "Every figure below was written by `paddle-tasks export` from the runs; `stages.json` holds them all."
+    yield "`paddle-tasks export` took every number below from the runs; `stages.json` contains all of them."
     for number, stage in enumerate(stages, start=1):
         yield from _stage_lines(number, stage)
     for heading, text in notes.items():
@@ -131,15 +131,15 @@ def _stage_lines(number: int, stage: Stage) -> Iterator[str]:
     yield (
         f"From `{config['model']['encoder']}`, seed {stage['seed']}: {train['optimizer_steps']:,} steps, "
         f"{train['tokens']:,} tokens in {train['seconds'] / 3600:.2f} hours, {speed} ({environment['device']}, "
-        f"processes: {environment['processes']}, threads of each: {environment['threads']})."
+        f"processes: {environment['processes']}, threads per process: {environment['threads']})."
     )
     if stage.get("status") == "interrupted":
         yield f"The run was stopped; the weights of step {train['best_step']:,} were used."
     n_dropped = stage["data"]["train"].get("dropped_lines")
     if n_dropped is not None:
         yield (
-            f"{n_dropped:,} of {stage['data']['train']['lines']:,} lines were dropped first, since they occur in "
-            "data.held_out, exactly or nearly (character 5-grams, Jaccard)."
+            f"{n_dropped:,} of {stage['data']['train']['lines']:,} lines were dropped before training, since they equal "
+            "or nearly equal a line of data.held_out (Jaccard similarity of character 5-grams)."
         )
     yield from _source_lines(config["data"]["train"])
     yield from _setting_lines(stage["task"], config)

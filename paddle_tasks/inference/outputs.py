@@ -1,4 +1,4 @@
-"""Writers of records for any task, by the name of the format."""
+"""Output formats that suit the records of every task."""
 
 from __future__ import annotations
 
@@ -15,4 +15,4 @@ def json_lines(records: Sequence[Record]) -> list[str]:
 
 
 WRITERS: Mapping[str, Callable[[Sequence[Record]], list[str]]] = {"jsonl": json_lines}
-"""Turn records into lines of text."""
+"""Functions that turn records into lines of text, by the name of the format."""

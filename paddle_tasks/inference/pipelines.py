@@ -1,4 +1,4 @@
-"""Use a trained run, or a pipeline that ships with the project, from Python."""
+"""Predict with a trained run, a shipped model or a built-in pipeline."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from paddle_tasks.training.result import RunResult
 
 Record = dict[str, Any]
 Answer = Callable[..., Sequence[Record]]
-"""Takes texts and the options of a pipeline and returns a record for each text."""
+"""Takes a list of texts and the options of a pipeline; returns a record for each text."""
 
 
 class Pipeline(ABC):
-    """Answers texts: call it with a text or a list of texts, and with options."""
+    """Computes a record for each text; call it with a text or a list of texts, and with options."""
 
     def __call__(self, texts: str | Sequence[str], **options: Any) -> Record | list[Record]:
-        """Return a record for a text, or a list of records for a list; its keys depend on the pipeline."""
+        """Return a record for a text, or a list of records for a list; the keys depend on the pipeline."""
         if isinstance(texts, str):
             return dict(self.answer([texts], **options)[0])
         return list(self.answer(list(texts), **options))
@@ -59,23 +59,27 @@ class Predictor(Pipeline):
 
 
 class BuiltinPipeline(Pipeline):
-    """A pipeline of `PIPELINES` with its model."""
+    """A pipeline of `PIPELINES` with its model.
+
+    Attributes:
+        compute: the object that computes the records, such as a `FillMask`.
+    """
 
     def __init__(self, compute: Answer) -> None:
-        self._compute = compute
+        self.compute = compute
 
     def answer(self, texts: list[str], **options: Any) -> Sequence[Record]:
-        """Return what the class of the pipeline returns."""
-        return self._compute(texts, **options)
+        """Return a record for each text."""
+        return self.compute(texts, **options)
 
 
 @dataclass(frozen=True)
 class _Builtin:
-    """How a pipeline is made.
+    """How a built-in pipeline is made.
 
     Attributes:
-        load: loads a model by name, with its tokenizer.
-        build: makes the pipeline of a model and a tokenizer.
+        load: returns the model with a name, and its tokenizer.
+        build: makes the pipeline from a model and a tokenizer.
         model: the name of the default model.
         options: the options of a call.
     """
@@ -99,7 +103,7 @@ def _rewrite(model: Any, tokenizer: Any) -> Answer:
 
 
 def _load_masked_lm(name: str) -> tuple[Any, Any]:
-    """Return a masked language model in evaluation mode and its tokenizer; a run folder stands for its model."""
+    """Return a masked language model in evaluation mode, and its tokenizer; for a run folder, the run's best model."""
     from paddle_tasks.models.masked_lm import load_masked_lm
     from paddle_tasks.models.pretrained.loading import CONFIGS, resolve, tokenizer_folder
     from paddle_tasks.text.tokenizer import Tokenizer
@@ -119,7 +123,7 @@ PIPELINES: Mapping[str, _Builtin] = {
     "fill-mask": _Builtin(_load_masked_lm, _fill_mask, _ERNIE, ("top_k",)),
     "rewrite": _Builtin(_load_masked_lm, _rewrite, _ERNIE, _REWRITE_OPTIONS),
 }
-"""The pipelines that are not a shipped model of a task, by name."""
+"""The built-in pipelines by name; unlike a shipped model, they belong to no task."""
 
 
 # ---- finding a model
@@ -167,12 +171,12 @@ def pipeline(name: str | Path, *, model: str | Path | None = None, device: str =
 
 @dataclass(frozen=True)
 class Usage:
-    """How a pipeline is used.
+    """What a pipeline takes and returns.
 
     Attributes:
         fields: the fields of an input.
         options: the options of a call.
-        formats: the forms in which records are written besides JSON lines, by the name of the option.
+        formats: the formats of records other than JSON lines, by the name of the option that selects them.
         takes_model: whether the model can be chosen.
         task: the task of the model; None for a built-in pipeline.
     """
@@ -185,7 +189,7 @@ class Usage:
 
 
 def usage_of(name: str | Path) -> Usage:
-    """Return how what `pipeline` returns for a name is used, without loading a model.
+    """Return the usage of what `pipeline` returns for a name, without loading a model.
 
     Raises:
         CheckpointError: nothing has that name.
@@ -230,22 +234,22 @@ def model_folder(run: Path) -> Path:
         raise CheckpointError(f"{run}: no such run folder{did_you_mean(str(run), _runs_near(run))}")
     if _is_baseline(run):
         raise CheckpointError(
-            f"{run}: holds a baseline, which keeps no model; its predictions are in {run / 'predictions'}"
+            f"{run}: is a baseline, which saves no model; its predictions are in {run / 'predictions'}"
         )
-    raise CheckpointError(f"{run}: holds no trained model yet; expected {run / 'model'}")
+    raise CheckpointError(f"{run}: contains no trained model yet; expected {run / 'model'}")
 
 
 def _is_baseline(run: Path) -> bool:
     try:
         result = RunResult.read(run)
         baseline = tasks.find(result.task).BASELINE if result else None
-    except (DataError, ConfigError):  # the task may be that of another package
+    except (DataError, ConfigError):  # the task may belong to a package that is not installed
         return False
     return bool(result and baseline and baseline.recognises(result.model.encoder))
 
 
 def _runs_near(run: Path) -> list[str]:
-    """Return what is beside a folder, and under runs/, in case that was left out."""
+    """Return the folders beside a path, and those in runs/, in case ``runs/`` was left out."""
     return [*list_siblings(run), *list_siblings(Path("runs", run.name))]
 
 

@@ -1,10 +1,10 @@
-"""Rewrite texts ("article spinning"): hide some of their content words and let a masked language model name others."""
+"""Rewrite texts ("article spinning"): mask some words and let a masked language model choose others."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,52 +14,51 @@ import paddle
 from paddle import nn
 
 from paddle_tasks.errors import ConfigError
-from paddle_tasks.generation.fill_mask import Filling, Grow, Ids, Masked, MaskScorer, Scores, Tokens, grown, padded
+from paddle_tasks.generation.fill_mask import (
+    Extend,
+    Filling,
+    Ids,
+    LogProbs,
+    MaskedIds,
+    MaskScorer,
+    Tokens,
+    extend_filling,
+    pad_rows,
+)
+from paddle_tasks.inference.changeable_words import (
+    Word,
+    changeable_words,
+    has_kind,
+    is_chinese_without_negation,
+    may_have_kind,
+)
 from paddle_tasks.models.pooling import pool
 from paddle_tasks.text import words
 from paddle_tasks.text.tokenizer import Tokenizer
 
-
-def _set(words_in_a_row: str) -> frozenset[str]:
-    return frozenset(words_in_a_row.split())
-
-
-_KINDS = {"n": "noun", "v": "verb", "vn": "verb", "vi": "verb", "a": "adjective", "ad": "adjective", "an": "adjective"}
-"""What may change, by jieba's tags, and only for its like: no names (nr, ns, nt, nz …), numbers, times, idioms."""
-_DEGREE = _set("很 太 最 更 挺 极 颇 真 极其 相当 比较 格外 尤其 更加 稍微 有点 略微 愈加 越发 极为 颇为 较为")
-_DEGREE_TAGS = ("d", "zg", "ad", "a", "l", "n")
-_NAME_TAGS = re.compile("n[rstz].*")
-_NEGATIONS = frozenset("不没沒无無非未别莫勿毋弗甭否")
-_NEGATIVE_WORDS = _set("缺乏 缺少 拒绝 禁止 严禁 避免 防止 难以 停止 失去 反对 放弃 免除 除非 杜绝 拒不 切忌")
-_NUMERALS = frozenset("零〇一二两三四五六七八九十百千万亿半几第数")
-_NUMERAL_END = re.compile(rf".*[\d{''.join(sorted(_NUMERALS))}％%]", re.DOTALL)
-_MEASURES = _set("小时 钟头 星期 礼拜 季度 世纪 学期 年级 月份 分钟 公里 公斤 单位 百分点")
-_TITLES = re.compile("《[^《》]*》")
+BEAM_WIDTH = 8
+"""The number of candidates for a word."""
 _SENTENCE = re.compile(r"[^。！？!?；;\n]*[。！？!?；;\n]*[”’」』）)]*")
-_LONGEST = 4
-"""Characters of the longest word that is changed."""
-_WIDTH = 8
-"""Candidates for a word."""
-_ROOM = 128
-"""Tokens read at once: enough to choose a word, and a word's cost does not grow with the text."""
-_ROWS = 32
-_DEGREE_KIND = "degree"
-_NO_WORD = "the text holds no word that may be changed"
-_NO_CANDIDATE = "no change leaves the text similar enough"
+_WINDOW_SIZE = 128
+"""Maximum number of tokens in a window: enough context for a word, and a constant cost per word in long texts."""
+_BATCH_SIZE = 32
+_NO_WORD = "the text contains no word that may be changed"
+_NO_CANDIDATE = "every change would make the text less similar than min_similarity"
 
 States = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Options:
-    """How far a text is changed.
+class RewriteOptions:
+    """How many words of a text are replaced, and how.
 
     Attributes:
-        n_variants: most variants of a text.
-        share: part of the words that may change that does, at least one.
-        rounds: times that words are hidden; each time an equal part of those chosen, with the others in view.
-        min_similarity: the lowest cosine between the encoder's mean states of text and variant.
-        seed: chooses the words.
+        n_variants: the maximum number of variants of a text.
+        share: the share of the changeable words that is replaced in a variant; at least one word is.
+        rounds: the number of times that words are masked. Each round masks an equal part of the chosen words and sees
+            the replacements of the rounds before it.
+        min_similarity: the minimum cosine similarity of text and variant, between mean states of the encoder.
+        seed: the seed of the choice of words.
     """
 
     n_variants: int = 3
@@ -79,81 +78,34 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Word:
-    """A word that may change: its characters, each a token, and the kind of word that may take its place."""
-
-    start: int
-    end: int
-    kind: str
-
-
-def changeable_words(text: str) -> list[Word]:
-    """Return the nouns, verbs, adjectives and adverbs of degree that stand in jieba's dictionary and may change.
-
-    No names and titles, and no nouns that go on with a name of a place or organisation; no numbers, what is counted
-    or measured with them, and dates; nothing that holds a negation; no letters.
-    """
-    tagged = words.tagged_spans(text)
-    titles = [found.span() for found in _TITLES.finditer(text)]
-    found = []
-    for place, (start, end, tag) in enumerate(tagged):
-        kind = _kind(text[start:end], tag)
-        in_title = any(first <= start < last for first, last in titles)
-        if kind and not in_title and not _is_bound(text, tagged[:place][-2:], text[start:end]):
-            found.append(Word(start, end, kind))
-    return found
-
-
-def _kind(word: str, tag: str) -> str:
-    """Return the kind of a word that may change, or an empty string."""
-    if not _is_free(word):
-        return ""
-    if word in _DEGREE and tag in _DEGREE_TAGS:
-        return _DEGREE_KIND
-    is_usable = 2 <= len(word) <= _LONGEST and words.is_word(word) and not _starts_bound(word)
-    return _KINDS.get(tag, "") if is_usable else ""
-
-
-def _starts_bound(word: str) -> bool:
-    """Tell whether a word starts with a numeral or a name, as 两本书 and 北京烤鸭 do, which jieba holds for nouns."""
-    names = (words.part_of_speech(word[:end]) for end in range(2, len(word)))
-    return word[0] in _NUMERALS or any(map(_NAME_TAGS.fullmatch, names))
-
-
-def _is_free(word: str) -> bool:
-    is_chinese = all("\u4e00" <= character <= "\u9fff" for character in word)
-    return is_chinese and not _NEGATIONS.intersection(word) and word not in _NEGATIVE_WORDS
-
-
-def _is_bound(text: str, before: Sequence[tuple[int, int, str]], word: str) -> bool:
-    """Tell whether a word belongs to the name or number before it, as 政府 in 上海政府 and 小时 in 三个小时."""
-    if not before:
-        return False
-    start, end, tag = before[-1]
-    if _NAME_TAGS.fullmatch(tag):
-        return tag[:2] != "nr" or end - start == 1
-    if tag in {"m", "mq"} and _NUMERAL_END.fullmatch(text[start:end]):
-        return True
-    counted = tag in {"m", "mq"} or (tag == "q" and len(before) == 2 and before[0][2] == "m")
-    return counted and word in _MEASURES
-
-
-@dataclass(frozen=True)
 class _Slot:
-    """Where a word that may change stands: in which window, and where its first token is in that window's ids."""
+    """A changeable word as tokens, one for each character.
+
+    Attributes:
+        word: the word.
+        window: the index of the window that contains it.
+        start: the position of its first token in the ids of the window.
+    """
 
     word: Word
     window: int
-    first: int
+    start: int
 
     @property
-    def places(self) -> tuple[int, ...]:
-        return tuple(range(self.first, self.first + self.word.end - self.word.start))
+    def positions(self) -> tuple[int, ...]:
+        return tuple(range(self.start, self.start + self.word.end - self.word.start))
 
 
 @dataclass(frozen=True, eq=False)
-class _Text:
-    """A text as it is read: each window's ids from [CLS] to [SEP], and mean states <float32>[windows, width]."""
+class _EncodedText:
+    """A text for the model.
+
+    Attributes:
+        text: the text.
+        windows: the ids of each window, <int64>[length], from [CLS] to [SEP].
+        slots: the changeable words.
+        states: <float32>[windows, width], the mean state of each window.
+    """
 
     text: str
     windows: list[Ids]
@@ -163,212 +115,223 @@ class _Text:
 
 @dataclass(frozen=True)
 class _Change:
+    """A replaced word; the log-probability is the sum over the new tokens."""
+
     word: Word
     new: str
     log_prob: float
 
 
 class Rewriter:
-    """Makes variants of texts: call it with one text or with several."""
+    """Makes variants of texts; call it with one text or with several."""
 
     def __init__(self, model: nn.Layer, tokenizer: Tokenizer) -> None:
         """Take a `MaskedLanguageModel`, which is put into evaluation mode, and its tokenizer."""
         self.model, self.tokenizer, self.scorer = model, tokenizer, MaskScorer(model, tokenizer)
-        self.scorer.allowed &= np.array([len(entry) == 1 and _is_free(entry) for entry in tokenizer.vocabulary])
+        is_usable = [len(entry) == 1 and is_chinese_without_negation(entry) for entry in tokenizer.vocabulary]
+        self.scorer.allowed &= np.array(is_usable)
         self._tokens = np.flatnonzero(self.scorer.allowed)
         self._characters = [tokenizer.vocabulary[token] for token in self._tokens.tolist()]
 
     def __call__(self, texts: str | Sequence[str], **options: Any) -> list[dict[str, Any]]:
         """Return variants of each text, the most probable first.
 
-        A word gives way to the most probable other one of its length that stands in jieba's dictionary, is of its
-        kind and leaves the text similar enough; when there is none, to another string of as many characters. What an
-        earlier variant has put there comes last. A long text is read in windows of sentences; its similarity is the
-        lowest of a window's.
+        A word is replaced by the most probable other word with as many characters that is in jieba's dictionary, has
+        the same kind, and keeps the text similar enough; if there is none, by another string with as many characters.
+        Replacements that an earlier variant uses are tried last. A long text is read in windows of sentences; its
+        similarity is the minimum over the windows.
 
         Args:
-            texts: one text or several; one result does not depend on the others.
-            **options: fields of `Options`.
+            texts: one text or several; the result for one does not depend on the others.
+            **options: the fields of `RewriteOptions`.
 
         Returns:
             For each text ``{"input", "variants": [{"text", "marked", "changes": [{"start", "end", "old", "new"}],
-            "similarity", "score"}]}``. ``marked`` shows changes as ``[-old-]{+new+}``; ranges are in characters, in
-            the text and in the variant alike; ``score`` is the mean log-probability of a new token, rated as in
-            `MaskScorer.fill` among all Chinese characters but negations. A text without variants stands as its only
-            one, and ``note`` says why.
+            "similarity", "score"}]}``. ``marked`` is the text with changes as ``[-old-]{+new+}``. The range of a change
+            is in characters and is the same in the text and in the variant. ``score`` is the mean log-probability of
+            the new tokens, computed as in `MaskScorer.fill` over all Chinese characters except negations. If no
+            variant can be made, the only variant is the text itself, and ``note`` gives the reason.
 
         Raises:
             ConfigError: an option is out of its range.
         """
-        chosen = Options(**options)
-        return [self._rewrite(text, chosen) for text in ([texts] if isinstance(texts, str) else texts)]
+        checked = RewriteOptions(**options)
+        return [self._rewrite(text, checked) for text in ([texts] if isinstance(texts, str) else texts)]
 
-    def _rewrite(self, text: str, options: Options) -> dict[str, Any]:
-        read = self._read(text)
+    def _rewrite(self, text: str, options: RewriteOptions) -> dict[str, Any]:
+        source = self._encode(text)
         used: dict[Word, set[str]] = defaultdict(set)
         variants: dict[str, dict[str, Any]] = {}
-        for attempt in range(2 * options.n_variants if read.slots else 0):
-            draft = _Draft(self, read, options, used)
-            draft.change(np.random.default_rng([options.seed, attempt]))
+        for attempt in range(2 * options.n_variants if source.slots else 0):
+            draft = _Draft(self, source, options, used)
+            draft.replace_words(np.random.default_rng([options.seed, attempt]))
             if draft.changes:
-                variant = _record(text, draft.changes, min(draft.similarities))
+                variant = _variant_record(text, draft.changes, min(draft.similarities))
                 variants.setdefault(variant["text"], variant)
             if len(variants) == options.n_variants:
                 break
         if not variants:
-            note = _NO_CANDIDATE if read.slots else _NO_WORD
-            return {"input": text, "variants": [_record(text, [], 1.0)], "note": note}
-        return {"input": text, "variants": sorted(variants.values(), key=lambda found: -found["score"])}
+            note = _NO_CANDIDATE if source.slots else _NO_WORD
+            return {"input": text, "variants": [_variant_record(text, [], 1.0)], "note": note}
+        return {"input": text, "variants": sorted(variants.values(), key=lambda variant: -variant["score"])}
 
-    def _read(self, text: str) -> _Text:
+    def _encode(self, text: str) -> _EncodedText:
         encoded = self.tokenizer.encode([text], max_length=4 * len(text) + 2)[0]
         ids, offsets = encoded.input_ids.astype(np.int64), encoded.offsets[1:-1]
-        windows = list(_windows(text, offsets[:, 0], min(self.scorer.room or _ROOM, _ROOM) - 2))
-        changeable = {word.start: word for word in changeable_words(text)}
+        size = min(self.scorer.max_length or _WINDOW_SIZE, _WINDOW_SIZE) - 2
+        windows = list(sentence_windows(text, offsets[:, 0], size))
+        word_at = {word.start: word for word in changeable_words(text)}
         slots = [
-            _Slot(changeable[int(offsets[place, 0])], number, place - first + 1)
-            for number, (first, last) in enumerate(windows)
-            for place in range(first, last)
-            if (word := changeable.get(int(offsets[place, 0])))
-            and self._is_whole(word, ids[place + 1 : last + 1], offsets[place:last])
+            _Slot(word, window, index - start + 1)
+            for window, (start, end) in enumerate(windows)
+            for index in range(start, end)
+            if (word := word_at.get(int(offsets[index, 0])))
+            and self._is_spelt(word, ids[index + 1 : end + 1], offsets[index:end])
         ]
-        rows = [np.concatenate([ids[:1], ids[first + 1 : last + 1], ids[-1:]]) for first, last in windows]
-        return _Text(text, rows, slots, self.states(rows) if slots else np.zeros((0, 0), np.float32))
+        rows = [np.concatenate([ids[:1], ids[start + 1 : end + 1], ids[-1:]]) for start, end in windows]
+        states = self.mean_states(rows) if slots else np.zeros((0, 0), np.float32)
+        return _EncodedText(text, rows, slots, states)
 
-    def _is_whole(self, word: Word, ids: Ids, offsets: npt.NDArray[np.int32]) -> bool:
-        """Tell whether each character of a word is a token that the vocabulary knows, in this window."""
-        edges = np.arange(word.start, word.end)
-        expected = np.stack([edges, edges + 1], axis=1)
-        return np.array_equal(offsets[: len(edges)], expected) and self.tokenizer.unk_id not in ids[: len(edges)]
+    def _is_spelt(self, word: Word, ids: Ids, offsets: npt.NDArray[np.int32]) -> bool:
+        """Return whether each character of a word is a known token, and all are in the window.
+
+        Args:
+            word: the word.
+            ids: the ids of the window from the word on.
+            offsets: <int32>[tokens, 2], their half-open ranges of characters.
+        """
+        starts = np.arange(word.start, word.end)
+        expected = np.stack([starts, starts + 1], axis=1)
+        return np.array_equal(offsets[: len(starts)], expected) and self.tokenizer.unk_id not in ids[: len(starts)]
 
     @paddle.no_grad()  # type: ignore[untyped-decorator]
-    def states(self, rows: Sequence[Ids]) -> States:
-        """Return the encoder's mean states of some windows: <float32>[rows, width]."""
-        found = []
-        for start in range(0, len(rows), _ROWS):
-            ids, lengths = padded(rows[start : start + _ROWS], self.tokenizer.pad_id)
+    def mean_states(self, rows: Sequence[Ids]) -> States:
+        """Return the encoder's states of each row of ids, averaged over the tokens: <float32>[rows, width]."""
+        batches = []
+        for start in range(0, len(rows), _BATCH_SIZE):
+            ids, lengths = pad_rows(rows[start : start + _BATCH_SIZE], self.tokenizer.pad_id)
             tensors = [paddle.to_tensor(values) for values in (ids, np.zeros_like(ids), lengths)]
             states, first = self.model.encoder(*tensors)
-            found.append(pool("mean", states, first, tensors[2]).numpy())
-        return np.concatenate(found)
+            batches.append(pool("mean", states, first, tensors[2]).numpy())
+        return np.concatenate(batches)
 
-    def continuing(self, tokens: Sequence[int]) -> Ids:
-        """Return the tokens with which a word of the dictionary goes on after some others: <int64>[n], rising."""
+    def next_tokens(self, tokens: Sequence[int]) -> Ids:
+        """Return the tokens that continue some tokens to a beginning of a dictionary word: <int64>[n], ascending."""
         return self._tokens[words.can_follow(self.spell(tokens), self._characters)]
 
     def spell(self, tokens: Sequence[int]) -> str:
-        """Return the characters of some tokens."""
+        """Return the characters of tokens."""
         return "".join(self.tokenizer.vocabulary[token] for token in tokens)
 
 
 class _Draft:
-    """A variant on its way.
+    """A variant while its words are being replaced.
 
     Attributes:
-        windows: the ids now.
-        similarities: of each window, now.
-        changes: made so far, in the text's order.
+        windows: the present ids of each window.
+        similarities: the present similarity of each window.
+        changes: the changes so far; in the order of the text when `replace_words` is done.
     """
 
-    def __init__(self, tools: Rewriter, read: _Text, options: Options, used: dict[Word, set[str]]) -> None:
-        self._tools, self._read, self._options, self._used = tools, read, options, used
-        self.windows, self.similarities = list(read.windows), [1.0] * len(read.windows)
+    def __init__(
+        self, rewriter: Rewriter, source: _EncodedText, options: RewriteOptions, used: dict[Word, set[str]]
+    ) -> None:
+        """Take the text, and the replacements that earlier variants use, which this one adds to."""
+        self._rewriter, self._source, self._options, self._used = rewriter, source, options, used
+        self.windows, self.similarities = list(source.windows), [1.0] * len(source.windows)
         self.changes: list[_Change] = []
 
-    def change(self, generator: np.random.Generator) -> None:
-        """Choose words and refill them, round by round."""
-        slots, share = self._read.slots, self._options.share
+    def replace_words(self, generator: np.random.Generator) -> None:
+        """Choose words and replace them, round by round."""
+        slots, share = self._source.slots, self._options.share
         chosen = generator.permutation(len(slots))[: max(1, round(share * len(slots)))]
         for group in np.array_split(chosen, min(self._options.rounds, len(chosen))):
-            hidden = [slots[place] for place in sorted(group.tolist())]
-            for place, slot in enumerate(hidden):
-                self._refill(slot, self._hide(hidden[place:], slot))
+            masked = [slots[index] for index in sorted(group.tolist())]
+            for index, slot in enumerate(masked):
+                self._replace(slot, self._mask(masked[index:], slot))
         self.changes.sort(key=lambda change: change.word.start)
         for change in self.changes:
             self._used[change.word].add(change.new)
 
-    def _hide(self, hidden: Sequence[_Slot], first: _Slot) -> Masked:
+    def _mask(self, slots: Sequence[_Slot], first: _Slot) -> MaskedIds:
+        """Return the window of the first slot with all of the slots in it masked; only the first is to be filled."""
         ids = self.windows[first.window].copy()
-        ids[[place for slot in hidden if slot.window == first.window for place in slot.places]] = (
-            self._tools.tokenizer.mask_id
-        )
-        return Masked(ids, first.places)
+        positions = [position for slot in slots if slot.window == first.window for position in slot.positions]
+        ids[positions] = self._rewriter.tokenizer.mask_id
+        return MaskedIds(ids, first.positions)
 
-    def _refill(self, slot: _Slot, masked: Masked) -> None:
-        """Put the first candidate there that leaves the window similar enough, if any does: most often the first."""
+    def _replace(self, slot: _Slot, masked: MaskedIds) -> None:
+        """Replace a word by the first candidate that keeps the window similar enough; if there is none, keep it."""
         for candidate in self._candidates(slot, masked):
-            ids = Masked(self.windows[slot.window], slot.places).filled(candidate.tokens)
-            similarity = _cosine(self._tools.states([ids])[0], self._read.states[slot.window])
+            ids = MaskedIds(self.windows[slot.window], slot.positions).fill(candidate.tokens)
+            similarity = _cosine(self._rewriter.mean_states([ids])[0], self._source.states[slot.window])
             if similarity >= self._options.min_similarity:
-                new = self._tools.spell(candidate.tokens)
+                new = self._rewriter.spell(candidate.tokens)
                 self.changes.append(_Change(slot.word, new, candidate.log_prob))
                 self.windows[slot.window], self.similarities[slot.window] = ids, similarity
                 return
 
-    def _candidates(self, slot: _Slot, masked: Masked) -> Iterator[Filling]:
-        """Yield candidates: words of the dictionary, then what else there may be; of each what was used comes last."""
-        for suits in (_same_kind, _any_kind):
-            found = self._tools.scorer.fill([masked], _WIDTH, self._grow(slot.word, suits))[0]
-            yield from sorted(found, key=lambda filling: self._tools.spell(filling.tokens) in self._used[slot.word])
+    def _candidates(self, slot: _Slot, masked: MaskedIds) -> Iterator[Filling]:
+        """Yield words of the dictionary, then other strings; among each, those that earlier variants use come last."""
+        used = self._used[slot.word]
+        for only_dictionary in (True, False):
+            extend = self._extend(slot.word, only_dictionary=only_dictionary)
+            fillings = self._rewriter.scorer.fill([masked], BEAM_WIDTH, extend)[0]
+            yield from sorted(fillings, key=lambda filling: self._rewriter.spell(filling.tokens) in used)
 
-    def _grow(self, word: Word, suits: Callable[[str, str], bool]) -> Grow:
-        """Return what lengthens the beginning of a candidate by characters that may stand there."""
-        tools, old = self._tools, self._read.text[word.start : word.end]
+    def _extend(self, word: Word, *, only_dictionary: bool) -> Extend:
+        """Return the function that extends the beginning of a replacement by a character."""
+        rewriter, old = self._rewriter, self._source.text[word.start : word.end]
+        fits = has_kind if only_dictionary else may_have_kind
 
         def accept(tokens: Tokens) -> bool:
-            new = tools.spell(tokens)
-            return len(new) < len(old) or (new != old and suits(new, word.kind) and _is_free(new))
+            new = rewriter.spell(tokens)
+            if len(new) < len(old):  # not complete yet
+                return True
+            return new != old and fits(new, word.kind) and is_chinese_without_negation(new)
 
-        def grow(start: Filling, scores: Scores) -> Iterator[Filling]:
-            among = tools.continuing(start.tokens) if suits is _same_kind else None
-            return grown(start, scores, _WIDTH, accept, among)
+        def extend(filling: Filling, log_probs: LogProbs) -> Iterator[Filling]:
+            candidates = rewriter.next_tokens(filling.tokens) if only_dictionary else None
+            return extend_filling(filling, log_probs, BEAM_WIDTH, accept, candidates)
 
-        return grow
-
-
-def _same_kind(new: str, kind: str) -> bool:
-    if kind == _DEGREE_KIND or new in _DEGREE:
-        return kind == _DEGREE_KIND and new in _DEGREE
-    return _KINDS.get(words.part_of_speech(new)) == kind and not _starts_bound(new)
-
-
-def _any_kind(new: str, kind: str) -> bool:
-    """Tell whether a string may stand for a word of that kind when no word does: no name and no number."""
-    return kind != _DEGREE_KIND and new not in _DEGREE and words.part_of_speech(new) in {"", *_KINDS}
+        return extend
 
 
 def _cosine(one: States, other: States) -> float:
     return float(one @ other / np.maximum(np.linalg.norm(one) * np.linalg.norm(other), 1e-12))
 
 
-def _windows(text: str, starts: npt.NDArray[np.int32], room: int) -> Iterator[tuple[int, int]]:
-    """Yield half-open ranges of at most ``room`` tokens: as many sentences as fit, or parts of a longer one.
+def sentence_windows(text: str, starts: npt.NDArray[np.int32], size: int) -> Iterator[tuple[int, int]]:
+    """Divide the tokens of a text into windows: as many whole sentences as fit, or parts of a longer sentence.
 
     Args:
         text: the text.
         starts: <int32>[tokens], the first character of each token.
-        room: most tokens of a range.
+        size: the maximum number of tokens of a window.
+
+    Yields:
+        Half-open ranges of tokens, which cover all of them.
     """
-    first = last = 0
-    for sentence_end in np.searchsorted(starts, [found.end() for found in _SENTENCE.finditer(text)]).tolist():
-        if sentence_end - first > room and last > first:
-            yield first, last
-            first = last
-        while sentence_end - first > room:
-            yield first, first + room
-            first += room
-        last = sentence_end
-    if last > first:
-        yield first, last
+    start = end = 0
+    for sentence_end in np.searchsorted(starts, [match.end() for match in _SENTENCE.finditer(text)]).tolist():
+        if sentence_end - start > size and end > start:
+            yield start, end
+            start = end
+        while sentence_end - start > size:
+            yield start, start + size
+            start += size
+        end = sentence_end
+    if end > start:
+        yield start, end
 
 
-def _record(text: str, changes: Sequence[_Change], similarity: float) -> dict[str, Any]:
-    """Return a variant as it is written down."""
-    written, marked, at = "", "", 0
+def _variant_record(text: str, changes: Sequence[_Change], similarity: float) -> dict[str, Any]:
+    """Return a variant as JSON; see `Rewriter.__call__`."""
+    new_text, marked, position = "", "", 0
     for change in changes:
-        kept, old = text[at : change.word.start], text[change.word.start : change.word.end]
-        written, marked = f"{written}{kept}{change.new}", f"{marked}{kept}[-{old}-]{{+{change.new}+}}"
-        at = change.word.end
+        unchanged, old = text[position : change.word.start], text[change.word.start : change.word.end]
+        new_text, marked = f"{new_text}{unchanged}{change.new}", f"{marked}{unchanged}[-{old}-]{{+{change.new}+}}"
+        position = change.word.end
     ranges = [
         {"start": word.start, "end": word.end, "old": text[word.start : word.end], "new": change.new}
         for change in changes
@@ -376,5 +339,5 @@ def _record(text: str, changes: Sequence[_Change], similarity: float) -> dict[st
     ]
     n_tokens = sum(len(change.new) for change in changes)
     score = sum(change.log_prob for change in changes) / n_tokens if n_tokens else 0.0
-    variant = {"text": written + text[at:], "marked": marked + text[at:], "changes": ranges}
+    variant = {"text": new_text + text[position:], "marked": marked + text[position:], "changes": ranges}
     return {**variant, "similarity": float(similarity), "score": float(score)}
