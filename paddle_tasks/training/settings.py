@@ -139,6 +139,6 @@ class RunSection(AnyRunSection):
 def _is_default(value: Any, default: Any) -> bool:
     if isinstance(default, Mapping):  # older versions had fewer keys
         return isinstance(value, Mapping) and all(
-            name in default and default[name] == inner for name, inner in value.items()
+            name in default and _is_default(inner, default[name]) for name, inner in value.items()
         )
-    return type(value) is type(default) and value == default
+    return isinstance(value, bool) == isinstance(default, bool) and bool(value == default)  # False equals 0.0

@@ -1,8 +1,8 @@
 """What each process does in the tests of several processes; started as a script by `paddle.distributed.launch`.
 
-``launched.py play CONFIG FOLDER`` plays all `SCENES` one after another and writes what each rank has seen to
-``FOLDER/SCENE-RANK.json`` and its arrays beside it. ``launched.py cli STEP ARGUMENT…`` is the command line, in which
-rank 1 alone gets a SIGTERM after a step.
+``launched.py play CONFIG FOLDER SCENE…`` plays scenes (functions of `SCENES`) one after another. It writes what each
+rank has seen to ``FOLDER/SCENE-RANK.json``, and the arrays that it kept to ``FOLDER/SCENE-RANK.npz``.
+``launched.py cli STEP ARGUMENT…`` runs the command line; rank 1 gets a SIGTERM after a step.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +22,29 @@ import pytest
 
 from paddle_tasks.cli import main
 from paddle_tasks.errors import DataError
-from paddle_tasks.tasks.sentiment.task import Task
+from paddle_tasks.tasks.sentiment.task import SentimentTask
 from paddle_tasks.training import loop as loop_module
 from paddle_tasks.training.loop import Loop
 from paddle_tasks.training.ranks import Ranks
 from paddle_tasks.training.session import Session
-from paddle_tasks.workflows import train as workflow
-from paddle_tasks.workflows.train import Note, train
+from paddle_tasks.training.trainer import Note
+from paddle_tasks.workflows.train import train
 
 Seen = dict[str, Any]
 
 
 class Stage:
-    """One rank's view of a scene: its configuration, its patches and what it has seen."""
+    """One rank's view of a scene.
+
+    Attributes:
+        config: the configuration of the runs.
+        folder: the folder of the run folders.
+        patch: undone at the end of the scene.
+        rank: the number of this process.
+        arrays: the arrays that are kept for the test.
+        gradients: by name, for each step; see `keep_gradients`.
+        notes: the notes of all runs.
+    """
 
     def __init__(self, config: dict[str, Any], folder: Path, patch: pytest.MonkeyPatch) -> None:
         self.config, self.folder, self.patch = config, folder, patch
@@ -58,34 +68,41 @@ class Stage:
             self.notes.append(event.text)
 
     def keep_weights(self) -> None:
-        """Keep the model's weights as they are when the loop of a run is done."""
-        original = workflow._Training._score_best
+        """Keep the model's weights after the last step of a run, before the best ones are loaded."""
+        original = Session.run
 
-        def score(training: Any, tracker: Any) -> None:
-            self.arrays |= {name: value.numpy().copy() for name, value in training.model.named_parameters()}
-            original(training, tracker)
+        def run(session: Session) -> None:
+            original(session)
+            self.arrays |= {name: value.numpy().copy() for name, value in session.loop.model.named_parameters()}
 
-        self.patch.setattr(workflow._Training, "_score_best", score)
+        self.patch.setattr(Session, "run", run)
 
     def keep_gradients(self) -> None:
-        """Keep the mean gradients of each step, which are clipped for the update afterwards."""
+        """Keep the mean gradients of each step, before they are clipped."""
         original = loop_module.scale_gradients
 
         def scale(parameters: Any, count: float, max_norm: float | None) -> float:
             values = list(parameters)
             norm = original(values, count, None)
-            kept = {
-                str(place): value.grad.numpy().copy() for place, value in enumerate(values) if value.grad is not None
+            gradients = {
+                str(number): value.grad.numpy().copy() for number, value in enumerate(values) if value.grad is not None
             }
-            self.gradients.append(kept)
+            self.gradients.append(gradients)
             return original(values, 1.0, max_norm) if np.isfinite(norm) else norm
 
         self.patch.setattr(loop_module, "scale_gradients", scale)
 
+    def train_for_gradients(self, name: str, **training: Any) -> Seen:
+        """Train as `train` does, and keep the gradients of the first step for the test."""
+        self.keep_gradients()
+        seen = self.train(name, **training)
+        self.arrays |= {f"gradient {number}": value for number, value in self.gradients[0].items()}
+        return seen
+
     def main(self, *arguments: str) -> Seen:
         """Run the command line, and return its exit code and streams."""
         self.patch.setattr(sys, "argv", ["paddle-tasks", *arguments])
-        self.patch.setattr(os, "_exit", sys.exit)  # there is more to play
+        self.patch.setattr(os, "_exit", sys.exit)  # more scenes follow
         out, err = io.StringIO(), io.StringIO()
         code = 0
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -103,6 +120,7 @@ class Stage:
 
 
 def terminate_after(step: int, patch: pytest.MonkeyPatch) -> None:
+    """Send this process a SIGTERM after a step."""
     original = Session.log_step
 
     def log(session: Any, report: Any) -> None:
@@ -113,25 +131,23 @@ def terminate_after(step: int, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Session, "log_step", log)
 
 
+# ---- the scenes
+
+
 def steps(stage: Stage) -> Seen:
     """Train without dropout, and keep the gradients of the first step and the weights after the last."""
-    stage.keep_gradients()
     stage.keep_weights()
-    seen = stage.train("steps")
-    stage.arrays |= {f"gradient {place}": value for place, value in stage.gradients[0].items()}
-    return seen
+    return stage.train_for_gradients("steps")
 
 
 def without_sums(stage: Stage) -> Seen:
+    """Leave out the sum of the gradients over the ranks."""
     stage.patch.setattr(Ranks, "sum_gradients", lambda ranks, parameters: None)
-    stage.keep_gradients()
-    seen = stage.train("without-sums", max_steps=2)
-    stage.arrays |= {f"gradient {place}": value for place, value in stage.gradients[0].items()}
-    return seen
+    return stage.train_for_gradients("without-sums", max_steps=2)
 
 
 def local_count(stage: Stage) -> Seen:
-    """Divide by this rank's count alone."""
+    """Divide the gradients by this rank's count alone."""
     original = Loop.exchange_sums
 
     def exchange(loop: Any, loss: float, count: int, group: Any) -> Any:
@@ -139,34 +155,34 @@ def local_count(stage: Stage) -> Seen:
         return loop_module.StepSums(sums.loss, count, sums.n_tokens, sums.n_padded_tokens)
 
     stage.patch.setattr(Loop, "exchange_sums", exchange)
-    stage.keep_gradients()
-    seen = stage.train("local-count", max_steps=1)
-    stage.arrays |= {f"gradient {place}": value for place, value in stage.gradients[0].items()}
-    return seen
+    return stage.train_for_gradients("local-count", max_steps=1)
 
 
 def evaluation(stage: Stage) -> Seen:
-    """Count the rows that each rank scores in one run of one step: dev, and dev and test at the end."""
+    """Record the rows that this rank scores in a run of one step: those of dev, and of dev and test at the end."""
     rows: list[list[int]] = []
-    original = Task._own_probabilities
+    original = SentimentTask.batches_by_length
 
-    def probabilities(task: Any, model: Any, dataset: Any, check_interrupt: Callable[[], None]) -> Any:
-        chances = original(task, model, dataset, check_interrupt)
-        rows.append(np.flatnonzero(chances.any(axis=1)).tolist())
-        return chances
+    def batches_by_length(task: Any, dataset: Any, ranks: Ranks) -> Iterator[Any]:
+        scored: list[int] = []
+        rows.append(scored)
+        for batch in original(task, dataset, ranks):
+            yield batch
+            scored.extend(batch.rows)  # the model has computed them
 
-    stage.patch.setattr(Task, "_own_probabilities", probabilities)
+    stage.patch.setattr(SentimentTask, "batches_by_length", batches_by_length)
     return {**stage.train("evaluation", max_steps=1), "rows": rows}
 
 
 def whole(stage: Stage) -> Seen:
+    """Train with dropout, and keep the weights after the last step."""
     stage.config["model"]["dropout"] = 0.3
     stage.keep_weights()
     return stage.train("whole")
 
 
 def stopped(stage: Stage) -> Seen:
-    """Stop three times, by a signal to one rank: with a step, in an evaluation, and in the scoring at the end."""
+    """Stop three times by a signal to one rank: with a step, in an evaluation, and in the scoring at the end."""
     stage.config["model"]["dropout"] = 0.3
     stage.terminate(rank=1, step=5)
     ends = [stage.train("stopped")]
@@ -174,7 +190,7 @@ def stopped(stage: Stage) -> Seen:
     for rank, split, number in ((0, "dev", 1), (1, "test", 1)):
         with pytest.MonkeyPatch.context() as patch:
             if rank == stage.rank:
-                patch.setattr(Task, "evaluate", terminated_in(split, number))
+                patch.setattr(SentimentTask, "evaluate", terminated_in(split, number))
             ends.append(stage.train("stopped"))
     ends.append(stage.train("stopped"))
     return {"ends": ends, "notes": stage.notes}
@@ -182,7 +198,7 @@ def stopped(stage: Stage) -> Seen:
 
 def terminated_in(split: str, number: int) -> Callable[..., Any]:
     """Return an `evaluate` in which a signal comes before the first batch of that evaluation of a split."""
-    original, calls = Task.evaluate, iter(range(1, 1000))
+    original, calls = SentimentTask.evaluate, iter(range(1, 1000))
 
     def evaluate(task: Any, model: Any, data: Any, check_interrupt: Callable[[], None]) -> Any:
         if data.name == split and next(calls) == number:
@@ -193,7 +209,7 @@ def terminated_in(split: str, number: int) -> Callable[..., Any]:
 
 
 def finished(stage: Stage) -> Seen:
-    """Give the command again when a run is finished, and once more with --fresh."""
+    """Train, train again when the run is finished, and once more with --fresh."""
     first = stage.train("finished", max_steps=1)
     second = stage.train("finished", max_steps=1)
     third = stage.train("finished", fresh=True, max_steps=2)
@@ -201,18 +217,18 @@ def finished(stage: Stage) -> Seen:
 
 
 def mistakes(stage: Stage) -> Seen:
-    """Make a mistake on all ranks, on rank 1 alone, and meet an error that is nobody's mistake there."""
+    """Make a mistake on all ranks, make one on rank 1 alone, and raise an error there that is not the user's."""
     file = stage.folder / "mistakes.yaml"
     if stage.rank == 0:
         file.write_text(json.dumps({**stage.config, "run_dir": str(stage.folder / "mistakes")}), encoding="utf-8")
     Ranks.from_environment().barrier()
-    found = {"all": stage.main("train", str(file), "training.epoch=3")}
+    ends = {"all": stage.main("train", str(file), "training.epoch=3")}
     for name, error in (("one", DataError("no such file here")), ("bug", ValueError("nobody's mistake"))):
         with pytest.MonkeyPatch.context() as patch:
             if stage.rank == 1:
-                patch.setattr(Task, "read", raising(error))
-            found[name] = stage.main("train", str(file))
-    return found
+                patch.setattr(SentimentTask, "read", raising(error))
+            ends[name] = stage.main("train", str(file))
+    return ends
 
 
 def raising(error: Exception) -> Callable[..., Any]:
@@ -224,7 +240,7 @@ def raising(error: Exception) -> Callable[..., Any]:
 
 def memory(stage: Stage) -> Seen:
     """Let the memory of rank 1 hold no more than one row at a time."""
-    original = Task.loss
+    original = SentimentTask.loss
 
     def loss(task: Any, model: Any, batch: Any) -> Any:
         if len(batch.rows) > 1:
@@ -232,46 +248,49 @@ def memory(stage: Stage) -> Seen:
         return original(task, model, batch)
 
     if stage.rank == 1:
-        stage.patch.setattr(Task, "loss", loss)
+        stage.patch.setattr(SentimentTask, "loss", loss)
     return stage.train("memory", batch_size=4)
 
 
 def not_finite(stage: Stage) -> Seen:
-    """Let rank 1 find a loss that is no number in the second step."""
-    original, calls = Task.loss, iter(range(1000))
+    """Let rank 1 compute a loss that is NaN in the second step."""
+    original, calls = SentimentTask.loss, iter(range(1000))
 
     def loss(task: Any, model: Any, batch: Any) -> Any:
         value, count = original(task, model, batch)
         return (value * float("nan"), count) if next(calls) == 1 else (value, count)
 
     if stage.rank == 1:
-        stage.patch.setattr(Task, "loss", loss)
+        stage.patch.setattr(SentimentTask, "loss", loss)
     seen = {"stop": stage.train("not-finite-stop", batch_size=4)}
     calls = iter(range(1000))
     return {**seen, "skip": stage.train("not-finite-skip", batch_size=4, on_nonfinite="skip")}
 
 
-SCENES = (steps, without_sums, local_count, evaluation, whole, stopped, finished, mistakes, memory, not_finite)
+Scene = Callable[[Stage], Seen]
+BASIC_SCENES: Sequence[Scene] = (steps, without_sums, local_count, evaluation)
+LONG_SCENES: Sequence[Scene] = (whole, stopped, finished, mistakes, memory, not_finite)
+SCENES = {scene.__name__: scene for scene in (*BASIC_SCENES, *LONG_SCENES)}
 
 
 @contextlib.contextmanager
-def played(scene: Callable[[Stage], Seen], config: Path, folder: Path) -> Iterator[tuple[Stage, Seen]]:
-    """Play one scene, which is the same with one process alone."""
+def played(scene: Scene, config: Path, folder: Path) -> Iterator[tuple[Stage, Seen]]:
+    """Play one scene; a single process plays it in the same way."""
     with pytest.MonkeyPatch.context() as patch:
         stage = Stage(json.loads(config.read_text(encoding="utf-8")), folder, patch)
         yield stage, scene(stage)
 
 
-def play(config: Path, folder: Path) -> None:
-    for scene in SCENES:
-        with played(scene, config, folder) as (stage, seen):
-            np.savez(folder / f"{scene.__name__}-{stage.rank}.npz", **stage.arrays)
-            (folder / f"{scene.__name__}-{stage.rank}.json").write_text(json.dumps(seen), encoding="utf-8")
+def play(config: Path, folder: Path, names: Sequence[str]) -> None:
+    for name in names:
+        with played(SCENES[name], config, folder) as (stage, seen):
+            np.savez(folder / f"{name}-{stage.rank}.npz", **stage.arrays)
+            (folder / f"{name}-{stage.rank}.json").write_text(json.dumps(seen), encoding="utf-8")
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "play":
-        play(Path(sys.argv[2]), Path(sys.argv[3]))
+        play(Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4:])
     else:
         with pytest.MonkeyPatch.context() as patch:
             if Ranks.from_environment().rank == 1:

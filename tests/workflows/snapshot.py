@@ -1,4 +1,4 @@
-"""All that two identical runs have in common, read from their folders."""
+"""Everything that two identical runs have in common, read from their folders."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from paddle import nn
 from safetensors.numpy import load_file
 
 from paddle_tasks import tasks
+from paddle_tasks.training.build import build_model
 from paddle_tasks.training.tracking import read_metrics
-from paddle_tasks.workflows.train import load_config, starting_model
+from paddle_tasks.workflows.config import load_config
 from tests.training.reading import visualdl_panels, visualdl_points
 
 MEASURED = ("seconds", "tokens_per_second", "peak_memory_mb")
 
 
 def arrays(file: Path) -> dict[str, tuple[str, tuple[int, ...], bytes]]:
-    """Return every tensor of a file, down to its bytes."""
+    """Return dtype, shape and bytes of every tensor of a file, by name."""
     return {name: (str(array.dtype), array.shape, array.tobytes()) for name, array in load_file(file).items()}
 
 
 def metrics(run: Path) -> list[tuple[int, int, str, float]]:
-    """Return (step, epoch, tag, value) of all that is no measurement of the machine."""
+    """Return (step, epoch, tag, value) of everything in metrics.jsonl except measurements of the machine."""
     keys = ("step", "epoch", "tag", "value")
     records = [tuple(record[key] for key in keys) for record in read_metrics(run / "metrics.jsonl")]
     return [record for record in records if not record[2].startswith("system/")]
@@ -37,14 +38,14 @@ def latest_state(run: Path) -> dict[str, Any]:
 
 
 def progress(run: Path) -> dict[str, Any]:
-    """Return where the newest checkpoint says that the run stands, counters of early stopping and best value too."""
+    """Return the progress in the newest checkpoint, with the counters of early stopping and the best value."""
     return latest_state(run)["progress"]
 
 
 def panels(folder: Path) -> dict[str, dict[str, list[tuple[int, bytes]]]]:
-    """Return what VisualDL shows besides scalars, by kind and tag, down to the bytes."""
+    """Return (step, bytes) of everything in a VisualDL log except scalars, by kind and tag."""
     return {
-        kind: {tag: [(step, part.SerializeToString()) for step, part in found] for tag, found in tags.items()}
+        kind: {tag: [(step, part.SerializeToString()) for step, part in records] for tag, records in tags.items()}
         for kind, tags in visualdl_panels(folder).items()
     }
 
@@ -80,9 +81,9 @@ def differing(first: dict[str, Any], second: dict[str, Any]) -> set[str]:
 
 
 def started(config: dict[str, Any]) -> tuple[Any, nn.Layer]:
-    """Return a task that has read its data, and the model that its training begins with."""
+    """Return a task that has read its data, and the model that training starts from."""
     merged = load_config(config)
     task = tasks.find(merged.task)(merged)
     task.read()
     paddle.seed(merged.seed)
-    return task, starting_model(task, merged.training)
+    return task, build_model(task, merged.training)

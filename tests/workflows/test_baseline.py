@@ -1,10 +1,11 @@
-"""A baseline's run: the scores of a plain scikit-learn script, the folder of a run, and what it must not do."""
+"""A baseline: the scores of a plain scikit-learn script, the folder that it writes, and what it must not do."""
 
 from __future__ import annotations
 
 import csv
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,36 +18,45 @@ from sklearn.svm import LinearSVC
 
 from paddle_tasks.config import read
 from paddle_tasks.data.tables.catalogue import locate
-from paddle_tasks.errors import CheckpointError, ConfigError, DataError, UserError
+from paddle_tasks.errors import CheckpointError, DataError, UserError
 from paddle_tasks.files import sha256
 from paddle_tasks.inference.pipelines import load
-from paddle_tasks.tasks.classification import task as _classification
+from paddle_tasks.tasks import base as encoder_tasks
+from paddle_tasks.tasks.classification import task as classification
+from paddle_tasks.tasks.classification.baseline import TfidfBaseline
+from paddle_tasks.tasks.classification.data import SINGLE_TEXT, LabelledData
+from paddle_tasks.tasks.classification.decision import MostProbable
 from paddle_tasks.tasks.classification.tfidf import Classifier
-from paddle_tasks.tasks.sentiment.task import Task
-from paddle_tasks.text.words import _jieba
+from paddle_tasks.tasks.sentiment.task import SentimentTask
+from paddle_tasks.text.tokenizer import Tokenizer
+from paddle_tasks.text.words import jieba_tokenizer
+from paddle_tasks.training.run_folder import RunFolder
 from paddle_tasks.training.tracking import read_metrics
-from paddle_tasks.workflows.baseline import Options, baseline, load_config
-from paddle_tasks.workflows.run_folder import RunFolder
+from paddle_tasks.workflows.baseline import baseline
 from paddle_tasks.workflows.train import train
 from tests.training.reading import metrics_points, visualdl_points
 
 from ..helpers import CHNSENTICORP, ROOT, needs_chnsenticorp, table
 from ..tasks.conftest import CLASSIFIERS, fixture_of, quick_config, sources
 
-QUICK, PRETRAIN = ROOT / "configs/quick/sentiment.yaml", ROOT / "configs/quick/pretrain.yaml"
+QUICK = ROOT / "configs/quick/sentiment.yaml"
 SCORES = ("accuracy", "macro_f1", "precision", "recall", "f1", "loss")
 Rows = list[tuple[str, str]]
 
 
 def rows_of(path: Path) -> Rows:
-    """Return (label, text) of the rows of a table with a header, whose first and last column they are."""
+    """Return (label, text) of each row of a table with a header: the first and the last column."""
     with path.open(encoding="utf-8", newline="") as file:
         return [(row[0], row[-1]) for row in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)][1:]
 
 
-def by_scikit_learn(train: Rows, test: Rows, features: str, classifier: str) -> list[str]:
-    """Return what a plain script predicts."""
-    by_word = {"tokenizer": lambda text: [word for word in _jieba().lcut(text) if word.strip()], "token_pattern": None}
+def jieba_words(text: str) -> list[str]:
+    return [word for word in jieba_tokenizer().lcut(text) if word.strip()]
+
+
+def predict_with_scikit_learn(train: Rows, test: Rows, features: str, classifier: str) -> list[str]:
+    """Return the predictions of a plain script."""
+    by_word = {"tokenizer": jieba_words, "token_pattern": None}
     vectors = TfidfVectorizer(
         analyzer=features,
         ngram_range=(1, 3) if features == "char" else (1, 2),
@@ -54,9 +64,9 @@ def by_scikit_learn(train: Rows, test: Rows, features: str, classifier: str) -> 
         sublinear_tf=True,
         **(by_word if features == "word" else {}),
     )
-    known = vectors.fit_transform([text for _, text in train])
+    train_vectors = vectors.fit_transform([text for _, text in train])
     model = LinearSVC(C=0.5) if classifier == "svm" else LogisticRegression(C=10, max_iter=1_000)
-    model.fit(known, [label for label, _ in train])
+    model.fit(train_vectors, [label for label, _ in train])
     return list(model.predict(vectors.transform([text for _, text in test])))
 
 
@@ -65,7 +75,7 @@ def jsonl(file: Path) -> list[dict[str, Any]]:
 
 
 def state(folder: Path) -> dict[str, tuple[int, bytes]]:
-    """Return time of change and content of everything in a folder, the folders' times too."""
+    """Return modification time and content of every file in a folder, and the times of the folders."""
     return {
         str(path): (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else b"")
         for path in [folder, *sorted(folder.rglob("*"))]
@@ -88,13 +98,14 @@ def fresh_config(small_config, tmp_path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("classifier", ["svm", "logistic"])
 @pytest.mark.parametrize("features", ["char", "word"])
-def test_the_samples_score_as_by_a_plain_script(tmp_path, features, classifier):
+def test_the_samples_are_predicted_as_by_a_plain_script(tmp_path, features, classifier):
     rows = {name: rows_of(locate("builtin/sentiment", name)) for name in ("train", "dev", "test")}
-    run = baseline(QUICK, options=Options(features, classifier), run_dir=tmp_path / "run")
+    options = {"features": features, "classifier": classifier}
+    run = baseline(QUICK, options=options, run_dir=tmp_path / "run")
     assert run.result["model"]["encoder"] == f"tfidf-{features}-{classifier}"
     for split in ("dev", "test"):
         gold = [label for label, _ in rows[split]]
-        expected = by_scikit_learn(rows["train"], rows[split], features, classifier)
+        expected = predict_with_scikit_learn(rows["train"], rows[split], features, classifier)
         records = jsonl(run.folder / f"predictions/{split}.jsonl")
         assert [record["predicted"] for record in records] == expected
         assert [(record["gold"], record["text"]) for record in records] == rows[split]
@@ -104,7 +115,7 @@ def test_the_samples_score_as_by_a_plain_script(tmp_path, features, classifier):
         assert 0.75 < run.result[split]["accuracy"] < 0.95
 
 
-def test_several_labels_in_an_order_of_their_own_and_twins_without_leaks(tmp_path):
+def test_several_labels_in_a_given_order_and_scores_without_leaked_texts(tmp_path):
     train_rows = [("体育", "球队赢了"), ("财经", "股票涨了"), ("娱乐", "歌手唱了"), ("体育", "球员赢了")]
     train_rows += [("财经", "股市涨了"), ("娱乐", "歌星唱了"), ("体育", "股票涨了")]
     test_rows = [
@@ -117,11 +128,11 @@ def test_several_labels_in_an_order_of_their_own_and_twins_without_leaks(tmp_pat
     paths = [table(tmp_path / f"{n}.tsv", ("label", "text"), *rows) for n, rows in enumerate((train_rows, test_rows))]
     data = {"data.train": paths[0], "data.dev": paths[1], "data.test": None, "data.labels": ["财经", "体育", "娱乐"]}
     run = baseline(QUICK, run_dir=tmp_path / "run", **data)
-    expected = by_scikit_learn(train_rows, test_rows, "char", "svm")
+    expected = predict_with_scikit_learn(train_rows, test_rows, "char", "svm")
     records = jsonl(run.folder / "predictions/dev.jsonl")
     assert [record["predicted"] for record in records] == expected
     assert list(records[0]["probabilities"]) == ["财经", "体育", "娱乐"]
-    hits = [label == found for (label, _), found in zip(test_rows, expected, strict=True)]
+    hits = [label == predicted for (label, _), predicted in zip(test_rows, expected, strict=True)]
     assert 0 < sum(hits) < len(hits)
     assert run.result["dev"]["accuracy"] == np.mean(hits)
     assert run.result["dev"]["accuracy_deduplicated"] == np.mean(hits[1:])
@@ -129,8 +140,8 @@ def test_several_labels_in_an_order_of_their_own_and_twins_without_leaks(tmp_pat
 
 
 @needs_chnsenticorp
-def test_chnsenticorp_scores_as_its_table_says(tmp_path):
-    """The published figure for these very features: 0.9267 on test."""
+def test_chnsenticorp_has_its_published_score(tmp_path):
+    """The published accuracy of these features is 0.9267 on test."""
     data = {f"data.{name}": CHNSENTICORP / f"{name}.tsv" for name in ("train", "dev", "test")}
     result = baseline(QUICK, run_dir=tmp_path / "run", **data).result
     assert result["test"]["accuracy"] == pytest.approx(0.9267, abs=0.0009)
@@ -140,13 +151,13 @@ def test_chnsenticorp_scores_as_its_table_says(tmp_path):
 def test_predictions_can_be_checked_by_hand(done):
     for split in ("dev", "test"):
         for record in jsonl(done / f"predictions/{split}.jsonl"):
-            chances = record["probabilities"]
-            assert sum(chances.values()) == pytest.approx(1)
-            assert record["predicted"] == max(chances, key=chances.get)
-            assert record["loss"] == pytest.approx(-math.log(chances[record["gold"]]))
+            probabilities = record["probabilities"]
+            assert sum(probabilities.values()) == pytest.approx(1)
+            assert record["predicted"] == max(probabilities, key=probabilities.get)
+            assert record["loss"] == pytest.approx(-math.log(probabilities[record["gold"]]))
 
 
-def test_a_label_that_train_does_not_have_is_counted_as_missed(tmp_path):
+def test_rows_of_a_label_that_is_not_in_train_count_as_errors(tmp_path):
     known = table(tmp_path / "a.tsv", ("label", "text"), ("好", "很好"), ("差", "很差"), ("好", "好的"), ("差", "差的"))
     other = table(tmp_path / "b.tsv", ("label", "text"), ("中", "很中"), ("好", "很好的"))
     data = {"data.train": known, "data.dev": other, "data.test": None, "data.labels": ["中", "差", "好"]}
@@ -156,19 +167,19 @@ def test_a_label_that_train_does_not_have_is_counted_as_missed(tmp_path):
 
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
-def test_every_task_with_labels_has_a_baseline(tmp_path, name):
-    """And the rows that it has learnt from are no riddle."""
+def test_every_classifier_has_a_baseline_that_learns_its_train_rows(tmp_path, name):
     data = {**sources(fixture_of(name)), "data.test": sources(fixture_of(name))["data.train"]}
-    run = baseline(quick_config(name), options=Options(c=100.0, min_df=1), run_dir=tmp_path / "run", **data)
+    run = baseline(quick_config(name), options={"c": 100.0, "min_df": 1}, run_dir=tmp_path / "run", **data)
     assert run.result["task"] == name
     for split in ("dev", "test"):
         assert run.result[split]["accuracy"] == 1
         assert len(jsonl(run.folder / f"predictions/{split}.jsonl")) == run.result["data"][split]["rows"]
 
 
-def test_a_task_may_give_pairs(fresh_config, tmp_path, monkeypatch):
+def test_pairs_of_texts_have_features_of_both(fresh_config, tmp_path, monkeypatch):
     single = baseline(fresh_config).result["model"]["parameters"]
-    monkeypatch.setattr(Task, "texts_of", lambda self, example: (example.text[:4], example.text[4:] or "。"))
+    halves = replace(SINGLE_TEXT, texts=lambda example: (example.text[:4], example.text[4:] or "。"))
+    monkeypatch.setattr(SentimentTask, "BASELINE", TfidfBaseline(halves, MostProbable))
     result = baseline(fresh_config, run_dir=tmp_path / "pairs").result
     assert result["model"]["parameters"] % 2 == 0  # two for each n-gram, the cosine, the bias
     assert result["model"]["parameters"] > single
@@ -199,7 +210,7 @@ def test_result_json(done, config):
     assert {"scikit-learn", "jieba", "numpy"} <= result["environment"]["versions"].keys()
 
 
-def test_errors_come_worst_first(done):
+def test_errors_with_the_highest_loss_come_first(done):
     errors = jsonl(done / "predictions/errors.jsonl")
     wrong = [
         {"split": split, **record}
@@ -216,14 +227,14 @@ def test_metrics_jsonl_and_visualdl_have_one_point_of_each_score(done):
     records = read_metrics(done / "metrics.jsonl")
     expected = {f"{split}/{name}": result[split][name] for split in ("dev", "test") for name in SCORES}
     for split in ("dev", "test"):
-        expected |= {f"{split}/f1/{label}": one["f1"] for label, one in result[split]["per_label"].items()}
+        expected |= {f"{split}/f1/{label}": scores["f1"] for label, scores in result[split]["per_label"].items()}
     assert {record["tag"]: record["value"] for record in records} == expected
     assert len(records) == len(expected)
     assert visualdl_points(done / "vdl") == metrics_points(done / "metrics.jsonl")
 
 
 def test_config_yaml_again_reproduces_the_run(tmp_path):
-    options = Options("word", "logistic", c=2.0, ngrams=(1, 1), min_df=3)
+    options = {"features": "word", "classifier": "logistic", "c": 2.0, "ngrams": (1, 1), "min_df": 3}
     run = baseline(QUICK, options=options, run_dir=tmp_path / "run", seed=5)
     again = baseline(run.folder / "config.yaml", run_dir=tmp_path / "again")
     assert again.result["model"] == run.result["model"]
@@ -235,60 +246,12 @@ def test_config_yaml_again_reproduces_the_run(tmp_path):
     assert state(run.folder) == before
 
 
-def test_the_folder_is_beside_that_of_training(tmp_path):
-    config = tmp_path / "mine.yaml"
-    text = QUICK.read_text(encoding="utf-8")
-    assert load_config(QUICK).run_dir == "runs/quick-sentiment-baseline"
-    config.write_text(text.replace("run_dir: runs/quick-sentiment\n", ""))
-    assert load_config(config).run_dir == "runs/mine-baseline"
-    config.write_text(text.replace("runs/quick-sentiment", "runs/x/"))
-    assert load_config(config).run_dir == "runs/x-baseline"
-    assert load_config(config, ["run_dir=runs/y"]).run_dir == "runs/y"
-
-
-def test_only_what_a_baseline_looks_at_is_its_configuration():
-    one = load_config(QUICK, ["seed=4", "data.on_bad_row=skip"])
-    assert list(one.model_dump()) == ["task", "seed", "run_dir", "data", "model", "logging"]
-    assert (one.seed, one.data.on_bad_row) == (4, "skip")
-    assert load_config(QUICK, ["seed=4", "data.on_bad_row=skip", "training.epochs=99", "model.dropout=0.5"]) == one
-
-
-def test_options_go_over_the_configuration_of_a_baseline(tmp_path):
-    tree = read(QUICK)
-    shared = {name: tree[name] for name in ("task", "data")}
-    config = {**shared, "run_dir": "x", "model": {"encoder": "tfidf-word-svm", "ngrams": [2, 2], "c": 4.0}}
-    kept, other = load_config(config).model, load_config(config, [], Options(classifier="logistic", c=1.0)).model
-    assert (kept.encoder, kept.ngrams, kept.c, kept.min_df) == ("tfidf-word-svm", (2, 2), 4.0, 2)
-    assert (other.encoder, other.ngrams, other.c) == ("tfidf-word-logistic", (2, 2), 1.0)
-    assert load_config(config).run_dir == "x"
-
-
-@pytest.mark.parametrize(
-    ("settings", "options", "message"),
-    [
-        (["model.encodr=lstm"], Options(), r"model\.encodr: unknown key; did you mean 'encoder'"),
-        (["training.epochs=many"], Options(), r"training\.epochs: input should be a valid integer"),
-        ([], Options(c=-1.0), r"model\.c: input should be greater than 0, found -1\.0"),
-        ([], Options(ngrams=(3, 2)), r"model\.ngrams: expected the shortest and the longest"),
-        (["task=sentimnt"], Options(), "task: 'sentimnt' is unknown; did you mean 'sentiment'"),
-    ],
-)
-def test_a_configuration_that_cannot_be_used(settings, options, message):
-    with pytest.raises(ConfigError, match=message):
-        load_config(QUICK, settings, options)
-
-
-def test_a_task_without_labels_has_no_baseline():
-    with pytest.raises(ConfigError, match=r"task: pretrain has no baseline; only tasks that label texts have \(.*sent"):
-        load_config(PRETRAIN)
-
-
 @pytest.mark.parametrize(
     ("changes", "options", "error", "message"),
     [
-        ({"data.dev": "missing.tsv"}, Options(), DataError, r"data\.dev: missing\.tsv: no such file"),
-        ({}, Options(min_df=99), DataError, "stands in 99 texts or more"),
-        ({"data.labels": ["positive", "neutral"]}, Options(), DataError, "unknown label 'negative'"),
+        ({"data.dev": "missing.tsv"}, {}, DataError, r"data\.dev: missing\.tsv: no such file"),
+        ({}, {"min_df": 99}, DataError, "occurs in 99 texts or more"),
+        ({"data.labels": ["positive", "neutral"]}, {}, DataError, "unknown label 'negative'"),
     ],
 )
 def test_nothing_is_written_when_something_cannot_be_used(fresh_config, tmp_path, changes, options, error, message):
@@ -303,24 +266,26 @@ def test_train_data_of_one_label(fresh_config, tmp_path):
         baseline(fresh_config, **{"data.train": path, "data.labels": ["negative", "positive"]})
 
 
-def test_no_encoder_no_vocabulary_and_no_download(fresh_config, monkeypatch):
+def test_a_baseline_builds_no_encoder_and_no_vocabulary_and_downloads_nothing(fresh_config, monkeypatch):
     def never(*arguments: Any, **options: Any) -> None:
         raise AssertionError
 
-    for name in ("resolve", "learn_tokenizer", "build_encoder", "load_pretrained", "build_loss", "encoded"):
-        monkeypatch.setattr(_classification, name, never)
-    monkeypatch.setattr(_classification.Tokenizer, "load", never)
+    for name in ("resolve", "build_encoder", "load_pretrained"):
+        monkeypatch.setattr(encoder_tasks, name, never)
+    for name in ("learn_tokenizer", "build_loss", "cached_encodings"):
+        monkeypatch.setattr(classification, name, never)
+    monkeypatch.setattr(Tokenizer, "load", never)
     for encoder in ("bert-base-chinese", "bilstm", "a-name-that-is-nowhere"):
         run = baseline(fresh_config, **{"model.encoder": encoder})
     assert run.result["model"]["encoder"] == "tfidf-char-svm"
-    with pytest.raises(AssertionError):  # and these are what training goes through
+    with pytest.raises(AssertionError):  # the negative control: training calls these functions
         train(fresh_config)
 
 
-# ---- a folder that is there already
+# ---- a folder that exists already
 
 
-def test_a_finished_run_is_left_alone(done, config):
+def test_a_finished_run_is_left_unchanged(done, config):
     before, notes = state(done), []
     run = baseline(config, observe=notes.append)
     assert state(done) == before
@@ -331,7 +296,7 @@ def test_a_finished_run_is_left_alone(done, config):
 def test_other_settings_are_refused_with_the_differences(done, config):
     before = state(done)
     with pytest.raises(CheckpointError, match="another configuration") as caught:
-        baseline({**config, "seed": 9}, options=Options("word", c=0.25))
+        baseline({**config, "seed": 9}, options={"features": "word", "c": 0.25})
     assert str(caught.value).splitlines()[1:-1] == [
         "  seed: 1 -> 9",
         "  model.encoder: 'tfidf-char-svm' -> 'tfidf-word-svm'",
@@ -345,7 +310,7 @@ def test_fresh_moves_the_older_run_aside(fresh_config, tmp_path):
     notes: list[str] = []
     folder = baseline(fresh_config).folder
     before = state(folder / "predictions")
-    again = baseline(fresh_config, fresh=True, options=Options(c=9.0), observe=lambda note: notes.append(note.text))
+    again = baseline(fresh_config, fresh=True, options={"c": 9.0}, observe=lambda note: notes.append(note.text))
     assert again.folder == folder == tmp_path / "run-baseline"
     assert [content for _, content in state(tmp_path / "run-baseline.1/predictions").values()] == [
         content for _, content in before.values()
@@ -359,13 +324,13 @@ def test_a_folder_that_is_no_run_is_refused_before_anything_is_read(fresh_config
     (tmp_path / "run-baseline").mkdir()
     (tmp_path / "run-baseline/thesis.txt").write_text("three years of work")
     before = state(tmp_path)
-    monkeypatch.setattr(Task, "read_splits", lambda self: pytest.fail("read"))
-    with pytest.raises(CheckpointError, match="is no run"):
+    monkeypatch.setattr(LabelledData, "read", lambda self: pytest.fail("read"))
+    with pytest.raises(CheckpointError, match="is not a run folder"):
         baseline(fresh_config, fresh=fresh)
     assert state(tmp_path) == before
 
 
-def test_the_folder_of_a_training_run_is_refused_and_the_other_way_round(finished, config, done):
+def test_baseline_refuses_the_folder_of_a_training_run_and_train_that_of_a_baseline(finished, config, done):
     for run, folder in ((baseline, finished), (train, done)):
         before = state(folder)
         with pytest.raises(CheckpointError, match=r"holds a run of another kind(.|\n)*unknown key"):
@@ -373,7 +338,7 @@ def test_the_folder_of_a_training_run_is_refused_and_the_other_way_round(finishe
         assert state(folder) == before
 
 
-def test_a_process_that_writes_there_already(fresh_config, tmp_path):
+def test_a_second_process_in_the_same_folder_is_refused(fresh_config, tmp_path):
     baseline(fresh_config)
     (tmp_path / "run-baseline/result.json").unlink()
     with RunFolder(tmp_path / "run-baseline").locked(), pytest.raises(CheckpointError, match="another process"):
@@ -381,20 +346,20 @@ def test_a_process_that_writes_there_already(fresh_config, tmp_path):
     assert baseline(fresh_config).result["status"] == "finished"
 
 
-def test_a_folder_that_another_run_has_taken_meanwhile(fresh_config, tmp_path, monkeypatch):
+def test_a_folder_that_another_run_has_taken_during_fitting_is_refused(fresh_config, tmp_path, monkeypatch):
     fit = Classifier.fit
 
-    def slowly(self: Classifier, *arguments: Any) -> bool:
+    def fit_late(self: Classifier, *arguments: Any) -> bool:
         monkeypatch.setattr(Classifier, "fit", fit)
-        baseline(fresh_config, options=Options(c=2.0))
+        baseline(fresh_config, options={"c": 2.0})
         return fit(self, *arguments)
 
-    monkeypatch.setattr(Classifier, "fit", slowly)
+    monkeypatch.setattr(Classifier, "fit", fit_late)
     with pytest.raises(CheckpointError, match=r"model\.c: 2\.0 -> 0\.5"):
         baseline(fresh_config)
     assert read(tmp_path / "run-baseline/config.yaml")["model"]["c"] == 2.0
 
 
-def test_a_baseline_keeps_no_model(done):
-    with pytest.raises(UserError, match=r"holds a baseline, which keeps no model; .*predictions has what it said"):
+def test_a_baseline_cannot_be_loaded_as_a_model(done):
+    with pytest.raises(UserError, match=r"holds a baseline, which keeps no model; its predictions are in .*predi"):
         load(done)

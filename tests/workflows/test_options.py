@@ -1,4 +1,4 @@
-"""Options of training in whole runs: each does what it says, or is refused before anything is written."""
+"""Options of training in whole runs: each has its effect, or is refused before anything is written."""
 
 from __future__ import annotations
 
@@ -15,15 +15,19 @@ import pytest
 from paddle import nn
 from safetensors.numpy import load_file
 
+from paddle_tasks import runtime
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.models import gpu
-from paddle_tasks.tasks.sentiment.task import Task
+from paddle_tasks.tasks.sentiment.task import SentimentTask
 from paddle_tasks.training.adversarial import word_vectors
+from paddle_tasks.training.build import build_model
 from paddle_tasks.training.loop import StepReport
 from paddle_tasks.training.precision import Precision
 from paddle_tasks.training.tracking import read_metrics
+from paddle_tasks.training.trainer import Note
 from paddle_tasks.workflows import train as workflow
-from paddle_tasks.workflows.train import Note, load_config, starting_model, train
+from paddle_tasks.workflows.config import load_config
+from paddle_tasks.workflows.train import train
 from tests.training.toy import same, weights
 
 from .snapshot import differing, snapshot, started
@@ -33,11 +37,11 @@ Make = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def settings(small_config, tmp_path) -> Make:
-    """Return a function that gives a configuration with a folder, an encoder and other options of its own."""
+    """Return a function that makes a configuration with its own folder, encoder and options."""
 
     def make(name: str, encoder: str = "bert", **sections: dict[str, Any]) -> dict[str, Any]:
         model = {"encoder": encoder, "n_layers": 2, "n_heads": 2, "pooling": "mean", **sections.pop("model", {})}
-        # The settings are panels too, and to make others scores a little more.
+        # With more detail the snapshots would contain the settings, which differ.
         return small_config(tmp_path / name, model=model, logging={"detail": "light"}, **sections)
 
     return make
@@ -51,7 +55,7 @@ def trained(config: dict[str, Any]) -> dict[str, Any]:
     return snapshot(train(config).folder)
 
 
-# ---- each option changes the run; what it must not change stays
+# ---- each option changes what it should, and nothing else
 
 
 CHANGING = {
@@ -60,7 +64,7 @@ CHANGING = {
     "ema_decay": ("textcnn", {"training": {"ema_decay": 0.9}}, {"weights", "metrics"}),
     "recompute": ("bert", {"training": {"recompute": True}}, set()),
     "recompute, from scratch": ("transformer", {"training": {"recompute": True}}, set()),
-    "cache_frozen, where nothing is": ("textcnn", {"training": {"cache_frozen": False}}, set()),
+    "cache_frozen, where nothing is frozen": ("textcnn", {"training": {"cache_frozen": False}}, set()),
     "amp_level on a CPU": ("textcnn", {"training": {"precision": "bfloat16", "amp_level": "O2"}}, set()),
     "deterministic on a CPU": ("textcnn", {"training": {"deterministic": True}}, set()),
     "layer_decay of 1": ("textcnn", {"optimizer": {"layer_decay": 1.0}}, set()),
@@ -74,9 +78,9 @@ def test_what_an_option_changes(name, settings):
     training = {"epochs": 1, "max_steps": 4}
     plain = trained(settings("plain", encoder, training=training))
     other = {**option, "training": {**training, **option.get("training", {})}}
-    found = differing(trained(settings("changed", encoder, **other)), plain)
-    assert found >= changed
-    assert bool(found) == bool(changed)
+    different = differing(trained(settings("changed", encoder, **other)), plain)
+    assert different >= changed
+    assert bool(different) == bool(changed)
 
 
 REFUSED = {
@@ -100,7 +104,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_be_done_is_refused_before_anything_is_written(name, settings):
+def test_an_impossible_option_is_refused_before_anything_is_written(name, settings):
     encoder, option, message = REFUSED[name]
     config = settings("refused", encoder, **option)
     with pytest.raises(ConfigError, match=message):
@@ -111,24 +115,24 @@ def test_what_cannot_be_done_is_refused_before_anything_is_written(name, setting
 # ---- the moving average
 
 
-class Watched:
-    """A run whose weights are copied before the first and after each step, with the optimiser's file at the end."""
+class RecordedRun:
+    """A run with its weights before the first and after each step, and its last checkpoint."""
 
     def __init__(self, config: dict[str, Any]) -> None:
         self.history: list[dict[str, np.ndarray]] = []
         self.model: nn.Layer | None = None
         with pytest.MonkeyPatch.context() as patch:
             build = workflow.build_optimizer
-            patch.setattr(workflow, "build_optimizer", lambda model, section: build(self.watch(model), section))
-            self.folder = train(config, observe=self.see).folder
+            patch.setattr(workflow, "build_optimizer", lambda model, section: build(self.record(model), section))
+            self.folder = train(config, observe=self.observe).folder
         self.checkpoint = self.folder / "checkpoints" / (self.folder / "checkpoints/latest").read_text().strip()
 
-    def watch(self, model: nn.Layer) -> nn.Layer:
+    def record(self, model: nn.Layer) -> nn.Layer:
         self.model = model
         self.history.append(weights(model))
         return model
 
-    def see(self, event: Any) -> None:
+    def observe(self, event: Any) -> None:
         if isinstance(event, StepReport):
             self.history.append(weights(self.model))
 
@@ -137,17 +141,17 @@ DECAY = 0.3  # below the decay of the first steps from the fourth on: (1 + 4) / 
 
 
 @pytest.fixture
-def averaged(settings) -> tuple[Watched, Watched]:
-    """Return a run with an average, and the same without; the metric chooses the last model."""
+def averaged(settings) -> tuple[RecordedRun, RecordedRun]:
+    """Return a run with an average, and the same run without."""
     training = {"epochs": 2, "save_every_steps": 12}
-    plain, found = (
-        Watched(settings(name, "textcnn", training={**training, "ema_decay": decay}))
+    plain, with_average = (
+        RecordedRun(settings(name, "textcnn", training={**training, "ema_decay": decay}))
         for name, decay in (("plain", None), ("averaged", DECAY))
     )
-    return found, plain
+    return with_average, plain
 
 
-def test_the_average_is_what_is_saved_and_scored(averaged):
+def test_the_average_is_saved_and_scored(averaged):
     run, plain = averaged
     expected = run.history[0]
     for step, now in enumerate(run.history[1:], start=1):
@@ -160,10 +164,10 @@ def test_the_average_is_what_is_saved_and_scored(averaged):
     assert not np.allclose(saved["head.output.weight"], run.history[-1]["head.output.weight"], rtol=1e-3)
 
     def dev_loss(checkpoint: Path) -> float:
-        task, model = Task.load(checkpoint / "model")
+        task, model = SentimentTask.load(checkpoint / "model")
         return float(task.evaluate(model, task.load_split("dev"), lambda: None).metrics["loss"])
 
-    def logged(run: Watched) -> float:
+    def logged(run: RecordedRun) -> float:
         return [
             record["value"] for record in read_metrics(run.folder / "metrics.jsonl") if record["tag"] == "dev/loss"
         ][-1]
@@ -172,21 +176,25 @@ def test_the_average_is_what_is_saved_and_scored(averaged):
     assert abs(logged(run) - logged(plain)) > 1e-4
 
 
-def test_training_goes_on_with_the_weights_themselves(averaged):
+def test_training_continues_with_the_trained_weights(averaged):
     run, plain = averaged
     assert len(run.history) == len(plain.history) == 13
     assert all(same(one, two) for one, two in zip(run.history, plain.history, strict=True))
     kept = load_file(run.checkpoint / "optimizer.safetensors")
-    own = {name.removesuffix("::own"): value for name, value in kept.items() if name.endswith("::own")}
-    assert same(own, run.history[-1])
+    trained_weights = {name.removesuffix("::own"): value for name, value in kept.items() if name.endswith("::own")}
+    assert same(trained_weights, run.history[-1])
     assert not [name for name in load_file(plain.checkpoint / "optimizer.safetensors") if name.endswith("::own")]
 
 
-# ---- computing again
+# ---- recomputing layers in the backward pass
 
 
-def note(counted: Counter[str], name: str, *inputs: Any) -> None:
-    counted.update([name])
+def count_call(calls: Counter[str], name: str, *inputs: Any) -> None:
+    calls.update([name])
+
+
+def parameter_gradients(model: nn.Layer) -> dict[str, np.ndarray]:
+    return {name: value.grad.numpy() for name, value in model.named_parameters() if value.grad is not None}
 
 
 @pytest.mark.parametrize("encoder", ["bert", "transformer"])
@@ -196,67 +204,63 @@ def test_recomputing_gives_the_same_gradients_and_calls_each_layer_twice(encoder
     for recompute in (False, True):
         config = settings("run", encoder, model={"pooling": pooling}, training={"recompute": recompute})
         task, model = started(config)
-        counted: Counter[str] = Counter()
+        layer_calls: Counter[str] = Counter()
         for name, layer in model.named_sublayers():
             if isinstance(layer, nn.TransformerEncoderLayer):
-                layer.register_forward_pre_hook(partial(note, counted, name))
+                layer.register_forward_pre_hook(partial(count_call, layer_calls, name))
         model.train()
         paddle.seed(3)
-        task.loss(model, next(iter(task.batches_of(0, 0))))[0].backward()
-        gradients.append(
-            {name: value.grad.numpy() for name, value in model.named_parameters() if value.grad is not None}
-        )
-        calls.append(sorted(counted.values()))
+        task.loss(model, next(iter(task.train_batches(0, 0))))[0].backward()
+        gradients.append(parameter_gradients(model))
+        calls.append(sorted(layer_calls.values()))
         model.eval()
-        counted.clear()
+        layer_calls.clear()
         task.evaluate(model, task.splits["dev"], lambda: None)
-        assert set(counted.values()) == {3}, "a score needs no way back: three batches, each once"
+        assert set(layer_calls.values()) == {3}, "an evaluation has no backward pass: three batches, each once"
     assert same(*gradients)
     assert any(np.abs(value).max() > 1e-3 for value in gradients[0].values())
     assert calls == [[1, 1], [2, 2]]
 
 
-def test_the_gradients_would_differ_under_other_dropout_masks(settings):
+def test_the_gradients_differ_with_other_dropout_masks(settings):
     """The negative control of the equality above."""
     task, model = started(settings("run"))
     model.train()
-    batch, gradients = next(iter(task.batches_of(0, 0))), []
+    batch, gradients = next(iter(task.train_batches(0, 0))), []
     for seed in (3, 4):
         paddle.seed(seed)
         model.clear_gradients()
         task.loss(model, batch)[0].backward()
-        gradients.append(
-            {name: value.grad.numpy() for name, value in model.named_parameters() if value.grad is not None}
-        )
+        gradients.append(parameter_gradients(model))
     assert not same(*gradients)
 
 
 # ---- the adversarial pass
 
 
-def test_the_second_pass_is_over_moved_word_vectors_and_each_step_has_one(settings, monkeypatch):
-    seen: list[list[float]] = []
-    loss = Task.loss
+def test_each_step_has_a_second_pass_over_shifted_word_vectors(settings, monkeypatch):
+    row_sums: list[list[float]] = []
+    original = SentimentTask.loss
 
-    def watched(task: Any, model: nn.Layer, batch: Any) -> Any:
-        seen.append(word_vectors(model).numpy().sum(axis=1).tolist())
-        return loss(task, model, batch)
+    def loss(task: Any, model: nn.Layer, batch: Any) -> Any:
+        row_sums.append(word_vectors(model).numpy().sum(axis=1).tolist())
+        return original(task, model, batch)
 
-    monkeypatch.setattr(Task, "loss", watched)
+    monkeypatch.setattr(SentimentTask, "loss", loss)
     train(settings("run", "textcnn", training={"epochs": 1, "max_steps": 3, "fgm_epsilon": 1.0}))
-    assert len(seen) == 6
-    assert all(one != two for one, two in zip(seen[::2], seen[1::2], strict=True))
+    assert len(row_sums) == 6
+    assert all(clean != shifted for clean, shifted in zip(row_sums[::2], row_sums[1::2], strict=True))
 
 
-# ---- a GPU's options, as far as a CPU can tell
+# ---- options for a GPU, as far as a CPU can test them
 
 
-def test_determinism_is_asked_for(settings, monkeypatch):
-    asked: list[bool] = []
-    monkeypatch.setattr(workflow.runtime, "make_deterministic", lambda: asked.append(True))
+def test_deterministic_kernels_are_requested(settings, monkeypatch):
+    requests: list[bool] = []
+    monkeypatch.setattr(runtime, "make_deterministic", lambda: requests.append(True))
     for deterministic in (False, True):
         started(settings("run", "textcnn", training={"deterministic": deterministic}))
-        assert len(asked) == deterministic
+        assert len(requests) == deterministic
 
 
 @pytest.mark.parametrize(
@@ -265,19 +269,19 @@ def test_determinism_is_asked_for(settings, monkeypatch):
 )
 def test_attention_is_fused_on_a_gpu_in_half_precision(device, precision, is_switched, settings, monkeypatch):
     config = load_config(settings("run", training={"precision": precision}))
-    task, given = Task(config), []
+    task, switched = SentimentTask(config), []
     task.read()
-    monkeypatch.setattr(gpu, "switch_in", given.append)
+    monkeypatch.setattr(gpu, "switch_in", switched.append)
     monkeypatch.setattr(paddle.device, "get_device", lambda: device)
-    model = starting_model(task, config.training)
-    assert given == ([model] if is_switched else [])
+    model = build_model(task, config.training)
+    assert switched == ([model] if is_switched else [])
 
 
 @pytest.mark.parametrize("level", ["O1", "O2"])
 def test_scoring_in_half_precision_is_autocast_where_the_weights_are_half(level, settings, monkeypatch):
     entered: list[int] = []
 
-    class Watched(Precision):
+    class RecordingPrecision(Precision):
         def autocast(self) -> Any:
             entered.append(1)
             return contextlib.nullcontext()
@@ -285,12 +289,12 @@ def test_scoring_in_half_precision_is_autocast_where_the_weights_are_half(level,
         def decorate(self, model: nn.Layer, optimizer: Any) -> None:
             """Leave the weights as they are: a CPU could not multiply others."""
 
-    monkeypatch.setattr(workflow.Precision, "prepare", lambda dtype, level: Watched("bfloat16", level))
+    monkeypatch.setattr(Precision, "prepare", lambda dtype, level: RecordingPrecision("bfloat16", level))
     train(settings("run", "textcnn", training={"epochs": 1, "max_steps": 2, "amp_level": level}))
     assert len(entered) == 2 + (3 if level == "O2" else 0)  # two steps; dev, and dev and test at the end
 
 
-def test_precision_that_a_cpu_does_not_have_is_said(settings):
+def test_a_precision_that_a_cpu_does_not_have_is_reported(settings):
     notes: list[str] = []
     config = settings("run", "textcnn", training={"epochs": 1, "max_steps": 1, "precision": "float16"})
     train(config, observe=lambda event: notes.append(event.text) if isinstance(event, Note) else None)

@@ -1,8 +1,7 @@
-"""A whole run: what it writes, when it changes nothing, what it refuses, and runs that must or must not be equal."""
+"""Whole runs: what they write, when they change nothing, what they refuse, and which runs are equal."""
 
 from __future__ import annotations
 
-import errno
 import json
 import math
 import shutil
@@ -19,11 +18,13 @@ from paddle_tasks.data.batching.batches import LengthGroupedBatchSampler
 from paddle_tasks.errors import CheckpointError, ConfigError, DataError
 from paddle_tasks.files import sha256
 from paddle_tasks.inference.pipelines import load
-from paddle_tasks.tasks.sentiment.task import Task
+from paddle_tasks.tasks.sentiment.task import SentimentTask
 from paddle_tasks.training.checkpoint import find_damage
+from paddle_tasks.training.run_folder import RunFolder
 from paddle_tasks.training.tracking import read_metrics
-from paddle_tasks.workflows.run_folder import RunFolder
-from paddle_tasks.workflows.train import Note, load_config, train
+from paddle_tasks.training.trainer import Note
+from paddle_tasks.workflows.config import load_config
+from paddle_tasks.workflows.train import train
 from tests.conftest import FIXTURES
 from tests.training.reading import metrics_points, visualdl_points
 
@@ -43,7 +44,7 @@ def jsonl(file: Path) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def copy(finished, config, tmp_path) -> Callable[[], dict[str, Any]]:
-    """Return a function that gives the configuration of a copy of that run, with its own folder."""
+    """Return a function that copies the finished run, and returns the configuration of the copy."""
 
     def make() -> dict[str, Any]:
         folder = tmp_path / "run"
@@ -56,7 +57,7 @@ def copy(finished, config, tmp_path) -> Callable[[], dict[str, Any]]:
 
 
 def state(folder: Path) -> dict[str, tuple[int, bytes]]:
-    """Return time of change and content of everything in a folder, the folders' times too."""
+    """Return modification time and content of every file in a folder, and the times of the folders."""
     return {
         str(path): (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else b"")
         for path in [folder, *sorted(folder.rglob("*"))]
@@ -127,13 +128,13 @@ def test_the_scores_of_the_best_model_agree_with_its_predictions(finished):
 def test_predictions_can_be_checked_by_hand(finished):
     for split in ("dev", "test"):
         for record in jsonl(finished / f"predictions/{split}.jsonl"):
-            chances = record["probabilities"]
-            assert sum(chances.values()) == pytest.approx(1, abs=1e-6)
-            assert record["predicted"] == max(chances, key=chances.get)
-            assert record["loss"] == pytest.approx(-math.log(chances[record["gold"]]), rel=1e-5)
+            probabilities = record["probabilities"]
+            assert sum(probabilities.values()) == pytest.approx(1, abs=1e-6)
+            assert record["predicted"] == max(probabilities, key=probabilities.get)
+            assert record["loss"] == pytest.approx(-math.log(probabilities[record["gold"]]), rel=1e-5)
 
 
-def test_errors_come_worst_first(finished):
+def test_errors_with_the_highest_loss_come_first(finished):
     errors = jsonl(finished / "predictions/errors.jsonl")
     wrong = [
         {"split": split, **record}
@@ -156,20 +157,20 @@ def test_the_tags_are_those_of_the_contract(finished):
     assert {record["epoch"] for record in records if record["tag"].startswith("test/")} == {EPOCHS}
 
 
-def test_visualdl_shows_what_metrics_jsonl_says(finished):
+def test_visualdl_has_the_points_of_metrics_jsonl(finished):
     assert visualdl_points(finished / "vdl") == metrics_points(finished / "metrics.jsonl")
 
 
-def test_the_model_is_that_of_the_best_checkpoint_and_predicts(finished):
+def test_the_model_folder_is_that_of_the_best_checkpoint_and_predicts(finished):
     best = finished / "checkpoints" / (finished / "checkpoints/best").read_text().strip()
     assert find_damage(best) is None
-    assert state_of_files(finished / "model") == state_of_files(best / "model")
+    assert contents(finished / "model") == contents(best / "model")
     records = jsonl(finished / "predictions/test.jsonl")
     predicted = load(finished)([record["text"] for record in records])
     assert [record["label"] for record in predicted] == [record["predicted"] for record in records]
 
 
-def state_of_files(folder: Path) -> dict[str, bytes]:
+def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
@@ -185,7 +186,7 @@ def test_what_train_returns_is_what_it_wrote(small_config, tmp_path):
     assert run.result == json.loads((run.folder / "result.json").read_text())
 
 
-def test_a_run_that_ends_in_mid_epoch_gives_one_epoch_number_to_its_last_scores(small_config, tmp_path):
+def test_a_run_that_ends_in_mid_epoch_logs_its_last_scores_with_one_epoch_number(small_config, tmp_path):
     run = train(small_config(tmp_path, training={"max_steps": 8}))
     last = [record for record in read_metrics(run.folder / "metrics.jsonl") if record["step"] == 8]
     assert {record["epoch"] for record in last} == {2}
@@ -202,9 +203,9 @@ def test_another_seed_is_another_run(small_config, finished, tmp_path):
 
 def test_the_order_of_the_batches_is_a_function_of_seed_and_epoch(small_config, tmp_path):
     def order(seed: int, epoch: int, start: int = 0) -> list[tuple[int, ...]]:
-        task = Task(load_config({**small_config(tmp_path), "seed": seed}))
+        task = SentimentTask(load_config({**small_config(tmp_path), "seed": seed}))
         task.read()
-        return [batch.rows for batch in task.batches_of(epoch, start)]
+        return [batch.rows for batch in task.train_batches(epoch, start)]
 
     first = order(1, 0)
     assert sorted(row for rows in first for row in rows) == list(range(22))
@@ -213,10 +214,10 @@ def test_the_order_of_the_batches_is_a_function_of_seed_and_epoch(small_config, 
     assert len({str(order(seed, epoch)) for seed in (1, 2) for epoch in (0, 1)}) == 4
 
 
-# ---- a folder that is there already
+# ---- a folder that exists already
 
 
-def test_a_finished_run_is_left_alone(copy):
+def test_a_finished_run_is_left_unchanged(copy):
     config = copy()
     before, notes = state(Path(config["run_dir"])), []
     run = train(config, observe=notes.append)
@@ -267,12 +268,12 @@ def test_a_folder_that_is_no_run_is_refused(small_config, tmp_path, fresh):
     (tmp_path / "run").mkdir()
     (tmp_path / "run/thesis.txt").write_text("three years of work")
     before = state(tmp_path)
-    with pytest.raises(CheckpointError, match="is no run"):
+    with pytest.raises(CheckpointError, match="is not a run folder"):
         train(config, fresh=fresh)
     assert state(tmp_path) == before
 
 
-def test_an_empty_folder_is_as_good_as_none(small_config, tmp_path):
+def test_an_empty_folder_counts_as_absent(small_config, tmp_path):
     config = small_config(tmp_path, training={"max_steps": 1})
     Path(config["run_dir"]).mkdir()
     assert train(config).result["status"] == "finished"
@@ -295,7 +296,7 @@ def unfinished(small_config, folder: Path, **changes: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("fresh", [False, True])
-def test_a_second_process_is_refused(small_config, tmp_path, fresh):
+def test_a_second_process_in_the_same_folder_is_refused(small_config, tmp_path, fresh):
     config = unfinished(small_config, tmp_path)
     before = state(tmp_path)
     with RunFolder(tmp_path / "run").locked(), pytest.raises(CheckpointError, match="another process is training"):
@@ -304,17 +305,8 @@ def test_a_second_process_is_refused(small_config, tmp_path, fresh):
     assert train(config, fresh=fresh).result["status"] == "finished"
 
 
-def test_a_file_system_without_locks_is_no_hindrance(tmp_path, monkeypatch):
-    def refuse(file: Any, kind: int) -> None:
-        raise OSError(errno.ENOLCK, "No locks available")
-
-    monkeypatch.setattr("fcntl.flock", refuse)
-    with RunFolder(tmp_path).locked():
-        pass
-
-
 @pytest.mark.parametrize("split", ["train", "dev", "test"])
-def test_data_that_changed_meanwhile_is_refused(small_config, tmp_path, split):
+def test_resuming_is_refused_when_data_has_changed(small_config, tmp_path, split):
     data = {}
     for name in ("train", "dev", "test"):
         data[name] = str(shutil.copy(FIXTURES / f"training_{name}.tsv", tmp_path))
@@ -344,7 +336,7 @@ def test_nothing_is_written_when_something_cannot_be_used(small_config, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_renamed_run_is_still_the_same(copy, tmp_path):
+def test_a_finished_run_is_recognised_in_a_renamed_folder(copy, tmp_path):
     config = copy()
     Path(config["run_dir"]).rename(tmp_path / "renamed")
     notes: list[Any] = []

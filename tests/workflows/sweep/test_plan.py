@@ -1,4 +1,4 @@
-"""What a sweep would train, and what it refuses before anything is written."""
+"""The runs of a sweep, and what is refused before anything is written."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 from paddle_tasks.config import dump
 from paddle_tasks.data.tables.catalogue import SAMPLES
 from paddle_tasks.errors import CheckpointError, ConfigError, DataError
-from paddle_tasks.workflows.sweep_plan import Plan, parse_grid, parse_seeds, plan_sweep
+from paddle_tasks.workflows.sweep.plan import Plan, parse_grid, parse_seeds, plan_sweep
+from paddle_tasks.workflows.sweep.results import Choice
 from paddle_tasks.workflows.train import train
 from tests.conftest import FIXTURES
 from tests.helpers import ROOT
@@ -24,7 +25,7 @@ def settings(small_config, tmp_path, monkeypatch) -> dict[str, Any]:
     return {**small_config(tmp_path), "run_dir": "runs/x"}
 
 
-def refused(settings: dict[str, Any], *overrides: str, error: type[Exception] = ConfigError, **options: Any) -> str:
+def refusal(settings: dict[str, Any], *overrides: str, error: type[Exception] = ConfigError, **options: Any) -> str:
     with pytest.raises(error) as raised:
         plan_sweep(settings, overrides, options.get("seeds", [1]), options.get("grid", {}))
     return str(raised.value)
@@ -34,7 +35,7 @@ def names(plan: Plan) -> list[str]:
     return [member.name for member in plan.members]
 
 
-# ---- what there is to train
+# ---- the runs
 
 
 def test_every_point_is_trained_with_every_seed(settings, tmp_path):
@@ -48,15 +49,18 @@ def test_every_point_is_trained_with_every_seed(settings, tmp_path):
     assert str(plan.folder) == "runs/x-sweep"
     for member in plan.members:
         assert member.config.run_dir == f"runs/x-sweep/{member.name}"
-        told = (member.config.model.dropout, member.config.training.epochs, member.config.seed)
-        assert told == (*member.point.settings.values(), member.seed)
+        values = (member.config.model.dropout, member.config.training.epochs, member.config.seed)
+        assert values == (*member.point.settings.values(), member.seed)
     assert len(plan.points) == 4
     assert not (tmp_path / "runs").exists()
 
 
 def test_without_a_grid_there_is_one_point(settings):
     plan = plan_sweep(settings, [], [1, 2], {})
-    assert (names(plan), len(plan.points), plan.metric) == (["seed=1", "seed=2"], 1, "accuracy")
+    assert (names(plan), len(plan.points)) == (["seed=1", "seed=2"], 1)
+    assert plan.choice == Choice("accuracy", lower_is_better=False)
+    by_loss = plan_sweep(settings, ["evaluation.metric=loss"], [1], {})
+    assert by_loss.choice == Choice("loss", lower_is_better=True)
 
 
 def test_the_folder_is_named_after_the_file_or_by_run_dir(settings, tmp_path):
@@ -68,7 +72,7 @@ def test_the_folder_is_named_after_the_file_or_by_run_dir(settings, tmp_path):
     assert with_run_dir.folder == tmp_path / "mine"
 
 
-def test_names_tell_points_apart_and_are_names_of_folders(settings):
+def test_points_have_different_names_that_can_name_folders(settings):
     grid = {"data.vocabulary.max_size": [50, None], "model.encoder": ["textcnn", "builtin/ernie-mini-zh"]}
     assert [point.name for point in plan_sweep(settings, [], [1], grid).points] == [
         "max_size=50,encoder=textcnn",
@@ -76,20 +80,20 @@ def test_names_tell_points_apart_and_are_names_of_folders(settings):
         "max_size=null,encoder=textcnn",
         "max_size=null,encoder=builtin-ernie-mini-zh",
     ]
-    same = {"data.train": ["a/b.tsv", "a-b.tsv"]}
-    assert len({point.name for point in plan_sweep({**settings}, ["data.test=null"], [1], same).points}) == 2
-    twice = {"training.batch_size": [2, 4], "evaluation.batch_size": [8]}
-    assert plan_sweep(settings, [], [1], twice).points[0].name == "training.batch_size=2,evaluation.batch_size=8"
+    similar = {"data.train": ["a/b.tsv", "a-b.tsv"]}
+    assert len({point.name for point in plan_sweep({**settings}, ["data.test=null"], [1], similar).points}) == 2
+    same_key = {"training.batch_size": [2, 4], "evaluation.batch_size": [8]}
+    assert plan_sweep(settings, [], [1], same_key).points[0].name == "training.batch_size=2,evaluation.batch_size=8"
 
 
 def test_long_names_are_cut_and_stay_different(settings):
     grid = {"data.train": [f"{'x' * 200}{number}" for number in range(3)]}
-    found = [point.name for point in plan_sweep(settings, ["data.test=null"], [1], grid).points]
-    assert len(set(found)) == 3
-    assert max(map(len, found)) < 130
+    point_names = [point.name for point in plan_sweep(settings, ["data.test=null"], [1], grid).points]
+    assert len(set(point_names)) == 3
+    assert max(map(len, point_names)) < 130
 
 
-# ---- seeds and grids as they are typed
+# ---- seeds and grids on the command line
 
 
 def test_seeds_and_grids_are_parsed():
@@ -113,7 +117,7 @@ def test_a_grid_has_a_key_and_values(items):
         parse_grid(items)
 
 
-def test_a_grid_key_stands_once():
+def test_a_grid_key_is_given_once():
     with pytest.raises(ConfigError, match="grid a: given twice"):
         parse_grid(["a=1", "a=2"])
 
@@ -122,15 +126,15 @@ def test_a_grid_key_stands_once():
 
 
 @pytest.mark.parametrize("name", ["test/accuracy", "test_accuracy", "test accuracy", "test"])
-def test_choosing_on_test_is_refused(settings, name):
-    assert "would choose on test" in refused(settings, f"evaluation.metric={name}")
+def test_choosing_on_test_is_refusal(settings, name):
+    assert "would choose on test" in refusal(settings, f"evaluation.metric={name}")
 
 
 def test_a_dev_that_is_test_is_refused_by_path_and_by_content(settings, tmp_path):
-    by_path = refused(settings, f"data.dev={TEST}")
+    by_path = refusal(settings, f"data.dev={TEST}")
     assert f"data.dev ({TEST}) and data.test ({TEST}) hold the same rows" in by_path
     shutil.copyfile(TEST, tmp_path / "other.tsv")
-    assert "hold the same rows" in refused(settings, f"data.dev={tmp_path / 'other.tsv'}")
+    assert "hold the same rows" in refusal(settings, f"data.dev={tmp_path / 'other.tsv'}")
     with (tmp_path / "other.tsv").open("a", encoding="utf-8") as file:
         file.write("1\t再来一次也愿意。\n")
     plan_sweep(settings, [f"data.dev={tmp_path / 'other.tsv'}"], [1], {})  # the negative control
@@ -145,8 +149,8 @@ def test_a_dev_of_opinions_that_is_test_is_refused_too(settings, tmp_path):
     plan_sweep(config, [], [1], {})
 
 
-def test_a_grid_cannot_smuggle_test_in(settings):
-    assert "hold the same rows" in refused(settings, grid={"data.test": [str(TEST), str(DEV)]})
+def test_a_grid_that_makes_test_the_dev_split_is_refusal(settings):
+    assert "hold the same rows" in refusal(settings, grid={"data.test": [str(TEST), str(DEV)]})
 
 
 @pytest.mark.parametrize(
@@ -164,24 +168,24 @@ def test_a_grid_cannot_smuggle_test_in(settings):
         ({"grid": {"model.dropot": [0.1]}}, "model.dropot: unknown key; did you mean 'dropout'?"),
     ],
 )
-def test_a_mistake_is_refused(settings, options, message):
-    assert message in refused(settings, **options)
+def test_a_mistake_is_refusal(settings, options, message):
+    assert message in refusal(settings, **options)
 
 
 def test_a_key_is_set_in_one_place(settings):
-    assert "seed: --seeds names the seeds" in refused(settings, "seed=3")
-    assert "is set by KEY=VALUE too" in refused(settings, "model.dropout=0.1", grid={"model.dropout": [0.1, 0.2]})
+    assert "seed: --seeds names the seeds" in refusal(settings, "seed=3")
+    assert "is also set by KEY=VALUE" in refusal(settings, "model.dropout=0.1", grid={"model.dropout": [0.1, 0.2]})
 
 
 def test_a_file_that_is_missing_is_found_before_training(settings):
-    assert "no such file" in refused(settings, "data.dev=nowhere.tsv", error=DataError)
+    assert "no such file" in refusal(settings, "data.dev=nowhere.tsv", error=DataError)
 
 
-def test_a_folder_with_something_else_is_refused(settings):
+def test_a_folder_with_something_else_is_refusal(settings):
     train(settings)
-    assert "holds a run, not a sweep" in refused(settings, "run_dir=runs/x", error=CheckpointError)
+    assert "holds a run, not a sweep" in refusal(settings, "run_dir=runs/x", error=CheckpointError)
     train({**settings, "run_dir": "runs/x-sweep/seed=1"})
-    plan_sweep(settings, [], [1], {})  # the same run, by another way
-    message = refused(settings, "model.dropout=0.5", error=CheckpointError)
+    plan_sweep(settings, [], [1], {})  # the same configuration
+    message = refusal(settings, "model.dropout=0.5", error=CheckpointError)
     assert "runs/x-sweep/seed=1: holds a run with another configuration" in message
     assert "model.dropout: 0.3 -> 0.5" in message
