@@ -20,14 +20,14 @@ __all__ = ["load", "pipeline", "train"]
 
 runtime.prepare()
 
-_HOMES = {"train": "workflows.train", "load": "inference.pipelines", "pipeline": "inference.pipelines"}
+_MODULES = {"train": "workflows.train", "load": "inference.pipelines", "pipeline": "inference.pipelines"}
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first asked for: Paddle takes seconds to load."""
-    if name not in _HOMES:
+    """Import a public name when it is first used, since Paddle takes seconds to load."""
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
     runtime.import_paddle()
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)

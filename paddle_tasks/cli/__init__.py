@@ -14,56 +14,61 @@ EXIT_CTRL_C = 130
 
 
 def main() -> None:
-    """Run the command of `sys.argv` and exit with the code that the documentation gives."""
+    """Run the command in `sys.argv` and exit.
+
+    The exit code is 0 if the command succeeded, 2 for a mistake of the user, 75 if training was interrupted and can be
+    continued, 130 for Ctrl-C in other commands, and 1 for any other failure.
+    """
     import typer
 
     from paddle_tasks.cli.commands import app
     from paddle_tasks.errors import RunStopped, UserError
 
-    # Newer releases of typer bring a click of their own, so its exceptions are found by their place in the family.
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal that is not UTF-8 must not end a command
+        if isinstance(stream, io.TextIOWrapper):  # escape what the terminal's encoding cannot represent
             stream.reconfigure(errors="backslashreplace")
-    usage_error: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
+    # Recent versions of typer contain a copy of click, so the class cannot be imported from click itself.
+    click_exception: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
     try:
-        code = _run(typer.main.get_command(app))
+        code = _invoke(typer.main.get_command(app))
     except typer.Exit as stop:
         code = stop.exit_code
     except UserError as error:
-        code = _fail(str(error), EXIT_USER_ERROR)
+        code = _report_error(str(error), EXIT_USER_ERROR)
     except RunStopped as error:
-        code = _fail(str(error), error.exit_code)
+        code = _report_error(str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        code = _fail("stopped", EXIT_CTRL_C)
-    except BrokenPipeError:  # the reader of a pipe, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would complain when it ends
+        code = _report_error("stopped", EXIT_CTRL_C)
+    except BrokenPipeError:  # the program that reads our output, such as head, has ended
+        # Python flushes stdout when it exits, which would fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
-    except OSError as error:  # a full disk, a folder that may not be written
-        code = _fail(str(error), EXIT_FAILURE)
-    except usage_error as error:
+    except OSError as error:  # such as a full disk or a folder without write permission
+        code = _report_error(str(error), EXIT_FAILURE)
+    except click_exception as error:
         error.show()
         code = EXIT_USER_ERROR
-    _leave(code)
+    _exit(code)
 
 
-def _leave(code: int) -> NoReturn:
+def _exit(code: int) -> NoReturn:
     if int(os.environ.get("PADDLE_TRAINERS_NUM") or 1) > 1:
-        # One of several processes: what gloo takes down on the way out may abort when another has left before it.
+        # One of several processes: skip gloo's clean-up, which may abort when another process has exited before.
         for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError, ValueError):  # nobody is there to read it
+            with contextlib.suppress(OSError, ValueError):  # the stream is closed
                 stream.flush()
         os._exit(code)
     sys.exit(code)
 
 
-def _run(command: Any) -> int:
-    # Not command.main(), which has exit codes of its own for Ctrl-C and for a pipe that is closed.
+def _invoke(command: Any) -> int:
+    # command.main() would choose exit codes of its own for Ctrl-C and for a closed pipe.
     with command.make_context("paddle-tasks", sys.argv[1:]) as context:
         command.invoke(context)
     sys.stdout.flush()
     return 0
 
 
-def _fail(message: str, code: int) -> int:
+def _report_error(message: str, code: int) -> int:
     sys.stderr.write(f"paddle-tasks: {message}\n")
     return code

@@ -35,21 +35,26 @@ _PERCENTAGES = ("matmul_share", "padding", "share")
 
 
 def _repeats(default: int) -> Any:
-    return typer.Option(default, "--repeats", min=1, help="Number of measurements.")
+    return typer.Option(default, "--repeats", metavar="N", min=1, help="Number of measurements.")
 
 
 @app.command("train")
 def bench_train(  # noqa: PLR0913, PLR0917 - a command has as many options as it offers
     config: Config,
     overrides: Overrides = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Stop each run after this many optimiser steps.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Stop each run after this many optimiser steps.")
+    ] = None,
     compare: Compare = None,
     device: Device = "auto",
     repeats: int = _repeats(3),
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train in temporary folders: tokens per second of the steps, and the seconds of everything else."""
+    """Measure the tokens per second of training.
+
+    Trains in temporary folders; also prints the seconds of everything other than the steps.
+    """
     _import_paddle()
     from paddle_tasks.workflows.bench.training import measure_training
     from paddle_tasks.workflows.bench.variants import load_variants
@@ -68,7 +73,10 @@ def bench_logging(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train in temporary folders: the time that each logging.detail takes, as a share of the time of the steps."""
+    """Measure the time that each value of logging.detail costs.
+
+    Trains in temporary folders; the time is given as a share of the time of the steps.
+    """
     _import_paddle()
     from paddle_tasks.workflows.bench.logging import measure_logging
     from paddle_tasks.workflows.config import load_config
@@ -81,15 +89,18 @@ def bench_logging(
 def bench_encoder(  # noqa: PLR0913, PLR0917 - a command has as many options as it offers
     config: Config,
     overrides: Overrides = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Texts in each step.")] = 32,
-    length: Annotated[int, typer.Option(min=3, help="Tokens of each text.")] = 110,
+    batch_size: Annotated[int, typer.Option(metavar="N", min=1, help="Texts in each step.")] = 32,
+    length: Annotated[int, typer.Option(metavar="N", min=3, help="Tokens of each text.")] = 110,
     compare: Compare = None,
     device: Device = "auto",
     repeats: int = _repeats(15),
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Time single training steps (forward, backward, update) at a given batch size and length."""
+    """Measure single training steps at a given batch size and length.
+
+    A step is the forward pass, the backward pass and the update.
+    """
     _import_paddle()
     from paddle_tasks.workflows.bench.encoder import measure_encoder
     from paddle_tasks.workflows.bench.variants import load_variants
@@ -101,16 +112,24 @@ def bench_encoder(  # noqa: PLR0913, PLR0917 - a command has as many options as 
 
 @app.command("tokenize")
 def bench_tokenize(
-    file: Annotated[Path | None, typer.Argument(help="A UTF-8 text file; the sample reviews by default.")] = None,
-    texts: Annotated[int, typer.Option(min=1, help="Number of texts of 100 characters.")] = 5000,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="A UTF-8 text file; the sample reviews by default.")
+    ] = None,
+    texts: Annotated[int, typer.Option(metavar="N", min=1, help="Number of texts of 100 characters.")] = 5000,
     tokenizer: Annotated[
-        Path | None, typer.Option(help="Folder with a vocab.txt; by default a vocabulary is learnt from the texts.")
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Folder with a vocab.txt; by default a vocabulary is learnt from the texts."
+        ),
     ] = None,
     repeats: int = _repeats(5),
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Tokenise texts of 100 characters with our and with PaddleNLP's tokenizers; the exit code is 1 if ids differ."""
+    """Compare our tokenizer with those of PaddleNLP: speed and ids.
+
+    The texts have 100 characters. The exit code is 1 if ids differ.
+    """
     _import_paddle()
     from paddle_tasks.workflows.bench.tokenizing import SLOW, measure_tokenizers
 
@@ -123,7 +142,10 @@ def bench_tokenize(
 
 @app.command("import")
 def bench_import(repeats: int = _repeats(10), as_json: AsJson = False, quiet: Quiet = False) -> None:
-    """Time `import paddle_tasks` and `paddle-tasks --help` in new processes."""
+    """Measure `import paddle_tasks` and `paddle-tasks --help`.
+
+    Each is run in new processes.
+    """
     from paddle_tasks.workflows.bench.startup import measure_startup
 
     _print(measure_startup(repeats=repeats, notify=_notifier(quiet)), as_json)

@@ -1,4 +1,4 @@
-"""Lines of segments on a terminal: in colours where they are visible, otherwise with marks."""
+"""Show lines of segments on a terminal: in colours, or with marks if there are no colours."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.text import Text
 from paddle_tasks.training.display import Line, Segment
 
 _FOR, _AGAINST = (46, 160, 67), (218, 54, 51)
-# Weaker segments are drawn like neutral ones.
+# Segments with a smaller absolute strength are shown like neutral ones.
 _MIN_COLOURED, _MIN_MARKED = 0.05, 0.25
 _LABEL_COLOURS = ("#8ec5ff", "#ffd166", "#b5e48c", "#ffadad", "#cdb4db")
 """Backgrounds of the labels, in the order of their names."""
@@ -22,7 +22,7 @@ _LEGEND: Line = (Segment("for the label", strength=1.0), Segment(" "), Segment("
 
 
 def show_lines(lines: Sequence[Line], console: Console | None = None) -> None:
-    """Write lines to a console, by default to stderr, after a legend of their strengths and labels.
+    """Write lines to a console, by default to stderr, below a legend of their colours and marks.
 
     Without colours a span is written as 【text｜label】, and segments for and against a prediction as ``{+for+}`` and
     ``[-against-]``.
@@ -51,11 +51,11 @@ def label_styles(lines: Sequence[Line]) -> dict[str, Style]:
 
 
 def draw_coloured(line: Line, styles: Mapping[str, Style]) -> Text:
-    """Return a line in colours; the background of a segment is the stronger, the larger its strength."""
+    """Return a line in colours; a segment with a larger absolute strength has a deeper background colour."""
     text = Text()
     for segment in line:
         style = styles[segment.label] if segment.label is not None else _style(segment)
-        text.append(visible(segment.text), style)
+        text.append(replace_controls(segment.text), style)
     return text
 
 
@@ -82,11 +82,11 @@ def _sign(segment: Segment) -> int:
 
 
 def _with_label(segment: Segment) -> str:
-    text = visible(segment.text)
-    return text if segment.label is None else f"【{text}｜{visible(segment.label)}】"
+    text = replace_controls(segment.text)
+    return text if segment.label is None else f"【{text}｜{replace_controls(segment.label)}】"
 
 
-def visible(text: str) -> str:
+def replace_controls(text: str) -> str:
     """Return a text of the same length without characters that move a terminal's cursor or change its state."""
     return "".join(
         character if character.isprintable() else " " if character.isspace() else "\N{REPLACEMENT CHARACTER}"

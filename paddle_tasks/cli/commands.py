@@ -1,8 +1,7 @@
-"""The commands; each imports what it needs when it runs, so that --help answers at once."""
+"""The commands. Each imports what it needs when it runs, so that --help is fast."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -12,16 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from paddle_tasks import runtime
 from paddle_tasks.cli import bench
+from paddle_tasks.cli.check_data import check_data
 from paddle_tasks.cli.dashboard import dashboard
-from paddle_tasks.cli.options import Config, Device, Fresh, Overrides, Quiet, RunFolder
-from paddle_tasks.cli.predict import check_files, check_options, given, with_pipeline_options, write_records
+from paddle_tasks.cli.options import Config, Device, Fresh, Overrides, Quiet, RunFolder, examples
+from paddle_tasks.cli.output import print_json, print_text
+from paddle_tasks.cli.predict import check_files, check_options, given_options, with_pipeline_options, write_records
+from paddle_tasks.cli.report import report
 from paddle_tasks.training.stopping import resumable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from paddle_tasks.reporting.entries import Entry
     from paddle_tasks.workflows.train import Run
 
 app = typer.Typer(
@@ -30,42 +30,32 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Chinese NLP on PaddlePaddle: train, score and look at the course's projects.",
 )
 
-app.add_typer(bench.app, name="bench")
 
-
-def _print(text: str) -> None:
-    sys.stdout.write(text + "\n")
-
-
-def _print_json(value: Any) -> None:
-    _print(json.dumps(value, ensure_ascii=False, indent=2))
-
-
-def _show_version(asked: bool) -> None:
-    if asked:
+def _print_version(requested: bool) -> None:
+    if requested:
         from paddle_tasks import __version__
 
-        _print(__version__)
+        print_text(__version__)
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(epilog="`paddle-tasks COMMAND --help` explains a command.")
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Chinese NLP on PaddlePaddle: train, score and look at the course's projects."""
+    """Train, evaluate and use models for Chinese NLP on PaddlePaddle."""
 
 
 @app.command()
 def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False, quiet: Quiet = False
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print problems only.")] = False,
 ) -> None:
-    """Find what keeps this machine from training well, and the command that mends it."""
+    """Check the installation and print how to fix each problem."""
     from paddle_tasks import doctor as examiner
 
     arguments = ["--json"] * as_json + ["--quiet"] * quiet
@@ -74,40 +64,54 @@ def doctor(
 
 @app.command("list")
 def list_names(
-    what: Annotated[str | None, typer.Argument(metavar="[tasks|models|data|configs]")] = None, quiet: Quiet = False
+    kind: Annotated[
+        str | None,
+        typer.Argument(metavar="KIND", help="tasks, models, data (data sets) or configs; all four by default."),
+    ] = None,
+    quiet: Quiet = False,
 ) -> None:
-    """Print what can be named in a configuration."""
-    if what in (None, "models"):
-        _start()
+    """List tasks, models, data sets and configurations.
+
+    These are the names that a configuration and other commands accept; configurations are those in ./configs.
+    """
+    if kind in (None, "models"):
+        runtime.import_paddle()
     from paddle_tasks.workflows.catalogue import catalogue
 
-    kinds = catalogue(what)
-    for kind, names in kinds.items():
+    kinds = catalogue(kind)
+    for heading, names in kinds.items():
         if not quiet and len(kinds) > 1:
-            _print(f"{kind}:")
-        _print("\n".join(names if quiet or len(kinds) == 1 else [f"  {name}" for name in names]))
+            print_text(f"{heading}:")
+        print_text("\n".join(names if quiet or len(kinds) == 1 else [f"  {name}" for name in names]))
 
 
-@app.command()
+@app.command(epilog=examples("paddle-tasks config configs/sentiment.yaml training.epochs=1"))
 def config(
     config: Config,
     overrides: Overrides = None,
-    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema instead.")] = False,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON schema instead: the type and range of every setting.")
+    ] = False,
     quiet: Quiet = False,  # noqa: ARG001
 ) -> None:
-    """Print the merged, validated configuration."""
-    _start()
+    """Check a configuration and print it with all default values."""
+    runtime.import_paddle()
     from paddle_tasks.config import dump
     from paddle_tasks.workflows.config import load_config
 
     merged = load_config(config, overrides or [])
     if schema:
-        _print_json(type(merged).model_json_schema())
+        print_json(type(merged).model_json_schema())
     else:
-        _print(dump(merged).rstrip())
+        print_text(dump(merged).rstrip())
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "paddle-tasks train configs/sentiment.yaml training.epochs=1",
+        "paddle-tasks train configs/sentiment.yaml model.encoder=bilstm run_dir=runs/bilstm",
+    )
+)
 @resumable()
 def train(
     config: Config,
@@ -116,8 +120,13 @@ def train(
     fresh: Fresh = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train, score and write the run folder; an unfinished run goes on where it stopped."""
-    _start()
+    """Train a model and score it, or continue an interrupted run.
+
+    Everything is written into the run folder, by default runs/NAME for the configuration NAME.yaml: the scores
+    (result.json), predictions, the best model, checkpoints and curves for VisualDL. If training is interrupted, the
+    same command continues it.
+    """
+    runtime.import_paddle()
     from paddle_tasks.cli.launched import coordinated_exit
     from paddle_tasks.cli.progress import display_progress
     from paddle_tasks.workflows.config import load_config
@@ -132,15 +141,16 @@ def train(
         return
     _print_run(run)
     if not quiet and merged.logging.visualdl:
-        _print(f"look  {_own_command()} dashboard {run.folder.parent}   (then open the address that it prints)")
+        print_text(f"plots {_command_name()} dashboard {run.folder.parent}   (then open the address that it prints)")
 
 
-@app.command()
+@app.command(epilog=examples("paddle-tasks baseline configs/sentiment.yaml --features word"))
 def baseline(  # noqa: PLR0913, PLR0917 - a command has as many options as it offers
     config: Config,
     overrides: Overrides = None,
     features: Annotated[
-        Literal["char", "word"] | None, typer.Option(help="N-grams of characters (the default) or of jieba's words.")
+        Literal["char", "word"] | None,
+        typer.Option(help="N-grams of characters (the default) or of words, as jieba segments them."),
     ] = None,
     classifier: Annotated[
         Literal["svm", "logistic"] | None,
@@ -151,25 +161,31 @@ def baseline(  # noqa: PLR0913, PLR0917 - a command has as many options as it of
         typer.Option(
             "--c",
             metavar="C",
-            help="scikit-learn's C, the inverse strength of the regularisation; 0.5 for svm, 10 for logistic.",
+            help="Inverse regularisation strength, scikit-learn's C; by default 0.5 for svm and 10 for logistic.",
         ),
     ] = None,
     ngrams: Annotated[
         str | None,
-        typer.Option(metavar="N-M", help="Shortest and longest n-gram; 1-3 for char, 1-2 for word by default."),
+        typer.Option(
+            metavar="N-M", help="Lengths of the shortest and longest n-grams; by default 1-3 for char and 1-2 for word."
+        ),
     ] = None,
     min_df: Annotated[
-        int | None, typer.Option(help="Number of train texts that an n-gram must occur in; 2 by default.")
+        int | None,
+        typer.Option(
+            metavar="N", help="Use only the n-grams that occur in at least this many train texts; 2 by default."
+        ),
     ] = None,
     fresh: Fresh = False,
     quiet: Quiet = False,
 ) -> None:
-    """Fit and score the baseline of a task on the same data: TF-IDF and a linear classifier.
+    """Fit and score a baseline: TF-IDF and a linear classifier.
 
-    The run folder is the one of CONFIG with the suffix -baseline.
+    It uses the data of CONFIG, so that the scores can be compared with those of `paddle-tasks train CONFIG`. The run
+    folder is that of CONFIG with the suffix -baseline, such as runs/sentiment-baseline.
     """
-    lengths = _lengths(ngrams)
-    _start()
+    lengths = _parse_lengths(ngrams)
+    runtime.import_paddle()
     from paddle_tasks.cli.progress import display_progress
     from paddle_tasks.workflows.baseline import load_config, run_baseline
 
@@ -179,48 +195,69 @@ def baseline(  # noqa: PLR0913, PLR0917 - a command has as many options as it of
         _print_run(run_baseline(merged, fresh=fresh, observe=observe))
 
 
-def _lengths(ngrams: str | None) -> tuple[int, int] | None:
+def _parse_lengths(ngrams: str | None) -> tuple[int, int] | None:
+    """Return the shortest and the longest length of ``1-3`` or ``2``."""
     if ngrams is None:
         return None
     match = re.fullmatch(r"([1-9]\d*)(?:-([1-9]\d*))?", ngrams)
     if not match:
-        raise typer.BadParameter(f"--ngrams {ngrams}: expected the shortest and the longest, as in 1-3")
+        raise typer.BadParameter(f"--ngrams {ngrams}: expected the shortest and the longest length, as in 1-3")
     return int(match[1]), int(match[2] or match[1])
 
 
-@app.command()
+@app.command(epilog=examples("paddle-tasks evaluate runs/sentiment --data my/test.tsv"))
 def evaluate(
     run: RunFolder,
-    data: Annotated[str | None, typer.Option(help="Another file, in the layout of the run's.")] = None,
-    split: Annotated[Literal["dev", "test"], typer.Option(help="Which split of the run.")] = "test",
+    data: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Score this file, which has the same layout as the run's data.")
+    ] = None,
+    split: Annotated[Literal["dev", "test"], typer.Option(help="The split of the run to score.")] = "test",
     device: Device = "auto",
     quiet: Quiet = False,  # noqa: ARG001
 ) -> None:
-    """Score a finished or interrupted run; prints JSON."""
-    _start()
+    """Score the model of a run on dev, test or another file.
+
+    Prints JSON. The run may be finished or interrupted; its best model so far is scored.
+    """
+    runtime.import_paddle()
     from paddle_tasks.workflows.evaluate import evaluate as score
 
-    _print_json(score(run, data=data, split=split, device=device))
+    print_json(score(run, data=data, split=split, device=device))
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "paddle-tasks sweep configs/sentiment.yaml --seeds 1,2,3 --grid model.dropout=0.1,0.3",
+    )
+)
 @resumable()
 def sweep(
     config: Config,
-    seeds: Annotated[str, typer.Option(metavar="1,2,3", help="Train with each of them.", show_default=False)],
+    seeds: Annotated[
+        str, typer.Option(metavar="1,2,3", help="The seeds; each combination is trained with each.", show_default=False)
+    ],
     overrides: Overrides = None,
     grid: Annotated[
         list[str] | None,
-        typer.Option("--grid", metavar="KEY=V1,V2", help="Train with each value; may be repeated for other keys."),
+        typer.Option(
+            "--grid",
+            metavar="KEY=V1,V2",
+            help="A setting and its values. If repeated, all combinations of the values are trained.",
+        ),
     ] = None,
     device: Device = "auto",
     quiet: Quiet = False,
 ) -> None:
-    """Train every combination of a grid and of seeds, one after another; the same command goes on where it stopped."""
-    _start()
+    """Train with several seeds and settings and compare the scores.
+
+    The runs are trained one after another, into the run folder of CONFIG with the suffix -sweep. Prints the mean and
+    the standard deviation of the scores over the seeds, and the best combination on dev. If the sweep is interrupted,
+    the same command continues it.
+    """
+    runtime.import_paddle()
     from paddle_tasks.cli.launched import coordinated_exit
     from paddle_tasks.cli.progress import display_progress
-    from paddle_tasks.cli.sweep_lines import lines
+    from paddle_tasks.cli.sweep_lines import format_sweep
     from paddle_tasks.workflows.sweep.plan import parse_grid, parse_seeds, plan_sweep
     from paddle_tasks.workflows.sweep.run import run_sweep
 
@@ -230,77 +267,57 @@ def sweep(
         with display_progress(quiet=quiet or not ranks.writes) as observe:
             done = run_sweep(plan, device=device, observe=observe)
     if ranks.writes:
-        _print("\n".join(lines(done.summary, done.folder)))
+        print_text("\n".join(format_sweep(done.summary, done.folder)))
 
 
-@app.command()
-def report(
-    runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN...", help="Folders of runs or sweeps, or a folder of these.")
-    ],
-    markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table there too.")] = None,
-    png: Annotated[Path | None, typer.Option(metavar="DIR", help="Write figures of the runs into that folder.")] = None,
-    quiet: Quiet = False,
-) -> None:
-    """Print the results table of runs and sweeps as Markdown, beside published scores."""
-    from paddle_tasks.files import write_text
-    from paddle_tasks.reporting.report import report as make_report
-
-    if markdown and markdown.is_dir():
-        raise typer.BadParameter(f"--markdown {markdown}: is a folder, expected a file")
-    if markdown and not markdown.parent.is_dir():
-        raise typer.BadParameter(f"--markdown {markdown}: no such folder {markdown.parent}")
-    if png and png.exists() and not png.is_dir():
-        raise typer.BadParameter(f"--png {png}: is a file, expected a folder")
-    made = make_report(runs)
-    _print(made.markdown.rstrip())
-    if markdown:
-        write_text(markdown, made.markdown)
-    if png:
-        _write_pictures(made.entries, png, quiet=quiet)
-
-
-def _write_pictures(entries: Sequence[Entry], folder: Path, *, quiet: bool) -> None:
-    from paddle_tasks.reporting.figure_files import write_figures
-
-    pictures = write_figures(entries, folder)
-    for note in pictures.notes:
-        typer.echo(f"note: {note}", err=True)
-    if not quiet:
-        typer.echo("\n".join(f"wrote {path}" for path in pictures.files), err=True)
-
-
+app.command(epilog=examples("paddle-tasks report runs --markdown results.md"))(report)
 app.command()(dashboard)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        'paddle-tasks predict sentiment "房间干净，就是早餐太差了"',
+        "paddle-tasks predict runs/sentiment --input reviews.txt --output predictions.jsonl",
+        'paddle-tasks predict fill-mask "今天天气真[MASK]。" --top-k 3',
+    )
+)
 @with_pipeline_options
 def predict(
     run: Annotated[
         str,
         typer.Argument(
             metavar="RUN|NAME",
-            help="A run folder, a shipped model such as sentiment, or the pipeline fill-mask or rewrite.",
+            help="A run folder, the name of a shipped model such as sentiment, or a built-in pipeline: fill-mask, "
+            "rewrite.",
         ),
     ],
-    texts: Annotated[list[str] | None, typer.Argument(metavar="[TEXT]...")] = None,
+    texts: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="TEXT", help="The texts; those of a pair are one argument, with a tab between them."),
+    ] = None,
     input_file: Annotated[
-        Path | None, typer.Option("--input", help="A file with one text per line, or JSON lines (.json, .jsonl).")
+        Path | None,
+        typer.Option(
+            "--input",
+            metavar="FILE",
+            help="Read the texts from a file: one on each line, or JSON lines (.json, .jsonl).",
+        ),
     ] = None,
     output_file: Annotated[
-        Path | None, typer.Option("--output", help="Write to this file instead of printing.")
+        Path | None, typer.Option("--output", metavar="FILE", help="Write to this file instead of stdout.")
     ] = None,
     device: Device = "auto",
     quiet: Quiet = False,
     **options: Any,
 ) -> None:
-    """Print a line of JSON for each text: its label and probabilities, its spans, or the answer of a pipeline.
+    """Predict with a model or a built-in pipeline.
 
-    A pair of texts is one argument, or one line, with a tab between the two texts.
+    Prints one line of JSON for each text, such as its label and probabilities, or its spans. Options whose help begins
+    with a kind of model or a pipeline apply to that only.
     """
-    chosen = given(options)
+    chosen = given_options(options)
     check_files(output_file, chosen)
-    _start()
+    runtime.import_paddle()
     from paddle_tasks.inference.inputs import read_inputs
     from paddle_tasks.inference.pipelines import pipeline, usage_of
 
@@ -316,62 +333,37 @@ def predict(
         show_lines([line for record in records for line in usage.task.display(record)])
 
 
-@app.command()
+@app.command(epilog=examples("paddle-tasks export runs/sentiment --output my-model"))
 def export(
     run: RunFolder,
-    output: Annotated[Path, typer.Option(help="A folder that is not there yet.", show_default=False)],
+    output: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="The new folder; it must not exist yet.", show_default=False)
+    ],
     form: Annotated[
-        Literal["float16"], typer.Option("--format", help="float16: weights of half the size.")
+        Literal["float16"],
+        typer.Option("--format", help="The only format: weights rounded to float16, half the size of the model."),
     ] = "float16",
     quiet: Quiet = False,
 ) -> None:
-    """Write the best model of a run anew, for others to use, with a card of what it was trained on and how."""
-    _start()
+    """Export the best model of a run for others to use.
+
+    The new folder also gets a model card, README.md, with the data, settings and scores of the run.
+    """
+    runtime.import_paddle()
     from paddle_tasks.inference.export import EXPORTS
 
     folder = EXPORTS[form](run, output)
     if not quiet:
         size = sum(path.stat().st_size for path in folder.iterdir())
-        _print(f"model {folder}  {size / 1e6:.1f} MB")
+        print_text(f"model {folder}  {size / 1e6:.1f} MB")
 
 
-@app.command("check-data")
-def check_data(
-    task: Annotated[str, typer.Argument(help="The task that the data is for.")],
-    train: Annotated[str, typer.Argument(help="Train file or catalogue name.")],
-    rest: Annotated[list[str] | None, typer.Argument(metavar="[DEV [TEST]] [KEY=VALUE]...")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
-    quiet: Quiet = False,  # noqa: ARG001
-) -> None:
-    """Report bad rows, label counts, lengths, duplicates, contradictions and leaks between the files."""
-    _start()
-    from paddle_tasks.workflows.check_data import check_data as check
-    from paddle_tasks.workflows.check_data import report_lines
-
-    settings = [word for word in rest or [] if _is_setting(word)]
-    files = [train, *(word for word in rest or [] if word not in settings)]
-    if len(files) > 3:
-        raise typer.BadParameter(f"expected TRAIN [DEV [TEST]], found {len(files)} files: {' '.join(files)}")
-    report = check(task, dict(zip(("train", "dev", "test"), files, strict=False)), settings)
-    if as_json:
-        _print_json(report)
-    else:
-        _print("\n".join(report_lines(task, report)))
+app.command("check-data", epilog=examples("paddle-tasks check-data sentiment my/train.csv my/dev.csv"))(check_data)
+app.add_typer(bench.app, name="bench")
 
 
-def _is_setting(word: str) -> bool:
-    return bool(re.match(r"[\w.]+=", word)) and not Path(word).exists()
-
-
-def _start() -> None:
-    """Import Paddle without its notes, before anything else imports it."""
-    from paddle_tasks import runtime
-
-    runtime.import_paddle()
-
-
-def _own_command() -> str:
-    """Return the command as it can be typed here: with its path when its environment is not activated."""
+def _command_name() -> str:
+    """Return how to type this command here: with its path if its environment is not activated."""
     beside_python = Path(sys.executable).parent / "paddle-tasks"
     if shutil.which("paddle-tasks") or not beside_python.exists():
         return "paddle-tasks"
@@ -379,9 +371,10 @@ def _own_command() -> str:
 
 
 def _print_run(run: Run) -> None:
+    """Print the scores and the folder of a run."""
     from paddle_tasks import tasks
 
     names = tasks.find(run.outcome.task).SUMMARY_METRICS
     for split, metrics in run.outcome.scores.items():
-        _print(f"{split:5} " + "  ".join(f"{name} {metrics[name]:.4f}" for name in names if name in metrics))
-    _print(f"run   {run.folder}")
+        print_text(f"{split:5} " + "  ".join(f"{name} {metrics[name]:.4f}" for name in names if name in metrics))
+    print_text(f"run   {run.folder}")

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 
 def dashboard(
-    logdir: Annotated[Path, typer.Argument(metavar="[LOGDIR]", help="A folder of runs, or a single run.")] = Path(
-        "runs"
-    ),
+    logdir: Annotated[Path, typer.Argument(metavar="LOGDIR", help="A folder of runs, or a single run.")] = Path("runs"),
     port: Annotated[
         int | None,
         typer.Option(

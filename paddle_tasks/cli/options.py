@@ -1,4 +1,4 @@
-"""Arguments and options that several commands have."""
+"""Arguments and options of several commands, and the examples below their help."""
 
 from __future__ import annotations
 
@@ -7,11 +7,31 @@ from typing import Annotated
 
 import typer
 
-Config = Annotated[Path, typer.Argument(help="A YAML file, such as configs/sentiment.yaml.", show_default=False)]
-Overrides = Annotated[
-    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings over those of the file.")
+Config = Annotated[
+    Path,
+    typer.Argument(metavar="CONFIG", help="A configuration, such as configs/sentiment.yaml.", show_default=False),
 ]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Move an older run folder aside and start anew.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, gpu or gpu:N.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="KEY=VALUE", help="Settings that replace those of CONFIG, such as training.epochs=1."),
+]
+Fresh = Annotated[
+    bool, typer.Option("--fresh", help="Start from scratch; an existing run folder NAME is kept as NAME.1, NAME.2, …")
+]
+Device = Annotated[
+    str,
+    typer.Option(
+        metavar="DEVICE",
+        help="cpu, gpu, gpu:N (the GPU with index N), or auto: the GPU if there is one, else the CPU.",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors only.")]
-RunFolder = Annotated[Path, typer.Argument(help="A run folder, such as runs/sentiment.", show_default=False)]
+RunFolder = Annotated[
+    Path, typer.Argument(metavar="RUN", help="A run folder, such as runs/sentiment.", show_default=False)
+]
+
+
+def examples(*commands: str) -> str:
+    """Return the text below the help of a command that shows example commands, each on one line."""
+    title = "Example:" if len(commands) == 1 else "Examples:"
+    return "\n".join([f"{title}\n\n\b", *commands])  # \b keeps the line breaks

@@ -1,4 +1,4 @@
-"""The options of `predict` that only some models or pipelines take, in one table; and the output of `predict`."""
+"""The options of `predict` that apply to some models or pipelines only, and the output of `predict`."""
 
 from __future__ import annotations
 
@@ -17,28 +17,27 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _EXPLAIN = (
-    "Show on stderr what the answer is based on. Text classifiers: also add the attribution of each token to the JSON, "
-    "[start, end, value] in characters (integrated gradients of the label's log-odds), and colour the text from green "
-    "(for the label) to red (against it), or mark it as {+for+} and [-against-] without colours or with NO_COLOR. Models "
-    "that extract opinions: colour the spans, or mark them as 【text｜label】, and list the triplets. --quiet leaves "
-    "stderr empty."
+    "Classifiers: show which tokens speak for the label (green) and against it (red), and add these attributions to "
+    "the JSON as [start, end, value] in characters (integrated gradients of the label's log-odds). Opinion extraction: "
+    "show the spans in colours, and the triplets. Shown on stderr, unless --quiet is given; without colours, or with "
+    "the environment variable NO_COLOR, marked as {+for+}, [-against-] and 【text｜label】."
 )
 _SUMMARY = (
-    "Models that extract opinions: instead of the JSON, print a table of the aspects in all texts with their counts, "
-    "polarity shares and typical opinions, and draw a bar chart into FILE."
+    "Opinion extraction: instead of the JSON, print a table of the aspects in all texts with their counts, shares of "
+    "polarities and most frequent opinions, and write a bar chart to the file."
 )
 _DOCCANO = (
-    "Models that extract opinions: instead of the JSON, write the predictions as JSON lines that doccano imports, to "
-    "correct them there."
+    "Opinion extraction: instead of the JSON, write the predictions to a file that the annotation tool doccano can "
+    "import, to correct them there."
 )
-# None is an option that is not given; each pipeline has its own defaults.
+# None means that an option is not given; each pipeline has its own defaults.
 OPTIONS: dict[str, Any] = {
     "explain": Annotated[bool | None, typer.Option("--explain", help=_EXPLAIN, show_default=False)],
     "clue": Annotated[
         bool | None,
         typer.Option(
             "--clue",
-            help="Classifiers: write the lines of a CLUE submission file instead of the JSON.",
+            help="Classifiers: instead of the JSON, print the lines of a submission to the CLUE benchmark.",
             show_default=False,
         ),
     ],
@@ -48,65 +47,104 @@ OPTIONS: dict[str, Any] = {
         str | None,
         typer.Option(
             "--model",
-            help="fill-mask, rewrite: another model: builtin/NAME, a model folder or a run folder of pretraining.",
+            metavar="NAME|FOLDER",
+            help="fill-mask, rewrite: another masked language model: builtin/NAME of `paddle-tasks list models`, a "
+            "model folder, or a run folder of pretraining.",
         ),
     ],
     "top_k": Annotated[
         int | None,
         typer.Option(
             "--top-k",
+            metavar="N",
             min=1,
-            help="fill-mask: number of candidates for each [MASK], and of fillings of the text (at most 64).",
+            help="fill-mask, runs of pretraining: number of candidates for each [MASK], and of fillings of the whole "
+            "text (at most 64); 5 by default.",
         ),
     ],
     "n_variants": Annotated[
-        int | None, typer.Option("--variants", min=1, help="rewrite: number of variants of each text.")
+        int | None,
+        typer.Option("--variants", metavar="N", min=1, help="rewrite: number of variants of each text; 3 by default."),
     ],
     "share": Annotated[
         float | None,
-        typer.Option("--share", min=0, max=1, help="rewrite: share of the words that are changed."),
+        typer.Option(
+            "--share",
+            metavar="X",
+            min=0,
+            max=1,
+            help="rewrite: share of the changeable words that are replaced, above 0; 0.3 by default.",
+        ),
     ],
-    "rounds": Annotated[int | None, typer.Option("--rounds", min=1, help="rewrite: number of passes over the text.")],
+    "rounds": Annotated[
+        int | None,
+        typer.Option(
+            "--rounds",
+            metavar="N",
+            min=1,
+            help="rewrite: number of rounds in which the words are replaced; later rounds see the replacements of "
+            "earlier ones; 2 by default.",
+        ),
+    ],
     "min_similarity": Annotated[
         float | None,
-        typer.Option("--min-similarity", min=-1, max=1, help="rewrite: minimum cosine similarity of text and variant."),
+        typer.Option(
+            "--min-similarity",
+            metavar="X",
+            min=-1,
+            max=1,
+            help="rewrite: minimum cosine similarity of text and variant; 0.85 by default.",
+        ),
     ],
     "seed": Annotated[
-        int | None, typer.Option("--seed", min=0, help="rewrite: random seed; the same seed gives the same variants.")
+        int | None,
+        typer.Option(
+            "--seed",
+            metavar="N",
+            min=0,
+            help="rewrite: random seed; the same seed gives the same variants; 0 by default.",
+        ),
     ],
 }
-"""The options by their names in Python; a new option is a line here."""
+"""The options by their names in Python."""
 
 
 def with_pipeline_options(command: Command) -> Command:
-    """Add `OPTIONS` to a command that takes ``**options``; typer reads options from a signature."""
+    """Add `OPTIONS` to the signature of a command that takes ``**options``; typer reads options from a signature."""
     signature = inspect.signature(command, eval_str=True)
-    own = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
+    own = [
+        parameter for parameter in signature.parameters.values() if parameter.kind is not inspect.Parameter.VAR_KEYWORD
+    ]
     added = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
-        for name, kind in OPTIONS.items()
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+        for name, annotation in OPTIONS.items()
     ]
     vars(command)["__signature__"] = signature.replace(parameters=[*own, *added])
     command.__annotations__.update(OPTIONS)
     return command
 
 
-def given(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that were given."""
+def given_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that were given on the command line."""
     return {name: value for name, value in options.items() if value is not None}
 
 
 def check_options(name: str, options: Mapping[str, Any], usage: Usage) -> None:
-    """Refuse options that a model or pipeline does not take.
+    """Refuse options that a model or pipeline does not take, and files with a wrong suffix.
+
+    Args:
+        name: the model or pipeline, for the message.
+        options: the options that were given.
+        usage: the usage of the model or pipeline.
 
     Raises:
-        BadParameter: the message names the options that it takes.
+        BadParameter: an option cannot be used; the message names those that can.
     """
-    usable = [*usage.options, *usage.formats, *["model"] * usage.takes_model]
-    wrong = [flag(option) for option in options if option not in usable]
-    if wrong:
-        right = ", ".join(flag(option) for option in usable if option in OPTIONS) or "none of these options"
-        raise typer.BadParameter(f"{', '.join(wrong)}: not for {name}, which takes {right}")
+    accepted = [*usage.options, *usage.formats, *["model"] * usage.takes_model]
+    refused = [flag(option) for option in options if option not in accepted]
+    if refused:
+        listing = ", ".join(flag(option) for option in accepted if option in OPTIONS) or "none of these options"
+        raise typer.BadParameter(f"{', '.join(refused)}: not for {name}, which takes {listing}")
     for option, record_format in usage.formats.items():
         file, suffixes = options.get(option), record_format.suffixes
         if suffixes and isinstance(file, Path) and file.suffix not in suffixes:
@@ -114,7 +152,7 @@ def check_options(name: str, options: Mapping[str, Any], usage: Usage) -> None:
 
 
 def flag(option: str) -> str:
-    """Return the name of an option on the command line."""
+    """Return the name of an option on the command line, such as ``--top-k`` for ``top_k``."""
     return str(OPTIONS[option].__metadata__[0].default)
 
 
@@ -138,13 +176,13 @@ def check_files(output_file: Path | None, options: Mapping[str, Any]) -> None:
 def write_records(
     records: Sequence[Record], ids: Sequence[int | str], output_file: Path | None, formats: Mapping[str, Any]
 ) -> None:
-    """Print the records as JSON lines, or write them in the formats that were chosen.
+    """Print the records as JSON lines, or write them in other formats.
 
     Args:
         records: the record of each text.
         ids: the id of each text.
-        output_file: for the lines; None prints them, unless a format has a file of its own.
-        formats: the format of each option that was given, with its value.
+        output_file: the file for the lines. If None, they are printed, unless a format writes a file of its own.
+        formats: the other formats by option; each is a `RecordFormat` and the value of the option.
     """
     from paddle_tasks.cli.tables import print_table
     from paddle_tasks.files import write_text

@@ -1,4 +1,4 @@
-"""Tables on a terminal."""
+"""Print tables on a terminal."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from paddle_tasks.cli.colours import TONES, visible
+from paddle_tasks.cli.colours import TONES, replace_controls
 from paddle_tasks.training.display import Table
 
 _WIDTH = 110
-"""The width of an output that is not a terminal."""
+"""The number of columns if stdout is not a terminal."""
 
 
 def print_table(table: Table) -> None:
@@ -25,10 +25,10 @@ def print_table(table: Table) -> None:
 
 
 def rich_table(table: Table) -> RichTable:
-    """Return a table as one of rich; control characters are removed, and names are not read as markup."""
+    """Return a table as a rich table; control characters are replaced, and markup in texts has no effect."""
     drawn = RichTable(title=table.title, box=box.SIMPLE_HEAD, title_justify="left")
     for number, heading in enumerate(table.columns):
-        drawn.add_column(visible(heading), justify="right" if number in table.aligned_right else "left")
+        drawn.add_column(replace_controls(heading), justify="right" if number in table.aligned_right else "left")
     for row in table.rows:
-        drawn.add_row(*(Text(visible(cell.text), TONES[cell.tone]) for cell in row))
+        drawn.add_row(*(Text(replace_controls(cell.text), TONES[cell.tone]) for cell in row))
     return drawn

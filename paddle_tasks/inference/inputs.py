@@ -47,7 +47,7 @@ def read_inputs(texts: Sequence[str], file: Path | None, fields: Sequence[str] =
         raise DataError(f"nothing to predict: text {blank[0]} of {len(inputs.texts)} is blank")
     undecodable = [
         text for text in inputs.texts if _SURROGATE.search(text)
-    ]  # Python's form of bytes that are not UTF-8
+    ]  # stand for bytes that are not UTF-8
     if undecodable:
         raise DataError(f"{undecodable[0]!r}: this text is not UTF-8")
     return inputs

@@ -105,8 +105,7 @@ def _task(name: str) -> type[Task] | None:
 
 def summary_metrics(task: str) -> tuple[str, ...]:
     """Return the summary metrics of a task; none if the task is unknown."""
-    task_class = _task(task)
-    return task_class.SUMMARY_METRICS if task_class else ()
+    return tasks.shown_metrics(task).summary
 
 
 # ---- the text
@@ -138,8 +137,8 @@ def _stage_lines(number: int, stage: Stage) -> Iterator[str]:
     n_dropped = stage["data"]["train"].get("dropped_lines")
     if n_dropped is not None:
         yield (
-            f"{n_dropped:,} of {stage['data']['train']['lines']:,} lines were dropped before training, since they equal "
-            "or nearly equal a line of data.held_out (Jaccard similarity of character 5-grams)."
+            f"{n_dropped:,} of {stage['data']['train']['lines']:,} lines were dropped before training, since they "
+            "equal or nearly equal a line of data.held_out (Jaccard similarity of character 5-grams)."
         )
     yield from _source_lines(config["data"]["train"])
     yield from _setting_lines(stage["task"], config)

@@ -234,9 +234,9 @@ def model_folder(run: Path) -> Path:
         raise CheckpointError(f"{run}: no such run folder{did_you_mean(str(run), _runs_near(run))}")
     if _is_baseline(run):
         raise CheckpointError(
-            f"{run}: is a baseline, which saves no model; its predictions are in {run / 'predictions'}"
+            f"{run}: holds a baseline, which keeps no model; its predictions are in {run / 'predictions'}"
         )
-    raise CheckpointError(f"{run}: contains no trained model yet; expected {run / 'model'}")
+    raise CheckpointError(f"{run}: holds no trained model yet; expected {run / 'model'}")
 
 
 def _is_baseline(run: Path) -> bool:

@@ -1,4 +1,4 @@
-"""What can be named: tasks, models, data and configurations."""
+"""The names of tasks, models, data sets and configuration files."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ from paddle_tasks.data.tables import catalogue as data
 from paddle_tasks.errors import ConfigError, did_you_mean
 
 
-def catalogue(what: str | None = None) -> dict[str, list[str]]:
-    """Return the names of one kind, or of all four.
+def catalogue(kind: str | None = None) -> dict[str, list[str]]:
+    """Return the names of one kind, or of all four, by kind.
+
+    Args:
+        kind: ``tasks``, ``models``, ``data`` or ``configs``; all by default.
 
     Raises:
-        ConfigError: no such kind.
+        ConfigError: there is no such kind.
     """
     kinds = {"tasks": tasks.names, "models": _models, "data": data.names, "configs": _configs}
-    if what is not None and what not in kinds:
-        raise ConfigError(f"list {what}: unknown{did_you_mean(what, kinds)} (one of {', '.join(kinds)})")
-    return {kind: names() for kind, names in kinds.items() if what in (None, kind)}
+    if kind is not None and kind not in kinds:
+        raise ConfigError(f"list {kind}: unknown{did_you_mean(kind, kinds)} (one of {', '.join(kinds)})")
+    return {name: list_names() for name, list_names in kinds.items() if kind in (None, name)}
 
 
 def _models() -> list[str]:

@@ -1,0 +1,52 @@
+"""`paddle-tasks check-data`: the data report."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from paddle_tasks import runtime
+from paddle_tasks.cli.options import Quiet
+from paddle_tasks.cli.output import print_json, print_text
+
+_REST_HELP = (
+    "The dev and test files, and settings of their layout, such as data.columns.text=review; "
+    "`paddle-tasks config CONFIG` prints the settings."
+)
+
+
+def check_data(
+    task: Annotated[str, typer.Argument(metavar="TASK", help="A task; `paddle-tasks list tasks` prints them.")],
+    train: Annotated[
+        str,
+        typer.Argument(metavar="TRAIN", help="The train file, or a data set of `paddle-tasks list data`."),
+    ],
+    rest: Annotated[list[str] | None, typer.Argument(metavar="[DEV [TEST]] [KEY=VALUE]", help=_REST_HELP)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    quiet: Quiet = False,  # noqa: ARG001
+) -> None:
+    """Find bad rows, duplicates and leaks in data files.
+
+    The report names the rows that cannot be used, counts labels and lengths, and counts the texts that occur twice,
+    that have different labels, and that occur both in train and in dev or test.
+    """
+    runtime.import_paddle()
+    from paddle_tasks.workflows.check_data import check_data as check
+    from paddle_tasks.workflows.check_data import report_lines
+
+    settings = [word for word in rest or [] if _is_setting(word)]
+    files = [train, *(word for word in rest or [] if word not in settings)]
+    if len(files) > 3:
+        raise typer.BadParameter(f"expected TRAIN [DEV [TEST]], found {len(files)} files: {' '.join(files)}")
+    report = check(task, dict(zip(("train", "dev", "test"), files, strict=False)), settings)
+    if as_json:
+        print_json(report)
+    else:
+        print_text("\n".join(report_lines(task, report)))
+
+
+def _is_setting(word: str) -> bool:
+    return bool(re.match(r"[\w.]+=", word)) and not Path(word).exists()

@@ -1,0 +1,69 @@
+"""`paddle-tasks report`: the results table on stdout, and files of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from paddle_tasks.cli.options import Quiet
+from paddle_tasks.cli.output import print_text
+
+if TYPE_CHECKING:
+    from paddle_tasks.reporting.entries import Entry
+
+
+def report(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN", help="Folders of runs or sweeps, or folders that contain these, such as runs."),
+    ],
+    markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write the table to this file.")] = None,
+    png: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Also write figures of the runs (.png) into this folder.")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Print the results of runs and sweeps beside published scores.
+
+    The table is Markdown: the scores, model, number of parameters, seconds and seeds of each run, grouped by data set.
+    """
+    from paddle_tasks.files import write_text
+    from paddle_tasks.reporting.report import report as make_report
+
+    if markdown and markdown.is_dir():
+        raise typer.BadParameter(f"--markdown {markdown}: is a folder, expected a file")
+    if markdown and not markdown.parent.is_dir():
+        raise typer.BadParameter(f"--markdown {markdown}: no such folder {markdown.parent}")
+    if png and png.exists() and not png.is_dir():
+        raise typer.BadParameter(f"--png {png}: is a file, expected a folder")
+    made = make_report(runs, _table_metrics)
+    print_text(made.markdown.rstrip())
+    if markdown:
+        write_text(markdown, made.markdown)
+    if png:
+        _write_figures(made.entries, png, quiet=quiet)
+
+
+def _table_metrics(task: str) -> Sequence[str]:
+    """Return the metrics that the table shows for a task; only tasks of other packages are loaded, with Paddle."""
+    from paddle_tasks import runtime, tasks
+    from paddle_tasks.reporting.table import declared_table_metrics, default_table_metrics
+
+    if task not in entry_points(group=tasks.GROUP).names:
+        return default_table_metrics(task)
+    runtime.import_paddle()
+    return declared_table_metrics(task)
+
+
+def _write_figures(entries: Sequence[Entry], folder: Path, *, quiet: bool) -> None:
+    from paddle_tasks.reporting.figure_files import write_figures
+
+    written = write_figures(entries, folder)
+    for note in written.notes:
+        typer.echo(f"note: {note}", err=True)
+    if not quiet:
+        typer.echo("\n".join(f"wrote {path}" for path in written.files), err=True)
