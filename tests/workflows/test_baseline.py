@@ -38,6 +38,7 @@ from tests.training.reading import metrics_points, visualdl_points
 
 from ..helpers import CHNSENTICORP, ROOT, needs_chnsenticorp, table
 from ..tasks.conftest import CLASSIFIERS, fixture_of, quick_config, sources
+from .folders import folder_state, read_jsonl
 
 QUICK = ROOT / "configs/quick/sentiment.yaml"
 SCORES = ("accuracy", "macro_f1", "precision", "recall", "f1", "loss")
@@ -70,18 +71,6 @@ def predict_with_scikit_learn(train: Rows, test: Rows, features: str, classifier
     return list(model.predict(vectors.transform([text for _, text in test])))
 
 
-def jsonl(file: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-
-
-def state(folder: Path) -> dict[str, tuple[int, bytes]]:
-    """Return modification time and content of every file in a folder, and the times of the folders."""
-    return {
-        str(path): (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else b"")
-        for path in [folder, *sorted(folder.rglob("*"))]
-    }
-
-
 @pytest.fixture(scope="module")
 def done(config) -> Path:
     """Return the folder of a finished baseline, which no test may change."""
@@ -106,7 +95,7 @@ def test_the_samples_are_predicted_as_by_a_plain_script(tmp_path, features, clas
     for split in ("dev", "test"):
         gold = [label for label, _ in rows[split]]
         expected = predict_with_scikit_learn(rows["train"], rows[split], features, classifier)
-        records = jsonl(run.folder / f"predictions/{split}.jsonl")
+        records = read_jsonl(run.folder / f"predictions/{split}.jsonl")
         assert [record["predicted"] for record in records] == expected
         assert [(record["gold"], record["text"]) for record in records] == rows[split]
         assert run.result[split]["accuracy"] == accuracy_score(gold, expected)
@@ -129,7 +118,7 @@ def test_several_labels_in_a_given_order_and_scores_without_leaked_texts(tmp_pat
     data = {"data.train": paths[0], "data.dev": paths[1], "data.test": None, "data.labels": ["财经", "体育", "娱乐"]}
     run = baseline(QUICK, run_dir=tmp_path / "run", **data)
     expected = predict_with_scikit_learn(train_rows, test_rows, "char", "svm")
-    records = jsonl(run.folder / "predictions/dev.jsonl")
+    records = read_jsonl(run.folder / "predictions/dev.jsonl")
     assert [record["predicted"] for record in records] == expected
     assert list(records[0]["probabilities"]) == ["财经", "体育", "娱乐"]
     hits = [label == predicted for (label, _), predicted in zip(test_rows, expected, strict=True)]
@@ -150,7 +139,7 @@ def test_chnsenticorp_has_its_published_score(tmp_path):
 
 def test_predictions_can_be_checked_by_hand(done):
     for split in ("dev", "test"):
-        for record in jsonl(done / f"predictions/{split}.jsonl"):
+        for record in read_jsonl(done / f"predictions/{split}.jsonl"):
             probabilities = record["probabilities"]
             assert sum(probabilities.values()) == pytest.approx(1)
             assert record["predicted"] == max(probabilities, key=probabilities.get)
@@ -173,7 +162,7 @@ def test_every_classifier_has_a_baseline_that_learns_its_train_rows(tmp_path, na
     assert run.result["task"] == name
     for split in ("dev", "test"):
         assert run.result[split]["accuracy"] == 1
-        assert len(jsonl(run.folder / f"predictions/{split}.jsonl")) == run.result["data"][split]["rows"]
+        assert len(read_jsonl(run.folder / f"predictions/{split}.jsonl")) == run.result["data"][split]["rows"]
 
 
 def test_pairs_of_texts_have_features_of_both(fresh_config, tmp_path, monkeypatch):
@@ -211,11 +200,11 @@ def test_result_json(done, config):
 
 
 def test_errors_with_the_highest_loss_come_first(done):
-    errors = jsonl(done / "predictions/errors.jsonl")
+    errors = read_jsonl(done / "predictions/errors.jsonl")
     wrong = [
         {"split": split, **record}
         for split in ("dev", "test")
-        for record in jsonl(done / f"predictions/{split}.jsonl")
+        for record in read_jsonl(done / f"predictions/{split}.jsonl")
         if record["predicted"] != record["gold"]
     ]
     assert errors
@@ -241,9 +230,9 @@ def test_config_yaml_again_reproduces_the_run(tmp_path):
     for file in sorted((run.folder / "predictions").iterdir()):
         assert file.read_bytes() == (again.folder / "predictions" / file.name).read_bytes()
     assert read(again.folder / "config.yaml") == {**read(run.folder / "config.yaml"), "run_dir": str(again.folder)}
-    before = state(run.folder)
+    before = folder_state(run.folder)
     assert baseline(run.folder / "config.yaml").folder == run.folder
-    assert state(run.folder) == before
+    assert folder_state(run.folder) == before
 
 
 @pytest.mark.parametrize(
@@ -286,15 +275,15 @@ def test_a_baseline_builds_no_encoder_and_no_vocabulary_and_downloads_nothing(fr
 
 
 def test_a_finished_run_is_left_unchanged(done, config):
-    before, notes = state(done), []
+    before, notes = folder_state(done), []
     run = baseline(config, observe=notes.append)
-    assert state(done) == before
+    assert folder_state(done) == before
     assert run.result == json.loads((done / "result.json").read_text(encoding="utf-8"))
     assert ["is finished already; nothing to do" in note.text for note in notes] == [True]
 
 
 def test_other_settings_are_refused_with_the_differences(done, config):
-    before = state(done)
+    before = folder_state(done)
     with pytest.raises(CheckpointError, match="another configuration") as caught:
         baseline({**config, "seed": 9}, options={"features": "word", "c": 0.25})
     assert str(caught.value).splitlines()[1:-1] == [
@@ -303,16 +292,16 @@ def test_other_settings_are_refused_with_the_differences(done, config):
         "  model.ngrams: [1, 3] -> [1, 2]",
         "  model.c: 0.5 -> 0.25",
     ]
-    assert state(done) == before
+    assert folder_state(done) == before
 
 
 def test_fresh_moves_the_older_run_aside(fresh_config, tmp_path):
     notes: list[str] = []
     folder = baseline(fresh_config).folder
-    before = state(folder / "predictions")
+    before = folder_state(folder / "predictions")
     again = baseline(fresh_config, fresh=True, options={"c": 9.0}, observe=lambda note: notes.append(note.text))
     assert again.folder == folder == tmp_path / "run-baseline"
-    assert [content for _, content in state(tmp_path / "run-baseline.1/predictions").values()] == [
+    assert [content for _, content in folder_state(tmp_path / "run-baseline.1/predictions").values()] == [
         content for _, content in before.values()
     ]
     assert notes[-1] == f"the older run is now {tmp_path / 'run-baseline.1'}"
@@ -323,19 +312,19 @@ def test_fresh_moves_the_older_run_aside(fresh_config, tmp_path):
 def test_a_folder_that_is_no_run_is_refused_before_anything_is_read(fresh_config, tmp_path, fresh, monkeypatch):
     (tmp_path / "run-baseline").mkdir()
     (tmp_path / "run-baseline/thesis.txt").write_text("three years of work")
-    before = state(tmp_path)
+    before = folder_state(tmp_path)
     monkeypatch.setattr(LabelledData, "read", lambda self: pytest.fail("read"))
     with pytest.raises(CheckpointError, match="is not a run folder"):
         baseline(fresh_config, fresh=fresh)
-    assert state(tmp_path) == before
+    assert folder_state(tmp_path) == before
 
 
 def test_baseline_refuses_the_folder_of_a_training_run_and_train_that_of_a_baseline(finished, config, done):
     for run, folder in ((baseline, finished), (train, done)):
-        before = state(folder)
+        before = folder_state(folder)
         with pytest.raises(CheckpointError, match=r"holds a run of another kind(.|\n)*unknown key"):
             run(config, run_dir=folder)
-        assert state(folder) == before
+        assert folder_state(folder) == before
 
 
 def test_a_second_process_in_the_same_folder_is_refused(fresh_config, tmp_path):

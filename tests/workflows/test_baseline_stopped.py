@@ -14,7 +14,8 @@ from paddle_tasks.training.tracking import read_metrics
 from paddle_tasks.workflows.baseline import baseline
 from tests.training.reading import metrics_points, visualdl_points
 
-from .test_baseline import SCORES, state
+from .folders import folder_state
+from .test_baseline import SCORES
 
 
 @pytest.fixture
@@ -40,11 +41,11 @@ def test_nothing_is_written_when_it_is_stopped_while_fitting(fresh_config, tmp_p
     assert list(tmp_path.iterdir()) == []
     restore()
     baseline(fresh_config)
-    before = state(tmp_path)
+    before = folder_state(tmp_path)
     interrupt_in(monkeypatch, Classifier, "fit")
     with pytest.raises(KeyboardInterrupt):
         baseline(fresh_config, fresh=True)
-    assert state(tmp_path) == before, "the older run stays where it was"
+    assert folder_state(tmp_path) == before, "the older run stays where it was"
 
 
 @pytest.mark.parametrize(("owner", "name"), [(RunFolder, "write_predictions"), (RunResult, "write")])

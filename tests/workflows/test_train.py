@@ -28,6 +28,7 @@ from paddle_tasks.workflows.train import train
 from tests.conftest import FIXTURES
 from tests.training.reading import metrics_points, visualdl_points
 
+from .folders import folder_state, read_jsonl
 from .snapshot import differing, snapshot
 
 EPOCHS, BATCH_SIZE, MAX_LENGTH = 2, 4, 16  # of small_config; 22 rows make 6 batches
@@ -36,10 +37,6 @@ EPOCHS, BATCH_SIZE, MAX_LENGTH = 2, 4, 16  # of small_config; 22 rows make 6 bat
 def rows_of(split: str) -> list[tuple[str, str]]:
     lines = (FIXTURES / f"training_{split}.tsv").read_text(encoding="utf-8").splitlines()[1:]
     return [tuple(line.split("\t")) for line in lines]
-
-
-def jsonl(file: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
 @pytest.fixture
@@ -54,14 +51,6 @@ def copy(finished, config, tmp_path) -> Callable[[], dict[str, Any]]:
         return {**config, "run_dir": str(folder)}
 
     return make
-
-
-def state(folder: Path) -> dict[str, tuple[int, bytes]]:
-    """Return modification time and content of every file in a folder, and the times of the folders."""
-    return {
-        str(path): (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else b"")
-        for path in [folder, *sorted(folder.rglob("*"))]
-    }
 
 
 # ---- what a run writes
@@ -116,7 +105,7 @@ def test_the_scores_of_the_best_model_agree_with_its_predictions(finished):
     result = json.loads((finished / "result.json").read_text())
     logged = {(record["step"], record["tag"]): record["value"] for record in read_metrics(finished / "metrics.jsonl")}
     for split in ("dev", "test"):
-        records, scores = jsonl(finished / f"predictions/{split}.jsonl"), result[split]
+        records, scores = read_jsonl(finished / f"predictions/{split}.jsonl"), result[split]
         assert [(record["gold"], record["text"]) for record in records] == rows_of(split)
         assert scores["accuracy"] == np.mean([record["predicted"] == record["gold"] for record in records])
         assert scores["loss"] == pytest.approx(np.mean([record["loss"] for record in records]), rel=1e-6)
@@ -127,7 +116,7 @@ def test_the_scores_of_the_best_model_agree_with_its_predictions(finished):
 
 def test_predictions_can_be_checked_by_hand(finished):
     for split in ("dev", "test"):
-        for record in jsonl(finished / f"predictions/{split}.jsonl"):
+        for record in read_jsonl(finished / f"predictions/{split}.jsonl"):
             probabilities = record["probabilities"]
             assert sum(probabilities.values()) == pytest.approx(1, abs=1e-6)
             assert record["predicted"] == max(probabilities, key=probabilities.get)
@@ -135,11 +124,11 @@ def test_predictions_can_be_checked_by_hand(finished):
 
 
 def test_errors_with_the_highest_loss_come_first(finished):
-    errors = jsonl(finished / "predictions/errors.jsonl")
+    errors = read_jsonl(finished / "predictions/errors.jsonl")
     wrong = [
         {"split": split, **record}
         for split in ("dev", "test")
-        for record in jsonl(finished / f"predictions/{split}.jsonl")
+        for record in read_jsonl(finished / f"predictions/{split}.jsonl")
         if record["predicted"] != record["gold"]
     ]
     assert len(errors) > 1
@@ -165,7 +154,7 @@ def test_the_model_folder_is_that_of_the_best_checkpoint_and_predicts(finished):
     best = finished / "checkpoints" / (finished / "checkpoints/best").read_text().strip()
     assert find_damage(best) is None
     assert contents(finished / "model") == contents(best / "model")
-    records = jsonl(finished / "predictions/test.jsonl")
+    records = read_jsonl(finished / "predictions/test.jsonl")
     predicted = load(finished)([record["text"] for record in records])
     assert [record["label"] for record in predicted] == [record["predicted"] for record in records]
 
@@ -219,9 +208,9 @@ def test_the_order_of_the_batches_is_a_function_of_seed_and_epoch(small_config, 
 
 def test_a_finished_run_is_left_unchanged(copy):
     config = copy()
-    before, notes = state(Path(config["run_dir"])), []
+    before, notes = folder_state(Path(config["run_dir"])), []
     run = train(config, observe=notes.append)
-    assert state(run.folder) == before
+    assert folder_state(run.folder) == before
     assert run.result == json.loads((run.folder / "result.json").read_text())
     (note,) = notes
     assert "is finished already" in note.text
@@ -229,7 +218,7 @@ def test_a_finished_run_is_left_unchanged(copy):
 
 def test_another_configuration_is_refused_with_the_differences(copy):
     config = copy()
-    before = state(Path(config["run_dir"]))
+    before = folder_state(Path(config["run_dir"]))
     changed = {**config, "seed": 9, "optimizer": {"learning_rate": 0.5, "schedule": "cosine"}}
     with pytest.raises(CheckpointError, match="another configuration") as caught:
         train(changed)
@@ -239,7 +228,7 @@ def test_another_configuration_is_refused_with_the_differences(copy):
         "  optimizer.learning_rate: 0.02 -> 0.5",
         "  optimizer.schedule: 'linear' -> 'cosine'",
     ]
-    assert state(Path(config["run_dir"])) == before
+    assert folder_state(Path(config["run_dir"])) == before
 
 
 def test_a_run_of_another_kind_is_refused(copy):
@@ -267,10 +256,10 @@ def test_a_folder_that_is_no_run_is_refused(small_config, tmp_path, fresh):
     config = small_config(tmp_path)
     (tmp_path / "run").mkdir()
     (tmp_path / "run/thesis.txt").write_text("three years of work")
-    before = state(tmp_path)
+    before = folder_state(tmp_path)
     with pytest.raises(CheckpointError, match="is not a run folder"):
         train(config, fresh=fresh)
-    assert state(tmp_path) == before
+    assert folder_state(tmp_path) == before
 
 
 def test_an_empty_folder_counts_as_absent(small_config, tmp_path):
@@ -298,10 +287,10 @@ def unfinished(small_config, folder: Path, **changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("fresh", [False, True])
 def test_a_second_process_in_the_same_folder_is_refused(small_config, tmp_path, fresh):
     config = unfinished(small_config, tmp_path)
-    before = state(tmp_path)
+    before = folder_state(tmp_path)
     with RunFolder(tmp_path / "run").locked(), pytest.raises(CheckpointError, match="another process is training"):
         train(config, fresh=fresh)
-    assert state(tmp_path) == before
+    assert folder_state(tmp_path) == before
     assert train(config, fresh=fresh).result["status"] == "finished"
 
 
@@ -313,10 +302,10 @@ def test_resuming_is_refused_when_data_has_changed(small_config, tmp_path, split
     config = unfinished(small_config, tmp_path, data=data)
     with Path(data[split]).open("a", encoding="utf-8") as file:
         file.write("positive\t服务很好\n")
-    before = state(tmp_path)
+    before = folder_state(tmp_path)
     with pytest.raises(CheckpointError, match=rf"data\.{split} .* has changed since this run began"):
         train(config)
-    assert state(tmp_path) == before
+    assert folder_state(tmp_path) == before
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import pytest
 from paddle_tasks.errors import Interrupted
 from paddle_tasks.workflows.train import train
 
+from ...workflows.interruptions import CrashError, Interruption, after, crash, interrupt, resume, terminate
 from ...workflows.snapshot import differing, snapshot
-from ...workflows.test_resume import CrashError, Interruption, after, crash, interrupt, resume, terminate
 from .test_task import settings
 
 DROPOUT = {"encoder": "bert", "hidden_size": 16, "n_layers": 2, "n_heads": 2, "pretraining_dropout": 0.2}
