@@ -45,6 +45,7 @@ setup(
             "pytest>=8",
             "pytest-xdist>=3",
             "hypothesis>=6",
+            "setuptools>=77",  # builds the package of docs/add-a-task.md in a test
             "ruff>=0.8",
             "mypy>=1.13",
             "types-PyYAML",

@@ -9,7 +9,6 @@ import numpy as np
 
 from paddle_tasks.arrays import Array
 from paddle_tasks.figures.canvas import COLOURS, display_names, line_style, new_figure, printable_title, style
-from paddle_tasks.metrics import HEADLINE_METRICS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,11 +31,11 @@ def learning_curves(records: Records, title: str = "", metrics: Sequence[str] = 
     Args:
         records: the records of metrics.jsonl, with ``step``, ``tag`` and ``value``.
         title: the title of the figure.
-        metrics: the dev metrics to show; by default `HEADLINE_METRICS`, or the first six if the run has none of these.
+        metrics: the dev metrics to show; if the run has none of these, the first six.
     """
     points, title = read_points(records), printable_title(title)
     dev_metrics = [tag.removeprefix(DEV) for tag in points if tag.startswith(DEV) and not tag.endswith("loss")]
-    shown = [name for name in metrics or HEADLINE_METRICS if name in dev_metrics] or dev_metrics[:_MAX_METRICS]
+    shown = [name for name in metrics if name in dev_metrics] or dev_metrics[:_MAX_METRICS]
     rates = [tag for tag in points if tag.startswith(RATE)]
     with style(title, *points):
         names = ["loss"] + ["dev metrics"] * bool(shown) + ["learning rate"] * bool(rates)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from paddle_tasks import figures
+from paddle_tasks import figures, tasks
 from paddle_tasks.errors import DataError
 from paddle_tasks.files import read_json_lines
 from paddle_tasks.reporting.entries import SPLITS, Entry, MetricValue, ScoredSplitName
@@ -65,7 +65,7 @@ def _draw_all(entries: Sequence[Entry], notes: list[str]) -> NamedFigures:
         run = Path(entry.name)
         if records := read_json_lines(run / "metrics.jsonl"):
             curves[name] = records
-            yield f"{name}-curves", figures.learning_curves(records, name)
+            yield f"{name}-curves", figures.learning_curves(records, name, tasks.shown_metrics(entry.task).summary)
         for split in SPLITS:
             yield from _draw_split(name, run, split)
         if not records and entry.seeds == 1:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from paddle_tasks.errors import DataError
 from paddle_tasks.reporting.entries import BrokenFolder, Entry, read_entries
-from paddle_tasks.reporting.table import TableMetrics, default_table_metrics, format_report
+from paddle_tasks.reporting.table import format_report
 
 
 @dataclass(frozen=True)
@@ -20,15 +20,13 @@ class Report:
     broken: tuple[BrokenFolder, ...]
 
 
-def report(folders: Sequence[str | Path], table_metrics: TableMetrics = default_table_metrics) -> Report:
+def report(folders: Sequence[str | Path]) -> Report:
     """Return the report on the folders of runs and sweeps, or on folders that contain these, in their order.
 
     An unfinished run is a row that says so. A folder that cannot be read is listed with the reason.
 
     Args:
         folders: run folders, sweep folders, or folders that contain these.
-        table_metrics: returns the metrics that the table shows for a task, beside the metric that chose the best
-            checkpoint.
 
     Raises:
         DataError: a folder does not exist, or none of them holds a run or a sweep.
@@ -40,4 +38,4 @@ def report(folders: Sequence[str | Path], table_metrics: TableMetrics = default_
     if not entries:
         listing = "\n".join(f"  {folder.name}: {folder.reason}" for folder in broken)
         raise DataError(f"report: nothing to show; no folder holds a run or a sweep\n{listing}".rstrip())
-    return Report(format_report(entries, broken, table_metrics), entries, broken)
+    return Report(format_report(entries, broken), entries, broken)

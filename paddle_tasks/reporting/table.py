@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
 from paddle_tasks import tasks
-from paddle_tasks.errors import ConfigError, SetupError
 from paddle_tasks.reporting.clue import describe_clue_means
 from paddle_tasks.reporting.entries import FINISHED, SPLITS, BrokenFolder, Entry, MetricValue, ScoredSplitName
 from paddle_tasks.reporting.groups import Group, group_entries
@@ -20,35 +19,14 @@ tokens/s are those of the training steps. F1 of two labels is that of the second
 whole spans. Published scores are those of their sources; *comparable* means the same rows to score, as many rows to
 learn from and the same metric."""
 
-TableMetrics = Callable[[str], Sequence[str]]
-"""Returns the metrics that the table shows for the runs of a task, by the task's name."""
 Cells = Sequence[str]
 
 
-def default_table_metrics(task: str) -> Sequence[str]:  # noqa: ARG001
-    """Return the metrics that the table shows for every task that has them, without loading the task and Paddle."""
-    return ("triplet_f1",)
-
-
-def declared_table_metrics(task: str) -> Sequence[str]:
-    """Return the ``TABLE_METRICS`` of a task, or none if it is not installed: its runs are shown all the same.
-
-    This loads the task, and with it Paddle, which takes seconds.
-    """
-    try:
-        declared: Sequence[str] = tasks.find(task).TABLE_METRICS
-    except (ConfigError, SetupError, AttributeError):
-        return ()
-    return declared
-
-
-def format_report(
-    entries: Sequence[Entry], broken: Sequence[BrokenFolder], table_metrics: TableMetrics = default_table_metrics
-) -> str:
+def format_report(entries: Sequence[Entry], broken: Sequence[BrokenFolder]) -> str:
     """Return the whole report in Markdown."""
     lines = ["# Results"]
     for group in group_entries(entries):
-        lines += ["", f"## {_escape(group.name)}", "", *_format_runs(group, table_metrics)]
+        lines += ["", f"## {_escape(group.name)}", "", *_format_runs(group)]
         if group.data_set:
             lines += ["", *_format_published(group.data_set, group.entries)]
     lines += [line for sentence in describe_clue_means(entries) for line in ("", sentence)]
@@ -60,8 +38,8 @@ def format_report(
 # ---- runs
 
 
-def _format_runs(group: Group, table_metrics: TableMetrics) -> Iterator[str]:
-    score_columns = _score_columns(group, table_metrics)
+def _format_runs(group: Group) -> Iterator[str]:
+    score_columns = _score_columns(group)
     columns: dict[str, Callable[[Entry], str]] = {
         "run": lambda entry: f"`{entry.name}`",
         "task": lambda entry: entry.task,
@@ -86,12 +64,12 @@ def _format_remark(entry: Entry) -> str:
     return "; ".join(filter(None, ["" if entry.status == FINISHED else f"**{entry.status}**", entry.remark]))
 
 
-def _score_columns(group: Group, table_metrics: TableMetrics) -> Iterator[tuple[str, ScoredSplitName, str]]:
+def _score_columns(group: Group) -> Iterator[tuple[str, ScoredSplitName, str]]:
     """Yield heading, split and metric of each score that an entry of the group has.
 
     A metric is followed by its deduplicated twin.
     """
-    shown = (_shown_metrics(entry, group.data_set, table_metrics) for entry in group.entries)
+    shown = (_shown_metrics(entry, group.data_set) for entry in group.entries)
     metrics = [twin for metric in dict.fromkeys(chain(*shown)) for twin in (metric, metric + _DEDUPLICATED)]
     for name in SPLITS:
         splits = [entry.splits[name] for entry in group.entries if name in entry.splits]
@@ -100,7 +78,7 @@ def _score_columns(group: Group, table_metrics: TableMetrics) -> Iterator[tuple[
                 yield f"{name} {metric.replace('_', ' ')}", name, metric
 
 
-def _shown_metrics(entry: Entry, data_set: DataSet | None, table_metrics: TableMetrics) -> list[str]:
+def _shown_metrics(entry: Entry, data_set: DataSet | None) -> list[str]:
     """Return the metrics to show for an entry.
 
     These are the metric that chose the best checkpoint, the published metrics, F1 when there are two labels (for more
@@ -109,7 +87,7 @@ def _shown_metrics(entry: Entry, data_set: DataSet | None, table_metrics: TableM
     published = [scores.metric for scores in data_set.published] if data_set else []
     has_two_labels = any(split.n_labels == 2 for split in entry.splits.values())
     available = {metric for split in entry.splits.values() for metric in split.scores}
-    of_task = [metric for metric in table_metrics(entry.task) if metric in available] if available else []
+    of_task = [metric for metric in tasks.shown_metrics(entry.task).table if metric in available]
     return [entry.metric, *published, *["f1"] * has_two_labels, *of_task]
 
 

@@ -6,9 +6,12 @@ fulfils `paddle_tasks.training.protocol.Task`; see docs/add-a-task.md. The worki
 
 from __future__ import annotations
 
+import importlib
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
+from paddle_tasks import runtime
 from paddle_tasks.errors import ConfigError, SetupError, did_you_mean
 
 if TYPE_CHECKING:
@@ -64,3 +67,35 @@ def find(name: Any) -> type[Task]:
             raise
         raise SetupError(f"task: {name} is registered as {point.value}, which cannot be loaded: {error}") from error
     return task
+
+
+@dataclass(frozen=True)
+class ShownMetrics:
+    """The metrics that a task shows.
+
+    Attributes:
+        summary: on the terminal and in learning curves and model cards.
+        table: in the results table, besides the metric that chose the best model.
+    """
+
+    summary: tuple[str, ...] = ()
+    table: tuple[str, ...] = ()
+
+
+def shown_metrics(name: str) -> ShownMetrics:
+    """Return the metrics that a task shows; none if the task is not installed.
+
+    The packages of this project's tasks declare them outside of the class, so that reports do not load Paddle.
+    """
+    declared: Any
+    if name in _CLASSES:
+        declared = importlib.import_module(f"{__name__}.{name}")
+    elif name in names():
+        runtime.import_paddle()
+        try:
+            declared = find(name)
+        except SetupError:
+            return ShownMetrics()
+    else:
+        return ShownMetrics()
+    return ShownMetrics(declared.SUMMARY_METRICS, declared.TABLE_METRICS)

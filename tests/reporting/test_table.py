@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from paddle_tasks import tasks
 from paddle_tasks.errors import DataError
 from paddle_tasks.reporting.references import load_shipped_references
 from paddle_tasks.reporting.report import report
-from paddle_tasks.reporting.table import declared_table_metrics
 
 from .folders import SHA, part, scored, tables, write_run, write_sweep
 
@@ -75,23 +75,23 @@ def test_triplet_f1_is_shown_beside_the_f1_of_spans(tmp_path):
     assert (row["dev f1"], row["dev triplet f1"]) == ("0.6250", "0.3750")
 
 
-def test_a_task_declares_further_metrics(tmp_path):
-    """Also one that is not installed: the table asks by name, and shows of the answer what the run has."""
+def test_a_task_declares_further_metrics(tmp_path, monkeypatch):
+    """The table asks for a task by name and shows of its metrics those that the run has."""
     scores = {"bleu": 30.5, "chrf": 20.25, "loss": 1.0}
     run = write_run(tmp_path / "a", {"dev": scores}, config={"evaluation": {"metric": "bleu"}}, task="unknown")
-    asked = []
-    made = report([run], table_metrics=lambda task: asked.append(task) or ("chrf", "ter"))
-    ((row,),) = tables(made.markdown)
-    assert asked == ["unknown"]
-    assert [heading for heading in row if heading.startswith("dev")] == ["dev bleu", "dev chrf"]
     ((row,),) = tables(report([run]).markdown)
     assert [heading for heading in row if heading.startswith("dev")] == ["dev bleu"]
+    monkeypatch.setattr(tasks, "shown_metrics", lambda name: tasks.ShownMetrics(table=("chrf", "ter", name)))
+    ((row,),) = tables(report([run]).markdown)
+    assert [heading for heading in row if heading.startswith("dev")] == ["dev bleu", "dev chrf"]
 
 
-def test_declared_metrics_of_tasks():
-    assert declared_table_metrics("opinion") == ("triplet_f1",)
-    assert declared_table_metrics("news") == ()
-    assert declared_table_metrics("no such task") == ()
+def test_metrics_of_tasks_are_those_of_their_classes():
+    for name in tasks.names():
+        task = tasks.find(name)
+        assert tasks.shown_metrics(name) == tasks.ShownMetrics(task.SUMMARY_METRICS, task.TABLE_METRICS)
+    assert tasks.shown_metrics("opinion").table == ("triplet_f1",)
+    assert tasks.shown_metrics("no such task") == tasks.ShownMetrics()
 
 
 def test_the_selection_metric_is_shown(tmp_path):

@@ -1,1 +1,4 @@
-"""What the tasks that give one label to one text share; no task itself."""
+"""What the tasks that give one label to one text share; not a task itself."""
+
+SUMMARY_METRICS = ("accuracy", "accuracy_deduplicated", "macro_f1", "f1", "loss")
+TABLE_METRICS: tuple[str, ...] = ()

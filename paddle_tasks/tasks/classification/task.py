@@ -22,6 +22,7 @@ from paddle_tasks.errors import ConfigError
 from paddle_tasks.models.encoders.build import Encoder
 from paddle_tasks.models.losses import ClassificationLoss
 from paddle_tasks.tasks.base import EncoderTask
+from paddle_tasks.tasks.classification import SUMMARY_METRICS
 from paddle_tasks.tasks.classification.baseline import TfidfBaseline
 from paddle_tasks.tasks.classification.clue import CLUE
 from paddle_tasks.tasks.classification.data import SINGLE_TEXT, LabelledData, LabelledDataCheck, RowFormat
@@ -58,7 +59,7 @@ class ClassifierTask(EncoderTask[C]):
 
     FIELDS: ClassVar[tuple[str, ...]] = SINGLE_TEXT.fields
     METRICS: ClassVar[tuple[str, ...]] = ("accuracy", "macro_f1", "precision", "recall", "f1", "loss")
-    SUMMARY_METRICS: ClassVar[tuple[str, ...]] = ("accuracy", "accuracy_deduplicated", "macro_f1", "f1", "loss")
+    SUMMARY_METRICS: ClassVar[tuple[str, ...]] = SUMMARY_METRICS
     DATA_CHECK: ClassVar[DataCheck] = LabelledDataCheck(SINGLE_TEXT)
     BASELINE: ClassVar[Baseline | None] = TfidfBaseline(SINGLE_TEXT, MostProbable)
     PREDICT_OPTIONS: ClassVar[tuple[str, ...]] = ("explain",)

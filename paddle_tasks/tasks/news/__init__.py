@@ -1,1 +1,5 @@
-"""News: topics of headlines."""
+"""News: the topic of a headline."""
+
+from paddle_tasks.tasks.classification import SUMMARY_METRICS, TABLE_METRICS
+
+__all__ = ["SUMMARY_METRICS", "TABLE_METRICS"]

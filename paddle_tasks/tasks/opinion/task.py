@@ -27,6 +27,7 @@ from paddle_tasks.models.opinion import OpinionTagger, TagHead
 from paddle_tasks.models.pooling import pool
 from paddle_tasks.tasks.base import CLASSIFIER_DEFAULTS, N_SPECIAL_TOKENS, EncoderConfig, EncoderTask
 from paddle_tasks.tasks.deduplication import check_count, with_deduplicated
+from paddle_tasks.tasks.opinion import SUMMARY_METRICS, TABLE_METRICS
 from paddle_tasks.tasks.opinion.display import display_opinions
 from paddle_tasks.tasks.opinion.doccano import DOCCANO
 from paddle_tasks.tasks.opinion.features import (
@@ -117,8 +118,8 @@ class OpinionTask(EncoderTask[OpinionConfig]):
 
     FIELDS: ClassVar[tuple[str, ...]] = ("text",)
     METRICS: ClassVar[tuple[str, ...]] = (*SPAN_METRICS, *TRIPLET_METRICS, "loss")
-    SUMMARY_METRICS: ClassVar[tuple[str, ...]] = ("macro_f1", "f1", "triplet_f1", "loss")
-    TABLE_METRICS: ClassVar[tuple[str, ...]] = ("triplet_f1",)
+    SUMMARY_METRICS: ClassVar[tuple[str, ...]] = SUMMARY_METRICS
+    TABLE_METRICS: ClassVar[tuple[str, ...]] = TABLE_METRICS
     ERROR_KINDS: ClassVar[tuple[str, ...]] = ERROR_KINDS
     DATA_CHECK: ClassVar[DataCheck] = OpinionDataCheck()
     PREDICT_OPTIONS: ClassVar[tuple[str, ...]] = ("explain",)

@@ -33,6 +33,7 @@ from paddle_tasks.models.masked_lm import MaskedLanguageModel, load_masked_lm
 from paddle_tasks.tasks.base import EncoderTask
 from paddle_tasks.tasks.deduplication import check_count
 from paddle_tasks.tasks.panels import attention_image
+from paddle_tasks.tasks.pretrain import SUMMARY_METRICS
 from paddle_tasks.tasks.pretrain.display import display_fillings
 from paddle_tasks.tasks.pretrain.panels import row_histograms, sample_texts, token_vectors
 from paddle_tasks.tasks.pretrain.passages import PassageBuilder, PassageForm
@@ -54,7 +55,7 @@ class PretrainTask(EncoderTask[PretrainingConfig]):
 
     FIELDS: ClassVar[tuple[str, ...]] = ("text",)
     METRICS: ClassVar[tuple[str, ...]] = ("loss", "perplexity", "accuracy", "word_accuracy")
-    SUMMARY_METRICS: ClassVar[tuple[str, ...]] = ("accuracy", "word_accuracy", "next_sentence_accuracy", "loss")
+    SUMMARY_METRICS: ClassVar[tuple[str, ...]] = SUMMARY_METRICS
     LOWER_IS_BETTER: ClassVar[frozenset[str]] = frozenset({"loss", "perplexity"})
     DATA_CHECK: ClassVar[DataCheck] = DocumentDataCheck()
     PREDICT_OPTIONS: ClassVar[tuple[str, ...]] = ("top_k",)
