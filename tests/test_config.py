@@ -10,14 +10,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paddle_tasks import config, tasks
+from paddle_tasks import config
 from paddle_tasks.config import Section, dump, dump_inline, list_differences, override, parse_yaml, read, validate
 from paddle_tasks.data.tables.section import DataSection
 from paddle_tasks.errors import ConfigError
-from paddle_tasks.workflows.config import load_config
 
 ROOT = Path(__file__).parents[1]
-CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
 # Texts that some YAML reader takes for a number, a boolean, a date, null, or a line break.
 TRAPS = ["1e5", "010", "089", ".5e3", "+.5", "no", "on", "true", "~", "", "null", "0x1F", "1_000", "2026-11-21", "<<"]
 TRAPS += ["a\x85b", "\u2028", "\ufeff", "\x7f", "😀", "a\nb\n", " x", "- a", "a: b", "#x", "{x", "'", '"', "1:30", "="]
@@ -212,43 +210,12 @@ def test_a_bad_choice_alone_is_enough():
     assert validate({"task": "t"}, Whole, "x", {"data.kind": ["cosine"]}).data.kind == "linear"
 
 
-@pytest.mark.parametrize(
-    ("setting", "message"),
-    [
-        ("evaluation.metric=acuracy", r"evaluation\.metric: 'acuracy' is unknown; did you mean 'accuracy'\?"),
-        ("data.columns.text=[1]", r"data\.columns\.text: expected a name or a position.*found \[1\]"),
-        ("data.labels=[a, b, a]", r"data\.labels: expected each label once"),
-        ("optimizer.learning_rate=-1", r"optimizer\.learning_rate: input should be greater than 0"),
-        ("optimizer.learning_rate=.nan", r"optimizer\.learning_rate: input should be a valid number"),
-        ("model.dropout=1", r"model\.dropout: input should be less than 1"),
-        ("task=sentimnt", r"task: 'sentimnt' is unknown; did you mean 'sentiment'\?"),
-        ("task=null", r"task: missing \(one of "),
-    ],
-)
-def test_a_run_reports_what_is_wrong(setting, message):
-    with pytest.raises(ConfigError, match=message):
-        load_config(ROOT / "configs/sentiment.yaml", [setting])
-
-
 def test_numbers_are_accepted_as_label_names():
     labels = {"train": "a", "dev": "b", "labels": parse_yaml("[0, 1, -1, 0_5, good]", "x")}
     assert validate(labels, DataSection, "x").labels == ("0", "1", "-1", "0_5", "good")
 
 
 # ---- dumps load back equal
-
-
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: str(path.relative_to(ROOT / "configs")))
-def test_every_configuration_loads_and_dumps_back_equal(path):
-    merged = load_config(path)
-    again = parse_yaml(dump(merged), "dump")
-    schema = tasks.find(merged.task).Config
-    assert validate(again, schema, "dump") == merged
-    assert list_differences(merged, validate(again, schema, "dump")) == []
-
-
-def test_there_are_configurations():
-    assert {"sentiment.yaml", "quick/sentiment.yaml"} <= {str(path.relative_to(ROOT / "configs")) for path in CONFIGS}
 
 
 @given(TEXTS, NUMBERS, st.lists(TEXTS, max_size=3), st.dictionaries(TEXTS, st.one_of(TEXTS, st.integers()), max_size=3))

@@ -6,14 +6,17 @@ from typing import Any
 
 import pytest
 
-from paddle_tasks.config import parse_yaml, read
+from paddle_tasks import tasks
+from paddle_tasks.config import dump, list_differences, parse_yaml, read, validate
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.tasks.base import CLASSIFIER_DEFAULTS
 from paddle_tasks.workflows.config import assignments, load_config
 
 from ..helpers import ROOT
 
-QUICK = ROOT / "configs" / "quick"
+CONFIGS = ROOT / "configs"
+QUICK = CONFIGS / "quick"
+SHIPPED = sorted(CONFIGS.rglob("*.yaml"))
 each_task = pytest.mark.parametrize("task", ["opinion", "pretrain"])
 OLDER_TRAINING: dict[str, Any] = {
     "loss": {
@@ -72,6 +75,24 @@ def test_every_mistake_is_listed_with_its_key():
     assert any(line.startswith("  seed: ") for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("evaluation.metric=acuracy", r"evaluation\.metric: 'acuracy' is unknown; did you mean 'accuracy'\?"),
+        ("data.columns.text=[1]", r"data\.columns\.text: expected a name or a position.*found \[1\]"),
+        ("data.labels=[a, b, a]", r"data\.labels: expected each label once"),
+        ("optimizer.learning_rate=-1", r"optimizer\.learning_rate: input should be greater than 0"),
+        ("optimizer.learning_rate=.nan", r"optimizer\.learning_rate: input should be a valid number"),
+        ("model.dropout=1", r"model\.dropout: input should be less than 1"),
+        ("task=sentimnt", r"task: 'sentimnt' is unknown; did you mean 'sentiment'\?"),
+        ("task=null", r"task: missing \(one of "),
+    ],
+)
+def test_a_mistake_is_reported_with_its_key(setting, message):
+    with pytest.raises(ConfigError, match=message):
+        load_config(CONFIGS / "sentiment.yaml", [setting])
+
+
 def test_sections_and_dotted_keys_become_assignments():
     values = {"training": {"epochs": 2, "freeze": ["a.*"]}, "model.dropout": 0.1, "data": {"test": None}}
     items = assignments(values)
@@ -88,6 +109,22 @@ def test_an_empty_section_is_an_assignment_of_an_empty_mapping():
     (item,) = assignments({"optimizer": {"learning_rates": {}}})
     assert item.partition("=")[0] == "optimizer.learning_rates"
     assert parse_yaml(item.partition("=")[2], "x") == {}
+
+
+# ---- dumps load back equal
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: str(path.relative_to(CONFIGS)))
+def test_every_configuration_loads_and_dumps_back_equal(path):
+    merged = load_config(path)
+    again = parse_yaml(dump(merged), "dump")
+    schema = tasks.find(merged.task).Config
+    assert validate(again, schema, "dump") == merged
+    assert list_differences(merged, validate(again, schema, "dump")) == []
+
+
+def test_there_are_configurations():
+    assert {"sentiment.yaml", "quick/sentiment.yaml"} <= {str(path.relative_to(CONFIGS)) for path in SHIPPED}
 
 
 # ---- settings of classifiers that older versions wrote for every task: their defaults load, other values are refused
