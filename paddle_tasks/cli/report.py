@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,23 +39,12 @@ def report(
         raise typer.BadParameter(f"--markdown {markdown}: no such folder {markdown.parent}")
     if png and png.exists() and not png.is_dir():
         raise typer.BadParameter(f"--png {png}: is a file, expected a folder")
-    made = make_report(runs, _table_metrics)
+    made = make_report(runs)
     print_text(made.markdown.rstrip())
     if markdown:
         write_text(markdown, made.markdown)
     if png:
         _write_figures(made.entries, png, quiet=quiet)
-
-
-def _table_metrics(task: str) -> Sequence[str]:
-    """Return the metrics that the table shows for a task; only tasks of other packages are loaded, with Paddle."""
-    from paddle_tasks import runtime, tasks
-    from paddle_tasks.reporting.table import declared_table_metrics, default_table_metrics
-
-    if task not in entry_points(group=tasks.GROUP).names:
-        return default_table_metrics(task)
-    runtime.import_paddle()
-    return declared_table_metrics(task)
 
 
 def _write_figures(entries: Sequence[Entry], folder: Path, *, quiet: bool) -> None:
