@@ -17,7 +17,7 @@ from paddle_tasks import load, train
 from paddle_tasks.errors import CheckpointError
 from paddle_tasks.inference.pipelines import Predictor
 from paddle_tasks.tasks.classification import explain as explaining
-from paddle_tasks.tasks.classification.explain import explain, integrated_gradients
+from paddle_tasks.tasks.classification.explain import explain, integrate_until_complete, integrated_gradients
 from paddle_tasks.training.adversarial import word_vectors
 
 LENGTH, WIDTH = 5, 3
@@ -28,7 +28,7 @@ SMOOTH = ("rnn", "gru", "bilstm", "bert")  # no kinks: neither ReLU nor a maximu
 TEXTS = ["服务冷淡味道很差", "画面真美，会再来 [SEP] 好", "房间"]
 
 
-def found(score, n_steps: int = explaining.N_STEPS, base: np.ndarray = BASE):
+def attribute(score, n_steps: int = explaining.N_STEPS, base: np.ndarray = BASE):
     return integrated_gradients(score, paddle.to_tensor(X), paddle.to_tensor(base), n_steps)
 
 
@@ -36,9 +36,9 @@ def found(score, n_steps: int = explaining.N_STEPS, base: np.ndarray = BASE):
 
 
 @pytest.mark.parametrize("n_steps", [1, 2, 33])
-def test_a_linear_score_is_shared_out_by_its_weights(n_steps):
+def test_a_linear_score_is_attributed_by_its_weights(n_steps):
     weight = paddle.to_tensor(WEIGHT)
-    result = found(lambda vectors: (vectors * weight).sum(axis=[1, 2]) + 5.0, n_steps)
+    result = attribute(lambda vectors: (vectors * weight).sum(axis=[1, 2]) + 5.0, n_steps)
     np.testing.assert_allclose(result.values, (WEIGHT * (X - BASE)).sum(axis=1), rtol=0, atol=1e-5)
     assert result.difference == pytest.approx(float((WEIGHT * (X - BASE)).sum()), abs=1e-5)
     assert result.completeness_error < 1e-5
@@ -47,7 +47,7 @@ def test_a_linear_score_is_shared_out_by_its_weights(n_steps):
 @given(st.integers(2, 5), st.integers(1, 12))
 def test_quadrature_is_exact_up_to_its_degree(power, n_steps):
     """A sum of powers gives each token its own difference, from n points for a gradient of degree 2n - 1 on."""
-    result = found(lambda vectors: (vectors**power).sum(axis=[1, 2]), n_steps)
+    result = attribute(lambda vectors: (vectors**power).sum(axis=[1, 2]), n_steps)
     expected = (X.astype(np.float64) ** power - BASE.astype(np.float64) ** power).sum(axis=1)
     if power - 1 <= 2 * n_steps - 1:
         np.testing.assert_allclose(result.values, expected, rtol=1e-3, atol=1e-3)
@@ -55,8 +55,8 @@ def test_quadrature_is_exact_up_to_its_degree(power, n_steps):
         assert np.abs(result.values - expected).max() > 1e-2
 
 
-def test_what_two_tokens_do_together_is_theirs_alike():
-    result = found(lambda vectors: vectors[:, 0, 0] * vectors[:, 1, 0], base=np.zeros_like(BASE))
+def test_a_product_of_two_tokens_is_attributed_to_both_equally():
+    result = attribute(lambda vectors: vectors[:, 0, 0] * vectors[:, 1, 0], base=np.zeros_like(BASE))
     np.testing.assert_allclose(result.values, [X[0, 0] * X[1, 0] / 2] * 2 + [0] * 3, atol=1e-6)
 
 
@@ -68,35 +68,35 @@ def test_one_gradient_at_the_text_is_not_enough():
 
     leaf = paddle.to_tensor(X[None], stop_gradient=False)
     score(leaf).sum().backward()
-    result = found(score)
+    result = attribute(score)
     plain = float((leaf.grad.numpy()[0] * (X - BASE)).sum())
     assert result.completeness_error < 1e-5 * abs(result.difference)
     assert abs(plain - result.difference) > 0.1 * abs(result.difference)
 
 
-def test_points_may_go_through_in_several_passes(monkeypatch):
+def test_points_can_be_computed_in_several_passes(monkeypatch):
     shapes = []
 
     def score(vectors):
         shapes.append(vectors.shape[0])
         return (vectors**3).sum(axis=[1, 2])
 
-    together = found(score, 7).values
-    monkeypatch.setattr(explaining, "_TOKENS_PER_PASS", 3 * LENGTH + 1)
-    np.testing.assert_allclose(found(score, 7).values, together, rtol=1e-5)
+    together = attribute(score, 7).values
+    monkeypatch.setattr(explaining, "TOKENS_PER_PASS", 3 * LENGTH + 1)
+    np.testing.assert_allclose(attribute(score, 7).values, together, rtol=1e-5)
     assert shapes == [7, 2, 3, 3, 1, 2]
 
 
-def test_no_gradient_of_the_callers_is_needed():
+def test_it_works_inside_no_grad():
     with paddle.no_grad():
-        assert found(lambda vectors: vectors.sum(axis=[1, 2])).completeness_error < 1e-5
+        assert attribute(lambda vectors: vectors.sum(axis=[1, 2])).completeness_error < 1e-5
 
 
 # ---- classifiers
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def ask(request, small_config, tmp_path_factory) -> Predictor:
+def predictor(request, small_config, tmp_path_factory) -> Predictor:
     """A small run of each kind of encoder."""
     model: dict[str, Any] = {"encoder": request.param, "dropout": 0.3, "n_layers": 2, "n_heads": 2, "max_positions": 16}
     output = "sigmoid" if request.param == "gru" else "softmax"
@@ -109,99 +109,105 @@ def ask(request, small_config, tmp_path_factory) -> Predictor:
     return predictor
 
 
-def kind_of(ask: Predictor) -> str:
-    return ask.task.config.model.encoder
+def encoder_of(predictor: Predictor) -> str:
+    return predictor.task.config.model.encoder
 
 
-def log_odds(ask: Predictor, ids: list[int], label: str) -> float:
-    """Return a label's log-odds of token ids, by the model's own way."""
-    one = paddle.to_tensor([ids])
-    logits = ask.model(one, paddle.zeros_like(one), paddle.to_tensor([len(ids)])).numpy()[0].astype(np.float64)
-    place = ask.task.labels.index(label)
-    return logits[place] - np.logaddexp.reduce(np.delete(logits, place))
+def log_odds(predictor: Predictor, ids: list[int], label: str) -> float:
+    """Return a label's log-odds for token ids, from the logits of the whole model."""
+    input_ids = paddle.to_tensor([ids])
+    logits = (
+        predictor.model(input_ids, paddle.zeros_like(input_ids), paddle.to_tensor([len(ids)]))
+        .numpy()[0]
+        .astype(np.float64)
+    )
+    index = predictor.task.labels.index(label)
+    return logits[index] - np.logaddexp.reduce(np.delete(logits, index))
 
 
-def difference(ask: Predictor, text: str, label: str) -> float:
-    """Return by how much the text's log-odds are above those of its baseline, written as a text of its own."""
-    tokenizer = ask.task.tokenizer
+def difference(predictor: Predictor, text: str, label: str) -> float:
+    """Return the log-odds of a text less those of its baseline, whose token ids are written out here."""
+    tokenizer = predictor.task.tokenizer
     ids = tokenizer.encode([text], max_length=16)[0].input_ids.tolist()
-    nothing = tokenizer.mask_id if kind_of(ask) == "bert" else tokenizer.pad_id
-    return log_odds(ask, ids, label) - log_odds(ask, [ids[0], *[nothing] * (len(ids) - 2), ids[-1]], label)
+    neutral = tokenizer.mask_id if encoder_of(predictor) == "bert" else tokenizer.pad_id
+    return log_odds(predictor, ids, label) - log_odds(predictor, [ids[0], *[neutral] * (len(ids) - 2), ids[-1]], label)
 
 
-def test_attributions_sum_to_the_difference(ask):
-    for record in ask(TEXTS, explain=True):
-        expected = difference(ask, record["input"], record["label"])
+def test_attributions_sum_to_the_difference(predictor):
+    for record in predictor(TEXTS, explain=True):
+        expected = difference(predictor, record["input"], record["label"])
         gap = abs(sum(value for _, _, value in record["attributions"]) - expected)
         assert gap < 1e-2 * abs(expected) + 1e-5
         assert record["completeness_error"] == pytest.approx(gap, abs=2e-5)
 
 
-def test_more_points_leave_a_smaller_gap(ask, monkeypatch):
+def test_more_points_give_a_smaller_error(predictor, monkeypatch):
     errors = []
     for n_steps in (1, 256):
         monkeypatch.setattr(explaining, "N_STEPS", n_steps)
-        monkeypatch.setattr(explaining, "_MOST_STEPS", n_steps)
-        errors.append(max(record["completeness_error"] for record in ask(TEXTS, explain=True)))
+        monkeypatch.setattr(explaining, "MAX_STEPS", n_steps)
+        errors.append(max(record["completeness_error"] for record in predictor(TEXTS, explain=True)))
     assert errors[0] > 1e-4
     assert errors[1] < errors[0] / 10
-    assert errors[1] < 1e-5 or kind_of(ask) not in SMOOTH
+    assert errors[1] < 1e-5 or encoder_of(predictor) not in SMOOTH
 
 
 def test_points_are_doubled_until_the_sum_is_right():
-    asked = []
+    n_points = []
 
     def kinked(vectors):
-        asked.append(vectors.shape[0])
+        n_points.append(vectors.shape[0])
         return nn.functional.relu(vectors.sum(axis=[1, 2]) - 0.37)
 
     ones = paddle.ones([2, 3])
-    result = explaining._complete(kinked, ones, paddle.zeros([2, 3]))
+    result = integrate_until_complete(kinked, ones, paddle.zeros([2, 3]))
     assert result.completeness_error <= 0.01 * abs(result.difference)
-    asked.clear()
-    explaining._complete(lambda vectors: kinked(vectors) * 0 + vectors.sum(axis=[1, 2]), ones, ones * 0)
-    assert asked == [32, 2]  # right at once
-    asked.clear()
-    explaining._complete(lambda vectors: kinked(vectors) * 0 + paddle.sign(kinked(vectors)), ones, ones * 0)
-    assert [n for n in asked[::2] if n != 2] == [32, 64, 128, 256]  # a jump is never found, and it ends
+    n_points.clear()
+    integrate_until_complete(lambda vectors: kinked(vectors) * 0 + vectors.sum(axis=[1, 2]), ones, ones * 0)
+    assert n_points == [32, 2]  # exact with the first points
+    n_points.clear()
+    integrate_until_complete(lambda vectors: kinked(vectors) * 0 + paddle.sign(kinked(vectors)), ones, ones * 0)
+    assert [n for n in n_points[::2] if n != 2] == [32, 64, 128, 256]  # no number of points finds a jump
 
 
-def test_the_rest_of_a_prediction_is_what_it_was(ask):
-    plain, explained = ask(TEXTS), ask(TEXTS, explain=True)
+def test_explaining_changes_nothing_else_in_a_prediction(predictor):
+    plain, explained = predictor(TEXTS), predictor(TEXTS, explain=True)
     assert [{key: record[key] for key in plain[0]} for record in explained] == plain
-    assert ask(TEXTS) == plain
+    assert predictor(TEXTS) == plain
     assert json.loads(json.dumps(explained)) == explained
-    for one, record in zip(TEXTS, explained, strict=True):
-        alone = ask(one, explain=True)["attributions"]
+    for text, record in zip(TEXTS, explained, strict=True):
+        alone = predictor(text, explain=True)["attributions"]
         np.testing.assert_allclose(alone, record["attributions"], rtol=0, atol=1e-6)
 
 
-def test_the_model_is_left_as_it_was(ask):
-    parameters = ask.model.parameters()
+def test_the_model_is_unchanged_afterwards(predictor):
+    parameters = predictor.model.parameters()
     parameters[-1].stop_gradient = True
     gradients = [paddle.full_like(parameter, 2.0) for parameter in parameters]
     for parameter, gradient in zip(parameters, gradients, strict=True):
         parameter.grad = gradient
     try:
-        ask(TEXTS[0], explain=True)
+        predictor(TEXTS[0], explain=True)
         assert all(bool((parameter.grad == 2).all()) for parameter in parameters)
         assert [parameter.stop_gradient for parameter in parameters] == [False] * (len(parameters) - 1) + [True]
     finally:
         parameters[-1].stop_gradient = False
-        ask.model.clear_gradients()
-    assert all(layer.dropout == 0.3 for layer in ask.model.sublayers() if isinstance(layer, RNNBase))
-    assert not any(layer.training for layer in ask.model.sublayers(include_self=True))
-    assert not word_vectors(ask.model).stop_gradient
+        predictor.model.clear_gradients()
+    assert all(layer.dropout == 0.3 for layer in predictor.model.sublayers() if isinstance(layer, RNNBase))
+    assert not any(layer.training for layer in predictor.model.sublayers(include_self=True))
+    assert not word_vectors(predictor.model).stop_gradient
 
 
-def test_an_error_leaves_no_hook(ask, monkeypatch):
-    monkeypatch.setattr(explaining, "_complete", lambda score, vectors, base: score(vectors.unsqueeze(0)) / None)
+def test_an_error_leaves_no_hook(predictor, monkeypatch):
+    monkeypatch.setattr(
+        explaining, "integrate_until_complete", lambda score, vectors, base: score(vectors.unsqueeze(0)) / None
+    )
     with pytest.raises(TypeError):
-        ask(TEXTS[0], explain=True)
+        predictor(TEXTS[0], explain=True)
     monkeypatch.undo()
-    embedding = next(layer for layer in ask.model.sublayers() if isinstance(layer, nn.Embedding))
+    embedding = next(layer for layer in predictor.model.sublayers() if isinstance(layer, nn.Embedding))
     assert not embedding._forward_post_hooks
-    assert not word_vectors(ask.model).stop_gradient
+    assert not word_vectors(predictor.model).stop_gradient
 
 
 # ---- characters
@@ -212,7 +218,7 @@ def plain(small_config, tmp_path_factory) -> Predictor:
     return load(train(small_config(tmp_path_factory.mktemp("plain"), logging={"visualdl": False})).folder)
 
 
-def test_values_stand_at_the_characters(plain):
+def test_values_belong_to_ranges_of_characters(plain):
     text = "好  iPhone，\u200b[SEP]差"
     spans = [(start, end) for start, end, _ in plain(text, explain=True)["attributions"]]
     assert spans[0] == (0, 1)
@@ -220,10 +226,10 @@ def test_values_stand_at_the_characters(plain):
     assert text[slice(*spans[-2])] == "[SEP]"
 
 
-def test_a_text_is_cut_as_for_prediction(plain):
+def test_a_text_is_truncated_as_for_prediction(plain):
     long = "味道" * 40
     record = plain(long, explain=True)
-    assert [span[:2] for span in record["attributions"]] == [[place, place + 1] for place in range(14)]
+    assert [span[:2] for span in record["attributions"]] == [[start, start + 1] for start in range(14)]
     cut = plain(long[:14], explain=True)
     assert record["attributions"] == cut["attributions"]
 
@@ -234,8 +240,8 @@ def test_a_text_without_tokens_has_no_attributions(plain):
     assert plain([], explain=True) == []
 
 
-def test_the_label_is_the_predicted_one(plain):
-    """What speaks for one of two labels speaks against the other."""
+def test_attributions_are_those_of_the_label(plain):
+    """What supports one of two labels opposes the other."""
     record = plain(TEXTS[0])
     other = next(label for label in plain.task.labels if label != record["label"])
     for_it, against = explain(plain.task, plain.model, [record, {**record, "label": other}])

@@ -1,9 +1,10 @@
-"""An encoder that is frozen whole: its vectors are computed once, and nothing else is different."""
+"""A frozen encoder: its text vectors are computed once, and nothing else changes."""
 
 from __future__ import annotations
 
 import gc
 import json
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from paddle_tasks.data.batching.batches import LengthGroupedBatchSampler
 from paddle_tasks.inference.pipelines import load
 from paddle_tasks.models.encoders.paddlenlp import PretrainedEncoder
 from paddle_tasks.models.encoders.textcnn import TextCNN
-from paddle_tasks.tasks.classification.frozen import TextVectors, vectors_are_fixed
+from paddle_tasks.tasks.classification.frozen import TextVectors, has_fixed_vectors
 from paddle_tasks.training.loop import StepReport
 from paddle_tasks.workflows.evaluate import evaluate
 from paddle_tasks.workflows.train import train
@@ -39,10 +40,9 @@ def settings(small_config, tmp_path) -> Make:
         model = {"encoder": encoder, "n_layers": 1, "n_heads": 2, "dropout": dropout}
         model["pooling"] = training.pop("pooling", "max")
         given = {"epochs": EPOCHS, "freeze": list(FROZEN), **training}
-        looking = {"detail": "light"}  # to show dev's vectors they are computed once more
-        return small_config(
-            tmp_path / name, model=model, training=given, evaluation={"metric": "loss"}, logging=looking
-        )
+        # With full detail, dev's vectors would be computed once more, to show them.
+        sections = {"evaluation": {"metric": "loss"}, "logging": {"detail": "light"}}
+        return small_config(tmp_path / name, model=model, training=given, **sections)
 
     return make
 
@@ -81,15 +81,15 @@ def assert_same_scores(one: Path, two: Path) -> None:
 
 @pytest.mark.parametrize("loss", [{}, {"class_weights": {"positive": 3.0}, "label_smoothing": 0.1, "focal_gamma": 1.0}])
 @pytest.mark.parametrize(("encoder", "pooling"), [("textcnn", "max"), ("bert", "cls"), ("bert", "mean")])
-def test_a_run_is_what_it_is_without(encoder, pooling, loss, settings):
-    kept, computed = (
+def test_caching_vectors_changes_no_loss_and_no_score(encoder, pooling, loss, settings):
+    cached, computed = (
         train(settings(str(cache), encoder=encoder, pooling=pooling, cache_frozen=cache, loss=loss)).folder
         for cache in (True, False)
     )
-    assert len(losses(kept)) == EPOCHS * TRAIN
-    assert losses(kept) == pytest.approx(losses(computed), rel=1e-5)
-    assert losses(kept)[0] != losses(kept)[-1]
-    assert_same_scores(kept, computed)
+    assert len(losses(cached)) == EPOCHS * TRAIN
+    assert losses(cached) == pytest.approx(losses(computed), rel=1e-5)
+    assert losses(cached)[0] != losses(cached)[-1]
+    assert_same_scores(cached, computed)
 
 
 @pytest.mark.parametrize("encoder", ["textcnn", "bert"])
@@ -135,15 +135,17 @@ def test_frozen_weights_stay(settings):
 
 def test_the_heads_dropout_stays_on_and_the_encoders_is_off(settings):
     task, model = started(settings("run", dropout=0.5))
-    batch = next(iter(task.batches_of(0, 0)))
+    batch = next(iter(task.train_batches(0, 0)))
     model.train()
     values = []
     for seed in (1, 1, 2):
         paddle.seed(seed)
         values.append(float(task.loss(model, batch)[0]))
-    assert model.training, "computing the vectors has not left it in evaluation"
+    assert model.training, "still in evaluation mode, in which the vectors are computed"
     assert values[0] == values[1] != values[2]
-    vectors = task._text_vectors(model, task._train).numpy()
+    dataset = task.dataset(task.splits["train"].examples)
+    batches = task.batches_by_length(dataset)
+    vectors = TextVectors().get(model, dataset, batches, lambda: None).numpy()
     model.eval()
     with paddle.no_grad():
         expected = model.text_vectors(batch.input_ids, batch.token_type_ids, batch.lengths).numpy()
@@ -151,9 +153,9 @@ def test_the_heads_dropout_stays_on_and_the_encoders_is_off(settings):
     assert (vectors == 0).mean() < 0.5
 
 
-def test_memory_that_is_full_meanwhile_leaves_the_model_in_training(settings, monkeypatch):
+def test_the_model_is_in_training_mode_again_if_memory_runs_out(settings, monkeypatch):
     task, model = started(settings("run", dropout=0.5))
-    batch = next(iter(task.batches_of(0, 0)))
+    batch = next(iter(task.train_batches(0, 0)))
     model.train()
     monkeypatch.setattr(type(model), "text_vectors", lambda *inputs: (_ for _ in ()).throw(MemoryError()))
     with pytest.raises(MemoryError):
@@ -200,8 +202,16 @@ def test_a_saved_model_scores_and_predicts_the_same(settings):
     assert evaluate(run.folder, split="dev")["metrics"]["loss"] == pytest.approx(run.result["dev"]["loss"], rel=1e-5)
 
 
-def test_predicting_with_the_frozen_model_keeps_nothing(settings):
-    """Texts come and go; their vectors must not stay, nor be taken for those of others."""
+def test_vectors_of_predicted_texts_are_not_kept(settings, monkeypatch):
+    """Nor are they mistaken for those of other texts."""
+    datasets: list[weakref.ref[Any]] = []
+    get = TextVectors.get
+
+    def noted(cache: TextVectors, model: nn.Layer, dataset: Any, *others: Any) -> paddle.Tensor:
+        datasets.append(weakref.ref(dataset))
+        return get(cache, model, dataset, *others)
+
+    monkeypatch.setattr(TextVectors, "get", noted)
     task, model = started(settings("run"))
     texts = [example.text for example in task.splits["dev"].examples]
     together = task.predict(model, texts)
@@ -209,36 +219,37 @@ def test_predicting_with_the_frozen_model_keeps_nothing(settings):
         (found,) = task.predict(model, [text])
         assert found["probabilities"] == pytest.approx(expected["probabilities"], rel=1e-4)
     gc.collect()
-    assert len(task._vectors._kept) == 0
+    assert len(datasets) == 1 + len(texts)
+    assert not [dataset for dataset in datasets if dataset() is not None]
 
 
 # ---- the parts
 
 
-def test_what_counts_as_fixed(settings):
-    assert vectors_are_fixed(started(settings("a"))[1])
-    assert not vectors_are_fixed(started(settings("b", freeze=["encoder.kernels.*"]))[1])
-    assert not vectors_are_fixed(started(settings("c", pooling="attention"))[1])
-    assert vectors_are_fixed(started(settings("d", pooling="attention", freeze=["encoder.*", "pool.*"]))[1])
+def test_vectors_are_fixed_if_only_the_head_is_trained(settings):
+    assert has_fixed_vectors(started(settings("a"))[1])
+    assert not has_fixed_vectors(started(settings("b", freeze=["encoder.kernels.*"]))[1])
+    assert not has_fixed_vectors(started(settings("c", pooling="attention"))[1])
+    assert has_fixed_vectors(started(settings("d", pooling="attention", freeze=["encoder.*", "pool.*"]))[1])
 
 
 def test_another_model_has_other_vectors(settings):
     task, model = started(settings("run"))
     _, other = started({**settings("run"), "seed": 5})
-    kept = TextVectors()
+    cache, dataset = TextVectors(), task.dataset(task.splits["train"].examples)
 
-    def of(layer: nn.Layer) -> np.ndarray:
-        return kept.of(layer, task._train, task._by_length(task._train), lambda: None).numpy()
+    def vectors(layer: nn.Layer) -> np.ndarray:
+        return cache.get(layer, dataset, task.batches_by_length(dataset), lambda: None).numpy()
 
-    first, second = of(model), of(other)
+    first, second = vectors(model), vectors(other)
     assert not np.allclose(first, second)
-    np.testing.assert_array_equal(of(model), first)
+    np.testing.assert_array_equal(vectors(model), first)
 
 
-def test_nothing_is_sorted_for_vectors_that_are_kept(settings, monkeypatch):
-    """It would take longer than the step itself."""
+def test_rows_are_not_sorted_for_cached_vectors(settings, monkeypatch):
+    """Sorting would take longer than the step itself."""
     task, model = started(settings("run"))
-    batch = next(iter(task.batches_of(0, 0)))
+    batch = next(iter(task.train_batches(0, 0)))
     sorted_rows: list[int] = []
     batches = LengthGroupedBatchSampler.batches
     monkeypatch.setattr(LengthGroupedBatchSampler, "batches", lambda own: sorted_rows.append(1) or batches(own))
@@ -247,9 +258,9 @@ def test_nothing_is_sorted_for_vectors_that_are_kept(settings, monkeypatch):
     assert len(sorted_rows) == 1
 
 
-def test_between_is_called_before_each_batch_that_is_computed(settings):
+def test_check_interrupt_is_called_before_each_computed_batch(settings):
     task, model = started(settings("run"))
-    asked: list[int] = []
+    calls: list[int] = []
     for _ in range(2):
-        task.evaluate(model, task.splits["dev"], lambda: asked.append(1))
-    assert len(asked) == DEV
+        task.evaluate(model, task.splits["dev"], lambda: calls.append(1))
+    assert len(calls) == DEV

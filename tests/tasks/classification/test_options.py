@@ -11,9 +11,11 @@ import paddle
 import pytest
 
 from paddle_tasks.errors import ConfigError, DataError
-from paddle_tasks.tasks.sentiment.task import Task
+from paddle_tasks.tasks.classification.loss import build_loss
+from paddle_tasks.tasks.sentiment.task import SentimentTask
+from paddle_tasks.workflows.config import load_config
 from paddle_tasks.workflows.evaluate import evaluate
-from paddle_tasks.workflows.train import load_config, train
+from paddle_tasks.workflows.train import train
 
 from ...data.tables.test_imdb import archive
 from ...helpers import ROOT, table
@@ -41,7 +43,7 @@ def first_loss(*overrides: str) -> tuple[float, dict[str, Any]]:
     scores = task.evaluate(model, task.splits["dev"], lambda: None).metrics
     model.train()
     paddle.seed(2)
-    return float(task.loss(model, next(iter(task.batches_of(0, 0))))[0]), dict(scores)
+    return float(task.loss(model, next(iter(task.train_batches(0, 0))))[0]), dict(scores)
 
 
 def train_losses(folder: Path) -> list[float]:
@@ -80,16 +82,20 @@ def unbalanced(folder: Path) -> Path:
     return table(folder / "unbalanced.tsv", header.split("\t"), *(row for row in cells if row not in rare[::3]))
 
 
+def class_weights(task: SentimentTask) -> list[float]:
+    return build_loss(task.config.training.loss, task.labels, task.splits["train"].examples).class_weights
+
+
 def test_balanced_weights_are_those_of_the_train_rows(tmp_path):
     path = table(tmp_path / "a.tsv", HEADER, *[("1", "好")] * 6, ("0", "差"), ("0", "坏"))
-    loss = read_task("sentiment", path, "training.loss.class_weights=balanced")._loss
-    assert loss.class_weights == pytest.approx([2.0, 2 / 3])
+    task = read_task("sentiment", path, "training.loss.class_weights=balanced")
+    assert class_weights(task) == pytest.approx([2.0, 2 / 3])
 
 
 def test_weights_by_label_leave_the_others_at_1(tmp_path):
     read = read_task("sentiment", fixture_of("sentiment"), "training.loss.class_weights.positive=2.5")
     assert read.labels == ("negative", "positive")
-    assert read._loss.class_weights == [1.0, 2.5]
+    assert class_weights(read) == [1.0, 2.5]
 
 
 @pytest.mark.parametrize(
@@ -105,7 +111,7 @@ def test_weights_by_label_leave_the_others_at_1(tmp_path):
         ("rdrop=1", r"rdrop: unknown key; did you mean 'r_drop'"),
     ],
 )
-def test_losses_that_cannot_be_are_refused(override, message):
+def test_wrong_settings_of_the_loss_are_refused(override, message):
     with pytest.raises(ConfigError, match=rf"training\.loss\.{message}"):
         read_task("sentiment", fixture_of("sentiment"), f"training.loss.{override}")
 
@@ -113,18 +119,18 @@ def test_losses_that_cannot_be_are_refused(override, message):
 def test_every_row_is_counted_once_with_r_drop():
     read = read_task("sentiment", fixture_of("sentiment"), "training.loss.r_drop=1")
     model = read.build_model()
-    batch = next(iter(read.batches_of(0, 0)))
+    batch = next(iter(read.train_batches(0, 0)))
     assert read.loss(model, batch)[1] == len(batch.rows)
 
 
 # ---- folds
 
 
-def read_fold(path: Path, fold: int, *overrides: str) -> Task:
+def read_fold(path: Path, fold: int, *overrides: str) -> SentimentTask:
     return read_task("sentiment", path, "data.dev=null", "data.folds=3", f"data.fold={fold}", *overrides)
 
 
-def texts(task: Task, split: str) -> list[str]:
+def texts(task: SentimentTask, split: str) -> list[str]:
     return [example.text for example in task.splits[split].examples]
 
 
@@ -136,12 +142,14 @@ def test_every_row_is_dev_in_one_fold_and_features_are_those_of_the_fold():
         train_texts, dev_texts = texts(task, "train"), texts(task, "dev")
         assert sorted([*train_texts, *dev_texts]) == sorted(everything)
         assert not set(train_texts) & set(dev_texts)
-        assert len(task._encoded(task.splits["dev"])) == len(dev_texts) < len(task._train) == len(train_texts)
+        n_train = sum(len(batch.rows) for batch in task.train_batches(0, 0))
+        n_dev = len(task.evaluate(task.build_model(), task.splits["dev"], lambda: None).predictions)
+        assert n_dev == len(dev_texts) < n_train == len(train_texts)
         seen += dev_texts
     assert sorted(seen) == sorted(everything)
 
 
-def test_a_label_that_stands_in_one_fold_alone_is_known(tmp_path):
+def test_a_label_that_occurs_in_one_fold_alone_is_known(tmp_path):
     path = table(tmp_path / "a.tsv", HEADER, *[(str(n % 2), f"好{n}") for n in range(9)], ("2", "中"))
     for fold in range(3):
         task = read_fold(path, fold, "training.loss.class_weights=balanced")
@@ -149,7 +157,7 @@ def test_a_label_that_stands_in_one_fold_alone_is_known(tmp_path):
         assert sum(example.label == "2" for name in ("train", "dev") for example in task.splits[name].examples) == 1
 
 
-def test_a_fold_is_written_down_and_scored_again(small_config, tmp_path):
+def test_a_fold_is_in_the_result_and_can_be_scored_again(small_config, tmp_path):
     config = small_config(tmp_path, data={"dev": None, "folds": 3, "fold": 1})
     run = train(config)
     data = run.result["data"]
@@ -163,13 +171,13 @@ def test_a_fold_is_written_down_and_scored_again(small_config, tmp_path):
     assert scored["metrics"]["loss"] == pytest.approx(run.result["dev"]["loss"], rel=1e-6)
 
 
-def test_folds_and_seeds_have_their_own_sums():
-    sums = {
+def test_folds_and_seeds_have_different_digests():
+    digests = {
         read_fold(fixture_of("sentiment"), fold, f"seed={seed}").splits["dev"].sha256
         for fold in range(2)
         for seed in range(2)
     }
-    assert len(sums) == 4
+    assert len(digests) == 4
 
 
 def test_a_file_with_too_few_texts_is_refused(tmp_path):
