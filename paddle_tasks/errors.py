@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 class UserError(Exception):
     """A mistake by the user. The message says what is wrong, where, what was found and what was expected."""
 
+    exit_code = 2
+
 
 class ConfigError(UserError):
     """A configuration that cannot be used: unknown or missing keys, wrong types, bad choices."""

@@ -34,7 +34,7 @@ def main() -> None:
     except typer.Exit as stop:
         code = stop.exit_code
     except UserError as error:
-        code = _report_error(str(error), EXIT_USER_ERROR)
+        code = _report_error(str(error), error.exit_code)
     except RunStopped as error:
         code = _report_error(str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):

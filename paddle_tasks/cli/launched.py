@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 import typer
 
-from paddle_tasks.cli import EXIT_USER_ERROR
 from paddle_tasks.errors import RunStopped, UserError
 from paddle_tasks.training.ranks import Ranks
 
@@ -26,7 +25,7 @@ def coordinated_exit() -> Iterator[Ranks]:
     except (UserError, RunStopped) as error:
         if ranks.writes:
             raise
-        raise typer.Exit(error.exit_code if isinstance(error, RunStopped) else EXIT_USER_ERROR) from None
+        raise typer.Exit(error.exit_code) from None
     finally:
         if ranks.size > 1:  # the launcher sends SIGTERM to the processes that end last; their exit code would be lost
             signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,8 +21,9 @@ class Gatherer(Protocol):
 class MaskedLMMetrics:
     """Accuracy, loss and perplexity over masked tokens; every token has the same weight, whatever the batches."""
 
-    def __init__(self) -> None:
-        self._parts: list[tuple[Array, Array, Array, Array]] = []
+    def __init__(self, parts: Iterable[tuple[Array, Array, Array, Array]] = ()) -> None:
+        """Start with the masked tokens of other metrics; see `update` for the arrays of a part."""
+        self._parts = list(parts)
 
     def update(self, rows: Array, targets: Array, predicted: Array, losses: Array) -> None:
         """Add masked tokens: their rows, true ids, predicted ids and cross-entropies, ``[tokens]`` each."""
@@ -30,9 +31,7 @@ class MaskedLMMetrics:
 
     def gather(self, ranks: Gatherer) -> MaskedLMMetrics:
         """Return the metrics over the tokens of all processes, ordered by row."""
-        combined = MaskedLMMetrics()
-        combined._parts = [part for parts in ranks.gather_objects(self._parts) for part in parts]
-        return combined
+        return MaskedLMMetrics(part for parts in ranks.gather_objects(self._parts) for part in parts)
 
     def result(self) -> dict[str, float]:
         """Return ``accuracy``, mean ``loss`` in nats and ``perplexity``; empty if there were no tokens."""

@@ -67,7 +67,8 @@ def _measurement(name: str, seconds: list[float], n_texts: int, n_different: int
 def _load_text(file: Path | None) -> str:
     if file is not None:
         return _read(file)
-    rows = (SAMPLES / "sentiment" / "train.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    largest = max(SAMPLES.glob("*/train.tsv"), key=lambda path: path.stat().st_size)
+    rows = largest.read_text(encoding="utf-8").splitlines()[1:]
     return "".join(row.split("\t")[-1] for row in rows)
 
 
