@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import partial
 from itertools import product
 
 import numpy as np
-import paddle
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from paddle import nn
 
 from paddle_tasks.errors import ConfigError, DataError
 from paddle_tasks.generation import fill_mask
-from paddle_tasks.generation.fill_mask import Filling, FillMask, Masked, MaskScorer, grown
-from paddle_tasks.models.encoders.paddlenlp import PretrainedEncoder, build_model
-from paddle_tasks.models.masked_lm import MaskedLanguageModel
+from paddle_tasks.generation.fill_mask import (
+    Filling,
+    FillMask,
+    MaskedIds,
+    MaskScorer,
+    extend_filling,
+    insert_entries,
+)
 from paddle_tasks.text.tokenizer import SPECIAL_TOKENS, Tokenizer
+
+from .models import TableModel, real_model
 
 ENTRIES = ["[unused1]", "<S>", "我", "爱", "你", "play", "new", "##ing", "，"]
 TOKENIZER = Tokenizer([*SPECIAL_TOKENS, *ENTRIES])
@@ -26,40 +32,8 @@ ALLOWED = list(range(len(SPECIAL_TOKENS) + 2, len(TOKENIZER)))
 MASK = TOKENIZER.mask_id
 
 
-class TableEncoder(nn.Layer):
-    """A token's state is its row of a table."""
-
-    def __init__(self, table: np.ndarray, max_length: int | None) -> None:
-        super().__init__()
-        self.table, self.max_length = paddle.to_tensor(table), max_length
-
-    def forward(self, input_ids, token_type_ids, lengths):
-        states = paddle.gather(self.table, input_ids.reshape([-1])).reshape([*input_ids.shape, -1])
-        return states, states[:, 0]
-
-
-class TableModel(nn.Layer):
-    """The logits at a place are a table's row for the token on its left plus another's for that on its right."""
-
-    def __init__(self, n: int, seed: int = 1, max_length: int | None = None, scale: float = 1.0) -> None:
-        super().__init__()
-        numbers = np.random.default_rng(seed)
-        self.left, self.right = (scale * numbers.normal(size=(n, n)).astype(np.float32) for _ in range(2))
-        self.encoder = TableEncoder(numbers.normal(size=(n, 8)).astype(np.float32) + 1, max_length)
-        self.rows: list[list[int]] = []
-
-    def forward(self, input_ids, token_type_ids, lengths, positions):
-        ids, where = input_ids.numpy(), positions.numpy()
-        self.rows += [row[:length] for row, length in zip(ids.tolist(), lengths.numpy(), strict=True)]
-        rows, places = np.divmod(where, ids.shape[1])
-        return paddle.to_tensor(self.logits(ids[rows, places - 1], ids[rows, places + 1]))
-
-    def logits(self, left, right):
-        return self.left[left] + self.right[right]
-
-
 def softmax(model: TableModel, row: list[int], place: int) -> np.ndarray:
-    """Return the probabilities over what is allowed, in double precision."""
+    """Return the probabilities of the allowed tokens, in double precision."""
     weights = np.exp(model.logits(row[place - 1], row[place + 1]).astype(np.float64))
     kept = np.zeros_like(weights)
     kept[ALLOWED] = weights[ALLOWED]
@@ -101,38 +75,41 @@ def test_a_beam_as_wide_as_all_fillings_is_an_enumeration(model, text):
     places = [place for place, token in enumerate(row) if token == MASK]
     expected = enumerated(model, row, places)
     scorer = MaskScorer(model, TOKENIZER)
-    found = scorer.fill([Masked(np.array(row), tuple(places))], len(expected))[0]
+    found = scorer.fill([MaskedIds(np.array(row), tuple(places))], len(expected))[0]
     assert {filling.tokens: np.exp(filling.log_prob) for filling in found} == pytest.approx(expected, rel=1e-5)
     assert sum(np.exp(filling.log_prob) for filling in found) == pytest.approx(1, abs=1e-5)
     order = sorted(expected, key=lambda tokens: -expected[tokens])
     assert [filling.tokens for filling in found] == order
 
 
-def test_a_narrow_beam_keeps_the_best_beginnings(model):
+def test_a_narrow_beam_keeps_the_best_first_tokens(model):
     row = row_of("[MASK][MASK]")
     first = softmax(model, row, 1)
     kept = np.argsort(-first)[:2]
     expected = {tokens: prob for tokens, prob in enumerated(model, row, [1, 2]).items() if tokens[0] in kept}
-    found = MaskScorer(model, TOKENIZER).fill([Masked(np.array(row), (1, 2))], 2)[0]
+    found = MaskScorer(model, TOKENIZER).fill([MaskedIds(np.array(row), (1, 2))], 2)[0]
     assert [filling.tokens for filling in found] == sorted(expected, key=lambda tokens: -expected[tokens])[:2]
 
 
-def test_beginnings_that_are_not_accepted_make_room_for_others(model):
-    row, refused = Masked(np.array(row_of("[MASK][MASK]")), (1, 2)), ALLOWED[0]
+def test_rejected_extensions_do_not_count_in_the_width(model):
+    row, refused = MaskedIds(np.array(row_of("[MASK][MASK]")), (1, 2)), ALLOWED[0]
     scorer = MaskScorer(model, TOKENIZER)
-    found = scorer.fill([row], 100, partial(grown, width=100, accept=lambda tokens: refused not in tokens))[0]
+    found = scorer.fill([row], 100, partial(extend_filling, width=100, accept=lambda tokens: refused not in tokens))[0]
     everything = scorer.fill([row], 100)[0]
     assert found == [filling for filling in everything if refused not in filling.tokens]
-    assert scorer.fill([row, row], 3, partial(grown, width=3, accept=lambda tokens: len(tokens) < 2)) == [[], []]
-    assert scorer.fill([row], 3, partial(grown, width=3, accept=lambda tokens: False)) == [[]]
+    assert scorer.fill([row, row], 3, partial(extend_filling, width=3, accept=lambda tokens: len(tokens) < 2)) == [
+        [],
+        [],
+    ]
+    assert scorer.fill([row], 3, partial(extend_filling, width=3, accept=lambda tokens: False)) == [[]]
     assert scorer.fill([], 3) == []
 
 
-def test_next_tokens_among_some():
+def test_extensions_by_some_candidates_only():
     scores = np.log(np.array([0.1, 0.3, 0.1, 0.3, 0.2], np.float32))
-    found = [filling.tokens for filling in grown(Filling((9,)), scores, 3, among=np.array([0, 2, 3, 4]))]
+    found = [filling.tokens for filling in extend_filling(Filling((9,)), scores, 3, candidates=np.array([0, 2, 3, 4]))]
     assert found == [(9, 3), (9, 4), (9, 0)]
-    assert not list(grown(Filling(), scores, 3, among=np.zeros(0, np.int64)))
+    assert not list(extend_filling(Filling(), scores, 3, candidates=np.zeros(0, np.int64)))
 
 
 def test_equal_probabilities_go_by_id():
@@ -176,11 +153,11 @@ def test_special_and_unused_entries_are_never_candidates(fill):
 
 @pytest.mark.parametrize(("top_k", "width"), [(1, 2), (2, 2), (3, 3), (4, 3), (10**9, 3)])
 def test_the_beam_is_bounded_and_the_candidates_are_not(monkeypatch, model, fill, top_k, width):
-    monkeypatch.setattr(fill_mask, "_WIDTH", 2)
-    monkeypatch.setattr(fill_mask, "_WIDEST", 3)
+    monkeypatch.setattr(fill_mask, "MIN_BEAM_WIDTH", 2)
+    monkeypatch.setattr(fill_mask, "MAX_BEAM_WIDTH", 3)
     answer = fill("[MASK][MASK]", top_k=top_k)[0]
     assert [len(mask["candidates"]) for mask in answer["masks"]] == [min(top_k, len(ALLOWED))] * 2
-    row = Masked(np.array(row_of("[MASK][MASK]")), (1, 2))
+    row = MaskedIds(np.array(row_of("[MASK][MASK]")), (1, 2))
     expected = MaskScorer(model, TOKENIZER).fill([row], width)[0][:top_k]
     assert [found["prob"] for found in answer["fillings"]] == pytest.approx(
         [np.exp(filling.log_prob) for filling in expected], rel=1e-6
@@ -191,7 +168,7 @@ def test_a_batch_equals_its_texts_one_by_one(monkeypatch, fill):
     texts = ["[MASK]", "我爱你[MASK][MASK]，我", "爱[MASK]" * 3, "[MASK]，" + "我" * 30]
     alone = [fill(text, top_k=3)[0] for text in texts]
     assert fill(texts, top_k=3) == alone
-    monkeypatch.setattr(fill_mask, "_BATCH", 2)
+    monkeypatch.setattr(fill_mask, "BATCH_SIZE", 2)
     assert fill(texts, top_k=3) == alone
     assert fill(tuple(texts[:1]), top_k=3) == alone[:1]
     assert fill([]) == []
@@ -212,18 +189,17 @@ def test_a_batch_equals_its_texts_one_by_one(monkeypatch, fill):
         ("[MASK]ing", ["##ing"], "ing ing"),
     ],
 )
-def test_how_tokens_are_written(fill, text, tokens, written):
-    masked = fill._masked(text)
-    assert fill._written(text, masked[2], [TOKENIZER.vocabulary.index(token) for token in tokens]) == written
+def test_entries_are_joined_to_the_text_around_them(text, tokens, written):
+    assert insert_entries(text, [match.span() for match in re.finditer(r"\[MASK\]", text)], tokens) == written
 
 
 def test_texts_without_a_mask_are_refused(fill):
-    with pytest.raises(DataError, match=r"'我爱你': holds no \[MASK\]; put one for each token to be named$"):
+    with pytest.raises(DataError, match=r"'我爱你': contains no \[MASK\]; write one for each token to predict$"):
         fill(["[MASK]", "我爱你"])
     for near in ("我[mask]你", "我【MASK】你", "<mask>"):
         with pytest.raises(DataError, match=r"did you mean '\[MASK\]'\?"):
             fill(near)
-    with pytest.raises(DataError, match="'': holds no"):
+    with pytest.raises(DataError, match="'': contains no"):
         fill("")
     with pytest.raises(ConfigError, match="top_k: expected at least 1, found 0"):
         fill("[MASK]", top_k=0)
@@ -233,11 +209,11 @@ def test_texts_without_a_mask_are_refused(fill):
 
 
 @pytest.mark.parametrize(("before", "behind", "left"), [(20, 20, 4), (2, 20, 2), (20, 1, 7), (3, 4, 3)])
-def test_a_window_round_the_masks_is_read_and_the_rest_is_kept(before, behind, left):
+def test_a_window_around_the_masks_is_read_and_the_rest_is_kept(before, behind, left):
     model = TableModel(len(TOKENIZER), max_length=12)
     text = "我" * before + "[MASK]爱" + "你" * behind
     answer = FillMask(model, TOKENIZER)(text)[0]
-    # A window of ten tokens: the mask, 爱 and what is round it, as many before the mask as behind it.
+    # A window of ten tokens, with [MASK] and 爱 in it: as many tokens before the mask as after it, if there are.
     inner = "我" * left + "[MASK]" + ("爱" + "你" * behind)[: 9 - left]
     assert model.rows[0] == row_of(inner)
     assert answer["masks"][0]["position"] == before
@@ -248,13 +224,15 @@ def test_a_window_round_the_masks_is_read_and_the_rest_is_kept(before, behind, l
 def test_masks_too_far_apart_are_refused():
     fill = FillMask(TableModel(len(TOKENIZER), max_length=12), TOKENIZER)
     assert fill("我" + "[MASK]" + "爱" * 8 + "[MASK]")[0]["text"].count("爱") >= 8
-    with pytest.raises(DataError, match=r"from its first to its last \[MASK\] there are 11 tokens; the model reads 10"):
+    with pytest.raises(
+        DataError, match=r"there are 11 tokens from the first to the last \[MASK\]; the model reads at most 10$"
+    ):
         fill("我" + "[MASK]" + "爱" * 9 + "[MASK]")
 
 
 @settings(max_examples=30)
 @given(st.lists(st.sampled_from(["我", "爱", "[MASK]", " ", "play", "，", "好"]), max_size=12), st.integers(1, 3))
-def test_what_is_no_mask_stays(parts, top_k):
+def test_the_text_outside_of_the_masks_stays_as_it_is(parts, top_k):
     text = "[MASK]" + "".join(parts)
     n_masks = text.count("[MASK]")
     model = TableModel(len(TOKENIZER), max_length=64)
@@ -272,13 +250,6 @@ def test_what_is_no_mask_stays(parts, top_k):
 
 
 # ---- with a real Layer
-
-
-def real_model(tokenizer: Tokenizer, **sizes: int) -> MaskedLanguageModel:
-    paddle.seed(3)
-    fields = {"vocab_size": len(tokenizer), "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
-    small = {"intermediate_size": 32, "max_position_embeddings": 32, "initializer_range": 0.5, "type_vocab_size": 2}
-    return MaskedLanguageModel(PretrainedEncoder(build_model("ernie", {**fields, **small, **sizes})))
 
 
 def test_a_batch_of_a_real_model_equals_its_texts_one_by_one():

@@ -1,7 +1,10 @@
+"""Exported models: rounded weights, and a card whose numbers are those of the runs."""
+
 from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,13 +13,20 @@ from safetensors.numpy import load_file, save_file
 from paddle_tasks import load
 from paddle_tasks.data.tables.catalogue import SAMPLES
 from paddle_tasks.errors import CheckpointError
+from paddle_tasks.inference.export import export_float16
+from paddle_tasks.inference.model_card import CARD, STAGES
 from paddle_tasks.models.pretrained.saving import WEIGHTS
-from paddle_tasks.workflows.export import export_float16
-from paddle_tasks.workflows.model_card import CARD, STAGES
 
 
 @pytest.fixture(scope="module")
-def exported(finished, tmp_path_factory):
+def finished(run) -> Path:
+    """Return the folder of a finished run, which no test may change."""
+    return run.folder
+
+
+@pytest.fixture(scope="module")
+def exported(finished, tmp_path_factory) -> Path:
+    """Return the folder of its exported model, which no test may change."""
     return export_float16(finished, tmp_path_factory.mktemp("exported") / "small")
 
 
@@ -29,14 +39,14 @@ def test_the_weights_are_the_trained_ones_rounded(finished, exported):
     assert (exported / WEIGHTS).stat().st_size < 0.6 * (finished / "model" / WEIGHTS).stat().st_size
 
 
-def test_it_predicts_what_the_run_does(finished, exported):
+def test_it_predicts_what_the_run_predicts(finished, exported):
     texts = ["房间干净", "早餐太差了", "服务员很热情，下次还来"]
     for before, after in zip(load(finished)(texts), load(exported)(texts), strict=True):
         assert before["label"] == after["label"]
         assert before["probabilities"] == pytest.approx(after["probabilities"], abs=2e-3)
 
 
-def test_the_card_tells_the_figures_of_the_run(finished, exported):
+def test_the_card_has_the_numbers_of_the_run(finished, exported):
     result = json.loads((finished / "result.json").read_text())
     card = (exported / CARD).read_text()
     assert f"{result['train']['tokens']:,} tokens" in card
@@ -46,7 +56,7 @@ def test_the_card_tells_the_figures_of_the_run(finished, exported):
     assert [point["step"] for point in stage["curve"]][-1] == result["train"]["optimizer_steps"]
 
 
-def test_the_card_names_samples_that_ship_by_their_name(finished, tmp_path):
+def test_the_card_has_the_catalogue_names_of_shipped_samples(finished, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(finished, run)
     result = json.loads((run / "result.json").read_text())
@@ -59,12 +69,12 @@ def test_the_card_names_samples_that_ship_by_their_name(finished, tmp_path):
 
 def test_nothing_is_overwritten(finished, exported):
     before = {path: path.read_bytes() for path in exported.iterdir()}
-    with pytest.raises(CheckpointError, match="is there already"):
+    with pytest.raises(CheckpointError, match="exists already and is not overwritten"):
         export_float16(finished, exported)
     assert before == {path: path.read_bytes() for path in exported.iterdir()}
 
 
-def test_a_missing_run_or_folder_is_told(finished, tmp_path):
+def test_a_missing_run_or_folder_is_reported(finished, tmp_path):
     with pytest.raises(CheckpointError, match="no such run folder"):
         export_float16(tmp_path / "none", tmp_path / "new")
     with pytest.raises(CheckpointError, match="no such folder"):
@@ -100,7 +110,7 @@ def test_a_run_that_is_not_finished_is_refused(finished, tmp_path):
     assert not (export_float16(run / "model", tmp_path / "bare") / CARD).exists()
 
 
-def test_the_card_goes_on_from_that_of_the_start(finished, tmp_path):
+def test_the_card_has_the_stages_of_the_first_model_too(finished, tmp_path):
     run = tmp_path / "second"
     shutil.copytree(finished, run)
     config = (run / "config.yaml").read_text()
@@ -112,7 +122,7 @@ def test_the_card_goes_on_from_that_of_the_start(finished, tmp_path):
     assert "## Limits\n\nA toy." in (folder / CARD).read_text()
 
 
-def test_the_card_says_of_a_stage_that_it_was_stopped(finished, tmp_path):
+def test_the_card_says_that_a_stage_was_stopped(finished, tmp_path):
     first, run = tmp_path / "first", tmp_path / "second"
     for copy in (first, run):
         shutil.copytree(finished, copy)
@@ -123,7 +133,7 @@ def test_the_card_says_of_a_stage_that_it_was_stopped(finished, tmp_path):
     encoder = next(line for line in config.splitlines() if line.strip().startswith("encoder:"))
     (run / "config.yaml").write_text(config.replace(encoder, f"  encoder: {first / 'model'}"))
     card = (export_float16(run, tmp_path / "out") / CARD).read_text()
-    said = f"It was stopped there; the weights of step {result['train']['best_step']:,} are what went on."
-    assert card.index("## Stage 1") < card.index(said) < card.index("## Stage 2")
-    assert card.count(said) == 1
+    remark = f"The run was stopped; the weights of step {result['train']['best_step']:,} were used."
+    assert card.index("## Stage 1") < card.index(remark) < card.index("## Stage 2")
+    assert card.count(remark) == 1
     assert "| | |" not in card

@@ -6,27 +6,23 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 import paddle_tasks
 from paddle_tasks import load, pipeline, tasks, train
 from paddle_tasks.errors import CheckpointError, ConfigError
-from paddle_tasks.inference import pipelines as predictor
-from paddle_tasks.inference.pipelines import Predictor, model_folder, options_of
+from paddle_tasks.inference import pipelines
+from paddle_tasks.inference.pipelines import Predictor, Usage, model_folder, usage_of
 from paddle_tasks.models import cpu
 from paddle_tasks.models.encoders.build import EncoderSection, build_encoder
-from paddle_tasks.models.masked_lm import MaskedLanguageModel, load_masked_lm
+from paddle_tasks.models.masked_lm import MaskedLanguageModel
 from paddle_tasks.models.pretrained import loading as pretrained
 from paddle_tasks.models.pretrained.saving import save_pretrained
 from paddle_tasks.text.tokenizer import SPECIAL_TOKENS, Tokenizer
+from paddle_tasks.workflows.config import load_config
 
-
-@pytest.fixture(scope="module")
-def run(small_config, tmp_path_factory):
-    """A finished run, which no test may change."""
-    return train(small_config(tmp_path_factory.mktemp("inference")))
+from ..helpers import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -77,10 +73,10 @@ def test_a_run_or_its_model_folder(run, ask, find):
 def test_a_model_that_ships_is_found_by_name(run, ask, tmp_path, monkeypatch):
     shutil.copytree(run.folder / "model", tmp_path / "models" / "mood")
     (tmp_path / "models" / "empty").mkdir()
-    monkeypatch.setattr(predictor, "BUILTIN", tmp_path / "models")
+    monkeypatch.setattr(pipelines, "ASSETS", tmp_path / "models")
     assert pipeline("mood")("房间干净") == ask("房间干净")
-    there = r"\(there is: fill-mask, mood, rewrite\)"
-    with pytest.raises(CheckpointError, match=rf"moood: no such run folder.*{there}; did you mean 'mood'"):
+    names = r"and no shipped model or pipeline \(fill-mask, mood, rewrite\)"
+    with pytest.raises(CheckpointError, match=rf"moood: no such run folder, {names}; did you mean 'mood'"):
         pipeline("moood")
     with pytest.raises(CheckpointError, match="no such run folder"):
         pipeline("empty")
@@ -130,7 +126,7 @@ def test_an_empty_mapping_is_a_value(small_config, tmp_path):
         train(small_config(tmp_path), data={})
 
 
-def test_mistakes_are_told_and_nothing_is_written(small_config, tmp_path):
+def test_mistakes_are_reported_and_nothing_is_written(small_config, tmp_path):
     with pytest.raises(ConfigError, match="config: 2 problems"):
         train(small_config(tmp_path), seed=-1, training={"epoch": 3})
     assert list(tmp_path.iterdir()) == []
@@ -163,7 +159,7 @@ def test_the_public_names():
 
 
 class Shout:
-    """Stands for a pipeline over a masked language model."""
+    """Stands in for `FillMask`; its records contain the options and the size of the vocabulary."""
 
     def __init__(self, model, tokenizer) -> None:
         self.model, self.tokenizer = model, tokenizer
@@ -175,9 +171,8 @@ class Shout:
 
 @pytest.fixture
 def shout(monkeypatch):
-    monkeypatch.setattr(predictor, "_fill_mask", Shout)
-    filled = replace(predictor.PIPELINES["fill-mask"], build=Shout)
-    monkeypatch.setattr(predictor, "PIPELINES", {**predictor.PIPELINES, "fill-mask": filled})
+    replaced = replace(pipelines.PIPELINES["fill-mask"], build=Shout)
+    monkeypatch.setattr(pipelines, "PIPELINES", {**pipelines.PIPELINES, "fill-mask": replaced})
 
 
 VOCABULARY = [*SPECIAL_TOKENS, *"房间干净味道很差"]
@@ -201,7 +196,7 @@ def test_a_built_in_pipeline_is_found_by_name(masked_lm, monkeypatch):
     assert ask("很", top_k=2) == {"input": "很", "top_k": 2, "size": len(VOCABULARY)}
     assert ask(["很", "差"]) == ask(("很", "差")) == [ask("很"), ask("差")]
     assert ask([]) == []
-    model = ask._compute.model
+    model = ask.compute.model
     assert not any(layer.training for layer in model.sublayers(include_self=True))
     assert cpu.is_switched_in(model.cls.predictions.transform)
     with pytest.raises(ConfigError, match="builtin/ernie-mini-zh: no such built-in model"):
@@ -210,25 +205,23 @@ def test_a_built_in_pipeline_is_found_by_name(masked_lm, monkeypatch):
     assert pipeline("fill-mask")("很") == ask("很")
 
 
-@pytest.mark.usefixtures("shout")
-def test_a_run_of_pretraining_stands_for_its_model(masked_lm, tmp_path, monkeypatch):
+def test_a_run_of_pretraining_is_a_model_of_fill_mask(masked_lm, tmp_path):
+    config = load_config(ROOT / "configs" / "quick" / "pretrain.yaml", ["data.next_sentence=false"])
     shutil.copytree(masked_lm, tmp_path / "run" / "model")
-    settings = tmp_path / "run" / "model" / tasks.SETTINGS
-    settings.write_text('{"config": {"task": "pretrain"}}', encoding="utf-8")
-    task = SimpleNamespace(tokenizer=Tokenizer(VOCABULARY))
-    found = {"pretrain": SimpleNamespace(load=lambda folder: (task, load_masked_lm(str(folder))))}
-    monkeypatch.setattr(tasks, "find", found.get)
-    answer = {"input": "很", "top_k": 5, "size": len(VOCABULARY)}
-    for place in (tmp_path / "run", tmp_path / "run" / "model"):
-        assert pipeline(place)("很") == load(place)("很") == pipeline("fill-mask", model=place)("很") == answer
-        assert options_of(place) == ("top_k",)
-    assert load(tmp_path / "run").task is task, "evaluate asks for it"
+    settings = json.dumps({"config": config.model_dump(mode="json")})
+    (tmp_path / "run" / "model" / tasks.SETTINGS).write_text(settings, encoding="utf-8")
+    text, answer = "房间[MASK]净", pipeline("fill-mask", model=masked_lm)("房间[MASK]净", top_k=3)
+    assert len(answer["fillings"]) == 3
+    for folder in (tmp_path / "run", tmp_path / "run" / "model"):
+        for ask in (pipeline(folder), load(folder), pipeline("fill-mask", model=folder)):
+            assert ask(text, top_k=3) == answer
+        assert usage_of(folder).options == ("top_k",)
     with pytest.raises(TypeError, match="explain"):
-        load(tmp_path / "run")("很", explain=True)
+        load(tmp_path / "run")(text, explain=True)
 
 
-def test_a_model_that_names_no_tokens_is_refused(run, tmp_path):
-    with pytest.raises(CheckpointError, match="config.json is of a textcnn model"):
+def test_a_model_that_predicts_no_tokens_is_refused(run, tmp_path):
+    with pytest.raises(CheckpointError, match=r"config\.json is of a textcnn model"):
         pipeline("fill-mask", model=run.folder)
     with pytest.raises(CheckpointError, match="holds no trained model yet"):
         pipeline("rewrite", model=tmp_path)
@@ -237,7 +230,7 @@ def test_a_model_that_names_no_tokens_is_refused(run, tmp_path):
 
 
 def test_a_run_has_a_model_of_its_own(run, tmp_path):
-    with pytest.raises(ConfigError, match="has a model of its own; one can be chosen for fill-mask, rewrite"):
+    with pytest.raises(ConfigError, match="has its own model; a model can be chosen for fill-mask and rewrite"):
         pipeline(run.folder, model="builtin/ernie-mini-zh")
     with pytest.raises(CheckpointError, match="no such run folder"):
         pipeline(tmp_path / "nowhere", model="builtin/ernie-mini-zh")
@@ -247,23 +240,26 @@ def test_a_run_has_a_model_of_its_own(run, tmp_path):
     ("name", "right"), [("fil-mask", "fill-mask"), ("fill_mask", "fill-mask"), ("rewite", "rewrite")]
 )
 def test_the_nearest_pipeline_is_named(name, right):
-    for find in (pipeline, options_of):
+    for find in (pipeline, usage_of):
         with pytest.raises(CheckpointError, match=f"{name}: no such run folder, .*; did you mean '{right}'"):
             find(name)
 
 
-def test_the_options_of_a_name(run):
-    assert options_of(run.folder) == options_of(run.folder / "model") == ("explain",)
-    for name, builtin in predictor.PIPELINES.items():
-        assert options_of(name) == builtin.options
+def test_the_usage_of_a_name(run):
+    for folder in (run.folder, run.folder / "model"):
+        usage = usage_of(folder)
+        assert (usage.fields, usage.options, usage.takes_model) == (("text",), ("explain",), False)
+        assert (list(usage.formats), usage.task) == (["clue"], tasks.find("sentiment"))
+    for name, builtin in pipelines.PIPELINES.items():
+        assert usage_of(name) == Usage(("text",), builtin.options, {}, takes_model=True)
 
 
 OPTIONS = {"top_k": 2, "n_variants": 1, "share": 1.0, "rounds": 1, "min_similarity": -1.0, "seed": 3}
 
 
-@pytest.mark.parametrize("name", sorted(predictor.PIPELINES))
+@pytest.mark.parametrize("name", sorted(pipelines.PIPELINES))
 def test_a_pipeline_takes_its_options(name, masked_lm):
-    options = {option: OPTIONS[option] for option in predictor.PIPELINES[name].options}
+    options = {option: OPTIONS[option] for option in pipelines.PIPELINES[name].options}
     ask = pipeline(name, model=masked_lm)
     assert ask("房间[MASK]净", **options)["input"] == "房间[MASK]净"
     other = next(option for option in OPTIONS if option not in options)

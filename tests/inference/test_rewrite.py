@@ -1,4 +1,4 @@
-"""Rewriting: what may change, what never does, and the choice of words against enumeration."""
+"""Rewriting: properties of every variant, and the choice of words against enumeration."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from hypothesis import strategies as st
 
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.inference import rewrite
-from paddle_tasks.inference.rewrite import Rewriter, _windows, changeable_words
+from paddle_tasks.inference.changeable_words import changeable_words
+from paddle_tasks.inference.rewrite import Rewriter, sentence_windows
 from paddle_tasks.text.tokenizer import SPECIAL_TOKENS, Tokenizer
-from paddle_tasks.text.words import goes_on, is_word, tag_of, tagged_spans
-from tests.tasks.pretrain.test_fill_mask import TableModel, real_model
+from paddle_tasks.text.words import is_word, part_of_speech
+
+from ..generation.models import TableModel, real_model
+from .test_changeable_words import TEXTS
 
 HOTEL = "这家酒店的房间很干净，价格比较便宜，学生喜欢这里的环境。"
 CHARACTERS = (
@@ -30,84 +33,15 @@ def rewriter(seed: int = 1, max_length: int | None = None) -> Rewriter:
     return Rewriter(TableModel(len(TOKENIZER), seed, max_length), TOKENIZER)
 
 
-def found(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
     return [text[word.start : word.end] for word in changeable_words(text)]
-
-
-# ---- what may change
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("这家酒店的房间很干净", ["酒店", "房间", "很", "干净"]),
-        ("服务比较热情，员工支持我们", ["服务", "比较", "热情", "员工", "支持"]),
-        # names of persons, places and organisations, and what goes on with them
-        ("李建国老师在北京大学", ["老师"]),
-        ("上海酒店和巴黎公园", []),
-        ("华为公司在深圳", []),
-        ("北京烤鸭很贵重", ["很", "贵重"]),
-        ("《红楼梦的故事》很干净", ["很", "干净"]),
-        # numbers, quantities, dates
-        ("三个小时和两小时、5公里、9.6%", []),
-        ("我看了两本书和三部电影", ["电影"]),
-        ("今天和明年，10月3日，星期三", []),
-        ("第一名有一万元", []),
-        # negations
-        ("不错，没有问题", ["问题"]),
-        ("特别的非常的未来的无限的别人", []),
-        ("难以避免，拒绝", []),
-        # letters, marks, nothing
-        ("iPhone and GPU!", []),
-        ("，。！\n ", []),
-        ("", []),
-    ],
-)
-def test_what_may_change(text, expected):
-    assert found(text) == expected
-
-
-PROTECTED = [
-    "李建国",
-    "北京",
-    "三个",
-    "3.5%",
-    "没有",
-    "不",
-    "非常",
-    "2023年",
-    "GPU",
-    "《红楼梦》",
-    "今天",
-    "，",
-    "。",
-    " ",
-    "无",
-]
-FREE = ["酒店", "房间", "很", "干净", "价格", "便宜", "学生", "喜欢", "环境", "的", "老师", "手机"]
-TEXTS = st.lists(st.sampled_from(PROTECTED + FREE), min_size=1, max_size=14).map("".join)
-NAME = re.compile("n[rstz].*")
-
-
-@settings(max_examples=60)
-@given(TEXTS)
-def test_no_name_number_or_negation_may_change(text):
-    tags = {start: (end, tag) for start, end, tag in tagged_spans(text)}
-    for word in changeable_words(text):
-        content = text[word.start : word.end]
-        end, tag = tags[word.start]
-        assert end == word.end
-        assert not NAME.fullmatch(tag)
-        assert tag not in {"m", "mq", "q", "t", "x", "eng"}
-        assert not set(content) & set("不没无非未别莫勿")
-        assert re.fullmatch("[\u4e00-\u9fff]{1,4}", content)
 
 
 # ---- the answer
 
 
 def check(text: str, answer: dict, min_similarity: float = 0.85) -> None:
-    """Check what holds of every answer."""
+    """Check the properties of every answer."""
     assert answer["input"] == text
     assert json.loads(json.dumps(answer)) == answer
     texts = [variant["text"] for variant in answer["variants"]]
@@ -152,10 +86,10 @@ def test_variants():
     everything = rewriter()(HOTEL, min_similarity=-1, share=1.0, n_variants=1)[0]["variants"]
     # For 比较 the vocabulary spells no other adverb of degree.
     changed = {change["old"] for change in everything[0]["changes"]}
-    assert changed == {*found(HOTEL)} - {"比较"}
+    assert changed == {*words_of(HOTEL)} - {"比较"}
 
 
-def test_it_is_a_function_of_the_seed():
+def test_variants_are_a_function_of_the_seed():
     one = rewriter()(HOTEL, seed=4, min_similarity=0.5)
     assert rewriter()(HOTEL, seed=4, min_similarity=0.5) == one
     others = [rewriter()(HOTEL, seed=seed, min_similarity=0.5) for seed in range(4)]
@@ -169,25 +103,28 @@ def test_a_text_does_not_depend_on_its_neighbours():
 
 
 @pytest.mark.parametrize("text", ["", "不，没有。", "李建国在北京大学", "GPU 3.5%", "\n"])
-def test_a_text_that_may_not_change_is_returned_with_a_note(text):
+def test_a_text_without_changeable_words_is_returned_with_a_note(text):
     unchanged = {"text": text, "marked": text, "changes": [], "similarity": 1.0, "score": 0.0}
-    note = "the text holds no word that may be changed"
+    note = "the text contains no word that may be changed"
     assert rewriter()(text) == [{"input": text, "variants": [unchanged], "note": note}]
 
 
-def test_a_word_that_the_vocabulary_does_not_spell_stays():
-    assert found("电影院很酷炫") != []
-    assert rewriter()("电影")[0]["note"] == "the text holds no word that may be changed"
+def test_a_word_with_unknown_characters_stays():
+    assert words_of("电影院很酷炫") != []
+    assert rewriter()("电影")[0]["note"] == "the text contains no word that may be changed"
 
 
-# ---- the choice, against enumeration: few characters, so that the beam holds every beginning
+# ---- the choice, against enumeration: few characters, so that the beam is exhaustive
 
 FEW = Tokenizer([*SPECIAL_TOKENS, *"酒店学生手机老师品牌没有的"])
 OLD = "酒店"
 
 
 def ranked(model: TableModel, text: str, *, dictionary: bool) -> list[tuple[str, float]]:
-    """Return all that may take the place of 酒店, with its log-probability, the best first."""
+    """Return every replacement of 酒店 with its log-probability, the most probable first.
+
+    If ``dictionary``, these are nouns; otherwise also strings that are no word, and other kinds of words.
+    """
     row = FEW.encode([text.replace(OLD, "[MASK][MASK]")], max_length=50)[0].input_ids.tolist()
     place = row.index(FEW.mask_id)
     allowed = [FEW.vocabulary.index(character) for character in "酒店学生手机老师品牌有的"]
@@ -201,7 +138,8 @@ def ranked(model: TableModel, text: str, *, dictionary: bool) -> list[tuple[str,
         new = FEW.vocabulary[allowed[first]] + FEW.vocabulary[allowed[second]]
         filled = [*row[:place], allowed[first], *row[place + 1 :]]
         found[new] = log_softmax(row, place)[first] + log_softmax(filled, place + 1)[second]
-    fits = [new for new in found if new != OLD and ((tag_of(new) == "n") if dictionary else tag_of(new) in "nva")]
+    tags = {"n"} if dictionary else {"n", "v", "a", ""}
+    fits = [new for new in found if new != OLD and part_of_speech(new) in tags]
     return sorted(((new, found[new]) for new in fits), key=lambda pair: -pair[1])
 
 
@@ -214,7 +152,7 @@ def similarity(model: TableModel, text: str, new: str) -> float:
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_the_most_probable_word_of_the_dictionary_is_taken(monkeypatch, seed):
-    monkeypatch.setattr(rewrite, "_WIDTH", 1000)
+    monkeypatch.setattr(rewrite, "BEAM_WIDTH", 1000)
     model, text = TableModel(len(FEW), seed), "的酒店的"
     expected = ranked(model, text, dictionary=True)
     assert len(expected) >= 4
@@ -227,8 +165,8 @@ def test_the_most_probable_word_of_the_dictionary_is_taken(monkeypatch, seed):
 
 
 @pytest.mark.parametrize("seed", range(1, 7))
-def test_what_is_too_far_from_the_text_makes_room_for_the_next(monkeypatch, seed):
-    monkeypatch.setattr(rewrite, "_WIDTH", 1000)
+def test_the_next_candidate_is_taken_if_one_is_not_similar_enough(monkeypatch, seed):
+    monkeypatch.setattr(rewrite, "BEAM_WIDTH", 1000)
     model, text = TableModel(len(FEW), seed), "的酒店的"
     tiers = [new for dictionary in (True, False) for new, _ in ranked(model, text, dictionary=dictionary)]
     similarities = {new: similarity(model, text, new) for new in tiers}
@@ -240,22 +178,18 @@ def test_what_is_too_far_from_the_text_makes_room_for_the_next(monkeypatch, seed
         assert answer["variants"][0]["similarity"] >= floor
 
 
-def test_adverbs_of_degree_stand_in_the_dictionary():
-    assert all(goes_on(word[:-1], word[-1]) == [True] for word in rewrite._DEGREE)  # or they would not be found
-
-
-def test_a_negative_word_of_harmless_characters_is_never_written():
+def test_a_negative_word_without_a_negating_character_is_never_chosen():
     tokenizer = Tokenizer([*SPECIAL_TOKENS, *"喜欢拒绝"])
     model = TableModel(len(tokenizer), scale=0.0)
     model.right[:, 7:] = [9, 8]  # 拒绝 before all others
-    assert found("喜欢") == ["喜欢"]
+    assert words_of("喜欢") == ["喜欢"]
     variants = Rewriter(model, tokenizer)("喜欢", n_variants=9, min_similarity=-1)[0]["variants"]
     assert "拒绝" not in [variant["text"] for variant in variants]
 
 
-def test_when_nothing_is_near_enough_the_text_stays_with_a_note():
+def test_without_a_similar_enough_candidate_the_text_is_returned_with_a_note():
     answer = rewriter()(HOTEL, min_similarity=1.0)[0]
-    assert answer["note"] == "no change leaves the text similar enough"
+    assert answer["note"] == "every change would make the text less similar than min_similarity"
     assert [variant["text"] for variant in answer["variants"]] == [HOTEL]
 
 
@@ -264,7 +198,7 @@ def test_words_of_the_dictionary_are_of_the_same_kind():
     answer = rewriter()(HOTEL, min_similarity=-1, share=1.0, n_variants=1)[0]
     for change in answer["variants"][0]["changes"]:
         if is_word(change["new"]) and len(change["new"]) > 1 and change["old"] != "比较":
-            assert tag_of(change["new"])[0] in kinds.values()
+            assert part_of_speech(change["new"])[0] in kinds.values()
         if change["old"] == "很":
             assert change["new"] in "太最更挺"
 
@@ -295,7 +229,7 @@ def test_long_texts_are_read_in_windows_of_sentences():
     assert max(map(len, short.model.rows)) <= 12
 
 
-def test_the_similarity_is_that_of_the_worst_window_with_all_its_changes():
+def test_the_similarity_is_the_minimum_over_the_windows_with_all_changes():
     make = rewriter(max_length=40)
     table = make.model.encoder.table.numpy()
 
@@ -316,7 +250,7 @@ def test_the_similarity_is_that_of_the_worst_window_with_all_its_changes():
 )
 def test_windows_cover_the_text_with_whole_sentences(text, room):
     starts = np.flatnonzero([not character.isspace() for character in text]).astype(np.int32)
-    windows = list(_windows(text, starts, room))
+    windows = list(sentence_windows(text, starts, room))
     assert [place for first, last in windows for place in range(first, last)] == list(range(len(starts)))
     assert all(0 < last - first <= room for first, last in windows)
     ends = {found.end() for found in re.finditer("[。！；\n]+”?", text)}
