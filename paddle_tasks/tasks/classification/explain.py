@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import paddle
@@ -16,11 +16,9 @@ from paddle.nn.layer.rnn import RNNBase
 from paddle_tasks.arrays import Array
 from paddle_tasks.errors import CheckpointError
 from paddle_tasks.models.pretrained.loading import PretrainedEncoder
+from paddle_tasks.tasks.classification.protocol import Classifier
 from paddle_tasks.text.tokenizer import Encoded
 from paddle_tasks.training.adversarial import word_vectors
-
-if TYPE_CHECKING:
-    from paddle_tasks.tasks.classification.task import ClassifierTask
 
 Score = Callable[[Tensor], Tensor]
 """Maps word vectors <float32>[points, length, width] to the score of each point <float32>[points]."""
@@ -94,7 +92,7 @@ def _gradient(score: Score, points: Tensor) -> Array:
 # ---- text classifiers
 
 
-def explain(task: ClassifierTask[Any], model: nn.Layer, records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def explain(task: Classifier, model: nn.Layer, records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return predictions with the attributions of their labels.
 
     The score is the log-odds of the predicted label, log p / (1 - p). Unlike one logit it does not depend on what all
@@ -125,7 +123,7 @@ def explain(task: ClassifierTask[Any], model: nn.Layer, records: Sequence[Mappin
         ]
 
 
-def _explanation(task: ClassifierTask[Any], model: nn.Layer, encoding: Encoded, label: str) -> dict[str, Any]:
+def _explanation(task: Classifier, model: nn.Layer, encoding: Encoded, label: str) -> dict[str, Any]:
     embedding = _word_embedding(model)
     # The Layer looks them up, since it returns zeros for the padding id, whatever its weight holds.
     vectors = embedding(paddle.to_tensor(encoding.input_ids.astype(np.int64))).detach()
@@ -179,7 +177,7 @@ def _word_embedding(model: nn.Layer) -> nn.Layer:
     return next(layer for layer in layers if layer.weight is weight)
 
 
-def _baseline_id(task: ClassifierTask[Any], model: nn.Layer) -> int:
+def _baseline_id(task: Classifier, model: nn.Layer) -> int:
     return int(task.tokenizer.mask_id if isinstance(model.encoder, PretrainedEncoder) else task.tokenizer.pad_id)
 
 

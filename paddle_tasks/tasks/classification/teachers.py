@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import paddle
@@ -17,10 +17,8 @@ from paddle_tasks.errors import ConfigError, did_you_mean, join_names
 from paddle_tasks.models import cpu
 from paddle_tasks.models.pretrained.saving import WEIGHTS
 from paddle_tasks.tasks import SETTINGS
+from paddle_tasks.tasks.classification.protocol import Classifier
 from paddle_tasks.text.tokenizer import Tokenizer
-
-if TYPE_CHECKING:
-    from paddle_tasks.tasks.classification.task import ClassifierTask
 
 KEY = "training.loss.teachers"
 _VERSION = 1
@@ -41,7 +39,7 @@ class Teachers:
         self._probabilities: Array | None = None
         self.digest = ""
 
-    def predict(self, student: ClassifierTask[Any]) -> None:
+    def predict(self, student: Classifier) -> None:
         """Let every teacher predict the student's train rows; earlier predictions are read from the disk cache.
 
         Raises:
@@ -60,7 +58,7 @@ class Teachers:
         return None if self._probabilities is None else paddle.to_tensor(self._probabilities[list(rows)])
 
 
-def _model_folder(folder: Path, student: ClassifierTask[Any]) -> Path:
+def _model_folder(folder: Path, student: Classifier) -> Path:
     if folder.resolve() == Path(student.config.run_dir).resolve():
         raise ConfigError(f"{KEY}: {folder} is the folder of this run; name the folder of another run")
     for path in (folder / "model", folder):
@@ -70,7 +68,7 @@ def _model_folder(folder: Path, student: ClassifierTask[Any]) -> Path:
     raise ConfigError(f"{KEY}: {folder} holds no trained model{did_you_mean(str(folder), others)}")
 
 
-def _checked_settings(folder: Path, student: ClassifierTask[Any]) -> Mapping[str, Any]:
+def _checked_settings(folder: Path, student: Classifier) -> Mapping[str, Any]:
     """Return the settings of a teacher once it is certain that it fits the student."""
     path = folder / SETTINGS
     settings: Mapping[str, Any] = configuration.parse_yaml(path.read_text(encoding="utf-8"), str(path))
@@ -94,7 +92,7 @@ def _fold(config: Mapping[str, Any]) -> dict[str, Any]:
     return {**{key: data.get(key) for key in ("train", "folds", "fold")}, "seed": config["seed"]}
 
 
-def _predictions(folder: Path, settings: Mapping[str, Any], student: ClassifierTask[Any]) -> Array:
+def _predictions(folder: Path, settings: Mapping[str, Any], student: Classifier) -> Array:
     """Return a teacher's probabilities <float32>[rows, labels], its labels in the student's order."""
     examples = student.splits["train"].examples
 
