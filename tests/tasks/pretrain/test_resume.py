@@ -1,4 +1,4 @@
-"""A pretraining run that is stopped and goes on equals one that was not."""
+"""A pretraining run that was stopped and resumed equals one that was not stopped."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def uninterrupted(resumable, tmp_path_factory) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", INTERRUPTIONS)
-def test_resuming_equals_not_stopping(name, resumable, uninterrupted, tmp_path):
+def test_a_resumed_run_equals_an_uninterrupted_one(name, resumable, uninterrupted, tmp_path):
     config = resumable(tmp_path)
     interrupt(config, INTERRUPTIONS[name])
-    found, notes = resume(config)
+    resumed, notes = resume(config)
     assert f"after step {INTERRUPTIONS[name].restored} of 6" in "".join(notes)
-    assert differing(found, uninterrupted) == set()
+    assert differing(resumed, uninterrupted) == set()
 
 
-def test_the_run_that_was_stopped_depends_on_its_seed(resumable, uninterrupted, tmp_path):
-    found = snapshot(train({**resumable(tmp_path), "seed": 4}).folder)
-    assert differing(found, uninterrupted) >= {"weights", "metrics"}
+def test_a_run_with_another_seed_differs(resumable, uninterrupted, tmp_path):
+    other = snapshot(train({**resumable(tmp_path), "seed": 4}).folder)
+    assert differing(other, uninterrupted) >= {"weights", "metrics"}

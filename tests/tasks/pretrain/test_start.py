@@ -1,4 +1,4 @@
-"""What a masked language model starts from: counts, random weights, or the weights of another kind."""
+"""What pretraining starts from: counts, random weights, or the weights of another model."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ def words(model: paddle.nn.Layer) -> np.ndarray:
     return model.encoder.model.embeddings.word_embeddings.weight.numpy()
 
 
-def test_it_starts_from_counts_unless_told_otherwise(tmp_path):
+def test_it_starts_from_counts_by_default(tmp_path):
     informed, random = (started(read(tmp_path, model=changes)) for changes in ({}, {"informed_start": False}))
     first = informed.encoder.width - word_width(informed.encoder)
     assert not words(informed)[:, :first].any()
     assert words(random)[:, :first].all()
 
 
-def test_the_start_does_not_depend_on_chance_but_for_what_counts_do_not_tell(tmp_path):
+def test_the_vectors_of_counted_tokens_do_not_depend_on_the_seed(tmp_path):
     task = read(tmp_path)
     same, again, other = (started(task, seed) for seed in (5, 5, 6))
-    counted = np.unique(task._batches.passages.ids)
+    counted = np.unique(task.dataset(task.splits["train"].examples).ids)
     np.testing.assert_array_equal(words(same), words(again))
     np.testing.assert_array_equal(words(same)[counted], words(other)[counted])
-    # [MASK] stands in no text.
+    # [MASK] occurs in no text.
     assert (words(same)[task.tokenizer.mask_id] != words(other)[task.tokenizer.mask_id]).any()
 
 
 @pytest.mark.parametrize("sizes", [{"n_heads": 1}, {"hidden_size": 18, "n_heads": 2}])
-def test_heads_that_cannot_look_at_neighbours_are_refused(tmp_path, sizes):
-    with pytest.raises(ConfigError, match=r"model\.informed_start: needs 2 heads or more of an even width"):
+def test_heads_that_cannot_attend_to_neighbours_are_refused(tmp_path, sizes):
+    with pytest.raises(ConfigError, match=r"model\.informed_start: needs at least 2 heads of an even width"):
         read(tmp_path, model=sizes)
     started(read(tmp_path, model={**sizes, "informed_start": False}))
 
@@ -52,10 +52,10 @@ def finished(tmp_path_factory) -> Path:
     return train(settings(tmp_path_factory.mktemp("ernie"))).folder
 
 
-def test_an_ernie_becomes_a_bert_with_the_same_answers(finished, tmp_path):
+def test_an_ernie_becomes_a_bert_with_the_same_logits(finished, tmp_path):
     task = read(tmp_path, model={"encoder": str(finished / "model"), "becomes": "bert"})
     bert = started(task)
-    (batch,) = task._batches.batches([range(3)], 0)
+    batch = batch_of(task, [0, 1, 2])
     bert.eval()
     before = load_masked_lm(str(finished / "model"), next_sentence=True)
     before.eval()
@@ -69,20 +69,20 @@ def test_an_ernie_becomes_a_bert_with_the_same_answers(finished, tmp_path):
     np.testing.assert_array_equal(loaded.bert.embeddings.word_embeddings.weight.numpy(), words(before))
 
 
-# ---- going on from a model
+# ---- continuing with a model
 
 
 def weights(layer: paddle.nn.Layer) -> dict[str, np.ndarray]:
     return {name: value.numpy() for name, value in layer.state_dict().items()}
 
 
-def test_going_on_from_a_run_begins_with_its_weights_and_vocabulary(finished, tmp_path):
+def test_continuing_a_run_starts_with_its_weights_and_vocabulary(finished, tmp_path):
     task = read(tmp_path, model={"encoder": str(finished / "model")})
     before = load(finished)
     assert task.tokenizer.vocabulary == before.task.tokenizer.vocabulary
-    found, expected = weights(started(task)), weights(before.model)
-    assert found.keys() == expected.keys()
-    assert all(np.array_equal(found[name], expected[name]) for name in found)
+    first, expected = weights(started(task)), weights(before.model)
+    assert first.keys() == expected.keys()
+    assert all(np.array_equal(first[name], expected[name]) for name in first)
     assert score(task, task.build_model()) == pytest.approx(
         json.loads((finished / "result.json").read_text(encoding="utf-8"))["dev"], rel=1e-5
     )
@@ -92,7 +92,7 @@ def test_going_on_from_a_run_begins_with_its_weights_and_vocabulary(finished, tm
     assert run.result["dev"]["loss"] != pytest.approx(score(task, task.build_model())["loss"], abs=1e-6)
 
 
-def test_a_head_over_pairs_may_come_later(tmp_path):
+def test_a_head_over_pairs_can_be_added_later(tmp_path):
     data = {**settings(tmp_path)["data"], "next_sentence": False}
     first = train(settings(tmp_path / "first", data=data)).folder
     assert not load_masked_lm(str(first / "model")).next_sentence
@@ -103,14 +103,14 @@ def test_a_head_over_pairs_may_come_later(tmp_path):
 # ---- dropout
 
 
-def test_config_json_keeps_its_own_dropout(finished):
+def test_config_json_keeps_the_dropout_of_fine_tuning(finished):
     config = json.loads((finished / "model/config.json").read_text(encoding="utf-8"))
     assert config.get("hidden_dropout_prob", 0.1) == config.get("attention_probs_dropout_prob", 0.1) == 0.1
     assert load(finished).model.encoder.model.config.hidden_dropout_prob == 0.1
 
 
 @pytest.mark.parametrize(("probability", "differs"), [(0.0, False), (0.3, True)])
-def test_its_own_dropout_is_that_of_training(tmp_path, probability, differs):
+def test_pretraining_dropout_is_used_in_training(tmp_path, probability, differs):
     task = read(tmp_path, model={**settings(tmp_path)["model"], "pretraining_dropout": probability, "dropout": 0.4})
     model = started(task)
     model.train()
