@@ -156,7 +156,7 @@ class Task(Protocol):
     """One task: declarations on the class; an object has a configuration and, after `read`, its data.
 
     Attributes:
-        Config: the model of the whole configuration.
+        Config: the model of the whole configuration, a subclass of `RunSection`.
         FIELDS: the fields of a row of its data.
         INPUT_FIELDS: those of them that `predict` needs.
         METRICS: the metrics that may choose the best model.
@@ -172,7 +172,7 @@ class Task(Protocol):
         ranks: the processes that share batches and evaluations.
     """
 
-    Config: ClassVar[type[RunSection]]
+    Config: ClassVar[type[Any]]
     FIELDS: ClassVar[tuple[str, ...]]
     INPUT_FIELDS: ClassVar[tuple[str, ...]]
     METRICS: ClassVar[tuple[str, ...]]

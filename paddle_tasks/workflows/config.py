@@ -44,7 +44,8 @@ def validate(tree: Mapping[str, Any], where: str) -> RunSection:
         ConfigError: every mistake in it.
     """
     task = tasks.find(tree.get("task"))
-    return configuration.validate(tree, task.Config, where, {"evaluation.metric": task.METRICS})
+    config: RunSection = configuration.validate(tree, task.Config, where, {"evaluation.metric": task.METRICS})
+    return config
 
 
 def assignments(overrides: Mapping[str, Any]) -> list[str]:

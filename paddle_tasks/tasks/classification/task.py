@@ -39,6 +39,7 @@ from paddle_tasks.tasks.panels import choose_rows, readable_row, text_panels
 from paddle_tasks.tasks.vocabulary import learn_tokenizer
 from paddle_tasks.text.packing import PackedIds
 from paddle_tasks.text.tokenizer import Tokenizer
+from paddle_tasks.training.display import Line
 from paddle_tasks.training.panels import Panels
 from paddle_tasks.training.protocol import Baseline, DataCheck, Evaluation, Record, RecordFormat
 from paddle_tasks.training.ranks import Ranks
@@ -252,7 +253,10 @@ class ClassifierTask(EncoderTask[C]):
         ]
         return explain_records(self, model, records) if explain else records
 
-    display = staticmethod(display_explanation)
+    @staticmethod
+    def display(record: Record) -> Sequence[Line]:
+        """Return a line with label, probability and text."""
+        return display_explanation(record)
 
     # ---- the model folder
 

@@ -55,6 +55,7 @@ from paddle_tasks.tasks.opinion.summary import SUMMARY
 from paddle_tasks.tasks.panels import attention_image, choose_rows, readable_row, vector_panels
 from paddle_tasks.tasks.vocabulary import learn_tokenizer
 from paddle_tasks.text.tokenizer import Tokenizer
+from paddle_tasks.training.display import Line
 from paddle_tasks.training.panels import Panels
 from paddle_tasks.training.protocol import DataCheck, Evaluation, Record, RecordFormat
 from paddle_tasks.training.settings import EvaluationSection
@@ -383,7 +384,10 @@ class OpinionTask(EncoderTask[OpinionConfig]):
             for text, prediction in zip(texts, predictions, strict=True)
         ]
 
-    display = staticmethod(display_opinions)
+    @staticmethod
+    def display(record: Record) -> Sequence[Line]:
+        """Return the text with its spans, and its triplets."""
+        return display_opinions(record)
 
     # ---- the model folder
 

@@ -42,6 +42,7 @@ from paddle_tasks.text.masking import Masking
 from paddle_tasks.text.tokenizer import Tokenizer
 from paddle_tasks.text.word_vectors import learn_vectors
 from paddle_tasks.text.wordpieces import count_words, learn_word_pieces
+from paddle_tasks.training.display import Line
 from paddle_tasks.training.panels import Panels
 from paddle_tasks.training.protocol import DataCheck, Evaluation, Record
 
@@ -290,7 +291,10 @@ class PretrainTask(EncoderTask[PretrainingConfig]):
         model.eval()
         return FillMask(model, self.tokenizer)(texts, top_k=top_k)
 
-    display = staticmethod(display_fillings)
+    @staticmethod
+    def display(record: Record) -> Sequence[Line]:
+        """Return the filled text, and the candidates of each mask."""
+        return display_fillings(record)
 
     # ---- the model folder
 
