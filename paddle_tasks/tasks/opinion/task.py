@@ -5,27 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 import paddle
 from paddle import nn
-from pydantic import Field, NonNegativeInt, PositiveInt
 
 from paddle_tasks.arrays import Array
 from paddle_tasks.data.batching.batches import LengthGroupedBatchSampler
 from paddle_tasks.data.opinion.checks import OpinionDataCheck
 from paddle_tasks.data.opinion.examples import ASPECT, OPINION, KnownNames, OpinionExample, OpinionSplit
 from paddle_tasks.data.opinion.readers import load_opinions
-from paddle_tasks.data.opinion.section import OpinionDataSection
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.sources import Source
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.metrics.spans import ERROR_KINDS
-from paddle_tasks.models.encoders.build import Encoder, EncoderSection
-from paddle_tasks.models.opinion import OpinionTagger, TagHead
+from paddle_tasks.models.encoders.build import Encoder
+from paddle_tasks.models.opinion import OpinionTagger
 from paddle_tasks.models.pooling import pool
-from paddle_tasks.tasks.base import CLASSIFIER_DEFAULTS, N_SPECIAL_TOKENS, EncoderConfig, EncoderTask
+from paddle_tasks.tasks.base import N_SPECIAL_TOKENS, EncoderTask
 from paddle_tasks.tasks.deduplication import check_count, with_deduplicated
 from paddle_tasks.tasks.opinion import SUMMARY_METRICS, TABLE_METRICS
 from paddle_tasks.tasks.opinion.display import display_opinions
@@ -50,6 +48,7 @@ from paddle_tasks.tasks.opinion.scoring import (
     prediction_record,
     read_predictions,
 )
+from paddle_tasks.tasks.opinion.section import OpinionConfig
 from paddle_tasks.tasks.opinion.selection import CANDIDATES, EVERYTHING, Selection, best_selection
 from paddle_tasks.tasks.opinion.summary import SUMMARY
 from paddle_tasks.tasks.panels import attention_image, choose_rows, readable_row, vector_panels
@@ -58,55 +57,6 @@ from paddle_tasks.text.tokenizer import Tokenizer
 from paddle_tasks.training.display import Line
 from paddle_tasks.training.panels import Panels
 from paddle_tasks.training.protocol import DataCheck, Evaluation, Record, RecordFormat
-from paddle_tasks.training.settings import EvaluationSection
-
-
-class OpinionData(OpinionDataSection):
-    """The ``data`` section, and how texts become tokens and windows.
-
-    ``by_character`` makes a token of every visible character, so that every span can be represented; otherwise the
-    tokens are the encoder's word pieces, and a span inside of one cannot. A text of more than ``training.max_length``
-    tokens is read in windows of that length, each of which begins with the last ``window_overlap`` tokens of the one
-    before.
-    """
-
-    by_character: bool = True
-    window_overlap: NonNegativeInt = 32
-
-
-class OpinionModel(EncoderSection):
-    """The ``model`` section: an encoder, the head that tags its states, and the head that pairs the spans.
-
-    ``head`` is ``linear``, ``crf`` or ``bilstm_crf``. ``decoding`` is ``marginals`` or ``viterbi``. ``marginals``
-    predicts the spans whose probability reaches a threshold, which is chosen on dev for the best F1 and is at least
-    0.1, and likewise the triplets; until dev has been scored the thresholds are 0.5 and 0.25. ``viterbi`` predicts the
-    spans of the best path. ``overlaps`` lets ``marginals`` predict overlapping spans; null does so if dev has some and
-    the F1 of spans gets better. ``pairs`` learns aspect, opinion and polarity together if the data has them, with a
-    head of ``pair_size`` units whose loss is multiplied by ``pair_loss_weight``.
-    """
-
-    head: TagHead = "crf"
-    decoding: Literal["marginals", "viterbi"] = "marginals"
-    overlaps: bool | None = None
-    pairs: bool = True
-    pair_size: PositiveInt = 128
-    pair_loss_weight: Annotated[float, Field(gt=0.0)] = 1.0
-
-
-class OpinionEvaluation(EvaluationSection):
-    """When the dev split is scored, and which of its metrics chooses the best model."""
-
-    metric: str = "f1"
-
-
-class OpinionConfig(EncoderConfig):
-    """The whole configuration."""
-
-    RETIRED: ClassVar[Mapping[str, Any]] = CLASSIFIER_DEFAULTS
-
-    data: OpinionData
-    model: OpinionModel
-    evaluation: OpinionEvaluation = OpinionEvaluation()
 
 
 class OpinionTask(EncoderTask[OpinionConfig]):
