@@ -1,47 +1,18 @@
-"""Many reviews together: the summary, its chart, and what doccano gets of them."""
+"""Many reviews together: the summary, its table and its chart."""
 
 from __future__ import annotations
 
-import json
 import xml.etree.ElementTree as ET
+from typing import Any
 
 import pytest
 from matplotlib.image import imread
 
-from paddle_tasks.data.opinion.examples import OpinionLayout
-from paddle_tasks.data.opinion.readers import load_opinions
 from paddle_tasks.errors import DataError
-from paddle_tasks.figures import fonts, opinion_chart
-from paddle_tasks.figures.opinion_chart import IMPLICIT, draw
-from paddle_tasks.tasks.opinion.doccano import example_of, write_pre_annotated
-from paddle_tasks.tasks.opinion.summary import AspectSummary, Summary, summarise
-from paddle_tasks.text.spans import Pair, Span
+from paddle_tasks.tasks.opinion.display import IMPLICIT
+from paddle_tasks.tasks.opinion.summary import SUMMARY, AspectSummary, Summary, summarise, table, write_chart
 
-
-def span(text: str, term: str, label: str) -> dict:
-    start = text.index(term)
-    return {"start": start, "end": start + len(term), "text": term, "label": label, "prob": 0.9}
-
-
-def record(text: str, *triplets: tuple[str | None, str, str], alone: str = "") -> dict:
-    """Return what `predict` says of a review with these triplets and an aspect of which nothing is said."""
-    aspects = [span(text, name, "aspect") for name in dict.fromkeys(a for a, _, _ in triplets if a)]
-    spans = aspects + [span(text, said, "opinion") for _, said, _ in triplets]
-    spans += [span(text, alone, "aspect")] if alone else []
-
-    def side(term: str | None, label: str) -> dict | None:
-        return (
-            {key: value for key, value in span(text, term, label).items() if key in ("start", "end", "text")}
-            if term
-            else None
-        )
-
-    found = [
-        {"aspect": side(a, "aspect"), "opinion": side(o, "opinion"), "polarity": polarity, "prob": 0.5}
-        for a, o, polarity in triplets
-    ]
-    return {"input": text, "spans": sorted(spans, key=lambda one: one["start"]), "triplets": found}
-
+from .records import record
 
 RECORDS = [
     record("WiFi很慢，房间大", ("WiFi", "慢", "negative"), ("房间", "大", "positive")),
@@ -49,6 +20,7 @@ RECORDS = [
     record("ＷＩＦＩ慢又贵", ("ＷＩＦＩ", "慢", "negative"), (None, "贵", "negative")),
     record("没说什么"),
 ]
+WITHOUT_PAIRS = [{key: value for key, value in row.items() if key != "triplets"} for row in RECORDS]
 
 
 def test_counts_shares_and_typical_opinions_by_hand():
@@ -63,16 +35,55 @@ def test_counts_shares_and_typical_opinions_by_hand():
 
 
 def test_without_pairs_aspects_are_counted():
-    plain = [{key: value for key, value in one.items() if key != "triplets"} for one in RECORDS]
-    summary = summarise(plain)
+    summary = summarise(WITHOUT_PAIRS)
     assert [(aspect.name, aspect.mentions) for aspect in summary.aspects] == [("WiFi", 3), ("房间", 2)]
     assert summary.polarities == []
     assert summary.aspects[0].share("positive") == 0
 
 
-def test_nothing_found_is_said():
+def test_reviews_without_any_span_are_refused():
     with pytest.raises(DataError, match="nothing to summarise: no aspect and no opinion was found in 2 texts"):
         summarise([record("甲"), record("乙")])
+
+
+# ---- the table
+
+
+def cells(summary: Summary) -> list[list[str]]:
+    return [[cell.text for cell in row] for row in table(summary).rows]
+
+
+def test_the_table_has_a_row_for_each_aspect():
+    printed = table(summarise(RECORDS), ["a remark"])
+    assert printed.title == "3 aspects in 4 reviews"
+    assert printed.columns == ["", "aspect", "mentions", "positive", "negative", "typical opinions"]
+    assert cells(summarise(RECORDS)) == [
+        ["1", "WiFi", "3", "33%", "67%", "慢 2, 快 1"],
+        ["2", "房间", "2", "100%", "0%", "大 1"],
+        ["3", IMPLICIT, "1", "0%", "100%", "贵 1"],
+    ]
+    assert [cell.tone for cell in printed.rows[0]] == ["", "", "", "positive", "negative", ""]
+    assert [printed.columns[column] for column in printed.aligned_right] == ["", "mentions", "positive", "negative"]
+    assert printed.remarks == ["a remark"]
+
+
+def test_the_table_of_reviews_without_pairs_has_counts_alone():
+    printed = table(summarise(WITHOUT_PAIRS))
+    assert printed.columns == ["", "aspect", "mentions"]
+    assert cells(summarise(WITHOUT_PAIRS)) == [["1", "WiFi", "3"], ["2", "房间", "2"]]
+
+
+def test_an_aspect_without_opinions_has_no_shares():
+    only_mentioned = record("大堂，房间大", ("房间", "大", "positive"), alone="大堂")
+    assert cells(summarise([only_mentioned]))[1] == ["2", "大堂", "1", "–", ""]
+
+
+def summary_of(n_aspects: int) -> Summary:
+    return Summary(1, [AspectSummary(f"a{number}", 1, {}, []) for number in range(n_aspects)], [])
+
+
+def test_the_table_has_the_first_rows_alone():
+    assert [row[1] for row in cells(summary_of(40))] == [f"a{number}" for number in range(30)]
 
 
 # ---- the chart
@@ -82,61 +93,48 @@ def texts(path) -> list[str]:
     return [element.text or "" for element in ET.parse(path).iter("{http://www.w3.org/2000/svg}text")]
 
 
-def test_an_svg_holds_the_names_as_texts(tmp_path):
-    assert draw(summarise(RECORDS), tmp_path / "a.svg")
-    assert {"WiFi", "房间", IMPLICIT, "positive", "negative"} <= set(texts(tmp_path / "a.svg"))
-    assert draw(summarise(RECORDS), tmp_path / "b.svg")
-    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+def test_the_chart_has_aspects_and_polarities(tmp_path):
+    assert write_chart(summarise(RECORDS), tmp_path / "a.svg")
+    assert {"WiFi", "房间", IMPLICIT, "positive", "negative", "opinions"} <= set(texts(tmp_path / "a.svg"))
 
 
-def test_a_name_is_no_formula_and_no_markup(tmp_path):
-    odd = [AspectSummary(name, 2, {}, []) for name in ("$x^2$<b>&", "a$", "甲\n乙")]
-    assert draw(Summary(1, odd, []), tmp_path / "a.svg")
-    assert {"$x^2$<b>&", "a$", "甲 乙", "mentions"} <= set(texts(tmp_path / "a.svg"))
+def test_the_chart_of_reviews_without_pairs_has_mentions(tmp_path):
+    assert write_chart(summarise(WITHOUT_PAIRS), tmp_path / "a.svg")
+    found = set(texts(tmp_path / "a.svg"))
+    assert {"WiFi", "房间", "mentions"} <= found
+    assert not {"opinions", "positive"} & found
 
 
-def test_a_png_has_names_in_a_font_that_has_them(tmp_path):
-    latin = Summary(1, [AspectSummary("WiFi", 2, {"positive": 1}, [])], ["positive"])
-    assert draw(latin, tmp_path / "a.png")
-    assert imread(tmp_path / "a.png").shape[1] == 1200
+def test_the_chart_has_the_first_bars_alone(tmp_path):
+    write_chart(summary_of(40), tmp_path / "a.svg")
+    names = [name for name in texts(tmp_path / "a.svg") if name.startswith("a")]
+    assert names == [f"a{number}" for number in range(15)]
 
 
-def test_a_png_without_a_font_has_numbers(tmp_path, monkeypatch):
-    monkeypatch.setattr(fonts, "find_font", lambda _text: None)
-    seen = []
-    original = opinion_chart._bars
-    monkeypatch.setattr(opinion_chart, "_bars", lambda *args: (seen.extend(args[2]), original(*args)))
-    assert not draw(summarise(RECORDS), tmp_path / "a.png")
-    assert seen == ["1", "2", "3"]
-    assert imread(tmp_path / "a.png")[:, :, :3].min() < 0.9
+# ---- the record format
 
 
-def test_the_first_bars_alone_are_drawn(tmp_path):
-    many = Summary(1, [AspectSummary(f"a{number}", 1, {}, []) for number in range(40)], [])
-    draw(many, tmp_path / "a.svg")
-    assert [name for name in texts(tmp_path / "a.svg") if name.startswith("a")] == [
-        f"a{number}" for number in range(15)
+def written(path: Any, records: Any = RECORDS) -> Any:
+    return SUMMARY.write(records, range(len(records)), path)
+
+
+def test_writing_records_gives_the_chart_and_the_table(tmp_path):
+    assert SUMMARY.suffixes == (".png", ".svg")
+    printed = written(tmp_path / "a.svg")
+    assert printed.title == "3 aspects in 4 reviews"
+    assert printed.remarks == [f"chart {tmp_path / 'a.svg'}, the first 3"]
+    assert "WiFi" in texts(tmp_path / "a.svg")
+
+
+def test_the_remarks_name_what_is_left_out(tmp_path):
+    many = [record(f"甲{number:02}好", (f"甲{number:02}", "好", "positive")) for number in range(33)]
+    assert written(tmp_path / "a.svg", many).remarks == [
+        "… and 3 more aspects",
+        f"chart {tmp_path / 'a.svg'}, the first 15",
     ]
 
 
-# ---- doccano
-
-
-def test_what_was_found_comes_back_from_doccano(tmp_path):
-    write_pre_annotated(tmp_path / "a.jsonl", RECORDS)
-    found = load_opinions("train", str(tmp_path / "a.jsonl"), OpinionLayout()).examples
-    assert [(e.text, e.spans, e.pairs) for e in found] == [(e.text, e.spans, e.pairs) for e in map(example_of, RECORDS)]
-    assert found[2].pairs == (
-        Pair(Span(0, 4, "aspect"), Span(4, 5, "opinion"), "negative"),
-        Pair(None, Span(6, 7, "opinion"), "negative"),
-    )
-    first = json.loads((tmp_path / "a.jsonl").read_text(encoding="utf-8").splitlines()[0])
-    assert first["relations"][0]["type"] == "negative"
-
-
-def test_of_a_model_without_pairs_doccano_gets_entities_alone(tmp_path):
-    write_pre_annotated(tmp_path / "a.jsonl", [{"input": "甲乙", "spans": [span("甲乙", "乙", "aspect")]}])
-    assert json.loads((tmp_path / "a.jsonl").read_text(encoding="utf-8")) == {
-        "text": "甲乙",
-        "entities": [{"id": 0, "start_offset": 1, "end_offset": 2, "label": "aspect"}],
-    }
+def test_a_chart_without_a_font_is_numbered_and_says_so(tmp_path, no_font):
+    *_, last = written(tmp_path / "a.png").remarks
+    assert last.startswith("No installed font has all characters of the aspects, so the chart shows their numbers")
+    assert imread(tmp_path / "a.png")[:, :, :3].min() < 0.9
