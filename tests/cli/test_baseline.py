@@ -45,12 +45,12 @@ def test_options_are_in_the_configuration_of_the_run(cli, settings):
     [
         (["--features", "chars"], "'chars' is not one of 'char', 'word'"),
         (["--classifier", "tree"], "'tree' is not one of 'svm', 'logistic'"),
-        (["--ngrams", "0-3"], "--ngrams 0-3: expected the shortest and the longest, as in 1-3"),
+        (["--ngrams", "0-3"], "--ngrams 0-3: expected the shortest and the longest length, as in 1-3"),
         (["--ngrams", "1,3"], "--ngrams 1,3: expected the shortest"),
         (["--ngrams", "3-1"], "model.ngrams: expected the shortest and the longest"),
         (["--c", "0"], "model.c: input should be greater than 0"),
         (["--c", "nan"], "model.c: "),
-        (["--min-df", "99"], "expected a smaller min_df"),
+        (["--min-df", "99"], "occurs in 99 texts or more; use a smaller min_df"),
         (["task=pretrain"], "task: pretrain has no baseline"),
         (["data.trian=x"], "data.trian: unknown key; did you mean 'train'"),
     ],
@@ -73,6 +73,6 @@ def test_ctrl_c_leaves_nothing(cli, settings, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("command", [["predict", "new", "很好"], ["evaluate", "new"]])
-def test_a_baseline_answers_nothing(cli, settings, command):
+def test_a_baseline_cannot_predict(cli, settings, command):
     assert cli("baseline", QUICK, *settings, "run_dir=new").code == 0
     assert "new: holds a baseline, which keeps no model" in cli.fails(*command)

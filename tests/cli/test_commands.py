@@ -1,8 +1,10 @@
-"""The commands on small data: what they print where and what they write; `--quiet` and `--help` are everywhere."""
+"""The commands on small data: stdout, stderr and files; every command has `--quiet` and `--help`."""
 
 from __future__ import annotations
 
 import json
+import re
+import shutil
 
 import pytest
 import typer
@@ -10,6 +12,7 @@ import typer
 from paddle_tasks import doctor
 from paddle_tasks.cli.commands import app
 from paddle_tasks.config import parse_yaml
+from paddle_tasks.tasks import SETTINGS
 
 from ..helpers import ROOT, table
 from .conftest import QUICK, SPLITS
@@ -56,7 +59,7 @@ def test_the_version(cli):
 # ---- train
 
 
-def test_training_speaks_on_stderr_and_gives_its_results_on_stdout(cli, settings, tmp_path):
+def test_training_prints_results_on_stdout_and_progress_on_stderr(cli, settings, tmp_path):
     arguments = ["train", QUICK, *settings, "run_dir=new"]
     outcome = cli(*arguments)
     assert outcome.code == 0
@@ -76,9 +79,9 @@ def test_training_speaks_on_stderr_and_gives_its_results_on_stdout(cli, settings
     assert (tmp_path / "new.1" / "result.json").is_file()
 
 
-def test_a_curve_is_offered_to_look_at(cli, settings):
+def test_training_ends_with_the_command_that_shows_its_plots(cli, settings):
     outcome = cli("train", QUICK, *settings, "run_dir=runs/new", "logging.visualdl=true")
-    assert "paddle-tasks dashboard runs " in outcome.stdout.splitlines()[-1]
+    assert re.fullmatch(r"plots \S*paddle-tasks dashboard runs   \(.*\)", outcome.stdout.splitlines()[-1])
 
 
 # ---- config and list
@@ -122,7 +125,7 @@ def test_names_are_listed(cli, monkeypatch, what, names):
 # ---- report
 
 
-def test_the_report_writes_pictures_and_says_so(cli, run, tmp_path):
+def test_the_report_writes_figures_and_names_them_on_stderr(cli, run, tmp_path):
     outcome = cli("report", run, "--png", tmp_path / "new" / "png")
     assert outcome.code == 0
     written = {path.name for path in (tmp_path / "new" / "png").iterdir()}
@@ -155,15 +158,14 @@ def test_evaluating_another_file(cli, run, tmp_path):
     assert "accuracy_deduplicated" not in report["metrics"]
 
 
-def test_a_run_can_be_scored_when_its_train_file_is_gone(cli, run, tmp_path, monkeypatch):
-    config = (run / "config.yaml").read_text(encoding="utf-8")
-    assert str(run.parent / "train.tsv") in config
-    hidden = run.parent / "hidden.tsv"
-    (run.parent / "train.tsv").rename(hidden)
-    try:
-        report = json.loads(cli("evaluate", run).stdout)
-    finally:
-        hidden.rename(run.parent / "train.tsv")
+def test_a_run_can_be_scored_when_its_train_file_is_missing(cli, run, tmp_path):
+    shutil.copytree(run, tmp_path / "run")
+    for file in (tmp_path / "run" / "config.yaml", tmp_path / "run" / "model" / SETTINGS):
+        text, path = file.read_text(encoding="utf-8"), str(run.parent / "train.tsv")
+        assert path in text
+        file.write_text(text.replace(path, str(tmp_path / "missing.tsv")), encoding="utf-8")
+    report = json.loads(cli("evaluate", tmp_path / "run").stdout)
+    assert "missing.tsv: no such file" in report["not_deduplicated"]
     assert "accuracy" in report["metrics"]
     assert "accuracy_deduplicated" not in report["metrics"]
 

@@ -17,7 +17,7 @@ PAIRS = [("怎么提前还款", "还款日是哪天"), ("款", "货"), ("怎么�
 
 @pytest.fixture(scope="module")
 def pairs_run(tmp_path_factory) -> Path:
-    """A small run of similarity."""
+    """Return a small run of similarity, which no test may change."""
     files = {f"data.{split}": str(FIXTURE) for split in ("train", "dev")}
     quick, folder = ROOT / "configs" / "quick" / "similarity.yaml", tmp_path_factory.mktemp("pairs") / "run"
     return train(quick, run_dir=folder, **files, **{"data.test": None, "logging.visualdl": False}).folder
@@ -25,7 +25,7 @@ def pairs_run(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def test_file(tmp_path) -> Path:
-    """A test file as CLUE gives it, but for its ids."""
+    """Return a test file in the form of CLUE's, with ids that are not the indices of the rows."""
     rows = [{"id": 7 - at, "sentence1": a, "sentence2": b} for at, (a, b) in enumerate(PAIRS)]
     path = tmp_path / "test.json"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
@@ -36,7 +36,7 @@ def answers(text: str) -> list[dict]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def test_pairs_as_arguments_lines_and_json_are_answered_alike(cli, pairs_run, test_file, tmp_path):
+def test_pairs_as_arguments_lines_and_json_give_the_same_predictions(cli, pairs_run, test_file, tmp_path):
     joined = ["\t".join(pair) for pair in PAIRS]
     (tmp_path / "a.txt").write_text("\n".join(joined), encoding="utf-8")
     found = [answers(cli("predict", pairs_run, *rest).stdout) for rest in (joined, ("--input", "a.txt"))]
@@ -55,13 +55,13 @@ def test_a_submission_file_has_the_test_files_ids(cli, pairs_run, test_file, tmp
     assert answers(cli("predict", pairs_run, "甲\t乙", "--clue").stdout)[0].keys() == {"id", "label"}
 
 
-def test_what_cannot_be_answered_is_refused(cli, pairs_run, run, tmp_path):
+def test_inputs_and_options_that_cannot_be_used_are_refused(cli, pairs_run, run, tmp_path):
     assert "--clue: not for fill-mask, which takes --top-k, --model" in cli.fails(
         "predict", "fill-mask", "好", "--clue"
     )
     assert "which takes --clue" in cli.fails("predict", pairs_run, "甲\t乙", "--explain")
     assert "expected two texts with a tab between them" in cli.fails("predict", pairs_run, "甲")
-    assert "is none of CLUE's, which are numbers" in cli.fails("predict", run, "好", "--clue")
+    assert "is not one of CLUE's, which are numbers" in cli.fails("predict", run, "好", "--clue")
     (tmp_path / "a.json").write_text('{"id": 0, "sentence": "好"}\n', encoding="utf-8")
     message = cli.fails("predict", pairs_run, "--input", "a.json")
     assert "a.json:1: cannot tell which columns hold text_a and text_b among id, sentence" in message

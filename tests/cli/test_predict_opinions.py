@@ -1,4 +1,4 @@
-"""`predict` with a run of the task opinion: spans in colours, the summary, doccano; and `check-data opinion`."""
+"""`predict` with a run of the task opinion: spans in colours, summary, doccano; and `check-data opinion`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import pytest
 from rich.console import Console
 
 from paddle_tasks import train
-from paddle_tasks.cli.colours import show_explained, show_spans
+from paddle_tasks.cli.colours import show_lines
 from paddle_tasks.data.opinion.examples import OpinionLayout
 from paddle_tasks.data.opinion.readers import load_opinions
+from paddle_tasks.tasks.opinion.display import display_opinions
 
 from ..helpers import ROOT
 
@@ -38,7 +39,7 @@ RECORD = {
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Path:
-    """A run that knows its fixture by heart."""
+    """Return a run that was trained on its fixture until it makes no errors; no test may change it."""
     data = {"data.train": str(FIXTURE), "data.dev": str(FIXTURE), "data.test": None, "data.vocabulary.min_count": 1}
     training = {"training.epochs": 40, "training.batch_size": 4, "evaluation.every_steps": 60}
     return train(
@@ -75,11 +76,11 @@ def test_explaining_shows_the_spans_beside_the_same_json(cli, run):
 
 def shown(**settings) -> str:
     stream = io.StringIO()
-    show_spans([RECORD], Console(file=stream, width=20, **settings))
+    show_lines(display_opinions(RECORD), Console(file=stream, width=20, **settings))
     return stream.getvalue()
 
 
-def test_spans_are_coloured_where_colours_can_be_seen():
+def test_spans_are_coloured_on_a_terminal_with_colours():
     text = shown(force_terminal=True, color_system="truecolor")
     legend, line, *_ = text.splitlines()
     assert "aspect" in legend
@@ -89,18 +90,15 @@ def test_spans_are_coloured_where_colours_can_be_seen():
     assert "\x1b间" not in text
 
 
-def test_spans_stand_in_marks_without_colours_and_nothing_is_markup():
+def test_spans_are_marked_without_colours_and_texts_are_not_read_as_markup():
     assert shown().splitlines() == [
         "【房\N{REPLACEMENT CHARACTER}间｜aspect】很【[b]大｜opinion】",
         "  房\N{REPLACEMENT CHARACTER}间: [b]大  positive 0.70",
         "  (implicit): [b]大  odd 0.25",
     ]
-    stream = io.StringIO()
-    show_explained([RECORD], Console(file=stream))
-    assert stream.getvalue() == shown()
 
 
-def test_a_file_is_summed_up_as_a_table_and_a_chart(cli, run, tmp_path):
+def test_a_file_is_summarised_as_a_table_and_a_chart(cli, run, tmp_path):
     outcome = cli("predict", run, "--input", FIXTURE, "--summary", "a.svg", "--output", "a.jsonl")
     assert outcome.code == 0
     assert "aspects in 12 reviews" in outcome.stdout
@@ -117,7 +115,7 @@ def test_without_a_chinese_font_the_table_is_the_legend(cli, run, monkeypatch):
     assert "No installed font has all characters" in outcome.stdout
 
 
-def test_what_is_found_goes_to_doccano_and_back(cli, run, tmp_path):
+def test_predictions_are_written_for_doccano_and_read_back(cli, run, tmp_path):
     outcome = cli("predict", run, "--input", FIXTURE, "--doccano", "a.jsonl")
     assert (outcome.code, outcome.stdout) == (0, "")
     found = load_opinions("train", str(tmp_path / "a.jsonl"), OpinionLayout())
@@ -137,11 +135,11 @@ def test_what_is_found_goes_to_doccano_and_back(cli, run, tmp_path):
         (("--top-k", "3"), "which takes --explain, --summary, --doccano"),
     ],
 )
-def test_what_cannot_be_written_is_refused(cli, run, arguments, message):
+def test_an_option_that_cannot_be_used_is_refused(cli, run, arguments, message):
     assert message in " ".join(cli.fails("predict", run, TEXT, *arguments).replace("│", " ").split())
 
 
-def test_nothing_to_sum_up_is_said(cli, run):
+def test_texts_without_opinions_cannot_be_summarised(cli, run):
     assert "nothing to summarise" in cli.fails("predict", run, "昨天下午收到的快递", "--summary", "a.svg")
 
 

@@ -1,4 +1,4 @@
-"""`predict` with pipelines that ship, the options that belong to some of them, and explained answers."""
+"""`predict` with built-in pipelines, the options of some of them, and explained predictions."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from paddle_tasks.cli.colours import coloured, marked, show_attributions, strengths, visible
+from paddle_tasks.cli.colours import draw_coloured, draw_marked, replace_controls, show_lines
 from paddle_tasks.cli.predict import OPTIONS
-from paddle_tasks.inference import pipelines as predictor
+from paddle_tasks.inference import pipelines
+from paddle_tasks.tasks.classification.display import display_explanation
+from paddle_tasks.training.display import Segment
 
 TEXT = "房间干净，就是早餐太差了"
 RECORD = {
@@ -49,7 +51,7 @@ def test_explaining_adds_to_the_json_and_shows_the_text(cli, run):
         assert line != re.sub(r"\{\+|\+\}|\[-|-\]", "", line)
 
 
-def test_an_explanation_can_be_written_to_a_file_without_a_word(cli, run, tmp_path):
+def test_an_explanation_is_written_to_a_file_and_quiet_prints_nothing(cli, run, tmp_path):
     outcome = cli("predict", run, "很好", "--explain", "--quiet", "--output", "out.jsonl")
     assert (outcome.code, outcome.stdout, outcome.stderr) == (0, "", "")
     assert "attributions" in answers((tmp_path / "out.jsonl").read_text(encoding="utf-8"))[0]
@@ -60,7 +62,7 @@ def test_an_explanation_can_be_written_to_a_file_without_a_word(cli, run, tmp_pa
 
 
 class Echo:
-    """Stands for a pipeline's class and its model: it tells what it was given."""
+    """Stands in for the class of a pipeline and its model; its records contain the model's name and the options."""
 
     def __init__(self, model, tokenizer) -> None:
         self.model = model
@@ -73,9 +75,9 @@ class Echo:
 def echo(monkeypatch):
     fakes = {
         name: replace(builtin, load=lambda model: (model, None), build=Echo)
-        for name, builtin in predictor.PIPELINES.items()
+        for name, builtin in pipelines.PIPELINES.items()
     }
-    monkeypatch.setattr(predictor, "PIPELINES", fakes)
+    monkeypatch.setattr(pipelines, "PIPELINES", fakes)
 
 
 REWRITE = ["--variants", "2", "--share", "0.5", "--rounds", "1", "--min-similarity", "0.9", "--seed", "7"]
@@ -119,12 +121,12 @@ def test_options_reach_their_pipeline(cli, arguments, model, options):
         (["RUN", "好", "--model", "builtin/bert-mini-zh"], "which takes --explain"),
         (["fill-mask", "好", "--top-k", "0"], "Invalid value for '--top-k'"),
         (["rewrite", "好", "--share", "1.5"], "Invalid value for '--share'"),
-        (["fil-mask", "好"], "fil-mask: no such run folder, and no model of that name ships"),
+        (["fil-mask", "好"], "fil-mask: no such run folder, and no shipped model or pipeline"),
         (["fil-mask", "好"], "did you mean 'fill-mask'?"),
         (["fill-mask"], "nothing to predict: expected a text, or --input FILE"),
     ],
 )
-def test_an_option_that_does_not_belong(cli, run, arguments, message):
+def test_an_option_of_another_pipeline_is_refused(cli, run, arguments, message):
     found = cli.fails("predict", *(run if word == "RUN" else word for word in arguments))
     assert message in re.sub(r"\s+", " ", found)
 
@@ -134,7 +136,7 @@ def test_a_model_that_is_not_there(cli):
     assert "builtin/ernie-maxi-zh: no such built-in model" in message
 
 
-def test_help_tells_every_option(cli):
+def test_help_explains_every_option(cli):
     shown = cli("predict", "--help").stdout
     for flag in ("--explain", "--model", "--top-k", "--variants", "--share", "--rounds", "--min-similarity", "--seed"):
         assert f"\n  {flag} " in shown
@@ -144,7 +146,7 @@ def test_help_tells_every_option(cli):
 
 
 def test_every_pipelines_options_have_a_flag():
-    named = {option for builtin in predictor.PIPELINES.values() for option in builtin.options}
+    named = {option for builtin in pipelines.PIPELINES.values() for option in builtin.options}
     assert named | {"explain", "model", "clue", "summary", "doccano"} == set(OPTIONS)
 
 
@@ -153,7 +155,8 @@ def test_every_pipelines_options_have_a_flag():
 
 def drawn(records: list[dict], **settings) -> str:
     stream = io.StringIO()
-    show_attributions(records, Console(file=stream, width=20, **settings))
+    lines = [line for record in records for line in display_explanation(record)]
+    show_lines(lines, Console(file=stream, width=20, **settings))
     return stream.getvalue()
 
 
@@ -192,20 +195,15 @@ def test_the_environment_decides(monkeypatch, variable, marks):
     assert "{+" in drawn([RECORD])
 
 
-def test_what_shares_a_character_adds_up():
-    assert strengths("abc", [[0, 1, 1.0], [0, 1, 1.0], [1, 3, -1.0]]) == [1.0, -0.5, -0.5]
-    assert strengths("abc", []) == [0.0] * 3
-    assert strengths("abc", [[0, 1, 0.0]]) == [0.0] * 3
-
-
 @given(st.text(max_size=20), st.data())
-def test_what_is_shown_is_the_text_without_control_characters(text, data):
+def test_the_text_is_shown_without_control_characters(text, data):
     values = data.draw(st.lists(st.floats(-1, 1), min_size=len(text), max_size=len(text)))
-    shown = visible(text)
+    shown = replace_controls(text)
     assert len(shown) == len(text)
     assert shown.isprintable()
-    assert coloured(text, values).plain == shown
-    marks = marked(text, values).plain
+    line = [Segment(character, strength=value) for character, value in zip(text, values, strict=True)]
+    assert draw_coloured(line, {}).plain == shown
+    marks = draw_marked(line).plain
     if not re.search(r"[][{}+-]", text):
         assert re.sub(r"\{\+|\+\}|\[-|-\]", "", marks) == shown
 
@@ -218,4 +216,4 @@ def test_a_text_cannot_steer_the_terminal():
         "attributions": [],
         "probabilities": {"[red]": 1},
     }
-    assert drawn([record]).splitlines()[1] == "[red] 100.0%  好\N{REPLACEMENT CHARACTER}[31m 差 "
+    assert drawn([record]) == "[red] 100.0%  好\N{REPLACEMENT CHARACTER}[31m 差 \n"

@@ -15,7 +15,7 @@ import signal, sys, time
 from paddle_tasks.cli import main
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background has it ignored
 from paddle_tasks.workflows import catalogue
-catalogue.catalogue = lambda what: (print("ready", flush=True), time.sleep(60))
+catalogue.catalogue = lambda kind: (print("ready", flush=True), time.sleep(60))
 sys.argv = ["paddle-tasks", "list", "tasks"]
 main()
 """
@@ -33,11 +33,11 @@ finally:
 """
     outcome = python(code)
     assert outcome.code == 0
-    assert outcome.stdout.splitlines()[0] == "Usage: paddle-tasks train [OPTIONS] {config} [[KEY=VALUE]...]..."
+    assert outcome.stdout.splitlines()[0] == "Usage: paddle-tasks train [OPTIONS] {CONFIG} [KEY=VALUE]..."
     assert outcome.stdout.splitlines()[-1] == "[]"
 
 
-def test_stdout_holds_json_alone_and_stderr_nothing(run):
+def test_stdout_has_json_only_and_stderr_nothing(run):
     outcome = run_process([*MAIN, "predict", str(run), "很好"])
     assert (outcome.code, outcome.stderr) == (0, "")
     assert json.loads(outcome.stdout)["input"] == "很好"
@@ -64,7 +64,7 @@ def test_ctrl_c():
     assert (child.returncode, stderr) == (130, b"paddle-tasks: stopped\n")
 
 
-def test_a_reader_that_has_seen_enough():
+def test_a_closed_pipe():
     with subprocess.Popen([*MAIN, "list", "data"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
         child.stdout.close()
         stderr = child.stderr.read()

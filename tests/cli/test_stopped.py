@@ -1,4 +1,4 @@
-"""Training that is told to stop before its first step: nothing is written, it exits with 75, and starts when asked."""
+"""Training that is stopped before its first step: it writes nothing, exits with 75, and the same command starts it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from paddle_tasks.cli import commands
+from paddle_tasks import runtime
 from paddle_tasks.errors import Interrupted
+from paddle_tasks.tasks.sentiment.task import SentimentTask
 from paddle_tasks.training.stopping import resumable
 from paddle_tasks.workflows import train as training
 
@@ -20,7 +21,7 @@ each_signal = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 
 @pytest.fixture
 def stop_at(monkeypatch):
-    """Return a function that has a signal come at the next call of a function."""
+    """Return a function that makes the next call of a function raise a signal first."""
 
     def arm(owner, name, number):
         original, left = getattr(owner, name), [number]
@@ -41,8 +42,8 @@ def stop_at(monkeypatch):
 
 
 @each_signal
-@pytest.mark.parametrize("place", [(commands, "_start"), (training, "_read_task"), (training, "build_optimizer")])
-def test_training_that_has_not_begun_starts_with_the_same_command(cli, settings, stop_at, place, number):
+@pytest.mark.parametrize("place", [(runtime, "import_paddle"), (SentimentTask, "read"), (training, "build_optimizer")])
+def test_training_stopped_before_its_first_step_starts_with_the_same_command(cli, settings, stop_at, place, number):
     handler = signal.getsignal(signal.SIGTERM)
     stop_at(*place, number)
     outcome = cli("train", QUICK, *settings, "training.epochs=1")
@@ -56,14 +57,14 @@ def test_training_that_has_not_begun_starts_with_the_same_command(cli, settings,
 
 
 @each_signal
-def test_a_sweep_that_has_not_begun(cli, settings, stop_at, number):
-    stop_at(commands, "_start", number)
+def test_a_sweep_stopped_before_its_first_run(cli, settings, stop_at, number):
+    stop_at(runtime, "import_paddle", number)
     outcome = cli("sweep", QUICK, *settings, "--seeds", "1")
     assert (outcome.code, outcome.stdout, outcome.stderr) == (75, "", MESSAGE)
 
 
 def test_ctrl_c_elsewhere_exits_with_130(cli, stop_at):
-    stop_at(commands, "_start", signal.SIGINT)
+    stop_at(runtime, "import_paddle", signal.SIGINT)
     outcome = cli("config", QUICK)
     assert (outcome.code, outcome.stdout, outcome.stderr) == (130, "", "paddle-tasks: stopped\n")
 

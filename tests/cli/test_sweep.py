@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from paddle_tasks.workflows import train as training
+from paddle_tasks.tasks.sentiment.task import SentimentTask
 
 from ..helpers import python
 from .conftest import QUICK
@@ -23,7 +23,7 @@ def short(settings, monkeypatch) -> list[str]:
     return [*(setting for setting in settings if "epochs" not in setting), "training.epochs=1"]
 
 
-def test_a_sweep_prints_its_figures_and_says_on_stderr_what_it_does(cli, short):
+def test_a_sweep_prints_its_scores_and_reports_progress_on_stderr(cli, short):
     outcome = cli("sweep", QUICK, *short, *SEEDS, *GRID)
     assert outcome.code == 0, outcome.stderr
     summary = json.loads(Path("runs/quick-sentiment-sweep/sweep.json").read_text(encoding="utf-8"))
@@ -45,19 +45,19 @@ def test_a_sweep_prints_its_figures_and_says_on_stderr_what_it_does(cli, short):
     assert cli("sweep", QUICK, *short, *SEEDS, *GRID, "--quiet").stderr == ""
 
 
-def test_a_stopped_sweep_exits_with_75_and_goes_on(cli, short, monkeypatch):
-    original, calls = training._read_task, []
+def test_a_stopped_sweep_exits_with_75_and_is_continued(cli, short, monkeypatch):
+    original, tasks = SentimentTask.read, []
 
-    def read_task(*arguments):
-        calls.append(arguments)
-        if len(calls) == 2:
+    def read(task):
+        tasks.append(task)
+        if len(tasks) == 2:  # the task of the second run
             signal.raise_signal(signal.SIGTERM)
-        return original(*arguments)
+        return original(task)
 
-    monkeypatch.setattr(training, "_read_task", read_task)
+    monkeypatch.setattr(SentimentTask, "read", read)
     outcome = cli("sweep", QUICK, *short, *SEEDS)
     assert (outcome.code, outcome.stdout) == (75, "")
-    assert "paddle-tasks: seed=2: stopped; give the same command again to go on\n" in outcome.stderr
+    assert "paddle-tasks: seed=2: stopped; give the same command again to continue\n" in outcome.stderr
     again = cli("sweep", QUICK, *short, *SEEDS)
     assert again.code == 0
     assert "run 1 of 2: seed=1 is finished already, skipped" in again.stderr
@@ -85,12 +85,12 @@ def test_the_table_is_printed_and_written(cli, run, tmp_path):
     assert cli("report", run, "--quiet").stdout == outcome.stdout
 
 
-def test_a_place_that_cannot_be_written_is_found_first(cli, run, tmp_path):
+def test_a_file_that_cannot_be_written_is_refused(cli, run, tmp_path):
     assert "is a folder, expected a file" in cli.fails("report", run, "--markdown", tmp_path)
     assert "no such folder nowhere" in cli.fails("report", run, "--markdown", "nowhere/table.md")
 
 
-def test_a_folder_that_is_not_there_is_the_user_s_mistake(cli):
+def test_a_missing_folder_is_the_user_s_mistake(cli):
     assert "no such folder" in cli.fails("report", "runs/nothing")
 
 
