@@ -1,4 +1,4 @@
-"""The configurations that ship: each is of the task that it is named after, and loads and dumps back equal."""
+"""Shipped configurations: each has the task that its name begins with, and loads and dumps back equal."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 from paddle_tasks import tasks
 from paddle_tasks.config import dump, parse_yaml, validate
 from paddle_tasks.data.tables.catalogue import names
-from paddle_tasks.workflows.train import load_config
+from paddle_tasks.workflows.config import load_config
 
 from .helpers import ROOT
 
 CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
-# Their data is too large to ship, or not ours to give: the user names it, as their first lines say.
+# The data is too large to ship or may not be shipped; the first lines of the file say how to name it.
 WITHOUT_DATA = {
     "sentiment-imdb": ("do not ship", "https://", "data.train="),
     "opinion-cote": ("does not ship", "https://", "data.train="),
@@ -28,7 +28,7 @@ each_config = pytest.mark.parametrize("path", CONFIGS, ids=lambda path: str(path
 
 
 @each_config
-def test_a_configuration_is_of_the_task_that_it_is_named_after(path: Path):
+def test_a_configuration_is_named_after_its_task(path: Path):
     config = load_config(path)
     assert config.task == path.stem.partition("-")[0]
     assert validate(parse_yaml(dump(config), "dump"), tasks.find(config.task).Config, "dump") == config
@@ -43,7 +43,7 @@ def test_its_data_ships_unless_its_first_lines_say_otherwise(path: Path):
 
 
 def paths(data: Any) -> set[str]:
-    """Return what the splits of a section name, each one source or several."""
+    """Return the sources of the splits of a section; a split has one or several."""
     splits = [getattr(data, name) for name in ("train", "dev", "test")]
     sources = [source for split in splits for source in ([split] if isinstance(split, str) else split or ())]
     return {source if isinstance(source, str) else source.path for source in sources}

@@ -1,4 +1,4 @@
-"""The samples that ship: enough of them, balanced, all different, and nobody else's."""
+"""Shipped samples: their number, their balance, no near-duplicates, and nothing from public data sets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from paddle_tasks.data.tables.catalogue import SAMPLES, names
 from .helpers import CHNSENTICORP, DATA, needs_chnsenticorp
 
 SPLITS = ("train", "dev", "test")
-LEAST_ROWS = {"train": 2000, "dev": 300, "test": 500}
+MIN_ROWS = {"train": 2000, "dev": 300, "test": 500}
 DOMAINS = {"hotel", "book", "phone", "food_delivery", "film", "household", "service"}
 
 
@@ -46,16 +46,16 @@ def grams(text: str, n: int = 5) -> set[str]:
     return {text[start : start + n] for start in range(len(text) - n + 1)}
 
 
-def alike(texts: Sequence[str], least: float) -> Iterator[tuple[str, str]]:
-    """Yield the pairs whose character 5-grams have a Jaccard similarity of ``least`` or more."""
-    parts = [grams(text) for text in texts]
-    holders: defaultdict[str, list[int]] = defaultdict(list)
-    for at, part in enumerate(parts):
-        for gram in part:
-            holders[gram].append(at)
-    shared = Counter(pair for places in holders.values() for pair in combinations(places, 2))
-    for (first, second), count in shared.items():
-        if count >= least * len(parts[first] | parts[second]):
+def near_duplicates(texts: Sequence[str], min_similarity: float) -> Iterator[tuple[str, str]]:
+    """Yield the pairs of texts whose character 5-grams have at least this Jaccard similarity."""
+    grams_of = [grams(text) for text in texts]
+    indices_with: defaultdict[str, list[int]] = defaultdict(list)
+    for index, grams_of_text in enumerate(grams_of):
+        for gram in grams_of_text:
+            indices_with[gram].append(index)
+    n_shared = Counter(pair for indices in indices_with.values() for pair in combinations(indices, 2))
+    for (first, second), count in n_shared.items():
+        if count >= min_similarity * len(grams_of[first] | grams_of[second]):
             yield texts[first], texts[second]
 
 
@@ -73,7 +73,7 @@ def test_the_columns_are_label_domain_and_text(split):
 @pytest.mark.parametrize("split", SPLITS)
 def test_there_are_enough_of_both_classes_in_every_domain(split):
     found = REVIEWS[split]
-    assert len(found) >= LEAST_ROWS[split]
+    assert len(found) >= MIN_ROWS[split]
     labels = Counter(review.label for review in found)
     assert set(labels) == {"positive", "negative"}
     assert 0.45 <= labels["positive"] / len(found) <= 0.55
@@ -81,25 +81,25 @@ def test_there_are_enough_of_both_classes_in_every_domain(split):
     assert {(review.domain, review.label) for review in found} == {(d, label) for d in DOMAINS for label in labels}
 
 
-def test_lengths_are_those_of_short_reviews():
+def test_reviews_are_short():
     assert min(map(len, TEXTS)) >= 8
     assert max(map(len, TEXTS)) <= 140
 
 
-def test_no_two_are_alike():
+def test_no_two_reviews_are_near_duplicates():
     assert not repeated(TEXTS)
     assert not repeated(text[:6] for text in TEXTS)
-    assert not list(alike(TEXTS, 0.3))
+    assert not list(near_duplicates(TEXTS, 0.3))
 
 
-def test_likeness_is_found():
+def test_near_duplicates_would_be_found():
     near = TEXTS[0].replace(TEXTS[0][-1], "！")
-    assert list(alike([*TEXTS[1:], TEXTS[0], near], 0.3)) == [(TEXTS[0], near)]
+    assert list(near_duplicates([*TEXTS[1:], TEXTS[0], near], 0.3)) == [(TEXTS[0], near)]
     assert repeated(text[:6] for text in [*TEXTS, near]) == [near[:6]]
 
 
 @needs_chnsenticorp
-def test_none_is_from_chnsenticorp():
+def test_no_review_is_from_chnsenticorp():
     published = "".join((CHNSENTICORP / f"{split}.tsv").read_text(encoding="utf-8") for split in SPLITS)
     assert len(published) > 1_000_000
     assert not [text for text in TEXTS if text in published]
@@ -112,15 +112,15 @@ def test_none_is_from_chnsenticorp():
 
 @dataclass(frozen=True)
 class Sample:
-    """What a sample has to be.
+    """The expected properties of a sample data set.
 
     Attributes:
-        columns: of its files.
-        rows: of all three.
-        labels: how many, each of which a fifth is dev and a fifth test.
-        lengths: the least and the most characters of a text.
-        opening: characters, or of English words, that no two texts begin with.
-        known: public files in which no piece of it stands, and how long a piece is.
+        columns: the columns of its files.
+        rows: the number of rows in all three files.
+        labels: the number of labels; a fifth of each label's rows is in dev and a fifth in test.
+        lengths: the minimum and maximum number of characters of a text.
+        opening: the number of characters, or of English words, with which no two texts both begin.
+        known: public files, and the length of a character n-gram; no n-gram of a text occurs in these files.
     """
 
     columns: tuple[str, ...]
@@ -197,14 +197,14 @@ def test_every_label_is_spread_over_the_files(name):
 
 
 @each_other
-def test_no_two_of_them_are_alike(name):
+def test_no_two_rows_are_near_duplicates(name):
     texts = [" ".join(row[1:]) for row in all_rows(name)]
     assert not repeated(texts)
     assert not repeated(opening(name, text) for text in texts)
-    assert not list(alike(texts, 0.3))
+    assert not list(near_duplicates(texts, 0.3))
 
 
-def test_a_pair_stands_once_and_is_no_text_twice():
+def test_pairs_are_different_and_have_two_different_texts():
     pairs = [tuple(row[1:]) for row in all_rows("similarity")]
     assert not repeated(frozenset(pair) for pair in pairs)
     assert all(first != second for first, second in pairs)
@@ -269,7 +269,7 @@ HARD = {
 }
 
 
-def test_opinions_are_read_without_a_complaint():
+def test_all_opinions_can_be_read():
     assert [len(OPINIONS[split].examples) for split in SPLITS] == [200, 50, 50]
     for split in OPINIONS.values():
         assert not split.bad_rows
@@ -295,17 +295,17 @@ def test_every_span_of_opinions_is_in_a_pair():
 
 @pytest.mark.parametrize("split", SPLITS)
 @pytest.mark.parametrize("case", HARD)
-def test_the_hard_cases_of_opinions_stand_in_every_file(split, case):
+def test_every_file_has_the_hard_cases_of_opinions(split, case):
     found = sum(map(HARD[case], OPINIONS[split].examples))
     assert len(OPINIONS[split].examples) > found >= 3 if case != "no opinion" else found >= 2
 
 
-def test_no_two_opinions_are_alike():
+def test_no_two_opinion_texts_are_near_duplicates():
     texts = [example.text for example in ALL_OPINIONS]
     assert all(text == text.strip() and 8 <= len(text) <= 90 for text in texts)
     assert not repeated(texts)
     assert not repeated(text[:5] for text in texts)
-    assert not list(alike(texts, 0.3))
+    assert not list(near_duplicates(texts, 0.3))
 
 
 @pytest.mark.skipif(not (DATA / "opinion").is_dir(), reason=f"no opinion data in {DATA}")

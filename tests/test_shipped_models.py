@@ -1,4 +1,4 @@
-"""The models that ship: small, whole, told of in their cards, and readable by PaddleNLP."""
+"""Shipped models: small, complete, described in their cards, readable by PaddleNLP, and as good as measured."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from safetensors.numpy import load_file
 
 from paddle_tasks.data.corpus.documents import CorpusSection, Document, read_documents
 from paddle_tasks.data.tables.catalogue import SAMPLES
+from paddle_tasks.inference.model_card import CARD, STAGES
 from paddle_tasks.inference.pipelines import pipeline
 from paddle_tasks.metrics.spans import SpanMetrics
 from paddle_tasks.models.masked_lm import load_masked_lm
 from paddle_tasks.models.pretrained.loading import ASSETS
 from paddle_tasks.text.spans import Span
 from paddle_tasks.text.tokenizer import Tokenizer
-from paddle_tasks.workflows.model_card import CARD, STAGES
 
 from .helpers import DATA
 
 MODELS = sorted(folder for folder in ASSETS.glob("*") if folder.is_dir())
 LANGUAGE_MODELS = [folder for folder in MODELS if folder.name.endswith("-mini-zh")]
 MEGABYTE = 1_000_000
-UNKNOWN = {
+PUBLIC_TEXTS = {
     "ChnSentiCorp": {"path": "sentiment/chnsenticorp/test.tsv", "columns": ["text_a"]},
     "THUCNews titles": {"path": "news/thucnews_titles/test.txt", "format": "tsv", "columns": [0]},
     "restaurant reviews": {
@@ -42,7 +42,7 @@ each_model = pytest.mark.parametrize("folder", MODELS, ids=lambda folder: folder
 each_language_model = pytest.mark.parametrize("folder", LANGUAGE_MODELS, ids=lambda folder: folder.name)
 
 
-def test_they_are_small_together():
+def test_all_of_them_are_small():
     assert MODELS
     assert sum(path.stat().st_size for path in ASSETS.rglob("*") if path.is_file()) < 60 * MEGABYTE
 
@@ -57,7 +57,7 @@ def test_its_weights_are_half_precision_and_small(folder: Path):
 
 
 @each_model
-def test_its_card_tells_what_it_was_made_of(folder: Path):
+def test_its_card_describes_its_stages(folder: Path):
     card = (folder / CARD).read_text(encoding="utf-8")
     for stage in json.loads((folder / STAGES).read_text(encoding="utf-8")):
         assert f"{stage['train']['tokens']:,} tokens" in card
@@ -68,7 +68,7 @@ def test_its_card_tells_what_it_was_made_of(folder: Path):
 
 
 @each_model
-def test_its_files_name_no_place_on_a_machine(folder: Path):
+def test_its_files_contain_no_absolute_path(folder: Path):
     for path in folder.iterdir():
         if path.suffix in (".json", ".md"):
             assert not re.search(r"[\"' (]/\w+/", path.read_text(encoding="utf-8")), path
@@ -92,17 +92,17 @@ def test_paddlenlp_gives_the_same_answers(folder: Path):
 
 
 @each_language_model
-def test_it_knows_some_chinese(folder: Path):
+def test_it_predicts_common_words(folder: Path):
     answers = pipeline("fill-mask", model=str(folder))(["他在北[MASK]大学读书。", "这家酒店的服[MASK]很好。"])
     assert [answer["masks"][0]["candidates"][0]["token"] for answer in answers] == ["京", "务"]
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"no public data in {DATA}")
 @each_language_model
-@pytest.mark.parametrize("name", UNKNOWN)
+@pytest.mark.parametrize("name", PUBLIC_TEXTS)
 def test_few_tokens_are_unknown(folder: Path, name: str):
     tokenizer = Tokenizer.load(folder)
-    documents = read_documents(CorpusSection.model_validate_json(json.dumps(UNKNOWN[name])), DATA)
+    documents = read_documents(CorpusSection.model_validate_json(json.dumps(PUBLIC_TEXTS[name])), DATA)
     lines = [line for document in documents if isinstance(document, Document) for line in document.lines]
     packed = tokenizer.encode_packed(lines, max_length=4000)
     n_tokens = packed.lengths.sum() - 2 * len(lines)
@@ -122,7 +122,7 @@ def test_the_sentiment_model_answers_by_name():
     ]
 
 
-def test_it_knows_the_sample_reviews_that_it_has_not_seen():
+def test_it_classifies_the_sample_reviews_of_the_test_split():
     rows = [line.split("\t") for line in (SAMPLES / "sentiment/test.tsv").read_text(encoding="utf-8").splitlines()[1:]]
     answers = pipeline("sentiment")([text for _, _, text in rows])
     right = [answer["label"] == label for answer, (label, _, _) in zip(answers, rows, strict=True)]
@@ -131,12 +131,12 @@ def test_it_knows_the_sample_reviews_that_it_has_not_seen():
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"no public data in {DATA}")
-def test_rounding_its_weights_has_not_moved_its_score():
+def test_the_sentiment_model_has_the_score_of_its_card():
     stage = json.loads((ASSETS / "sentiment" / STAGES).read_text(encoding="utf-8"))[-1]
     lines = (DATA / "sentiment/chnsenticorp/test.tsv").read_text(encoding="utf-8").splitlines()[1:]
     labels, texts = zip(*(line.split("\t", 1) for line in lines), strict=True)
-    found = [{"1": "positive", "0": "negative"}[label] for label in labels]
-    right = [answer["label"] == label for answer, label in zip(pipeline("sentiment")(list(texts)), found, strict=True)]
+    gold = [{"1": "positive", "0": "negative"}[label] for label in labels]
+    right = [answer["label"] == label for answer, label in zip(pipeline("sentiment")(list(texts)), gold, strict=True)]
     assert np.mean(right) == pytest.approx(stage["test"]["accuracy"], abs=1e-3)
 
 
@@ -149,7 +149,7 @@ def test_the_news_model_answers_by_name():
     assert [len(answer["probabilities"]) for answer in found] == [10, 10]
 
 
-def test_it_knows_the_sample_headlines_that_it_has_not_seen():
+def test_it_classifies_the_sample_headlines_of_the_test_split():
     rows = [line.split("\t") for line in (SAMPLES / "news/test.tsv").read_text(encoding="utf-8").splitlines()[1:]]
     answers = pipeline("news")([text for _, text in rows])
     assert np.mean([answer["label"] == label for answer, (label, _) in zip(answers, rows, strict=True)]) > 0.7
@@ -157,7 +157,7 @@ def test_it_knows_the_sample_headlines_that_it_has_not_seen():
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"no public data in {DATA}")
-def test_rounding_the_news_models_weights_has_not_moved_its_score():
+def test_the_news_model_has_the_score_of_its_card():
     stage = json.loads((ASSETS / "news" / STAGES).read_text(encoding="utf-8"))[-1]
     folder = DATA / "news/thucnews_titles"
     names = (folder / "class.txt").read_text(encoding="utf-8").split()
@@ -172,15 +172,15 @@ def test_rounding_the_news_models_weights_has_not_moved_its_score():
 
 
 def test_the_opinion_model_answers_by_name():
-    found = pipeline("opinion")(["房间干净，就是早餐太差了", "手机屏幕很清晰，电池不耐用"])
-    said = [[(one["aspect"]["text"], one["opinion"]["text"], one["polarity"]) for one in f["triplets"]] for f in found]
-    assert said == [
+    answers = pipeline("opinion")(["房间干净，就是早餐太差了", "手机屏幕很清晰，电池不耐用"])
+    triplets = [[(t["aspect"]["text"], t["opinion"]["text"], t["polarity"]) for t in a["triplets"]] for a in answers]
+    assert triplets == [
         [("房间", "干净", "positive"), ("早餐", "太差", "negative")],
         [("手机屏幕", "清晰", "positive"), ("电池", "不耐用", "negative")],
     ]
 
 
-def test_rounding_the_opinion_models_weights_has_not_moved_its_score():
+def test_the_opinion_model_has_the_score_of_its_card():
     stage = json.loads((ASSETS / "opinion" / STAGES).read_text(encoding="utf-8"))[-1]
     rows = [json.loads(line) for line in (SAMPLES / "opinion/test.jsonl").read_text(encoding="utf-8").splitlines()]
     metrics = SpanMetrics(["aspect", "opinion"])
