@@ -30,6 +30,7 @@ setup(
         "paddle2onnx>=2.1; python_version >= '3.12'",
         "visualdl==2.5.3",
         "pyyaml>=6",
+        "filelock>=4.1",
         "pydantic>=2.7",
         "typer>=0.15",
         "rich>=13",

@@ -5,13 +5,20 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
+import secrets
 import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from paddle_tasks.errors import ConfigError
+
+_MAX_PREFIX = 40
+"""Characters of a file's name that the name of its temporary file keeps; a name has a maximum length."""
 
 
 def write_text(path: Path, text: str) -> None:
@@ -27,9 +34,9 @@ def write_bytes(path: Path, content: bytes) -> None:
     if path.is_symlink() or (path.exists() and not path.is_file()):
         path.write_bytes(content)
         return
-    temporary = path.with_name(f".{path.name}.tmp")
+    temporary = path.with_name(f".{path.name[:_MAX_PREFIX]}.{secrets.token_hex(4)}.tmp")  # others may write it too
     try:
-        with temporary.open("wb") as file:
+        with temporary.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -40,8 +47,41 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a value as indented JSON, atomically."""
-    write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    """Write a value as indented JSON, atomically; see `to_json`."""
+    write_text(path, to_json(value, indent=2) + "\n")
+
+
+def to_json(value: Any, *, indent: int | None = None) -> str:
+    """Return a value as JSON, whose numbers are finite: NaN and the infinities become null.
+
+    ``json.dumps`` would write NaN and Infinity, which are not JSON and which strict readers refuse.
+    """
+    try:
+        return json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
+    except ValueError:
+        return json.dumps(_with_null(value), ensure_ascii=False, indent=indent, allow_nan=False)
+
+
+def _with_null(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {_with_null(key): _with_null(inner) for key, inner in value.items()}
+    return [_with_null(inner) for inner in value] if isinstance(value, (list, tuple)) else value
+
+
+def expand_user(path: str | Path) -> Path:
+    """Return a path with ``~`` or ``~USER`` at its beginning replaced by the home folder.
+
+    Raises:
+        ConfigError: the home folder of that user is unknown.
+    """
+    expanded = Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises RuntimeError
+    if str(expanded).startswith("~") and not expanded.exists():
+        raise ConfigError(
+            f"{path}: the home folder that {expanded.parts[0]} stands for is unknown; write the whole path"
+        )
+    return expanded
 
 
 @contextlib.contextmanager

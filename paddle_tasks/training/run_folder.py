@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import json
+import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +12,14 @@ from pathlib import Path
 from paddle_tasks import config as configuration
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.errors import CheckpointError, ConfigError
-from paddle_tasks.files import write_text
+from paddle_tasks.files import expand_user, to_json, write_text
+from paddle_tasks.training.folder_lock import FolderLock, check_links
 from paddle_tasks.training.protocol import Evaluation, Record
 from paddle_tasks.training.result import RunResult
 from paddle_tasks.training.settings import AnyRunSection
+
+_LEFTOVERS = re.compile(r"\.lock|\.config\.yaml\..*tmp")
+"""Files of a run that ended before its config.yaml was written."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,11 @@ class RunFolder:
     """``runs/NAME`` and the names of its contents."""
 
     path: Path
+
+    @classmethod
+    def of(cls, config: AnyRunSection) -> RunFolder:
+        """Return the folder of a configuration; ``~`` is the home folder."""
+        return cls(expand_user(config.run_dir))
 
     @property
     def config_file(self) -> Path:
@@ -41,8 +50,10 @@ class RunFolder:
 
     @property
     def exists(self) -> bool:
-        """Whether the path exists; an empty folder counts as absent."""
-        return any(self.path.iterdir()) if self.path.is_dir() else self.path.exists()
+        """Whether the path exists; a folder without files, but for those of a run that never began, is absent."""
+        if not self.path.is_dir():
+            return self.path.exists()
+        return not all(_LEFTOVERS.fullmatch(entry.name) for entry in self.path.iterdir())
 
     def result(self) -> RunResult | None:
         """Return the result, or None if there is none yet.
@@ -97,41 +108,57 @@ class RunFolder:
                 f"{self.path}: exists, but is not a run folder (it has no config.yaml); choose another run_dir"
             )
 
-    def move_aside(self) -> Path:
-        """Rename the folder to the first of ``NAME.1``, ``NAME.2``, … that does not exist.
-
-        Raises:
-            CheckpointError: it does not hold a run, or another process is training in it.
-        """
-        self.check_is_run()
-        number, path = 1, self.path.resolve()
-        while (target := path.with_name(f"{path.name}.{number}")).exists():
-            number += 1
-        with self.locked():
-            path.rename(target)
-        return self.path.with_name(target.name) if self.path.name == path.name else target
-
-    def create(self, config: AnyRunSection) -> None:
-        """Make the folder with its config.yaml, unless it exists."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        if not self.config_file.exists():
-            write_text(self.config_file, configuration.dump(config))
-
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep other processes from training in this folder.
+    def locked(self) -> Iterator[FolderLock]:
+        """Keep other processes out of this folder, which need not exist yet. What it holds may change before that.
 
         Raises:
-            CheckpointError: another process is training in it.
+            CheckpointError: another process is training in it, or a link leads nowhere.
         """
-        with (self.path / ".lock").open("a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise CheckpointError(f"{self.path}: another process is training in this folder") from None
-            except OSError:  # some mounted file systems have no locks
-                pass
-            yield
+        with FolderLock(self.path) as lock:
+            if self.config_file.is_file():
+                lock.lock_content()
+            yield lock
+
+    def check_links(self) -> None:
+        """Check that no link on the way to the folder leads nowhere.
+
+        Raises:
+            CheckpointError: one does.
+        """
+        check_links(self.path)
+
+    def create(self, config: AnyRunSection, lock: FolderLock, *, fresh: bool = False) -> Path | None:
+        """Make the folder with its config.yaml, unless it exists.
+
+        Args:
+            config: the configuration.
+            lock: what `locked` gave.
+            fresh: first rename an existing folder to the first of ``NAME.1``, ``NAME.2``, … that does not exist.
+
+        Returns:
+            The new path of the older folder, if there was one to rename.
+
+        Raises:
+            CheckpointError: the folder to rename does not hold a run, or the folder to continue holds another one.
+        """
+        moved = self._move_aside(lock) if fresh and self.exists else None
+        if self.exists:
+            self.check_same(config)
+        else:
+            lock.folder.mkdir(parents=True, exist_ok=True)  # behind a link, as the link may lead nowhere by now
+            write_text(lock.folder / self.config_file.name, configuration.dump(config))
+        lock.lock_content()
+        return moved
+
+    def _move_aside(self, lock: FolderLock) -> Path:
+        self.check_is_run()
+        number, path = 1, lock.folder
+        while os.path.lexists(target := path.with_name(f"{path.name}.{number}")):
+            number += 1
+        lock.release_content()
+        path.rename(target)
+        return self.path.with_name(target.name) if self.path.name == path.name else target
 
     def write_predictions(self, evaluations: Mapping[SplitName, Evaluation], error_kinds: Sequence[str]) -> None:
         """Write ``predictions/SPLIT.jsonl`` and errors.jsonl, which has the errors of all splits.
@@ -157,4 +184,4 @@ class RunFolder:
 
 
 def _json_lines(records: Sequence[Record]) -> str:
-    return "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+    return "".join(to_json(record) + "\n" for record in records)

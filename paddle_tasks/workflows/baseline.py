@@ -129,33 +129,31 @@ def run_baseline(config: BaselineConfig, *, fresh: bool, observe: Observer) -> R
 
     Everything is computed before the first file is written, so that an interruption leaves nothing unfinished.
     """
-    folder = RunFolder(Path(config.run_dir))
-    if fresh and folder.exists:
-        folder.check_is_run()
-    result = None if fresh else folder.finished(config)
-    if result:
-        observe(Note(f"{folder.path} is finished already; nothing to do (--fresh starts anew)"))
-        return Run(folder.path, result)
-    scores = _baseline(config.task).fit(config, lambda text: observe(Note(text)))
-    if fresh and folder.exists:
-        observe(Note(f"the older run is now {folder.move_aside()}"))
-    return Run(folder.path, _write(scores, config, folder))
+    folder = RunFolder.of(config)
+    with folder.locked() as lock:
+        if fresh and folder.exists:
+            folder.check_is_run()
+        result = None if fresh else folder.finished(config)
+        if result:
+            observe(Note(f"{folder.path} is finished already; nothing to do (--fresh starts anew)"))
+            return Run(folder.path, result)
+        scores = _baseline(config.task).fit(config, lambda text: observe(Note(text)))
+        moved = folder.create(config, lock, fresh=fresh)
+        if moved:
+            observe(Note(f"the older run is now {moved}"))
+        return Run(folder.path, _write(scores, config, folder))
 
 
 def _write(scores: BaselineScores, config: BaselineConfig, folder: RunFolder) -> RunResult:
-    """Write the run folder, result.json last, and return the result."""
-    if folder.exists:  # another process may have written it meanwhile
-        folder.check_same(config)
-    folder.create(config)
+    """Write the content of the run folder, result.json last, and return the result."""
     result = _result(scores, config)
-    with folder.locked():
-        with open_tracker(folder.path, visualdl=config.logging.visualdl, detail=config.logging.detail) as tracker:
-            for name, evaluation in scores.evaluations.items():
-                tracker.write_scalars(1, 1, flatten_metrics(evaluation.metrics, name))
-                if tracker.shows("normal"):
-                    tracker.write_panels(1, evaluation.panels().under(name))
-        folder.write_predictions(scores.evaluations, tasks.find(config.task).ERROR_KINDS)
-        result.write(folder.path)
+    with open_tracker(folder.path, visualdl=config.logging.visualdl, detail=config.logging.detail) as tracker:
+        for name, evaluation in scores.evaluations.items():
+            tracker.write_scalars(1, 1, flatten_metrics(evaluation.metrics, name))
+            if tracker.shows("normal"):
+                tracker.write_panels(1, evaluation.panels().under(name))
+    folder.write_predictions(scores.evaluations, tasks.find(config.task).ERROR_KINDS)
+    result.write(folder.path)
     return result
 
 

@@ -12,6 +12,7 @@ import paddle
 
 from paddle_tasks import runtime, tasks
 from paddle_tasks.training.build import build_model
+from paddle_tasks.training.folder_lock import FolderLock
 from paddle_tasks.training.optimizer import build_optimizer
 from paddle_tasks.training.protocol import Task
 from paddle_tasks.training.ranks import Ranks
@@ -75,14 +76,43 @@ def run_training(config: RunSection, *, device: str, fresh: bool, observe: Obser
     """Do what `train` does with a validated configuration."""
     ranks = Ranks.from_environment()
     observe = observe if ranks.writes else ignore_events
-    folder = RunFolder(Path(config.run_dir))
-    with ranks.raise_together():  # no rank writes before all ranks have looked
-        result = None if fresh else folder.finished(config)
-    if result:
-        observe(Note(f"{folder.path} is finished already; nothing to do (--fresh trains anew)"))
-        return Run(folder.path, result)
-    with ranks.raise_together():
-        runtime.use_device(device)
+    folder = RunFolder.of(config)
+    with _owned(folder, ranks) as lock:
+        with ranks.raise_together():  # no rank writes before all ranks have looked
+            result = _look(folder, config, fresh=fresh)
+        if result:
+            observe(Note(f"{folder.path} is finished already; nothing to do (--fresh trains anew)"))
+            return Run(folder.path, result)
+        with ranks.raise_together():
+            runtime.use_device(device)
+        trainer = _prepare(config, folder, ranks, observe)
+        with ranks.raise_together():
+            moved = folder.create(config, lock, fresh=fresh) if lock else None
+        if moved:
+            observe(Note(f"the older run is now {moved}"))
+        return Run(folder.path, trainer.run())
+
+
+@contextlib.contextmanager
+def _owned(folder: RunFolder, ranks: Ranks) -> Iterator[FolderLock | None]:
+    """Keep other runs out of the folder before anything is looked at; rank 0 does this for all."""
+    with contextlib.ExitStack() as stack:
+        with ranks.raise_together():
+            lock = stack.enter_context(folder.locked()) if ranks.writes else None
+        yield lock
+
+
+def _look(folder: RunFolder, config: RunSection, *, fresh: bool) -> RunResult | None:
+    """Return the result of a finished run of this configuration; with ``fresh``, check that the folder can be moved."""
+    if not fresh:
+        return folder.finished(config)
+    if folder.exists:
+        folder.check_is_run()
+    return None
+
+
+def _prepare(config: RunSection, folder: RunFolder, ranks: Ranks, observe: Observer) -> Trainer:
+    """Read the data and build the model; write nothing."""
     task = _read_task(config, ranks)
     for split in task.splits.values():
         if split.remark:
@@ -92,8 +122,7 @@ def run_training(config: RunSection, *, device: str, fresh: bool, observe: Obser
         model = build_model(task, config.training)
         optimizer = build_optimizer(model, config.optimizer)
     ranks.broadcast(model.parameters())
-    with _opened(folder, config, ranks, fresh=fresh, observe=observe):
-        return Run(folder.path, Trainer(config, task, model, optimizer, folder, observe).run())
+    return Trainer(config, task, model, optimizer, folder, observe)
 
 
 def _read_task(config: RunSection, ranks: Ranks) -> Task:
@@ -101,16 +130,3 @@ def _read_task(config: RunSection, ranks: Ranks) -> Task:
     task.ranks = ranks
     ranks.run_rank_0_first(task.read)  # the others find in the cache what rank 0 has fetched or encoded
     return task
-
-
-@contextlib.contextmanager
-def _opened(folder: RunFolder, config: RunSection, ranks: Ranks, *, fresh: bool, observe: Observer) -> Iterator[None]:
-    """Create the run folder and keep other runs out of it; rank 0 does this for all."""
-    with contextlib.ExitStack() as lock:
-        with ranks.raise_together():
-            if ranks.writes:
-                if folder.exists and fresh:
-                    observe(Note(f"the older run is now {folder.move_aside()}"))
-                folder.create(config)
-                lock.enter_context(folder.locked())
-        yield

@@ -13,8 +13,11 @@ def read_jsonl(file: Path) -> list[dict[str, Any]]:
 
 
 def folder_state(folder: Path) -> dict[str, tuple[int, bytes]]:
-    """Return modification time and content of every file in a folder, and the times of the folders."""
+    """Return modification time and content of every file in a folder, and the times of the folders in it.
+
+    The time of the folder itself is left out: the lock file beside a run folder comes and goes.
+    """
     return {
         str(path): (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else b"")
-        for path in [folder, *sorted(folder.rglob("*"))]
+        for path in sorted(folder.rglob("*"))
     }

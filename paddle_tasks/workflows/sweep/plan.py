@@ -13,6 +13,7 @@ from paddle_tasks import config as configuration
 from paddle_tasks import tasks
 from paddle_tasks.data.tables.section import SplitsSection
 from paddle_tasks.errors import CheckpointError, ConfigError
+from paddle_tasks.files import expand_user
 from paddle_tasks.training.result import RunResult
 from paddle_tasks.training.run_folder import RunFolder
 from paddle_tasks.training.settings import RunSection
@@ -46,7 +47,7 @@ class Member:
     @property
     def folder(self) -> RunFolder:
         """The folder of the run."""
-        return RunFolder(Path(self.config.run_dir))
+        return RunFolder.of(self.config)
 
     def result(self) -> RunResult | None:
         """Return the result of the run if it is finished."""
@@ -100,8 +101,8 @@ def plan_sweep(
         for name in [",".join(filter(None, [point.name, f"seed={seed}"]))]
         for place in [(f"seed={seed}", f"run_dir={configuration.dump_inline(str(folder / name))}")]
     ]
-    plan = Plan(folder, list(seeds), {key: list(values) for key, values in grid.items()}, members)
-    _check_folders(plan)
+    plan = Plan(expand_user(folder), list(seeds), {key: list(values) for key, values in grid.items()}, members)
+    check_folders(plan)
     for member in members:
         _refuse_test_rows(member.config)
     return plan
@@ -167,8 +168,14 @@ def refuse_choice(dev: str, test: str) -> None:
     )
 
 
-def _check_folders(plan: Plan) -> None:
+def check_folders(plan: Plan) -> None:
+    """Check that each folder is new or holds what the plan writes into it.
+
+    Raises:
+        CheckpointError: a folder holds something else, or is behind a link that leads nowhere.
+    """
     own = RunFolder(plan.folder)
+    own.check_links()
     if own.config_file.is_file():
         raise CheckpointError(f"{plan.folder}: holds a run, not a sweep; name another folder with run_dir=…")
     for member in plan.members:

@@ -19,7 +19,7 @@ from paddle_tasks.training.run_folder import RunFolder
 from paddle_tasks.training.stopping import stop_at_once
 from paddle_tasks.training.trainer import Note, Observer, encoder_name
 from paddle_tasks.workflows.config import assignments
-from paddle_tasks.workflows.sweep.plan import Grid, Member, Plan, Point, plan_sweep, refuse_choice
+from paddle_tasks.workflows.sweep.plan import Grid, Member, Plan, Point, check_folders, plan_sweep, refuse_choice
 from paddle_tasks.workflows.sweep.results import choose, describe_point
 from paddle_tasks.workflows.train import ignore_events, run_training
 
@@ -68,16 +68,29 @@ def sweep(
 def run_sweep(plan: Plan, *, device: str, observe: Observer) -> Sweep:
     """Do what `sweep` does with a plan."""
     ranks = Ranks.from_environment()
-    plan.folder.mkdir(parents=True, exist_ok=True)
     log = _SweepLog(plan, writes=ranks.writes)
     try:
-        with log.locked(), _interruptible() as was_signalled:
+        with _owned(plan, ranks), _interruptible() as was_signalled:
             log.write()
             _train_all(plan, log, was_signalled, device=device, observe=observe if ranks.writes else ignore_events)
     except KeyboardInterrupt:  # between two runs
         raise Interrupted(f"{plan.folder}: stopped; give the same command again to continue") from None
     ranks.barrier()  # rank 0 has written the last result
     return Sweep(plan.folder, log.summary())
+
+
+@contextlib.contextmanager
+def _owned(plan: Plan, ranks: Ranks) -> Iterator[None]:
+    """Keep other sweeps out of the folder and make it; rank 0 does this for all."""
+    with contextlib.ExitStack() as stack:
+        with ranks.raise_together():
+            lock = stack.enter_context(RunFolder(plan.folder).locked()) if ranks.writes else None
+        with ranks.raise_together():
+            check_folders(plan)  # another process may have written into them since the plan was made
+            if lock:
+                plan.folder.mkdir(parents=True, exist_ok=True)
+                lock.lock_content()
+        yield
 
 
 def _train_all(
@@ -124,11 +137,6 @@ class _SweepLog:
     plan: Plan
     writes: bool
     endings: dict[str, dict[str, str]] = field(default_factory=dict)
-
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        with RunFolder(self.plan.folder).locked() if self.writes else contextlib.nullcontext():
-            yield
 
     def record(self, member: Member, status: str, error: str = "") -> None:
         """Record how a run has ended this time, and write."""
