@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+from paddle_tasks.data.opinion.doccano import parse_doccano
 from paddle_tasks.data.opinion.examples import (
     Draft,
     KnownNames,
@@ -17,21 +16,18 @@ from paddle_tasks.data.opinion.examples import (
     OpinionSplit,
     build_example,
 )
-from paddle_tasks.data.opinion.json_objects import (
-    ObjectParser,
-    parse_cote,
-    parse_doccano,
-    parse_label_studio,
-    parse_own,
-)
-from paddle_tasks.data.opinion.token_lines import SEPARATOR, is_tag, parse_aste, read_conll
-from paddle_tasks.data.opinion.two_tables import LABELS, REVIEWS, find_both_files, read_two_csv
+from paddle_tasks.data.opinion.formats import infer_line_format, infer_object_format, require_object_format
+from paddle_tasks.data.opinion.json_files import JsonRecord, is_json, read_objects
+from paddle_tasks.data.opinion.json_objects import ObjectParser, parse_cote, parse_own
+from paddle_tasks.data.opinion.label_studio import parse_label_studio
+from paddle_tasks.data.opinion.token_lines import parse_aste, read_conll
+from paddle_tasks.data.opinion.two_tables import find_both_files, read_two_csv
 from paddle_tasks.data.tables.archives import Line
 from paddle_tasks.data.tables.catalogue import SplitName, locate
-from paddle_tasks.data.tables.readers import read_lines
-from paddle_tasks.data.tables.records import json_records, parse_json
+from paddle_tasks.data.tables.paths import readable_file
 from paddle_tasks.data.tables.rows import BadRow
 from paddle_tasks.data.tables.sources import Source
+from paddle_tasks.data.tables.text_files import read_lines
 from paddle_tasks.errors import DataError
 from paddle_tasks.files import sha256
 
@@ -44,22 +40,6 @@ _OBJECT_PARSERS: Mapping[OpinionFormat, ObjectParser] = {
     "doccano": parse_doccano,
     "label_studio": parse_label_studio,
 }
-_FORMAT_KEYS: tuple[tuple[str, OpinionFormat], ...] = (
-    ("spans", "jsonl"),
-    ("ot", "cote"),
-    ("entities", "doccano"),
-    ("annotations", "label_studio"),
-    ("completions", "label_studio"),
-    ("label", "doccano"),
-    ("labels", "doccano"),
-)
-"""A key that identifies each format; the first that occurs decides."""
-
-_EXPECTED = (
-    "expected JSON lines with spans (ours), s and ot (COTE), or label or entities (doccano), Label Studio's JSON, "
-    "characters####triplets (ASTE), one token and BIO tag per line (CoNLL), or the CSVs of reviews and labels; "
-    "set data.format to the right one"
-)
 
 
 def load_opinions(
@@ -106,7 +86,7 @@ def _sha256(path: Path, layout: OpinionLayout, source: Source) -> str:
     # With other settings the same file gives other examples.
     settings = [str(source.part)] if source.part else []
     settings += [value for value, usual in ((layout.occurrences, "all"), (layout.overlaps, "keep")) if value != usual]
-    content = [sha256(file) for file in files]
+    content = [sha256(readable_file(file) or file) for file in files]
     if len(content) == 1 and not settings:
         return content[0]
     return hashlib.sha256("\n".join([*content, *settings]).encode()).hexdigest()
@@ -123,9 +103,9 @@ def read_opinions(
         DataError: the file is missing, empty, or has no known format.
         ConfigError: the encoding is unknown.
     """
-    form, n_rows = opinion_format(path, layout), 0
-    file = str(find_both_files(path)[0] if form == "two_csv" else path)
-    for row in _rows(path, form, layout):
+    form, rows = _open(path, layout)
+    file, n_rows = str(find_both_files(path)[0] if form == "two_csv" else path), 0
+    for row in rows:
         n_rows += 1
         if isinstance(row, BadRow):
             yield row
@@ -138,17 +118,44 @@ def read_opinions(
         raise DataError(f"{path}: the file is empty")
 
 
-def _rows(path: Path, form: OpinionFormat, layout: OpinionLayout) -> Iterator[DraftRow]:
+def _open(path: Path, layout: OpinionLayout) -> tuple[OpinionFormat, Iterator[DraftRow]]:
+    """Return the format of a file, and its rows."""
+    if layout.format == "two_csv":
+        return layout.format, read_two_csv(path, layout.encoding)
+    file, lines = str(path), list(read_lines(path, layout.encoding))
+    form, records = _identify(file, lines, layout.format)
     if form == "two_csv":
-        yield from read_two_csv(path, layout.encoding)
-        return
-    lines = read_lines(path, layout.encoding)
+        return form, read_two_csv(path, layout.encoding)
     if form == "conll":
-        yield from read_conll(str(path), lines)
-    elif form == "aste":
-        yield from _aste_rows(str(path), lines)
-    else:
-        yield from _object_rows(str(path), lines, form, layout)
+        return form, read_conll(file, lines)
+    if form == "aste":
+        return form, _aste_rows(file, lines)
+    return form, _object_rows(file, records, form, layout)
+
+
+def _identify(
+    file: str, lines: Sequence[Line | BadRow], configured: OpinionFormat | None
+) -> tuple[OpinionFormat, Sequence[JsonRecord | BadRow]]:
+    """Return the configured format or, if there is none, the format of the content; and the objects of a JSON file."""
+    if configured is not None and configured in _OBJECT_PARSERS:
+        records = read_objects(file, lines)
+        require_object_format(file, records, configured)
+        return configured, records
+    if configured or not is_json(lines):
+        return configured or infer_line_format(file, lines), ()
+    try:
+        records = read_objects(file, lines)
+        return infer_object_format(file, records), records
+    except DataError as error:
+        return _line_format_or_raise(file, lines, error), ()
+
+
+def _line_format_or_raise(file: str, lines: Sequence[Line | BadRow], error: DataError) -> OpinionFormat:
+    """Return the format of a file whose first token is a bracket; raise ``error`` if it is a JSON file."""
+    try:
+        return infer_line_format(file, lines)
+    except DataError:
+        raise error from None
 
 
 def _aste_rows(file: str, lines: Iterable[Line | BadRow]) -> Iterator[DraftRow]:
@@ -163,11 +170,9 @@ def _aste_rows(file: str, lines: Iterable[Line | BadRow]) -> Iterator[DraftRow]:
 
 
 def _object_rows(
-    file: str, lines: Iterable[Line | BadRow], form: OpinionFormat, layout: OpinionLayout
+    file: str, records: Iterable[JsonRecord | BadRow], form: OpinionFormat, layout: OpinionLayout
 ) -> Iterator[DraftRow]:
-    read = list(lines)
-    first = next((line[1].lstrip() for line in read if not isinstance(line, BadRow) and line[1].strip()), "")
-    for record in _array_records(file, read) if first.startswith("[") else json_records(file, read):
+    for record in records:
         if isinstance(record, BadRow):
             yield record
             continue
@@ -177,66 +182,12 @@ def _object_rows(
             yield BadRow(file, record[0], str(error))
 
 
-def _array_records(file: str, lines: list[Line | BadRow]) -> Iterator[tuple[int, dict[str, Any]] | BadRow]:
-    """Yield the objects of a JSON array with the numbers of their first lines."""
-    broken = [line for line in lines if isinstance(line, BadRow)]
-    text = "\n".join(line[1] for line in lines if not isinstance(line, BadRow))
-    values = parse_json(text, (file, 1), "expected a JSON array")
-    if broken or isinstance(values, BadRow):
-        yield from broken or [values]
-        return
-    decoder, offset = json.JSONDecoder(), text.index("[") + 1
-    for value in values:
-        while text[offset] in " \t\r\n,":
-            offset += 1
-        number = text.count("\n", 0, offset) + 1
-        _, offset = decoder.raw_decode(text, offset)
-        if isinstance(value, dict):
-            yield number, value
-        else:
-            yield BadRow(file, number, f"expected objects in the array, found {json.dumps(value)[:40]}")
-
-
-# ---- the format of a file
-
-
 def opinion_format(path: Path, layout: OpinionLayout) -> OpinionFormat:
-    """Return the layout's format or, if it has none, the format that the file's first lines imply.
+    """Return the layout's format or, if it has none, the format that the file's content implies.
 
     Raises:
         DataError: the file is missing or empty, or its format cannot be identified.
     """
     if layout.format:
         return layout.format
-    lines = [line[1] for line in read_lines(path, layout.encoding) if not isinstance(line, BadRow) and line[1].strip()]
-    if not lines:
-        raise DataError(f"{path}: the file is empty")
-    form = _infer_format(lines)
-    if form is None:
-        raise DataError(f"{path}: cannot tell its format from {lines[0][:60]!r}; {_EXPECTED}")
-    return form
-
-
-def _infer_format(lines: list[str]) -> OpinionFormat | None:
-    first = lines[0].lstrip()
-    if SEPARATOR in first:
-        return "aste"
-    if first.startswith("["):
-        return "label_studio"
-    if first.startswith("{"):
-        keys = next((keys for keys in map(_object_keys, lines) if keys), ())
-        return next((form for key, form in _FORMAT_KEYS if key in keys), None)
-    header = {cell.strip().strip('"') for cell in first.split(",")}
-    if set(REVIEWS.values()) <= header or set(LABELS.values()) <= header:
-        return "two_csv"
-    tags = [line.split()[-1] for line in lines if len(line.split()) > 1]
-    return "conll" if tags and is_tag(tags[0]) else None
-
-
-def _object_keys(line: str) -> tuple[str, ...]:
-    """Return the keys of a line that is a JSON object, or nothing for another line."""
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        return ()
-    return tuple(value) if isinstance(value, dict) else ()
+    return _identify(str(path), list(read_lines(path, layout.encoding)), None)[0]

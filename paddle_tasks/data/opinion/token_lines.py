@@ -54,7 +54,7 @@ def parse_aste(line: str) -> Draft:
     head, separator, tail = line.rpartition(SEPARATOR)
     if not separator:
         raise DataError(f"expected TEXT{SEPARATOR}TRIPLETS, found {line[:40]!r}")
-    tokens = head.rstrip().split(" ")
+    tokens = head.strip().split(" ")
     if "" in tokens:
         raise DataError("two spaces in a row make the token indices ambiguous")
     text, ranges = join_tokens(tokens)
@@ -133,11 +133,12 @@ def _finish(sentence: _Sentence) -> Iterator[tuple[int, Draft] | BadRow]:
 
 
 def _add_token(sentence: _Sentence, file: str, line: Line) -> None:
-    cells = line[1].split("\t") if "\t" in line[1] else line[1].split(" ")
-    token, tag = cells[0] or " ", cells[-1].strip()  # a token that is a space leaves an empty first cell
+    text = line[1].rstrip()
+    cells = text.split("\t") if "\t" in text else text.split(" ")
+    token, tag = cells[0] or " ", cells[-1]  # a token that is a space leaves an empty first cell
     reason = _tag_error(tag, sentence.tags[-1:])
     if len(cells) < 2:
-        reason = f"expected a token and its tag, found {line[1][:40]!r}"
+        reason = f"expected a token and its tag, found {text[:40]!r}"
     if reason and not sentence.error:
         sentence.error = BadRow(file, line[0], reason)
     sentence.line = sentence.line or line[0]
@@ -156,7 +157,7 @@ def _tag_error(tag: str, previous: Sequence[str]) -> str:
     if not is_tag(tag):
         return f"expected O or a tag such as B-{ASPECT}, found {tag[:40]!r}"
     prefix, _, label = tag.partition("-")
-    is_open = bool(previous) and previous[0].partition("-")[2] == label and previous[0][0] not in "OSE"
+    is_open = bool(previous) and previous[0].partition("-")[2] == label and previous[0][:1] not in "OSE"
     if tag != "O" and _BIO_PREFIX[prefix] == "I" and not is_open:
         return f"{tag} does not follow B-{label} or I-{label}"
     return ""

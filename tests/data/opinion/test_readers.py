@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from paddle_tasks.data.opinion.examples import KnownNames, OpinionExample, OpinionLayout, normalise_polarity
+from paddle_tasks.data.opinion.examples import KnownNames, OpinionLayout, normalise_polarity
 from paddle_tasks.data.opinion.readers import load_opinions, opinion_format, read_opinions
-from paddle_tasks.data.tables.rows import BadRow
 from paddle_tasks.errors import DataError
 from paddle_tasks.text.spans import Pair, Span
 
-TEXT = "味道很好，太贵了"
-TASTE, GOOD, DEAR = Span(0, 2, "aspect"), Span(2, 4, "opinion"), Span(5, 7, "opinion")
-PAIRS = (Pair(TASTE, GOOD, "positive"), Pair(None, DEAR, "negative"))
+from .helpers import DEAR, GOOD, PAIRS, TASTE, TEXT, bad, good, region, task, write
+
 OWN = {
     "text": TEXT,
     "spans": [{"start": s.start, "end": s.end, "label": s.label} for s in (TASTE, GOOD, DEAR)],
@@ -40,15 +37,6 @@ DOCCANO = {
 }
 
 
-def region(name: str, span: Span, text: str = TEXT, shift: int = 0) -> dict[str, Any]:
-    value = {"start": span.start + shift, "end": span.end + shift, "labels": [span.label]}
-    return {"id": name, "type": "labels", "value": {**value, "text": text[span.start : span.end]}}
-
-
-def task(*results: dict[str, Any], text: str = TEXT) -> dict[str, Any]:
-    return {"id": 5, "data": {"text": text}, "annotations": [{"was_cancelled": False, "result": list(results)}]}
-
-
 STUDIO = task(
     region("a", TASTE),
     region("b", GOOD),
@@ -67,24 +55,7 @@ ASTE = f"{' '.join(TEXT)}####[((0, 1), (2, 3), 'POS'), ((-1, -1), (5, 6), 'Negat
 
 @pytest.fixture
 def file(tmp_path):
-    def write(content: str | list[Any], name: str = "a.txt") -> Path:
-        lines = content if isinstance(content, str) else "".join(json.dumps(row) + "\n" for row in content)
-        (tmp_path / name).write_bytes(lines.encode())
-        return tmp_path / name
-
-    return write
-
-
-def good(path: Path, **layout: Any) -> list[OpinionExample]:
-    found = list(read_opinions(path, OpinionLayout(**layout)))
-    assert not [str(row) for row in found if isinstance(row, BadRow)]
-    return [row for row in found if isinstance(row, OpinionExample)]
-
-
-def bad(path: Path, known: KnownNames = KnownNames(), **layout: Any) -> str:  # noqa: B008
-    """Return what is wrong with the only row that is, without the folder."""
-    (found,) = [row for row in read_opinions(path, OpinionLayout(**layout), known) if isinstance(row, BadRow)]
-    return str(found).removeprefix(f"{path.parent}/")
+    return lambda content, name="a.txt": write(tmp_path / name, content)
 
 
 # ---- the forms
@@ -287,7 +258,6 @@ def test_a_bad_row_of_ours_is_named(file, row, reason):
             "2 annotations that do not agree",
         ),
         (json.dumps([STUDIO, 5]), "expected objects in the array, found 5"),
-        ("[" + json.dumps(STUDIO) + "\n,]", "a.txt:2: expected a JSON array"),
         (
             json.dumps({**DOCCANO, "relations": [{"id": 1, "from_id": 7, "to_id": 99, "type": "x"}]}),
             "the id '99', but no span has it",
@@ -297,6 +267,11 @@ def test_a_bad_row_of_ours_is_named(file, row, reason):
 )
 def test_a_bad_row_of_the_others_is_named(file, content, reason):
     assert reason in bad(file(content))
+
+
+def test_a_broken_array_is_refused_as_a_whole(file):
+    with pytest.raises(DataError, match=r"a\.txt:2: expected a JSON array: Expecting value at column 2"):
+        list(read_opinions(file("[" + json.dumps(STUDIO) + "\n,]"), OpinionLayout()))
 
 
 def test_names_that_train_does_not_have_are_named(file):
