@@ -187,19 +187,14 @@ def write_records(
     from paddle_tasks.cli.tables import print_table
     from paddle_tasks.files import write_text
     from paddle_tasks.inference.outputs import json_lines
-    from paddle_tasks.training.display import Table
 
-    written = {name: form.write(records, ids, _path(value)) for name, (form, value) in formats.items()}
-    replaced = [lines for lines in written.values() if isinstance(lines, list)]
-    lines = replaced[0] if replaced else json_lines(records)
+    replacements = [form.to_lines(records, ids) for form, _ in formats.values() if form.to_lines]
+    text = "\n".join(replacements[0] if replacements else json_lines(records)) + "\n"
     if output_file:
-        write_text(output_file, "\n".join(lines) + "\n")
-    elif replaced or not formats:
-        sys.stdout.write("\n".join(lines) + "\n")
-    for table in written.values():
-        if isinstance(table, Table):
+        write_text(output_file, text)
+    elif replacements or not formats:
+        sys.stdout.write(text)
+    for form, path in formats.values():
+        table = form.write_file(records, path) if form.write_file else None
+        if table:
             print_table(table)
-
-
-def _path(value: Any) -> Path | None:
-    return value if isinstance(value, Path) else None

@@ -50,7 +50,7 @@ def is_finished(run: Path) -> bool:
 
 def _earlier_stages(run: Path) -> list[Stage]:
     """Return the stages of the model that a run started from, if that was exported or belongs to another run."""
-    encoder = str(_config(run)["model"]["encoder"])
+    encoder = str(_config(run)["model"].get("encoder", ""))
     folder = ASSETS / encoder.removeprefix(BUILTIN) if encoder.startswith(BUILTIN) else Path(encoder).expanduser()
     if (folder / STAGES).is_file():
         return list(json.loads((folder / STAGES).read_text(encoding="utf-8")))
@@ -126,9 +126,11 @@ def _card(name: str, stages: Sequence[Stage], notes: Mapping[str, str]) -> Itera
 def _stage_lines(number: int, stage: Stage) -> Iterator[str]:
     train, config = stage["train"], stage["config"]
     yield from ("", f"## Stage {number}: {stage['task']} ({stage['run']})", "")
-    environment, speed = stage["environment"], f"{train['tokens_per_second']:,.0f} tokens/s"
+    environment, speed = stage["environment"], f"{train['tokens_per_second'] or 0:,.0f} tokens/s"
+    encoder = config["model"].get("encoder")
+    start = f"From `{encoder}`, seed" if encoder else "Seed"
     yield (
-        f"From `{config['model']['encoder']}`, seed {stage['seed']}: {train['optimizer_steps']:,} steps, "
+        f"{start} {stage['seed']}: {train['optimizer_steps']:,} steps, "
         f"{train['tokens']:,} tokens in {train['seconds'] / 3600:.2f} hours, {speed} ({environment['device']}, "
         f"processes: {environment['processes']}, threads per process: {environment['threads']})."
     )

@@ -206,7 +206,7 @@ def _describe_model(config: Mapping[str, Any], encoder: str | None = None) -> st
     name = encoder or str(section.get("encoder", ""))
     if section.get("ngrams") is True:  # a list in the configuration of a baseline: the lengths of its n-grams
         name += " and n-grams"
-    details = {"frozen": training.get("freeze"), "taught by": (training.get("loss") or {}).get("teachers")}
+    details = {"frozen": training.get("freeze"), "teachers": (training.get("loss") or {}).get("teachers")}
     return name + "".join(f", {heading}: {', '.join(values)}" for heading, values in details.items() if values)
 
 

@@ -23,7 +23,7 @@ GROUP = "paddle_tasks.tasks"
 SETTINGS = "paddle_tasks.json"
 """The file in a model folder that names its task, labels and configuration."""
 
-_CLASSES = {
+CLASSES = {
     "long_text": "LongTextTask",
     "news": "NewsTask",
     "opinion": "OpinionTask",
@@ -38,7 +38,7 @@ def _entry_points() -> dict[str, EntryPoint]:
     """Return the tasks by name; another package cannot replace a task of this one."""
     installed = {point.name: point for point in entry_points(group=GROUP)}
     own = {
-        name: EntryPoint(name, f"{__name__}.{name}.task:{class_name}", GROUP) for name, class_name in _CLASSES.items()
+        name: EntryPoint(name, f"{__name__}.{name}.task:{class_name}", GROUP) for name, class_name in CLASSES.items()
     }
     return {**installed, **own}
 
@@ -59,14 +59,33 @@ def find(name: Any) -> type[Task]:
     if not isinstance(name, str) or name not in points:
         problem = "missing" if name is None else f"{name!r} is unknown{did_you_mean(str(name), points)}"
         raise ConfigError(f"task: {problem} (one of {', '.join(sorted(points))})")
-    point = points[name]
+    return _load(points[name])
+
+
+def _load(point: EntryPoint) -> type[Task]:
     try:
         task: type[Task] = point.load()
     except (ImportError, AttributeError) as error:
-        if name in _CLASSES:
+        if point.name in CLASSES:
             raise
-        raise SetupError(f"task: {name} is registered as {point.value}, which cannot be loaded: {error}") from error
+        raise SetupError(
+            f"task: {point.name} is registered as {point.value}, which cannot be loaded: {error}"
+        ) from error
+    missing = [] if point.name in CLASSES else missing_members(task)
+    if missing:
+        raise SetupError(f"task: {point.name}: {point.value} is not a task, it lacks {', '.join(missing)}")
     return task
+
+
+def missing_members(task: Any) -> list[str]:
+    """Return the members of the task contract that a class lacks."""
+    from paddle_tasks.training.protocol import Task
+    from paddle_tasks.training.settings import RunSection
+
+    names = {*vars(Task), *Task.__annotations__} - {"splits", "ranks", "config"}  # known once there is an object
+    missing = sorted(name for name in names if not name.startswith("_") and not hasattr(task, name))
+    has_config = isinstance(getattr(task, "Config", None), type) and issubclass(task.Config, RunSection)
+    return missing if has_config or missing else ["a Config that is a RunSection"]
 
 
 @dataclass(frozen=True)
@@ -88,7 +107,7 @@ def shown_metrics(name: str) -> ShownMetrics:
     The packages of this project's tasks declare them outside of the class, so that reports do not load Paddle.
     """
     declared: Any
-    if name in _CLASSES:
+    if name in CLASSES:
         declared = importlib.import_module(f"{__name__}.{name}")
     elif name in names():
         runtime.import_paddle()

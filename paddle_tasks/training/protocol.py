@@ -136,16 +136,16 @@ class Baseline(Protocol):
 
 @dataclass(frozen=True)
 class RecordFormat:
-    """A form other than JSON lines in which `predict` writes a task's records.
+    """A form other than JSON lines in which `predict` writes a task's records; one of the functions is given.
 
     Attributes:
-        write: turns the records and the ids of their rows into text or files. It gets the file that the option names
-            (None for an option without one) and returns the lines that replace the JSON lines, or a table to print, or
-            None if nothing is printed.
+        to_lines: returns the lines that replace the JSON lines, from the records and the ids of their rows.
+        write_file: writes the records to the file that the option names, and returns a table to print, if there is one.
         suffixes: the endings that the file may have; any if there are none.
     """
 
-    write: Callable[[Sequence[Record], Sequence[int | str], Path | None], Sequence[str] | Table | None]
+    to_lines: Callable[[Sequence[Record], Sequence[int | str]], Sequence[str]] | None = None
+    write_file: Callable[[Sequence[Record], Path], Table | None] | None = None
     suffixes: tuple[str, ...] = ()
 
 

@@ -14,12 +14,11 @@ Beta = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
 class OptimizerSection(Section):
-    """AdamW and the learning rate's way, a function of the step.
+    """AdamW, and the learning rate as a function of the step.
 
-    ``layer_decay`` multiplies the learning rate of each layer of a Transformer below the one above it; 1 is off.
-    ``learning_rates`` gives parameters a rate of their own by the shell pattern of their names, such as
-    ``{"crf.*": 0.01}``, whatever ``layer_decay`` says; they follow the same schedule, and where patterns overlap the
-    last one counts.
+    ``layer_decay`` is the factor between the learning rates of a Transformer layer and the layer above it; 1 is off.
+    ``learning_rates`` sets the rate of the parameters whose name matches a shell pattern, such as ``{"crf.*": 0.01}``,
+    regardless of ``layer_decay``; they follow the same schedule. If several patterns match, the last one counts.
     """
 
     learning_rate: PositiveFloat = 1e-3
@@ -73,7 +72,7 @@ class TextTrainingSection(TrainingSection):
 
 
 class EvaluationSection(Section):
-    """When to score the dev split, and which of its metrics chooses the best model."""
+    """When the dev split is scored, and which of its metrics chooses the best model."""
 
     every_steps: PositiveInt | None = None
     metric: str = "accuracy"
@@ -81,17 +80,16 @@ class EvaluationSection(Section):
 
 
 Detail = Literal["light", "normal", "full"]
-DETAILS: tuple[Detail, ...] = get_args(Detail)  # each with what those before it have
+DETAILS: tuple[Detail, ...] = get_args(Detail)  # each includes the ones before it
 
 
 class LoggingSection(Section):
-    """What is written while training, and how much of it there is to look at in VisualDL.
+    """What is written during training, and how much of it VisualDL shows.
 
-    ``detail`` is ``light`` (scalars and texts), ``normal`` (besides: confusion matrix, curves of precision and recall
-    and ROC curves of the ten most frequent labels, calibration, histograms of confidence and length, the worst errors,
-    CRF transitions, sentence vectors, hyper-parameters and the model's graph) or ``full`` (besides: histograms of the
-    weights and gradients of every parameter at each evaluation). The scalars are the same at each of them, and so is
-    what is learnt.
+    ``detail`` is ``light`` (scalars and texts), ``normal`` (also confusion matrix, precision-recall and ROC curves of
+    the ten most frequent labels, calibration, histograms of confidence and length, the worst errors, CRF transitions,
+    sentence vectors, hyper-parameters and the model's graph) or ``full`` (also histograms of the weights and gradients
+    of every parameter at each evaluation). Neither the scalars nor the trained weights depend on it.
     """
 
     every_steps: PositiveInt = 10
@@ -100,7 +98,10 @@ class LoggingSection(Section):
 
 
 class AnyRunSection(Section):
-    """What the configuration of every run has, trained step by step or not."""
+    """The settings of every run, a baseline's too.
+
+    A task's ``data`` has a method ``has(split)``, which tells whether the configuration names that split.
+    """
 
     task: str
     seed: NonNegativeInt = 0

@@ -8,6 +8,7 @@ from typing import Any
 
 from paddle_tasks import config as configuration
 from paddle_tasks import tasks
+from paddle_tasks.errors import ConfigError
 from paddle_tasks.training.settings import RunSection
 
 
@@ -45,6 +46,9 @@ def validate(tree: Mapping[str, Any], where: str) -> RunSection:
     """
     task = tasks.find(tree.get("task"))
     config: RunSection = configuration.validate(tree, task.Config, where, {"evaluation.metric": task.METRICS})
+    metric = config.evaluation.metric
+    if metric not in task.METRICS:  # the default, which the task does not have
+        raise ConfigError(f"{where}: evaluation.metric: missing (one of {', '.join(sorted(task.METRICS))})")
     return config
 
 

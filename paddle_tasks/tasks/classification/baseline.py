@@ -13,7 +13,7 @@ from paddle_tasks.errors import DataError
 from paddle_tasks.tasks.classification.data import LabelledData, RowFormat
 from paddle_tasks.tasks.classification.decision import Decision
 from paddle_tasks.tasks.classification.scoring import Scorer
-from paddle_tasks.tasks.classification.tfidf import ENCODERS, Classifier, Features, TfidfSection, with_defaults
+from paddle_tasks.tasks.classification.tfidf import ENCODERS, PREFIX, Classifier, Features, TfidfSection, with_defaults
 from paddle_tasks.training.protocol import BaselineScores, Evaluation
 from paddle_tasks.training.settings import AnyRunSection
 
@@ -35,8 +35,8 @@ class TfidfBaseline:
     options: tuple[str, ...] = ("features", "classifier", "c", "ngrams", "min_df")
 
     def recognises(self, encoder: str) -> bool:
-        """Return whether ``model.encoder`` names a combination of features and classifier."""
-        return encoder in ENCODERS
+        """Return whether ``model.encoder`` is the name of a TF-IDF baseline, perhaps a mistyped one."""
+        return encoder.startswith(PREFIX)
 
     def complete(self, model: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
         """Return the ``model`` section.
@@ -47,7 +47,7 @@ class TfidfBaseline:
                 C), ``ngrams`` (shortest and longest) and ``min_df`` (the number of train texts an n-gram must be in).
         """
         encoder = str(model.get("encoder", ENCODERS[0]))
-        if self.recognises(encoder):  # otherwise validation names the mistake
+        if encoder in ENCODERS:  # validation names the mistake in any other
             _, features, classifier = encoder.split("-")
             encoder = f"tfidf-{options.get('features', features)}-{options.get('classifier', classifier)}"
         others = {name: value for name, value in options.items() if name not in ("features", "classifier")}

@@ -6,7 +6,6 @@ import json
 import re
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 from paddle_tasks.errors import DataError
 from paddle_tasks.training.protocol import Record, RecordFormat
@@ -37,9 +36,4 @@ def submission(records: Sequence[Record], ids: Sequence[int | str]) -> list[str]
     return [json.dumps({"id": row_id, "label": record["label"]}, ensure_ascii=False) for row_id, record in rows]
 
 
-def _write(records: Sequence[Record], ids: Sequence[int | str], path: Path | None) -> list[str]:
-    del path  # the lines replace the JSON lines
-    return submission(records, ids)
-
-
-CLUE = RecordFormat(_write)
+CLUE = RecordFormat(to_lines=submission)

@@ -44,12 +44,14 @@ class RowFormat:
         parse: turns a row into an example.
         texts: returns the text of an example, or the two texts of a pair.
         n_labels: the number of labels that the task needs; None for two or more.
+        n_labels_reason: why, for messages.
     """
 
     fields: tuple[str, ...]
     parse: ParseRow
     texts: Callable[[LabelledText], tuple[str, ...]]
     n_labels: int | None = None
+    n_labels_reason: str = ""
 
 
 def _single_text(example: LabelledText) -> tuple[str, ...]:
@@ -61,7 +63,7 @@ def _two_texts(example: LabelledText) -> tuple[str, ...]:
 
 
 SINGLE_TEXT = RowFormat(("text", "label"), parse_labelled_text, _single_text)
-TEXT_PAIR = RowFormat(("text_a", "text_b", "label"), parse_labelled_pair, _two_texts, n_labels=2)
+TEXT_PAIR = RowFormat(("text_a", "text_b", "label"), parse_labelled_pair, _two_texts, 2, "a pair is similar or not")
 
 
 class LabelledData:
@@ -101,7 +103,10 @@ class LabelledData:
 
     def _check_number(self) -> None:
         if self.format.n_labels is not None and len(self.labels) != self.format.n_labels:
-            raise ConfigError(f"data.labels: expected {self.format.n_labels} labels, found {list(self.labels)}")
+            raise ConfigError(
+                f"data.labels: {self.format.n_labels_reason}, expected {self.format.n_labels} labels, "
+                f"found {list(self.labels)}"
+            )
 
     def load_split(self, name: SplitName, source: str | None = None) -> Split[LabelledText]:
         """Read the configuration's file of a split, or another file, and keep it in `splits`.

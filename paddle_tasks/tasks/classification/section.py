@@ -14,7 +14,7 @@ from paddle_tasks.models.classifier import Output
 from paddle_tasks.models.encoders.build import EncoderSection
 from paddle_tasks.models.heads import Head
 from paddle_tasks.models.pooling import Pooling
-from paddle_tasks.tasks.base import EncoderConfig
+from paddle_tasks.tasks.encoder import EncoderConfig
 from paddle_tasks.training.settings import Fraction, TextTrainingSection
 
 

@@ -21,7 +21,6 @@ from paddle_tasks.data.tables.splits import LabelledText, Split
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.models.encoders.build import Encoder
 from paddle_tasks.models.losses import ClassificationLoss
-from paddle_tasks.tasks.base import EncoderTask
 from paddle_tasks.tasks.classification import SUMMARY_METRICS
 from paddle_tasks.tasks.classification.baseline import TfidfBaseline
 from paddle_tasks.tasks.classification.clue import CLUE
@@ -35,8 +34,8 @@ from paddle_tasks.tasks.classification.scoring import Scorer
 from paddle_tasks.tasks.classification.section import ClassificationConfig
 from paddle_tasks.tasks.classification.teachers import KEY as TEACHERS
 from paddle_tasks.tasks.classification.teachers import Teachers
+from paddle_tasks.tasks.encoder import EncoderTask, learn_tokenizer
 from paddle_tasks.tasks.panels import choose_rows, readable_row, text_panels
-from paddle_tasks.tasks.vocabulary import learn_tokenizer
 from paddle_tasks.text.packing import PackedIds
 from paddle_tasks.text.tokenizer import Tokenizer
 from paddle_tasks.training.display import Line
@@ -100,6 +99,7 @@ class ClassifierTask(EncoderTask[C]):
         self.decision.start_learning()
         if self.config.model.output == "sigmoid" and len(self.labels) != 2:
             raise ConfigError(f"model.output: sigmoid is for two labels, the data has {len(self.labels)}; use softmax")
+        self._loss = build_loss(self.config.training.loss, self.labels, self.splits["train"].examples)
 
     def load_split(self, name: SplitName, source: str | None = None) -> Split[LabelledText]:
         """Read the configuration's labelled texts, or those of another file, and keep them as that split."""
@@ -111,10 +111,8 @@ class ClassifierTask(EncoderTask[C]):
         return learn_tokenizer(self.config.data.vocabulary, texts)
 
     def prepare(self) -> None:
-        """Build the loss, encode train and let the teachers predict it."""
-        train = self.splits["train"]
-        self._loss = build_loss(self.config.training.loss, self.labels, train.examples)
-        self.train_dataset = self._features(train)
+        """Encode train and let the teachers predict it."""
+        self.train_dataset = self._features(self.splits["train"])
         self.teachers.predict(self)
 
     @property

@@ -25,6 +25,7 @@ from paddle_tasks.text.words import word_spans
 Texts = Sequence[tuple[str, ...]]
 """The inputs: a tuple of one text for each row, or of two for each pair."""
 
+PREFIX = "tfidf-"
 ENCODERS = ("tfidf-char-svm", "tfidf-char-logistic", "tfidf-word-svm", "tfidf-word-logistic")
 """The names of the combinations of features and classifier; the first is the default."""
 

@@ -14,9 +14,9 @@ from paddle_tasks.errors import ConfigError
 from paddle_tasks.models.encoders.build import Encoder
 from paddle_tasks.models.heads import Head
 from paddle_tasks.models.long_text import LongTextClassifier, WindowPooling, WindowSettings
-from paddle_tasks.tasks.base import N_SPECIAL_TOKENS
 from paddle_tasks.tasks.classification.section import ClassificationConfig, ClassifierSection
 from paddle_tasks.tasks.classification.task import ClassifierTask
+from paddle_tasks.tasks.encoder import N_SPECIAL_TOKENS
 from paddle_tasks.text.packing import PackedIds
 from paddle_tasks.text.truncation import Method, Truncation, truncate
 

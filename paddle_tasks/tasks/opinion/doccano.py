@@ -17,10 +17,9 @@ def as_example(record: Record) -> OpinionExample:
     return OpinionExample(record["input"], tuple(read_spans(0, record)), pairs, "")
 
 
-def _write(records: Sequence[Record], ids: Sequence[int | str], path: Path | None) -> None:
-    del ids
-    assert path is not None  # the option names a file
+def write_records(records: Sequence[Record], path: Path) -> None:
+    """Write the records of `predict` for doccano's import."""
     write_doccano(path, map(as_example, records))
 
 
-DOCCANO = RecordFormat(_write)
+DOCCANO = RecordFormat(write_file=write_records)

@@ -10,7 +10,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from paddle_tasks.data.opinion.section import OpinionDataSection
 from paddle_tasks.models.encoders.build import EncoderSection
 from paddle_tasks.models.opinion import TagHead
-from paddle_tasks.tasks.base import CLASSIFIER_DEFAULTS, EncoderConfig
+from paddle_tasks.tasks.encoder import CLASSIFIER_DEFAULTS, EncoderConfig
 from paddle_tasks.training.settings import EvaluationSection
 
 

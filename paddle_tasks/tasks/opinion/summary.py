@@ -122,15 +122,14 @@ def _polarities(counts: Iterable[_Count]) -> Iterator[str]:
 # ---- table and chart
 
 
-def _write(records: Sequence[Record], ids: Sequence[int | str], path: Path | None) -> Table:
-    del ids
-    assert path is not None  # the option names a file
+def write_summary(records: Sequence[Record], path: Path) -> Table:
+    """Write the chart of the records of `predict`, and return the table."""
     summary = summarise(records)
     has_names = write_chart(summary, path)
     return table(summary, list(_remarks(summary, path, has_names=has_names)))
 
 
-SUMMARY = RecordFormat(_write, SUFFIXES)
+SUMMARY = RecordFormat(write_file=write_summary, suffixes=SUFFIXES)
 
 
 def write_chart(summary: Summary, path: Path) -> bool:

@@ -23,8 +23,8 @@ from paddle_tasks.metrics.spans import ERROR_KINDS
 from paddle_tasks.models.encoders.build import Encoder
 from paddle_tasks.models.opinion import OpinionTagger
 from paddle_tasks.models.pooling import pool
-from paddle_tasks.tasks.base import N_SPECIAL_TOKENS, EncoderTask
 from paddle_tasks.tasks.deduplication import check_count, with_deduplicated
+from paddle_tasks.tasks.encoder import N_SPECIAL_TOKENS, EncoderTask, learn_tokenizer
 from paddle_tasks.tasks.opinion import SUMMARY_METRICS, TABLE_METRICS
 from paddle_tasks.tasks.opinion.display import display_opinions
 from paddle_tasks.tasks.opinion.doccano import DOCCANO
@@ -52,7 +52,6 @@ from paddle_tasks.tasks.opinion.section import OpinionConfig
 from paddle_tasks.tasks.opinion.selection import CANDIDATES, EVERYTHING, Selection, best_selection
 from paddle_tasks.tasks.opinion.summary import SUMMARY
 from paddle_tasks.tasks.panels import attention_image, choose_rows, readable_row, vector_panels
-from paddle_tasks.tasks.vocabulary import learn_tokenizer
 from paddle_tasks.text.tokenizer import Tokenizer
 from paddle_tasks.training.display import Line
 from paddle_tasks.training.panels import Panels
@@ -74,7 +73,7 @@ class OpinionTask(EncoderTask[OpinionConfig]):
     ERROR_KINDS: ClassVar[tuple[str, ...]] = ERROR_KINDS
     DATA_CHECK: ClassVar[DataCheck] = OpinionDataCheck()
     PREDICT_OPTIONS: ClassVar[tuple[str, ...]] = ("explain",)
-    RECORD_FORMATS: ClassVar[Mapping[str, RecordFormat]] = {"summary": SUMMARY, "doccano": DOCCANO}
+    RECORD_FORMATS: ClassVar[Mapping[str, RecordFormat]] = {"doccano": DOCCANO, "summary": SUMMARY}
     Config: ClassVar[type[OpinionConfig]] = OpinionConfig
 
     _train_parts: Sequence[TaggedTokens]

@@ -24,7 +24,7 @@ def sample_texts(records: Sequence[Record]) -> dict[str, str]:
 
 def _sample(record: Record) -> str:
     hidden, predicted = (shorten(" ".join(record[side]), _MAX_CHARACTERS) for side in ("gold", "predicted"))
-    return f"hidden: {hidden} ‖ named: {predicted}"
+    return f"hidden: {hidden} ‖ predicted: {predicted}"
 
 
 def row_histograms(records: Sequence[Record]) -> Panels:
@@ -57,4 +57,4 @@ def token_vectors(model: nn.Layer, records: Sequence[Record], vocabulary: Sequen
     results = ["mostly right" if 2 * n_right[token] > n_hidden[token] else "mostly wrong" for token in tokens]
     shares = [f"{n_right[token]}/{n_hidden[token]}" for token in tokens]
     rows = list(zip(tokens, results, shares, strict=True))
-    return Panels(vectors={"vectors": Vectors(values, ("label", "result", "named right"), rows)})
+    return Panels(vectors={"vectors": Vectors(values, ("label", "result", "correct"), rows)})

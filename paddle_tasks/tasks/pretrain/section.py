@@ -11,7 +11,7 @@ from paddle_tasks.data.corpus.corpora import PretrainingData
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.models.encoders.base import check_heads
 from paddle_tasks.models.encoders.build import KINDS, EncoderSection
-from paddle_tasks.tasks.base import CLASSIFIER_DEFAULTS, EncoderConfig
+from paddle_tasks.tasks.encoder import CLASSIFIER_DEFAULTS, EncoderConfig
 
 SCRATCH = ("bert", "ernie")
 """The encoders that can be pretrained from random weights."""

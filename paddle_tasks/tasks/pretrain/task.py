@@ -30,8 +30,8 @@ from paddle_tasks.models.encoders.build import build_encoder
 from paddle_tasks.models.encoders.informed_start import start_informed, word_width
 from paddle_tasks.models.encoders.paddlenlp import PretrainedEncoder
 from paddle_tasks.models.masked_lm import MaskedLanguageModel, load_masked_lm
-from paddle_tasks.tasks.base import EncoderTask
 from paddle_tasks.tasks.deduplication import check_count
+from paddle_tasks.tasks.encoder import EncoderTask
 from paddle_tasks.tasks.panels import attention_image
 from paddle_tasks.tasks.pretrain import SUMMARY_METRICS
 from paddle_tasks.tasks.pretrain.display import display_fillings

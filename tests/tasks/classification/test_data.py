@@ -86,7 +86,11 @@ def test_labels_of_dev_count_only_if_dev_is_a_fold_of_train(tmp_path, path):
     ("row_format", "rows", "message"),
     [
         (SINGLE_TEXT, [HEADER, ("1", "好")], r"^data\.labels: a classifier needs two labels or more, found \['1'\]$"),
-        (TEXT_PAIR, [*PAIRS, ("2", "甲", "乙")], r"^data\.labels: expected 2 labels, found \['0', '1', '2'\]$"),
+        (
+            TEXT_PAIR,
+            [*PAIRS, ("2", "甲", "乙")],
+            r"^data\.labels: a pair is similar or not, expected 2 labels, found \['0', '1', '2'\]$",
+        ),
     ],
 )
 def test_the_number_of_labels_is_checked(tmp_path, row_format, rows, message):

@@ -1,0 +1,204 @@
+"""What tasks with a tokenizer and an encoder share."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from paddle import nn
+from paddlenlp.datasets import MapDataset
+
+from paddle_tasks.data.batching.batches import LengthGroupedBatchSampler
+from paddle_tasks.data.tables.section import VocabularySection
+from paddle_tasks.data.tables.splits import Split
+from paddle_tasks.errors import ConfigError
+from paddle_tasks.files import write_json
+from paddle_tasks.models.encoders.build import SCRATCH, Encoder, EncoderSection, build_encoder
+from paddle_tasks.models.pretrained.loading import load_pretrained, resolve, tokenizer_folder
+from paddle_tasks.models.pretrained.saving import load_encoder, load_state, save_pretrained
+from paddle_tasks.tasks import SETTINGS
+from paddle_tasks.tasks.base import BaseTask
+from paddle_tasks.text.tokenizer import Tokenizer
+from paddle_tasks.text.vocabulary import learn_vocabulary
+from paddle_tasks.training.settings import RunSection, TextTrainingSection
+
+N_SPECIAL_TOKENS = 2
+"""[CLS] and [SEP]."""
+
+CLASSIFIER_DEFAULTS: Mapping[str, Any] = {
+    "training.loss": {
+        "label_smoothing": 0.0,
+        "class_weights": None,
+        "focal_gamma": 0.0,
+        "r_drop": 0.0,
+        "teachers": [],
+        "teacher_weight": 0.5,
+    },
+    "training.cache_frozen": True,
+}
+"""Settings of classifiers that older versions wrote for every task, with their defaults."""
+
+
+class EncoderConfig(RunSection):
+    """The configuration of a task over an encoder."""
+
+    model: EncoderSection
+    training: TextTrainingSection = TextTrainingSection()
+
+
+class FeatureCache:
+    """The features of splits, computed once for all evaluations."""
+
+    def __init__(self) -> None:
+        self._datasets: dict[tuple[Any, ...], MapDataset] = {}
+
+    def of(self, split: Split[Any], compute: Callable[[Sequence[Any]], Any], *variant: Any) -> MapDataset:
+        """Return a split's features.
+
+        Args:
+            split: the split; its SHA-256 identifies it.
+            compute: turns examples into features, which are ``MapDataset.new_data``.
+            variant: distinguishes several kinds of features of one split.
+        """
+        key = (split.sha256, *variant)
+        if key not in self._datasets:
+            self._datasets[key] = MapDataset(list(split.examples)).map(compute, batched=True)
+        return self._datasets[key]
+
+
+E = TypeVar("E", bound=EncoderConfig)
+
+
+class EncoderTask(BaseTask[E]):
+    """A task with a tokenizer and an encoder.
+
+    Attributes:
+        tokenizer: turns texts into ids; known once the data has been read or a model has been loaded.
+        features: the features of the splits.
+    """
+
+    tokenizer: Tokenizer
+
+    def __init__(self, config: E) -> None:
+        super().__init__(config)
+        self.features = FeatureCache()
+
+    # ---- reading
+
+    def read(self) -> None:
+        """Read and check data, labels, vocabulary and the encoder's name; write nothing."""
+        self.check_settings()
+        encoder = self.config.model.encoder
+        source = None if encoder in SCRATCH else resolve(encoder)
+        self.read_splits()
+        self.tokenizer = self.learn_tokenizer() if source is None else Tokenizer.load(tokenizer_folder(source))
+        self.prepare()
+
+    def check_settings(self) -> None:
+        """Check what the configuration alone can show to be wrong.
+
+        Raises:
+            ConfigError: settings do not fit together.
+        """
+
+    @abstractmethod
+    def read_splits(self) -> None:
+        """Read train, dev and, if there is one, test."""
+
+    @abstractmethod
+    def learn_tokenizer(self) -> Tokenizer:
+        """Return a tokenizer whose vocabulary is learnt from train, for an encoder that is trained from scratch."""
+
+    @property
+    def max_tokens(self) -> int:
+        """The maximum number of tokens of an input without [CLS] and [SEP]."""
+        return self.config.training.max_length - N_SPECIAL_TOKENS
+
+    # ---- batches
+
+    @cached_property
+    def train_sampler(self) -> LengthGroupedBatchSampler:
+        """Decides which train rows make a batch."""
+        training = self.config.training
+        max_tokens = self.token_limit(training.batch_size, training.max_tokens_per_batch)
+        return LengthGroupedBatchSampler(self.train_lengths, training.batch_size, self.config.seed, max_tokens)
+
+    def token_limit(self, batch_size: int, max_tokens: int | None) -> int | None:
+        """Return the token limit of a batch of ``batch_size`` rows for which ``max_tokens`` is set; None is no limit."""
+        del batch_size
+        return max_tokens
+
+    # ---- the model
+
+    def build_model(self) -> nn.Layer:
+        """Return the Layer over its encoder, pretrained or from scratch."""
+        model = self.new_model()
+        if self.config.training.recompute:
+            model.encoder.recompute()
+        return model
+
+    def new_model(self) -> nn.Layer:
+        """Return the Layer over its encoder."""
+        section = self.config.model
+        if section.encoder in SCRATCH:
+            return self.model_over(build_encoder(section, len(self.tokenizer), self.tokenizer.pad_id))
+        return self.model_over(load_pretrained(section.encoder))
+
+    def model_over(self, encoder: Encoder) -> nn.Layer:
+        """Return the Layer over an encoder, once it is certain that the encoder can read the inputs."""
+        self.check_max_length(encoder)
+        return self.build_layer(encoder)
+
+    def check_max_length(self, encoder: Encoder) -> None:
+        """Raise when the inputs may be longer than the encoder reads."""
+        max_length = self.config.training.max_length
+        if encoder.max_length is not None and max_length > encoder.max_length:
+            raise ConfigError(
+                f"training.max_length: {max_length} is more than the {encoder.max_length} tokens that "
+                f"{self.config.model.encoder} reads"
+            )
+
+    @abstractmethod
+    def build_layer(self, encoder: Encoder) -> nn.Layer:
+        """Return the task's Layer over an encoder."""
+
+    # ---- the model folder
+
+    def save_model(self, model: nn.Layer, folder: Path) -> None:
+        """Write weights, tokenizer, and what `settings` returns beside the configuration."""
+        save_pretrained(model, folder)
+        self.tokenizer.save(folder)
+        write_json(folder / SETTINGS, {**self.settings(), "config": self.config.model_dump(mode="json")})
+
+    def load_model(self, folder: Path) -> nn.Layer:
+        """Return the model of a folder that `save_model` wrote, and load its tokenizer."""
+        self.tokenizer = Tokenizer.load(folder)
+        model = self.model_over(load_encoder(folder))
+        load_state(model, folder)
+        return model
+
+    @staticmethod
+    def card_settings(config: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the settings that a model card names."""
+        training = config["training"]
+        return {
+            "tokens a batch": training["max_tokens_per_batch"],
+            "rows a batch": training["batch_size"],
+            "length": training["max_length"],
+        }
+
+
+def learn_tokenizer(section: VocabularySection, texts: Iterable[str]) -> Tokenizer:
+    """Return a tokenizer whose vocabulary is learnt from texts, by the settings of ``data.vocabulary``."""
+    vocabulary = learn_vocabulary(
+        texts,
+        min_count=section.min_count,
+        max_size=section.max_size,
+        lowercase=section.lowercase,
+        min_word_count=section.min_word_count,
+        spell_rare_words=section.rare_words == "characters",
+    )
+    return Tokenizer(vocabulary, lowercase=section.lowercase)
