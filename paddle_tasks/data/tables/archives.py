@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, cast
 
 from paddle_tasks.data.tables.rows import BadRow
+from paddle_tasks.data.tables.text_lines import MARK, ends_lines_with_cr, marked_encoding
 from paddle_tasks.errors import DataError
 
 if TYPE_CHECKING:
@@ -22,23 +23,26 @@ if TYPE_CHECKING:
 
 _TAR = (".tar", ".tar.gz", ".tgz")
 MAX_MEMBER_BYTES = 2**30
-"""A larger member of an archive is a mistake, or an attempt to exhaust the memory."""
+"""A larger member of an archive, or content of a .gz file, is a mistake, or an attempt to exhaust the memory."""
 
 _CHUNK = 2**20
+_PEEKED_BYTES = 2**16
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_UTF16_MARKS = ("\udcff\udcfe", "\udcfe\udcff")
-"""UTF-16's byte-order marks, decoded as UTF-8 with surrogate escapes."""
 
 Line = tuple[int, str]
 """A line's number, from 1, and its text without the line feed."""
 
 
 class _ForwardOnly(RawIOBase):
-    """A stream without seeking; the stream of a tar member raises an error when asked whether it can seek."""
+    """A stream without seeking; the stream of a tar member raises an error when asked whether it can seek.
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    Reading more than ``max_bytes`` raises a DataError that names the file ``where``.
+    """
+
+    def __init__(self, stream: IO[bytes], where: str = "", max_bytes: int | None = None) -> None:
         super().__init__()
-        self._stream = stream
+        self._stream, self._where, self._max_bytes = stream, where, max_bytes
+        self._n_read = 0
 
     def readable(self) -> bool:
         """Return True."""
@@ -48,6 +52,9 @@ class _ForwardOnly(RawIOBase):
         """Fill the buffer and return the number of bytes read."""
         view = memoryview(buffer)
         content = self._stream.read(len(view))
+        self._n_read += len(content)
+        if self._max_bytes is not None and self._n_read > self._max_bytes:
+            raise DataError(f"{self._where}: holds more than {self._max_bytes:,} bytes; unpack it to read it all")
         view[: len(content)] = content
         return len(content)
 
@@ -69,25 +76,22 @@ class OpenFile:
     def lines(self, encoding: str) -> Iterator[Line | BadRow]:
         """Yield the lines without line ends; a line that does not decode becomes a `BadRow`.
 
-        A byte-order mark at the start of the file is dropped; anywhere else U+FEFF is part of the text.
-
-        Raises:
-            DataError: the file is UTF-16, but the encoding is UTF-8.
+        A byte-order mark at the start of the file decides the encoding. Marks at the start of any line are dropped;
+        anywhere else U+FEFF is part of the text. Lines end with line feeds, or throughout with carriage returns.
         """
         # Bytes that do not decode become lone surrogates, so that each broken line can be reported.
-        text = TextIOWrapper(
-            BufferedReader(_ForwardOnly(self.stream)), encoding, errors="surrogateescape", newline="\n"
-        )
+        content = BufferedReader(_ForwardOnly(self.stream), _PEEKED_BYTES)
+        start = content.peek(_PEEKED_BYTES)
+        encoding = marked_encoding(start, encoding)
+        newline = "\r" if ends_lines_with_cr(start.decode(encoding, errors="ignore")) else "\n"
+        text = TextIOWrapper(content, encoding, errors="surrogateescape", newline=newline)
         number = 0
         try:
             for number, line in enumerate(text, start=1):
-                if number == 1 and line.startswith(_UTF16_MARKS):
-                    raise DataError(f"{self.where}: not {encoding} text but UTF-16; set encoding: utf-16")
                 if _SURROGATE.search(line):
                     yield BadRow(self.where, number, f"not valid {encoding}; set encoding to another, such as gb18030")
                 else:
-                    mark = "\ufeff" if number == 1 else ""
-                    yield number, line.removeprefix(mark).removesuffix("\n").removesuffix("\r")
+                    yield number, line.lstrip(MARK).removesuffix("\n").removesuffix("\r")
         except UnicodeDecodeError:  # in some encodings the rest cannot be decoded either
             yield BadRow(self.where, number + 1, f"not valid {encoding} from here on")
 
@@ -127,7 +131,8 @@ def open_files(path: Path, member_filter: MemberFilter) -> Iterator[OpenFile | B
         member_filter: selects members of a folder or archive; a single file is always read.
 
     Yields:
-        The files, and a `BadRow` for each member larger than 1 GiB.
+        The files, and a `BadRow` for each member larger than 1 GiB. Reading more than that from a ``.gz`` file raises a
+        DataError.
     """
     if path.is_dir():
         yield from _folder(path, member_filter)
@@ -145,8 +150,10 @@ def _open_decompressed(path: Path) -> IO[bytes]:
 
 
 def _single(file: Path, where: str, path: PurePosixPath) -> Iterator[OpenFile]:
+    is_gzip = path.suffix.lower() == ".gz"
     with _open_decompressed(file) as stream:
-        yield OpenFile(where, path.with_suffix("") if path.suffix.lower() == ".gz" else path, stream)
+        limited = cast(IO[bytes], _ForwardOnly(stream, where, MAX_MEMBER_BYTES)) if is_gzip else stream
+        yield OpenFile(where, path.with_suffix("") if is_gzip else path, limited)
 
 
 def _folder(folder: Path, member_filter: MemberFilter) -> Iterator[OpenFile]:
@@ -164,8 +171,7 @@ def _tar(path: Path, member_filter: MemberFilter) -> Iterator[OpenFile | BadRow]
                 stream = archive.extractfile(info) if info.isreg() and member_filter.accepts(member) else None
                 if stream is not None:
                     yield _member(path, member, info.size, stream)
-        while content.read(_CHUNK):  # verifies the checksum at the end
-            pass
+        read_to_end(content)
 
 
 def _zip(path: Path, member_filter: MemberFilter) -> Iterator[OpenFile | BadRow]:
@@ -181,6 +187,24 @@ def _zip(path: Path, member_filter: MemberFilter) -> Iterator[OpenFile | BadRow]
 
 
 def _member(archive: Path, member: str, size: int, stream: IO[bytes]) -> OpenFile | BadRow:
-    if size > MAX_MEMBER_BYTES:
-        return BadRow(f"{archive}", member, f"has {size:,} bytes, expected at most {MAX_MEMBER_BYTES:,}")
-    return OpenFile(f"{archive}/{member}", PurePosixPath(archive.name, member), stream)
+    too_large = oversize_row(archive, member, size)
+    return too_large or OpenFile(f"{archive}/{member}", PurePosixPath(archive.name, member), stream)
+
+
+def oversize_row(archive: Path, member: str | int, size: int) -> BadRow | None:
+    """Return the bad row of a member that is larger than `MAX_MEMBER_BYTES`, or None if it is not.
+
+    Args:
+        archive: the path of the archive, or of a file.
+        member: the member's path in the archive, or the number of a line.
+        size: the number of bytes.
+    """
+    if size <= MAX_MEMBER_BYTES:
+        return None
+    return BadRow(str(archive), member, f"has {size:,} bytes, expected at most {MAX_MEMBER_BYTES:,}")
+
+
+def read_to_end(stream: IO[bytes]) -> None:
+    """Read the rest of a stream in chunks and drop it; gzip verifies its checksum at the end."""
+    while stream.read(_CHUNK):
+        pass

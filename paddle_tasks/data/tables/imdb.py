@@ -14,9 +14,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import IO, cast
 
+from paddle_tasks.data.tables.archives import oversize_row, read_to_end
 from paddle_tasks.data.tables.rows import BadRow, Row
 from paddle_tasks.errors import DataError
+from paddle_tasks.files import sha256
 
 ARCHIVE_SUFFIXES = (".tar.gz", ".tgz")
 # As published: at most 4 stars are negative, at least 7 are positive, and no review has 5 or 6.
@@ -58,11 +61,12 @@ def read_imdb(path: Path, split: str, encoding: str) -> Iterator[Row | BadRow]:
 
 
 def _read_folder(path: Path, split: str, encoding: str) -> list[Row | BadRow]:
-    return [
-        row
+    rows = (
+        oversize_row(file, 1, file.stat().st_size)
+        or _review(file.parts[-2:], file.read_bytes(), (str(file), 1), encoding)
         for file in _files(path, split)
-        if (row := _review(file.parts[-2:], file.read_bytes(), (str(file), 1), encoding))
-    ]
+    )
+    return [row for row in rows if row]
 
 
 def _files(path: Path, split: str) -> list[Path]:
@@ -75,23 +79,29 @@ def _files(path: Path, split: str) -> list[Path]:
 def _read_archive(path: Path, size: int, modified: int, encoding: str) -> Mapping[str, Sequence[Row | BadRow]]:
     del size, modified  # part of the cache key: they distinguish the file from an older one with the same path
     reviews: defaultdict[str, list[tuple[tuple[str, int, str], Row | BadRow]]] = defaultdict(list)
-    for member, content in _members(path):
-        match = _PATH.search(member)
-        if match and (row := _review(match.groups()[1:], content, (str(path), member), encoding)):
-            reviews[match[1]].append((_order(*match.groups()[1:]), row))
+    for name, member, content in _members(path):
+        row = content if isinstance(content, BadRow) else _review(name[1:], content, (str(path), member), encoding)
+        if row:
+            reviews[name[0]].append((_order(*name[1:]), row))
     return {split: [row for _, row in sorted(rows, key=lambda pair: pair[0])] for split, rows in reviews.items()}
 
 
-def _members(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of the regular files; links are skipped, so nothing outside the archive is read."""
+def _members(path: Path) -> Iterator[tuple[tuple[str, str, str], str, bytes | BadRow]]:
+    """Yield split, label and name of each review, the member's path, and its content, or a `BadRow` if it is too large.
+
+    Links are skipped, so nothing outside the archive is read. Other members are skipped without reading them at once.
+    """
     try:
         with gzip.open(path) as stream:
             with tarfile.open(fileobj=stream, mode="r|") as archive:
-                for member in archive:
-                    file = archive.extractfile(member) if member.isreg() else None
-                    if file is not None:
-                        yield member.name, file.read()
-            stream.read()  # verifies the checksum at the end
+                for info in archive:
+                    match = _PATH.search(info.name)
+                    file = archive.extractfile(info) if match and info.isreg() else None
+                    if match and file is not None:
+                        split, label, name = match.groups()
+                        content = oversize_row(path, info.name, info.size) or file.read()
+                        yield (split, label, name), info.name, content
+            read_to_end(cast(IO[bytes], stream))
     except _BROKEN as error:
         raise DataError(f"{path}: not a whole .tar.gz archive: {error}") from None
 
@@ -131,5 +141,5 @@ def folder_sha256(path: Path, split: str) -> str:
     digest = hashlib.sha256()
     for file in _files(path, split):
         digest.update(f"{file.parent.name}/{file.name}\0".encode())
-        digest.update(hashlib.sha256(file.read_bytes()).digest())
+        digest.update(bytes.fromhex(sha256(file)))
     return digest.hexdigest()

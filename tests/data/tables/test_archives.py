@@ -41,14 +41,14 @@ def test_a_plain_tar_and_gz_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16-le"])
-def test_a_byte_order_mark_is_dropped_only_at_the_start_of_a_file(tmp_path: Path, encoding: str) -> None:
+def test_byte_order_marks_are_dropped_at_the_starts_of_lines(tmp_path: Path, encoding: str) -> None:
     content = "\ufeff甲\r\n\ufeff乙\ufeff\n\ufeff".encode(encoding.removesuffix("-sig"))
     for name in ("n/a.txt", "n/b.txt"):
         write(tmp_path / name, content)
     lines = [
         list(file.lines(encoding)) for file in open_files(tmp_path / "n", MemberFilter()) if isinstance(file, OpenFile)
     ]
-    assert lines == [[(1, "甲"), (2, "\ufeff乙\ufeff"), (3, "\ufeff")]] * 2
+    assert lines == [[(1, "甲"), (2, "乙\ufeff"), (3, "")]] * 2
 
 
 def test_rows_of_members_have_lines(tmp_path: Path) -> None:
@@ -90,6 +90,18 @@ def test_a_member_of_absurd_size_is_bad(tmp_path: Path, name: str, make: Any, mo
         BadRow(name, "a.txt", "has 6 bytes, expected at most 5"),
         Document(("12345",), f"{name}/b.txt"),
     ]
+
+
+def test_a_gzip_file_of_absurd_size_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "MAX_MEMBER_BYTES", 5)
+    write(tmp_path / "a.txt.gz", gzip.compress(b"12345"))
+    assert texts(tmp_path, "a.txt.gz") == [("12345",)]
+    for name in ("b.txt.gz", "n/b.txt.gz"):
+        write(tmp_path / name, gzip.compress(b"123456"))
+        with pytest.raises(DataError, match=r"b\.txt\.gz: holds more than 5 bytes; unpack it to read it all"):
+            read(tmp_path, name.split("/")[0])
+    write(tmp_path / "c.txt", "123456")
+    assert texts(tmp_path, "c.txt") == [("123456",)]
 
 
 @pytest.mark.parametrize(("name", "make"), [("n.tar.gz", tar), ("n.zip", zipped)])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from paddle_tasks.data.tables import archives
 from paddle_tasks.data.tables.readers import Layout, file_format, read_rows
 from paddle_tasks.data.tables.rows import BadRow, Row
 from paddle_tasks.data.tables.sources import Source, resolve_source
@@ -142,6 +143,31 @@ def test_other_files_are_ignored(tmp_path):
     }
     for path in (archive(tmp_path / "a.tar.gz", {**REVIEWS, **others}), folder(tmp_path / "a", {**REVIEWS, **others})):
         assert len(rows(path)) == 24
+
+
+def test_a_review_of_absurd_size_is_bad_and_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "MAX_MEMBER_BYTES", 5)
+    sizes, read = list[int](), tarfile.ExFileObject.read
+    monkeypatch.setattr(
+        tarfile.ExFileObject, "read", lambda file, size=-1: sizes.append(len(text := read(file, size))) or text
+    )
+    assert reason(tmp_path, "train/pos/0_9.txt", "123456") == "has 6 bytes, expected at most 5"
+    assert sizes == []
+    path = archive(tmp_path / "b.tar.gz", {"train/pos/0_9.txt": "12345", "train/unsup/0_0.txt": "1" * 50})
+    assert [row.fields["text"] for row in rows(path)] == ["12345"]
+    assert sizes == [5]
+
+
+def test_what_follows_the_archive_is_read_in_chunks(tmp_path, monkeypatch):
+    path = archive(tmp_path / "a.tar.gz", {"train/pos/0_9.txt": "12345"})
+    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()) + bytes(5 * 2**20)))
+    sizes, read = list[int](), gzip.GzipFile.read
+    monkeypatch.setattr(
+        gzip.GzipFile, "read", lambda file, size=-1: sizes.append(len(text := read(file, size))) or text
+    )
+    assert len(rows(path)) == 1
+    assert sum(sizes) > 5 * 2**20
+    assert max(sizes) <= 2**20
 
 
 def test_links_of_an_archive_are_not_followed(tmp_path):
