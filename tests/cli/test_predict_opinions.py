@@ -132,7 +132,7 @@ def test_predictions_are_written_for_doccano_and_read_back(cli, run, tmp_path):
         (("--summary", "no/a.png"), "--summary no/a.png: no such folder no"),
         (("--doccano", "."), "--doccano .: is a folder, expected a file"),
         (("--clue",), "--clue: not for"),
-        (("--top-k", "3"), "which takes --explain, --summary, --doccano"),
+        (("--top-k", "3"), "which takes --explain, --doccano, --summary"),
     ],
 )
 def test_an_option_that_cannot_be_used_is_refused(cli, run, arguments, message):

@@ -51,7 +51,7 @@ def test_without_ids_rows_are_counted_from_0(tmp_path):
         ([{"sentence": "甲"}, {"sentense": "乙"}], ("text",), r"a\.json:2: no field 'sentence', only sentense"),
         ([{"id": 1, "text": "甲"}, {"text": "乙"}], ("text",), r"a\.json:2: no field 'id', only text"),
         ([{"sentence": "甲"}, {"sentence": " "}], ("text",), "text 2 of 2 is blank"),
-        (["甲"], ("text",), r"a\.json:1: expected one JSON object a line"),
+        (["甲"], ("text",), r"a\.json:1: no line can be read; the first one: expected one JSON object a line, found"),
     ],
 )
 def test_records_that_cannot_be_used_are_named(tmp_path, rows, fields, message):
