@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from paddle_tasks.data.tables.imdb import FILE_PATTERN, is_imdb_folder
+from paddle_tasks.data.tables.paths import path_exists, readable_file, short_name, siblings
 from paddle_tasks.errors import DataError, SetupError, did_you_mean
-from paddle_tasks.files import list_siblings
 
 SplitName = Literal["train", "dev", "test"]
 
@@ -31,7 +31,8 @@ def locate(name: str, split: SplitName) -> Path:
     """Return the file that holds a split, or the folder if it has the IMDB layout.
 
     Args:
-        name: a path, or a catalogue name, which stands for the file of ``split``.
+        name: a path, or a catalogue name, which stands for the file of ``split``. A pipe (``-``, ``/dev/stdin``, a
+            process substitution) stands for a temporary file with what it holds.
         split: the split.
 
     Raises:
@@ -44,12 +45,14 @@ def locate(name: str, split: SplitName) -> Path:
         table = SAMPLES / name.removeprefix("builtin/") / f"{split}.tsv"
         return table if table.is_file() else table.with_suffix(".jsonl")
     path = Path(name)
-    if path.is_file() or is_imdb_folder(path):
+    if (file := readable_file(path)) is not None:
+        return file
+    if path_exists(path) and is_imdb_folder(path):
         return path
-    if path.is_dir():
+    if path_exists(path) and path.is_dir():
         raise DataError(f"data.{split}: {name}: is a folder, expected a file, or a folder of {FILE_PATTERN}")
-    near = did_you_mean(name, [*names(), *list_siblings(path)])
-    raise DataError(f"data.{split}: {name}: no such file, and no data set of that name{near}")
+    near = did_you_mean(name, [*names(), *siblings(path)])
+    raise DataError(f"data.{split}: {short_name(name)}: no such file, and no data set of that name{near}")
 
 
 def _fetch(name: str, split: SplitName) -> Path:

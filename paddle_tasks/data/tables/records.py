@@ -8,11 +8,14 @@ import re
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from paddle_tasks.data.tables.archives import Line
 from paddle_tasks.data.tables.rows import BadRow
-from paddle_tasks.errors import DataError, did_you_mean
+from paddle_tasks.data.tables.values import label_of, text_of
+from paddle_tasks.errors import DataError, did_you_mean, join_names
+
+N = TypeVar("N", int, int | str)
 
 Record = tuple[int, list[str]]
 """The number of a record's first line, from 1, and the record's cells."""
@@ -34,15 +37,15 @@ def tsv_records(lines: Iterable[Line | BadRow], separator: str = "\t") -> Iterat
             yield line[0], line[1].split(separator)
 
 
-def csv_records(where: str, lines: Iterable[Line | BadRow]) -> Iterator[Record | BadRow]:
-    """Yield the non-blank records; quoted cells may hold commas and line breaks, which become line feeds.
+def csv_records(where: str, lines: Iterable[Line | BadRow], separator: str = ",") -> Iterator[Record | BadRow]:
+    """Yield the non-blank records; quoted cells may hold separators and line breaks, which become line feeds.
 
     A line that cannot be decoded makes its whole record bad. A quote that is never closed makes only its own line bad:
     the lines after it are parsed again.
     """
     csv.field_size_limit(sys.maxsize)  # the default is 131,072 characters
     rest, pushed_back, consumed = iter(lines), deque[Line | BadRow](), list[Line | BadRow]()
-    reader = csv.reader(_feed(rest, pushed_back, consumed), strict=True)
+    reader = csv.reader(_feed(rest, pushed_back, consumed), strict=True, delimiter=separator)
     while True:
         consumed.clear()
         try:
@@ -51,16 +54,21 @@ def csv_records(where: str, lines: Iterable[Line | BadRow]) -> Iterator[Record |
             return
         except csv.Error as error:
             pushed_back.extendleft(reversed(consumed[1:]))
-            too_long = f"not closed within {_MAX_QUOTED_LINES:,} lines"
-            reason = too_long if len(consumed) == _MAX_QUOTED_LINES else error
+            reason = _quoting_reason(error, len(consumed))
             yield BadRow(where, _number(consumed[0]), f"broken quoting: {reason}")
-            reader = csv.reader(_feed(rest, pushed_back, consumed), strict=True)
+            reader = csv.reader(_feed(rest, pushed_back, consumed), strict=True, delimiter=separator)
             continue
         broken = [line for line in consumed if isinstance(line, BadRow)]
         if broken:
             yield from broken
         elif any(cell.strip() for cell in cells):
             yield _number(consumed[0]), cells
+
+
+def _quoting_reason(error: csv.Error, n_lines: int) -> str:
+    if "new-line character" in str(error):
+        return "a carriage return outside quotes"
+    return f"not closed within {_MAX_QUOTED_LINES:,} lines" if n_lines == _MAX_QUOTED_LINES else str(error)
 
 
 def _feed(
@@ -148,32 +156,41 @@ def parse_json(text: str, start: tuple[str, int], expected: str) -> Any:
 
 
 def json_cells(
-    where: str, record: tuple[int, dict[str, Any]], names: Sequence[str], *, only_texts: bool = False
-) -> Record | BadRow:
-    """Return the values of some keys of an object as texts: null as an empty text, other values as JSON.
+    where: str,
+    record: tuple[N, dict[str, Any]],
+    names: Sequence[str],
+    *,
+    only_texts: bool = False,
+    label: str | None = None,
+) -> tuple[N, list[str]] | BadRow:
+    """Return the values of some keys of an object as texts: null as an empty text, numbers and booleans as JSON.
+
+    A list, an object, NaN or an infinite number makes the record bad.
 
     Args:
         where: the file.
         record: the line number and the object.
         names: the keys.
         only_texts: whether a value that is neither text nor null makes the record bad.
+        label: the key of the label, whose value may be a list of one label.
     """
     number, fields = record
-    texts = [_to_text(fields.get(name)) for name in names]
-    for name, text in zip(names, texts, strict=True):
+    texts = []
+    for name in names:
         if name not in fields:
-            return BadRow(where, number, f"no field {name!r}, only {', '.join(fields)}{did_you_mean(name, fields)}")
+            return BadRow(
+                where, number, f"no field {name!r}, only {join_names(list(fields))}{did_you_mean(name, fields)}"
+            )
+        try:
+            text = label_of(fields[name]) if name == label else text_of(fields[name])
+        except DataError as error:
+            return BadRow(where, number, f"expected {'one label' if name == label else 'a text'} in {name!r}, {error}")
         if only_texts and not isinstance(fields[name], str | None):
             return BadRow(where, number, f"expected a text in {name!r}, found {text[:40]!r}")
         if has_lone_surrogate(text):
             return BadRow(where, number, f"{name!r} {LONE_SURROGATE}")
+        texts.append(text)
     return number, texts
-
-
-def _to_text(value: Any) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def has_lone_surrogate(text: str) -> bool:

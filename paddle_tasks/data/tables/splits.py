@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, Literal, TypeVar
 
@@ -16,6 +17,7 @@ from paddle_tasks.data.tables.imdb import folder_sha256
 from paddle_tasks.data.tables.readers import Layout, file_format, read_rows
 from paddle_tasks.data.tables.rows import BadRow, Row
 from paddle_tasks.data.tables.sources import Source, resolve_source
+from paddle_tasks.data.tables.values import MISSING
 from paddle_tasks.errors import DataError, did_you_mean, join_names
 from paddle_tasks.files import sha256
 
@@ -45,6 +47,7 @@ class Split(Generic[E]):
         examples: the parsed rows.
         bad_rows: the rows that could not be read or parsed.
         part: the part of the file, or None for all of it.
+        dropped: the number of repeated headers and byte-order marks that were left out, by kind.
     """
 
     name: SplitName
@@ -53,6 +56,7 @@ class Split(Generic[E]):
     examples: Sequence[E]
     bad_rows: Sequence[BadRow]
     part: Part | None = None
+    dropped: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -73,13 +77,15 @@ def parse_labelled_text(row: Row, labels: Sequence[str] | None = None) -> Labell
         labels: the known labels, or None to accept any.
 
     Raises:
-        DataError: the text or the label is empty, or the label is not among ``labels``.
+        DataError: the text or the label is empty or stands for a missing value, or the label is not among ``labels``.
     """
     text, label = row.fields["text"], row.fields["label"].strip()
     if not text.strip():
         raise DataError("empty text")
     if not label:
         raise DataError("empty label")
+    if label in MISSING and label not in (labels or ()):
+        raise DataError(f"the label is {label!r}, which stands for a missing value (data.labels may name it)")
     if labels is not None and label not in labels:
         raise DataError(
             f"unknown label {label!r}{did_you_mean(label, labels)} "
@@ -109,7 +115,8 @@ def load_split(
     path, part = locate(source.name, source.split), source.part
     examples: list[E] = []
     bad_rows: list[BadRow] = []
-    for row in read_rows(path, fields, layout, source.split):
+    dropped: Counter[str] = Counter()
+    for row in read_rows(path, fields, layout, source.split, dropped):
         if isinstance(row, BadRow):
             bad_rows.append(row)
             continue
@@ -119,7 +126,7 @@ def load_split(
             bad_rows.append(BadRow(row.file, row.line, str(error)))
     digest = _sha256(path, source, layout)
     selected = part.select(examples) if part else examples
-    return Split(name, path, digest, selected, bad_rows if source.reports_bad_rows else [], part)
+    return Split(name, path, digest, selected, bad_rows if source.reports_bad_rows else [], part, dropped)
 
 
 def source_sha256(source: Source, layout: Layout) -> str:
