@@ -13,15 +13,21 @@ import platform
 import re
 import subprocess
 import sys
+import threading
 import warnings
+from collections.abc import Iterator
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from paddle_tasks.errors import SetupError, UserError
+from paddle_tasks.process_state import training_slot
 
 CGROUP = Path("/sys/fs/cgroup")
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # mallopt parameters from glibc's malloc.h
+
+_IMPORT_LOCK = threading.Lock()
+"""Two threads that redirect stderr at the same time would restore it in the wrong order, and lose it."""
 
 prepared_variables: dict[str, str] = {}
 """The environment variables as `prepare` left them; empty before its first call."""
@@ -160,8 +166,7 @@ def import_paddle() -> Any:
         UserError: PADDLE_TASKS_THREADS is not a whole number above 0.
     """
     thread_count()
-    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
-        warnings.simplefilter("ignore")
+    with _IMPORT_LOCK, _silence() if not _is_imported() else contextlib.nullcontext():
         try:
             paddle, paddlenlp = importlib.import_module("paddle"), importlib.import_module("paddlenlp")
         except Exception as error:  # broken installs raise ImportError, AttributeError and others
@@ -170,6 +175,18 @@ def import_paddle() -> Any:
             raise SetupError(f"paddle or paddlenlp cannot be imported ({error}); run `paddle-tasks doctor`") from error
     paddlenlp.utils.log.logger.set_level("ERROR")
     return paddle
+
+
+def _is_imported() -> bool:
+    return {"paddle", "paddlenlp"} <= sys.modules.keys()
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Drop warnings and what is written to stderr, of all threads."""
+    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _is_ctrl_c(error: BaseException | None) -> bool:
@@ -181,20 +198,22 @@ def use_device(requested: str) -> str:
     """Set Paddle's device and return its name.
 
     Args:
-        requested: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``; ``auto`` is a GPU if Paddle sees one.
+        requested: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``; ``auto`` is a GPU if Paddle sees one. Beside a training it
+            is the device of the training.
 
     Raises:
-        SetupError: the name is unknown, or there is no such GPU.
+        SetupError: the name is unknown, there is no such GPU, or a training in this process uses another device.
     """
     paddle = import_paddle()
     n_gpus = paddle.device.cuda.device_count() if paddle.is_compiled_with_cuda() else 0
     if _is_launched():
         requested = _launched_device(requested, n_gpus)
-    device = ("gpu" if n_gpus else "cpu") if requested == "auto" else requested
+    device = (training_slot.device or ("gpu" if n_gpus else "cpu")) if requested == "auto" else requested
     if not re.fullmatch(r"cpu|gpu(:[0-9]+)?", device):
         raise SetupError(f"--device {device}: expected auto, cpu, gpu or gpu:N")
     if device != "cpu" and int(device.removeprefix("gpu").removeprefix(":") or 0) >= n_gpus:
         raise SetupError(f"--device {device}: Paddle sees {n_gpus} GPUs; run `paddle-tasks doctor`")
+    training_slot.claim_device(device)
     paddle.device.set_device(device)
     return device
 

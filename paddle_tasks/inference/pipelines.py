@@ -2,43 +2,84 @@
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from paddle_tasks import config as configuration
 from paddle_tasks import runtime, tasks
 from paddle_tasks.errors import CheckpointError, ConfigError, DataError, did_you_mean
 from paddle_tasks.files import list_siblings
+from paddle_tasks.inference.texts import read_text, read_texts
 from paddle_tasks.models import cpu
 from paddle_tasks.models.pretrained.loading import ASSETS
+from paddle_tasks.process_state import default_settings, random_generator
 from paddle_tasks.training.checkpoint import CheckpointStore
 from paddle_tasks.training.protocol import RecordFormat, Task
 from paddle_tasks.training.result import RunResult
 
 Record = dict[str, Any]
+Texts = str | Iterable[str]
 Answer = Callable[..., Sequence[Record]]
 """Takes a list of texts and the options of a pipeline; returns a record for each text."""
 
 
 class Pipeline(ABC):
-    """Computes a record for each text; call it with a text or a list of texts, and with options."""
+    """Computes a record for each text; call it with a text or with several, and with options.
 
-    def __call__(self, texts: str | Sequence[str], **options: Any) -> Record | list[Record]:
-        """Return a record for a text, or a list of records for a list; the keys depend on the pipeline."""
+    Threads may share a pipeline. One call at a time uses the model, since an explanation changes it for a while, and
+    the other calls wait. A call uses all cores that Paddle has anyway; threads that are to compute at the same time
+    need a pipeline each.
+
+    Attributes:
+        n_fields: the number of fields of an input; several have tabs between them.
+    """
+
+    n_fields = 1
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_lock"}  # locks cannot be copied
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=threading.Lock())
+
+    def __call__(self, texts: Texts, **options: Any) -> Record | list[Record]:
+        """Return a record for a text, or a list of records for several texts; the keys depend on the pipeline.
+
+        Args:
+            texts: a text, or a list, tuple, generator, numpy array or pandas Series of texts.
+            **options: the options of the pipeline.
+
+        Raises:
+            DataError: this is something else, or an item is no text or blank; nothing was computed.
+            SetupError: Paddle is in static mode.
+        """
+        if isinstance(texts, np.ndarray) and not texts.ndim:
+            texts = texts.item()
         if isinstance(texts, str):
-            return dict(self.answer([texts], **options)[0])
-        return list(self.answer(list(texts), **options))
+            return dict(self.answer([read_text(texts, self.n_fields)], **options)[0])
+        return list(self.answer(read_texts(texts, self.n_fields), **options))
+
+    def answer(self, texts: Sequence[str], **options: Any) -> Sequence[Record]:
+        """Return a record for each text; unlike `__call__`, this does not check the texts."""
+        with self._lock, default_settings():
+            return self.compute_records(texts, **options)
 
     @abstractmethod
-    def answer(self, texts: list[str], **options: Any) -> Sequence[Record]:
-        """Return a record for each text."""
+    def compute_records(self, texts: Sequence[str], **options: Any) -> Sequence[Record]:
+        """Return a record for each text, while no other thread uses the model."""
 
 
 class Predictor(Pipeline):
-    """A trained model with its task.
+    """A trained model with its task; see `Pipeline`.
 
     Attributes:
         folder: the model folder.
@@ -47,9 +88,11 @@ class Predictor(Pipeline):
     """
 
     def __init__(self, folder: Path, task: Any, model: Any) -> None:
+        super().__init__()
         self.folder, self.task, self.model = folder, task, model
+        self.n_fields = len(task.INPUT_FIELDS)
 
-    def answer(self, texts: list[str], **options: Any) -> Sequence[Record]:
+    def compute_records(self, texts: Sequence[str], **options: Any) -> Sequence[Record]:
         """Return the task's record for each text."""
         records: Sequence[Record] = self.task.predict(self.model, texts, **options)
         return records
@@ -59,16 +102,17 @@ class Predictor(Pipeline):
 
 
 class BuiltinPipeline(Pipeline):
-    """A pipeline of `PIPELINES` with its model.
+    """A pipeline of `PIPELINES` with its model; see `Pipeline`.
 
     Attributes:
         compute: the object that computes the records, such as a `FillMask`.
     """
 
     def __init__(self, compute: Answer) -> None:
+        super().__init__()
         self.compute = compute
 
-    def answer(self, texts: list[str], **options: Any) -> Sequence[Record]:
+    def compute_records(self, texts: Sequence[str], **options: Any) -> Sequence[Record]:
         """Return a record for each text."""
         return self.compute(texts, **options)
 
@@ -129,6 +173,7 @@ PIPELINES: Mapping[str, _Builtin] = {
 # ---- finding a model
 
 
+@default_settings()
 def load(run: str | Path, *, device: str = "auto") -> Predictor:
     """Load the best model of a run folder, or a model folder.
 
@@ -138,14 +183,17 @@ def load(run: str | Path, *, device: str = "auto") -> Predictor:
 
     Raises:
         CheckpointError: there is no trained model.
+        SetupError: there is no such device, a training in this process uses another one, or Paddle is in static mode.
     """
     folder = model_folder(Path(run))
     runtime.use_device(device)
-    task, model = tasks.find(_task_name(folder)).load(folder)
+    with random_generator():
+        task, model = tasks.find(_task_name(folder)).load(folder)
     cpu.switch_in(model)
     return Predictor(folder, task, model)
 
 
+@default_settings()
 def pipeline(name: str | Path, *, model: str | Path | None = None, device: str = "auto") -> Pipeline:
     """Return a built-in pipeline or a shipped model by name, or the predictor of a run folder.
 
@@ -158,11 +206,13 @@ def pipeline(name: str | Path, *, model: str | Path | None = None, device: str =
     Raises:
         CheckpointError: nothing has that name, or the model cannot do what the pipeline does.
         ConfigError: a model is given for something that has its own, or there is no such model.
+        SetupError: as in `load`.
     """
     builtin = PIPELINES.get(str(name))
     if builtin is not None:
         runtime.use_device(device)
-        return BuiltinPipeline(builtin.build(*builtin.load(builtin.model if model is None else str(model))))
+        with random_generator():
+            return BuiltinPipeline(builtin.build(*builtin.load(builtin.model if model is None else str(model))))
     folder = _trained_folder(name)
     if model is not None:
         raise ConfigError(f"model: {name} has its own model; a model can be chosen for {' and '.join(PIPELINES)}")

@@ -1,0 +1,124 @@
+"""What a pipeline may be called with: texts in a list or the like, each checked before a model sees it."""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from paddle_tasks.errors import DataError, join_names
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_MAX_SHOWN = 40
+"""Characters of a text in a message."""
+
+
+def read_text(text: str, n_fields: int = 1) -> str:
+    """Return a single text as a plain string.
+
+    Args:
+        text: a string, or an object of a subclass such as ``numpy.str_``.
+        n_fields: the number of fields of an input; several have tabs between them.
+
+    Raises:
+        DataError: `find_problem` has found something.
+    """
+    problem = find_problem(text, n_fields)
+    if problem:
+        raise DataError(f"nothing to predict: {problem}")
+    return str.__str__(text)
+
+
+def read_texts(texts: Any, n_fields: int = 1) -> list[str]:
+    """Return several texts as a list of plain strings, which is empty if there are none.
+
+    Args:
+        texts: a list, a tuple or another sequence, a generator or another iterator, a numpy array with one dimension,
+            or a pandas Series or Index.
+        n_fields: as in `read_text`.
+
+    Raises:
+        DataError: ``texts`` is something else, or `find_problem` has found something in an item. The message names the
+            item, counted from 1.
+    """
+    if not _holds_items(texts):
+        raise DataError(f"expected a text or a list of texts, found {describe(texts)}{_hint(texts)}")
+    items = list(texts)
+    for number, item in enumerate(items, start=1):
+        problem = find_problem(item, n_fields)
+        if problem:
+            raise DataError(f"item {number} of {len(items)}: {problem}")
+    return [str.__str__(item) for item in items]
+
+
+def find_problem(text: Any, n_fields: int = 1) -> str | None:
+    """Return why something is no input of a pipeline, such as ``expected a text, found None``; None if it is one.
+
+    A text may be of any length, but not blank. It holds no surrogates (halves of characters, or bytes that are not
+    UTF-8), since no file or terminal can hold what a pipeline returns for them.
+    """
+    if not isinstance(text, str):
+        return f"expected a text, found {describe(text)}{_item_hint(text)}"
+    if not text.strip():
+        return "the text is blank"
+    if _SURROGATE.search(text):
+        return f"{text[:_MAX_SHOWN]!r}: this text is not UTF-8"
+    parts = text.split("\t")
+    if n_fields > 1 and (len(parts) != n_fields or not all(part.strip() for part in parts)):
+        count = "two" if n_fields == 2 else n_fields
+        return f"expected {count} texts with a tab between them, found {text[:_MAX_SHOWN]!r}"
+    return None
+
+
+def _holds_items(texts: Any) -> bool:
+    if isinstance(texts, np.ndarray):
+        return texts.ndim == 1
+    if isinstance(texts, (str, bytes, bytearray, memoryview)):
+        return False
+    return isinstance(texts, (Sequence, Iterator)) or _is_pandas(texts, "Series", "Index")
+
+
+def _is_pandas(value: Any, *names: str) -> bool:
+    """Return whether a value has one of these classes of pandas, which need not be installed."""
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(value, tuple(getattr(pandas, name) for name in names))
+
+
+def describe(value: Any) -> str:
+    """Return what a value is, for a message: ``NaN (a missing value)``, ``3 (int)``, ``a list of 2``."""
+    kind = type(value).__name__
+    if isinstance(value, float) and math.isnan(value):
+        return "NaN (a missing value)"
+    if value is None or kind in {"NAType", "NaTType"}:
+        return f"{value} (a missing value)"
+    if isinstance(value, (int, float, np.generic)):
+        return f"{value} ({kind})"
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape}"
+    if _is_pandas(value, "DataFrame"):
+        return f"a DataFrame with the columns {join_names([str(name) for name in value.columns])}"
+    if isinstance(value, Mapping):
+        return f"a {kind} with the keys {join_names([str(name) for name in value])}"
+    return f"a {kind} of {len(value)}" if isinstance(value, (list, tuple, set, frozenset)) else kind
+
+
+def _hint(value: Any) -> str:
+    if _is_pandas(value, "DataFrame"):
+        return "; name the column of the texts, as in table['text']"
+    if isinstance(value, Mapping):
+        return "; pass the texts alone, in a list"
+    if isinstance(value, (set, frozenset)):
+        return "; a set has no order, so pass a list"
+    return _item_hint(value)
+
+
+def _item_hint(value: Any) -> str:
+    if isinstance(value, (bytes, bytearray)):
+        return "; decode it, as in data.decode('utf-8')"
+    if isinstance(value, (list, tuple)) and len(value) == 2 and all(isinstance(part, str) for part in value):
+        return "; a pair is one text with a tab between its two parts"
+    return ""
