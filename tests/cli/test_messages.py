@@ -144,7 +144,9 @@ def test_a_folder_that_is_no_run_is_left_alone(cli, settings, tmp_path, fresh):
     message = refused(cli, tmp_path, "train", QUICK, *settings, "run_dir=mine", *fresh)
     assert "mine: exists, but is not a run folder (it has no config.yaml); choose another run_dir" in message
     (tmp_path / "file").write_text("x")
-    assert "file: exists, but is not a run folder" in refused(cli, tmp_path, "train", QUICK, *settings, "run_dir=file", *fresh)
+    assert "file: exists, but is not a run folder" in refused(
+        cli, tmp_path, "train", QUICK, *settings, "run_dir=file", *fresh
+    )
 
 
 def test_a_run_of_another_configuration_is_left_alone(cli, run):
