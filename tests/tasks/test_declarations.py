@@ -60,10 +60,11 @@ def test_predict_takes_the_declared_options(task, model):
     assert_close(task.predict(model, inputs, **defaults), task.predict(model, inputs))
 
 
-def test_record_formats_are_named_as_options_are(name):
+def test_record_formats_are_named_like_options_and_have_one_writer(name):
     for option, record_format in tasks.find(name).RECORD_FORMATS.items():
         assert option.isidentifier()
-        assert callable(record_format.write)
+        given = [function for function in (record_format.to_lines, record_format.write_file) if function]
+        assert len(given) == 1
         assert all(suffix.startswith(".") for suffix in record_format.suffixes)
 
 

@@ -45,7 +45,7 @@ def test_strengths_add_up_and_the_strongest_is_1(spans):
 
 
 def submitted(labels: list[str], ids: list[Any]) -> Any:
-    return CLUE.write([{"label": label} for label in labels], ids, None)
+    return CLUE.to_lines([{"label": label} for label in labels], ids)
 
 
 def test_a_submission_has_ids_and_labels():

@@ -12,8 +12,6 @@ from paddle_tasks.data.batching.batches import LengthGroupedBatchSampler
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.inference.pipelines import load, usage_of
 from paddle_tasks.models.encoders.textcnn import TextCNN
-from paddle_tasks.tasks import base
-from paddle_tasks.tasks.classification import task as classification
 from paddle_tasks.tasks.classification.frozen import has_fixed_vectors
 from paddle_tasks.tasks.classification.loss import build_loss
 from paddle_tasks.training.optimizer import freeze
@@ -85,14 +83,13 @@ def test_the_token_limit_is_set_or_follows_from_the_windows(
     monkeypatch, truncation, max_tokens, in_training, in_scoring
 ):
     limits = []
+    initialise = LengthGroupedBatchSampler.__init__
 
-    class Sampler(LengthGroupedBatchSampler):
-        def __init__(self, lengths, batch_size, seed=None, max_tokens=None):
-            limits.append((batch_size, max_tokens))
-            super().__init__(lengths, batch_size, seed, max_tokens)
+    def noted(sampler, lengths, batch_size, seed=None, max_tokens=None):
+        limits.append((batch_size, max_tokens))
+        initialise(sampler, lengths, batch_size, seed, max_tokens)
 
-    for module in (base, classification):
-        monkeypatch.setattr(module, "LengthGroupedBatchSampler", Sampler)
+    monkeypatch.setattr(LengthGroupedBatchSampler, "__init__", noted)
     sizes = ["training.max_length=20", "training.batch_size=4", "evaluation.batch_size=3"]
     settings = [f"data.truncation={truncation}", f"training.max_tokens_per_batch={max_tokens}"]
     task = read_task("long_text", FIXTURE, *sizes, *settings)

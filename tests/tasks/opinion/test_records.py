@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 
@@ -55,10 +54,6 @@ def test_overlapping_spans_are_shown_once_and_records_without_triplets_have_one_
 # ---- doccano
 
 
-def written(path: Any, *records: Any) -> None:
-    assert DOCCANO.write(records, range(len(records)), path) is None
-
-
 def test_a_record_as_an_annotated_review():
     example = as_example(SLOW)
     assert (example.text, example.spans, example.pairs) == (TEXT, (WIFI, SPEED, PRICE), tuple(PAIRS))
@@ -67,7 +62,7 @@ def test_a_record_as_an_annotated_review():
 
 def test_what_doccano_gets_can_be_read_back(tmp_path):
     records = [SLOW, record("房间大", ("房间", "大", "positive"), alone=""), record("没说什么")]
-    written(tmp_path / "a.jsonl", *records)
+    assert DOCCANO.write_file(records, tmp_path / "a.jsonl") is None
     examples = load_opinions("train", str(tmp_path / "a.jsonl"), OpinionLayout()).examples
     expected = list(map(as_example, records))
     assert [(e.text, e.spans, e.pairs) for e in examples] == [(e.text, e.spans, e.pairs) for e in expected]
@@ -76,7 +71,7 @@ def test_what_doccano_gets_can_be_read_back(tmp_path):
 
 
 def test_without_pairs_doccano_gets_entities_alone(tmp_path):
-    written(tmp_path / "a.jsonl", {"input": "甲乙", "spans": [span("甲乙", "乙", "aspect")]})
+    DOCCANO.write_file([{"input": "甲乙", "spans": [span("甲乙", "乙", "aspect")]}], tmp_path / "a.jsonl")
     assert json.loads((tmp_path / "a.jsonl").read_text(encoding="utf-8")) == {
         "text": "甲乙",
         "entities": [{"id": 0, "start_offset": 1, "end_offset": 2, "label": "aspect"}],

@@ -80,9 +80,7 @@ def reviews(seed: int) -> tuple[list[OpinionExample], list[Prediction]]:
     examples, predictions = [], []
     for _ in range(12):
         ranges = [(start, start + size) for start in range(0, 9, 2) for size in (1, 2, 3)]
-        spans = {
-            Span(*ends, generator.choice(NAMES.labels)): generator.uniform(0.1, 0.9) for ends in ranges
-        }
+        spans = {Span(*ends, generator.choice(NAMES.labels)): generator.uniform(0.1, 0.9) for ends in ranges}
         sides = [[span for span in spans if span.label == label] for label in NAMES.labels]
         pairs = {Pair(a, o, "good"): spans[o] * generator.uniform(0, 1) for a in [None, *sides[0]] for o in sides[1]}
         gold = (Span(11, 12, "aspect"), *(span for span, prob in spans.items() if generator.uniform() < prob))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from typing import Any
 
 import pytest
 from matplotlib.image import imread
@@ -100,9 +99,9 @@ def test_the_chart_has_aspects_and_polarities(tmp_path):
 
 def test_the_chart_of_reviews_without_pairs_has_mentions(tmp_path):
     assert write_chart(summarise(WITHOUT_PAIRS), tmp_path / "a.svg")
-    found = set(texts(tmp_path / "a.svg"))
-    assert {"WiFi", "房间", "mentions"} <= found
-    assert not {"opinions", "positive"} & found
+    names = set(texts(tmp_path / "a.svg"))
+    assert {"WiFi", "房间", "mentions"} <= names
+    assert not {"opinions", "positive"} & names
 
 
 def test_the_chart_has_the_first_bars_alone(tmp_path):
@@ -114,13 +113,9 @@ def test_the_chart_has_the_first_bars_alone(tmp_path):
 # ---- the record format
 
 
-def written(path: Any, records: Any = RECORDS) -> Any:
-    return SUMMARY.write(records, range(len(records)), path)
-
-
 def test_writing_records_gives_the_chart_and_the_table(tmp_path):
     assert SUMMARY.suffixes == (".png", ".svg")
-    printed = written(tmp_path / "a.svg")
+    printed = SUMMARY.write_file(RECORDS, tmp_path / "a.svg")
     assert printed.title == "3 aspects in 4 reviews"
     assert printed.remarks == [f"chart {tmp_path / 'a.svg'}, the first 3"]
     assert "WiFi" in texts(tmp_path / "a.svg")
@@ -128,13 +123,13 @@ def test_writing_records_gives_the_chart_and_the_table(tmp_path):
 
 def test_the_remarks_name_what_is_left_out(tmp_path):
     many = [record(f"甲{number:02}好", (f"甲{number:02}", "好", "positive")) for number in range(33)]
-    assert written(tmp_path / "a.svg", many).remarks == [
+    assert SUMMARY.write_file(many, tmp_path / "a.svg").remarks == [
         "… and 3 more aspects",
         f"chart {tmp_path / 'a.svg'}, the first 15",
     ]
 
 
 def test_a_chart_without_a_font_is_numbered_and_says_so(tmp_path, no_font):
-    *_, last = written(tmp_path / "a.png").remarks
+    *_, last = SUMMARY.write_file(RECORDS, tmp_path / "a.png").remarks
     assert last.startswith("No installed font has all characters of the aspects, so the chart shows their numbers")
     assert imread(tmp_path / "a.png")[:, :, :3].min() < 0.9

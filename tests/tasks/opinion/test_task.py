@@ -269,6 +269,7 @@ def test_errors_are_in_the_order_of_kinds_and_losses_and_scores_have_twins(tmp_p
         run_dir=tmp_path / "run",
         **{"data.train": str(tmp_path / "train.jsonl"), "data.dev": str(FIXTURE), "data.test": None},
         **{"training.epochs": 40, "training.batch_size": 4, "data.vocabulary.min_count": 1, "logging.visualdl": False},
+        **{"evaluation.every_steps": 100},
     )
     text = (run.folder / "predictions" / "errors.jsonl").read_text(encoding="utf-8")
     errors = [json.loads(line) for line in text.splitlines()]
