@@ -6,6 +6,7 @@ import re
 import sys
 
 from paddle_tasks.doctor.finding import Finding, fail, ok, warn
+from paddle_tasks.doctor.home import HOME_FIX, comes_from_home
 from paddle_tasks.doctor.probe import ProbeResult
 from paddle_tasks.doctor.requirements import (
     KNOWN_FAILURES,
@@ -120,6 +121,8 @@ def check_paddle(probe: ProbeResult, machine_gpus: list[str]) -> Finding:
     if not names:
         gpu_hint = f"; for the GPU: {gpu_install()}" if machine_gpus else ""
         return fail("paddle", f"no wheel is installed: {probe.error}", pip_install("paddlepaddle") + gpu_hint)
+    if comes_from_home(probe.error):
+        return fail("paddle", f"cannot write to HOME: {probe.error}", HOME_FIX)
     # Without numpy in the command, reinstalling the dependencies would install numpy 2.
     reinstall = pip_install("paddlepaddle", "numpy", options="--force-reinstall")
     return fail("paddle", f"{names[0]} cannot be imported: {probe.error}", gpu_install() if on_gpu else reinstall)
@@ -137,6 +140,8 @@ def check_paddlenlp(probe: ProbeResult, paddle: ProbeResult) -> Finding:
     for known in KNOWN_FAILURES:
         if re.search(known.trace, probe.trace):
             return fail("paddlenlp", f"cannot be imported: {known.message}", known.fix)
+    if comes_from_home(probe.error):
+        return fail("paddlenlp", f"cannot write to HOME: {probe.error}", HOME_FIX)
     # The lock file has the CPU wheel, which would overwrite the GPU wheel.
     fix = pip_install(*NLP_STACK) if installed("paddlepaddle-gpu") else lock_install()
     return fail("paddlenlp", f"cannot be imported: {probe.error}", fix)
@@ -158,10 +163,11 @@ def check_libraries(probe: ProbeResult) -> Finding:
     if not broken:
         return ok("libraries", f"all {len(LIBRARIES)} can be imported")
     message = "; ".join(f"{module}: {error}" for module, error in broken.items())
-    names = [LIBRARIES[module] for module in broken]
+    names = [LIBRARIES[module] for module, error in broken.items() if not comes_from_home(error)]
     # Unless forced, pip does not reinstall a library, even a broken one.
     options = "--force-reinstall --no-deps" if all(map(installed, names)) else ""
-    return fail("libraries", f"cannot be imported: {message}", pip_install(*names, options=options))
+    fixes = [HOME_FIX] * (len(names) < len(broken)) + [pip_install(*names, options=options)] * bool(names)
+    return fail("libraries", f"cannot be imported: {message}", "; ".join(fixes))
 
 
 def check_versions() -> Finding:
@@ -188,6 +194,8 @@ def check_visualdl(probe: ProbeResult) -> Finding:
     records = probe.facts.get("records")
     if probe.error is None and records == [[3, 0.5]]:
         return ok("visualdl", "writes a scalar and reads it back")
+    if comes_from_home(probe.error):
+        return fail("visualdl", f"cannot write to HOME: {probe.error}", HOME_FIX)
     if probe.error and probe.error.startswith(("OSError", "PermissionError", "FileNotFoundError")):
         return fail(
             "visualdl", f"cannot write: {probe.error}", "export TMPDIR=FOLDER, with a folder that you can write to"

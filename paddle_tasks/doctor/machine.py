@@ -11,6 +11,7 @@ import subprocess
 from pathlib import Path
 
 from paddle_tasks.doctor.finding import Finding, fail, ok, warn
+from paddle_tasks.doctor.home import can_write, home_folder
 from paddle_tasks.doctor.installation import PROBE_GRADIENT, gpu_install
 from paddle_tasks.doctor.probe import ProbeResult
 from paddle_tasks.doctor.requirements import pip_install
@@ -152,30 +153,22 @@ def check_hub(probe: ProbeResult) -> Finding:
 
 def check_cache() -> Finding:
     """Check the folder of paddlenlp's downloads (PPNLP_HOME sets another one), and count its models."""
-    home = Path(os.environ.get("PPNLP_HOME") or Path.home() / ".paddlenlp")
+    home = Path(os.environ.get("PPNLP_HOME") or home_folder() / ".paddlenlp")
     folder = home / "models"
     # A model may have several weight files; a folder with only a tokenizer is not a model.
     weights = [file for pattern in ("*.pdparams", "*.safetensors") for file in folder.rglob(pattern)]
     summary = f"{len({file.parent for file in weights})} models in {_short(folder)}"
-    if _can_be_created(folder):
+    if can_write(folder):
         return ok("model cache", summary)
     fix = "export PPNLP_HOME=FOLDER, with a folder that you can write to"
     return warn("model cache", f"{summary}, which cannot be written", fix)
-
-
-def _can_be_created(folder: Path) -> bool:
-    try:
-        nearest = next(path for path in (folder, *folder.parents) if path.exists())
-    except PermissionError:  # for a parent folder, as in a container whose HOME belongs to another user
-        return False
-    return nearest.is_dir() and os.access(nearest, os.W_OK)
 
 
 def check_disk(folder: Path) -> Finding:
     """Check that the working folder, where runs are saved, can be written and has free space."""
     free_bytes = shutil.disk_usage(folder).free
     summary = f"{free_bytes / 10**9:.1f} GB free in the working folder"
-    if not os.access(folder, os.W_OK):
+    if not can_write(folder):
         return warn(
             "disk",
             "the working folder cannot be written",
@@ -187,5 +180,5 @@ def check_disk(folder: Path) -> Finding:
 
 
 def _short(path: Path) -> str:
-    home = Path.home()
+    home = home_folder()
     return f"~/{path.relative_to(home).as_posix()}" if path.is_relative_to(home) else str(path)

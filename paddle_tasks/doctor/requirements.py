@@ -113,7 +113,7 @@ KNOWN_FAILURES = (
         pip_install("datasets"),
     ),
     KnownFailure(
-        r"PermissionError.*\.paddlenlp",
+        r"Error: \[Errno \d+\].*\.paddlenlp",
         "its cache folder ~/.paddlenlp cannot be written",
         "export PPNLP_HOME=FOLDER, with a folder that you can write to",
     ),

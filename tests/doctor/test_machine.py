@@ -237,9 +237,18 @@ def test_cache_below_a_folder_of_another_user(tmp_path, monkeypatch):
     assert machine.check_cache().status == "warn"
 
 
+def test_cache_where_permissions_promise_too_much(monkeypatch):
+    monkeypatch.delenv("PPNLP_HOME", raising=False)
+    monkeypatch.setenv("HOME", "/proc")
+    monkeypatch.setattr(os, "access", lambda path, mode: True)
+    finding = machine.check_cache()
+    assert finding.status == "warn"
+    assert finding.message == "0 models in ~/.paddlenlp/models, which cannot be written"
+
+
 def test_cache_in_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.delenv("PPNLP_HOME", raising=False)
-    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
     assert machine.check_cache().message == "0 models in ~/.paddlenlp/models"
 
 
@@ -249,9 +258,9 @@ def test_disk_room(free_bytes, status, tmp_path, monkeypatch):
     assert machine.check_disk(tmp_path).status == status
 
 
-def test_disk_that_cannot_be_written(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "access", lambda path, mode: False)
-    finding = machine.check_disk(tmp_path)
+def test_disk_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    finding = machine.check_disk(tmp_path / "file")
     assert finding.status == "warn"
     assert "cannot be written" in finding.message
 
