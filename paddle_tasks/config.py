@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from paddle_tasks.errors import ConfigError, did_you_mean
+from paddle_tasks.files import is_file, list_siblings, short_name
 
 
 class Section(BaseModel):
@@ -111,8 +112,8 @@ def read(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: there is no such file (the nearest name is suggested), it is not UTF-8, or it is not a mapping.
     """
-    if not path.is_file():
-        raise ConfigError(f"{path}: no such configuration file{_nearest_file(path)}")
+    if not is_file(path):
+        raise ConfigError(f"{short_name(path)}: no such configuration file{_nearest_file(path)}")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -124,7 +125,12 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def _nearest_file(path: Path) -> str:
-    candidates = [str(file) for folder in {path.parent, Path("configs")} for file in sorted(folder.glob("*.yaml"))]
+    candidates = [
+        str(file)
+        for name in (path, Path("configs", path.name))
+        for file in sorted(list_siblings(name))
+        if file.endswith(".yaml")
+    ]
     same_stem = [f"; did you mean {name!r}?" for name in candidates if Path(name).stem == path.name]
     return did_you_mean(str(path), candidates) or "".join(same_stem[:1])
 

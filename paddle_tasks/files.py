@@ -19,6 +19,8 @@ from paddle_tasks.errors import ConfigError
 
 _MAX_PREFIX = 40
 """Characters of a file's name that the name of its temporary file keeps; a name has a maximum length."""
+_MAX_SHOWN = 80
+"""Characters of a path in a message."""
 
 
 def write_text(path: Path, text: str) -> None:
@@ -59,15 +61,16 @@ def to_json(value: Any, *, indent: int | None = None) -> str:
     try:
         return json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False)
     except ValueError:
-        return json.dumps(_with_null(value), ensure_ascii=False, indent=indent, allow_nan=False)
+        return json.dumps(nonfinite_to_null(value), ensure_ascii=False, indent=indent, allow_nan=False)
 
 
-def _with_null(value: Any) -> Any:
+def nonfinite_to_null(value: Any) -> Any:
+    """Return a JSON value with None in place of NaN and the infinities."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):
-        return {_with_null(key): _with_null(inner) for key, inner in value.items()}
-    return [_with_null(inner) for inner in value] if isinstance(value, (list, tuple)) else value
+        return {nonfinite_to_null(key): nonfinite_to_null(inner) for key, inner in value.items()}
+    return [nonfinite_to_null(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
 def expand_user(path: str | Path) -> Path:
@@ -145,9 +148,43 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def is_file(path: Path) -> bool:
+    """Return whether there is a regular file; False for a name that no file can have, see `exists`."""
+    return exists(path) and path.is_file()
+
+
+def is_dir(path: Path) -> bool:
+    """Return whether there is a folder; False for a name that no folder can have, see `exists`."""
+    return exists(path) and path.is_dir()
+
+
+def exists(path: Path) -> bool:
+    """Return whether there is a file or folder; False for a name that none can have.
+
+    Such a name is too long or contains a NUL character: often a text that was given in place of a name. `Path.exists`
+    raises an error for it.
+    """
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def short_name(name: str | Path) -> str:
+    """Return a name for a message on one line; a name of more than 80 characters is cut."""
+    visible = str(name).replace("\0", "\\0").replace("\n", "\\n")
+    return visible if len(visible) <= _MAX_SHOWN else f"{visible[: _MAX_SHOWN - 1]}…"
+
+
 def list_siblings(path: Path, *, folders_only: bool = False) -> list[str]:
-    """Return the paths in the folder of ``path``: the candidates for what a mistyped path may have meant."""
-    return [str(entry) for entry in path.parent.glob("*") if not folders_only or entry.is_dir()]
+    """Return the paths in the folder of ``path``: the candidates for what a mistyped path may have meant.
+
+    There are none for a name that no file can have.
+    """
+    try:
+        return [str(entry) for entry in path.parent.glob("*") if not folders_only or entry.is_dir()]
+    except (OSError, ValueError):
+        return []
 
 
 def sha256(path: Path) -> str:

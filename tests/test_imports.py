@@ -26,8 +26,8 @@ STEPS = (
     {"inference", "workflows", "reporting"},
     {"cli"},
 )
-# Within a step: `text` writes files, and workflows use the predictor of `inference`.
-BESIDE = {("text", "files"), ("workflows", "inference")}
+# Within a step: `text` writes files, `config` reads them, and workflows use the predictor of `inference`.
+BESIDE = {("text", "files"), ("config", "files"), ("workflows", "inference")}
 _PUBLIC = len(STEPS) - 2
 ENTRIES = {"", "__main__"}  # the package itself, which imports lazily, and `python -m`
 # Where a library may be imported; a library that is not listed may be imported anywhere.

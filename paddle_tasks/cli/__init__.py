@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import sys
 from typing import Any, NoReturn
+
+from paddle_tasks.files import short_name
 
 EXIT_FAILURE = 1
 EXIT_USER_ERROR = 2
@@ -44,7 +47,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except OSError as error:  # such as a full disk or a folder without write permission
-        code = _report_error(str(error), EXIT_FAILURE)
+        code = _report_os_error(error)
     except click_exception as error:
         error.show()
         code = EXIT_USER_ERROR
@@ -67,6 +70,12 @@ def _invoke(command: Any) -> int:
         command.invoke(context)
     sys.stdout.flush()
     return 0
+
+
+def _report_os_error(error: OSError) -> int:
+    if error.errno == errno.ENAMETOOLONG:  # often a text where the name of a file was expected
+        return _report_error(f"{short_name(str(error.filename))}: too long for the name of a file", EXIT_USER_ERROR)
+    return _report_error(str(error), EXIT_FAILURE)
 
 
 def _report_error(message: str, code: int) -> int:

@@ -11,6 +11,7 @@ import typer
 from paddle_tasks import runtime
 from paddle_tasks.cli.options import Quiet
 from paddle_tasks.cli.output import print_json, print_text
+from paddle_tasks.files import exists
 
 _REST_HELP = (
     "The dev and test files, and settings of their layout, such as data.columns.text=review; "
@@ -49,4 +50,4 @@ def check_data(
 
 
 def _is_setting(word: str) -> bool:
-    return bool(re.match(r"[\w.]+=", word)) and not Path(word).exists()
+    return bool(re.match(r"[\w.]+=", word)) and not exists(Path(word))

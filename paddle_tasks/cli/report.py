@@ -30,14 +30,14 @@ def report(
 
     The table is Markdown: the scores, model, number of parameters, seconds and seeds of each run, grouped by data set.
     """
-    from paddle_tasks.files import write_text
+    from paddle_tasks.files import exists, is_dir, write_text
     from paddle_tasks.reporting.report import report as make_report
 
-    if markdown and markdown.is_dir():
+    if markdown and is_dir(markdown):
         raise typer.BadParameter(f"--markdown {markdown}: is a folder, expected a file")
-    if markdown and not markdown.parent.is_dir():
+    if markdown and not is_dir(markdown.parent):
         raise typer.BadParameter(f"--markdown {markdown}: no such folder {markdown.parent}")
-    if png and png.exists() and not png.is_dir():
+    if png and exists(png) and not png.is_dir():
         raise typer.BadParameter(f"--png {png}: is a file, expected a folder")
     made = make_report(runs)
     print_text(made.markdown.rstrip())

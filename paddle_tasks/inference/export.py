@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from paddle_tasks.errors import CheckpointError
-from paddle_tasks.files import atomic_folder
+from paddle_tasks.files import atomic_folder, exists
 from paddle_tasks.inference.model_card import is_finished, write_card
 from paddle_tasks.inference.pipelines import model_folder
 from paddle_tasks.models.pretrained import tensors
@@ -29,7 +29,7 @@ def export_float16(run: str | Path, output: str | Path) -> Path:
         CheckpointError: the run has no trained model, the folder exists, or a weight is too large for float16.
     """
     source, target = model_folder(Path(run)), Path(output)
-    if target.exists():
+    if exists(target):
         raise CheckpointError(f"{target}: exists already and is not overwritten; name a new folder")
     if not target.parent.is_dir():
         raise CheckpointError(f"{target}: no such folder {target.parent}")

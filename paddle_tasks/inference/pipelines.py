@@ -14,7 +14,7 @@ import numpy as np
 from paddle_tasks import config as configuration
 from paddle_tasks import runtime, tasks
 from paddle_tasks.errors import CheckpointError, ConfigError, DataError, did_you_mean
-from paddle_tasks.files import list_siblings
+from paddle_tasks.files import exists, is_dir, is_file, list_siblings, short_name
 from paddle_tasks.inference.texts import read_text, read_texts
 from paddle_tasks.models import cpu
 from paddle_tasks.models.pretrained.loading import ASSETS
@@ -153,7 +153,7 @@ def _load_masked_lm(name: str) -> tuple[Any, Any]:
     from paddle_tasks.text.tokenizer import Tokenizer
 
     folder = Path(name).expanduser()
-    if folder.is_dir() and not any((folder / file).is_file() for file in CONFIGS):
+    if is_dir(folder) and not any((folder / file).is_file() for file in CONFIGS):
         name = str(model_folder(folder))
     model = load_masked_lm(name)
     model.eval()
@@ -259,11 +259,13 @@ def _trained_folder(name: str | Path) -> str | Path:
     shipped = {path.name: path for path in ASSETS.glob("*") if (path / tasks.SETTINGS).is_file()}
     if str(name) in shipped:
         return shipped[str(name)]
-    if Path(name).exists():
+    if exists(Path(name)):
         return name
     names = sorted([*shipped, *PIPELINES])
     near = did_you_mean(str(name), [*names, *_runs_near(Path(name))])
-    raise CheckpointError(f"{name}: no such run folder, and no shipped model or pipeline ({', '.join(names)}){near}")
+    raise CheckpointError(
+        f"{short_name(name)}: no such run folder, and no shipped model or pipeline ({', '.join(names)}){near}"
+    )
 
 
 def model_folder(run: Path) -> Path:
@@ -275,13 +277,13 @@ def model_folder(run: Path) -> Path:
         CheckpointError: there is no such folder, or it contains no trained model.
     """
     for folder in (run / "model", run):
-        if (folder / tasks.SETTINGS).is_file():
+        if is_file(folder / tasks.SETTINGS):
             return folder
+    if not exists(run):
+        raise CheckpointError(f"{short_name(run)}: no such run folder{did_you_mean(str(run), _runs_near(run))}")
     checkpoint = CheckpointStore(run / "checkpoints", keep=1).load_latest()
     if checkpoint:
         return checkpoint.folder / "model"
-    if not run.exists():
-        raise CheckpointError(f"{run}: no such run folder{did_you_mean(str(run), _runs_near(run))}")
     if _is_baseline(run):
         raise CheckpointError(
             f"{run}: holds a baseline, which keeps no model; its predictions are in {run / 'predictions'}"

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from paddle_tasks import config as configuration
 from paddle_tasks.errors import ConfigError, DataError, did_you_mean
-from paddle_tasks.files import list_siblings, read_json_lines
+from paddle_tasks.files import is_dir, list_siblings, read_json_lines, short_name
 from paddle_tasks.training.result import RunResult
 
 CONFIG_FILE, SWEEP_FILE = "config.yaml", "sweep.json"
@@ -119,9 +119,9 @@ def read_entries(folders: Sequence[Path]) -> Iterator[Entry | BrokenFolder]:
         DataError: a folder does not exist.
     """
     for folder in folders:
-        if not folder.is_dir():
+        if not is_dir(folder):
             suggestion = did_you_mean(str(folder), list_siblings(folder, folders_only=True))
-            raise DataError(f"{folder}: no such folder{suggestion}")
+            raise DataError(f"{short_name(folder)}: no such folder{suggestion}")
         inner = [] if _is_run_or_sweep(folder) else sorted(filter(_is_run_or_sweep, folder.iterdir()))
         yield from map(_read_entry, inner or [folder])
 

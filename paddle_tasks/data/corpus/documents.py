@@ -35,7 +35,7 @@ from paddle_tasks.data.tables.records import (
 )
 from paddle_tasks.data.tables.rows import BadRow
 from paddle_tasks.errors import ConfigError, DataError, did_you_mean
-from paddle_tasks.files import list_siblings
+from paddle_tasks.files import exists, list_siblings, short_name
 
 CorpusFormat = Literal["text", "tsv", "csv", "jsonl", "json"]
 Column = str | Annotated[int, Field(ge=0)]
@@ -170,10 +170,10 @@ def locate(name: str, folder: Path, split: SplitName = "train") -> Path:
     if name in catalogue.names():
         return catalogue.locate(name, split)
     path = folder / name
-    if path.exists():
+    if exists(path):
         return path
     hint = did_you_mean(name, catalogue.names()) or did_you_mean(str(path), list_siblings(path))
-    raise DataError(f"{path}: no such file or folder{hint}")
+    raise DataError(f"{short_name(path)}: no such file or folder{hint}")
 
 
 def _file_documents(file: OpenFile, section: CorpusSection) -> Iterator[Document | BadRow]:

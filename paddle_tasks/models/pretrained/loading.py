@@ -11,7 +11,7 @@ from typing import Any
 from paddle import nn
 
 from paddle_tasks.errors import CheckpointError, ConfigError, did_you_mean
-from paddle_tasks.files import list_siblings
+from paddle_tasks.files import is_dir, is_file, list_siblings
 from paddle_tasks.models.encoders.architectures import ARCHITECTURES, model_type_of
 from paddle_tasks.models.encoders.build import SCRATCH
 from paddle_tasks.models.encoders.paddlenlp import ACTIVATIONS, PretrainedEncoder, build_model
@@ -70,7 +70,7 @@ def resolve(name: str) -> EncoderSource:
     if name.startswith(BUILTIN):
         return _folder(name, _builtin(name))
     folder = Path(name).expanduser()
-    if folder.is_dir():
+    if is_dir(folder):
         return _folder(name, folder)
     hub.check_vocabulary(name)
     if name in hub.names():
@@ -95,7 +95,7 @@ def _builtin(name: str) -> Path:
 
 
 def _unknown(name: str, folder: Path) -> str:
-    if folder.is_file():
+    if is_file(folder):
         return f"{name}: this is a file; name the folder that holds it and its config.json"
     if "/" in name or "\\" in name or name.startswith((".", "~")):
         same_owner = [known for known in hub.names() if known.startswith(name.partition("/")[0] + "/")]

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from paddle_tasks.errors import UserError, did_you_mean
-from paddle_tasks.files import list_siblings
+from paddle_tasks.files import exists, is_dir, list_siblings, short_name
 from paddle_tasks.reporting.vdl.live_copy import LiveCopy, find_sources
 from paddle_tasks.reporting.vdl.repair import RepairReport, repair_logs
 from paddle_tasks.reporting.vdl.server import DEFAULT_ADDRESS, ServerAddress, VisualDLServer, listen
@@ -119,15 +119,15 @@ def check_logs(logdir: Path) -> None:
     Raises:
         UserError: it has none; the message names a folder that has some.
     """
-    if logdir.is_dir() and find_sources(logdir):
+    if is_dir(logdir) and find_sources(logdir):
         return
-    if not logdir.exists():
+    if not exists(logdir):
         problem = f"no such folder{did_you_mean(str(logdir), list_siblings(logdir, folders_only=True))}"
     elif not logdir.is_dir():
         problem = "is a file, expected a folder of runs"
     else:
         problem = "no VisualDL log (vdlrecords) and no metrics.jsonl in it or below"
-    raise UserError(f"{logdir}: {problem}{_suggest_runs(logdir)}")
+    raise UserError(f"{short_name(logdir)}: {problem}{_suggest_runs(logdir)}")
 
 
 def _suggest_runs(logdir: Path) -> str:

@@ -14,6 +14,7 @@ from paddle_tasks import config as configuration
 from paddle_tasks.arrays import Array
 from paddle_tasks.data.array_cache import compute_digest, load_or_compute
 from paddle_tasks.errors import ConfigError, did_you_mean, join_names
+from paddle_tasks.files import is_file
 from paddle_tasks.models import cpu
 from paddle_tasks.models.pretrained.saving import WEIGHTS
 from paddle_tasks.tasks import SETTINGS
@@ -62,7 +63,7 @@ def _model_folder(folder: Path, student: Classifier) -> Path:
     if folder.resolve() == Path(student.config.run_dir).resolve():
         raise ConfigError(f"{KEY}: {folder} is the folder of this run; name the folder of another run")
     for path in (folder / "model", folder):
-        if (path / SETTINGS).is_file():
+        if is_file(path / SETTINGS):
             return path
     others = [str(path.parent.parent) for path in folder.parent.glob(f"*/model/{SETTINGS}")]
     raise ConfigError(f"{KEY}: {folder} holds no trained model{did_you_mean(str(folder), others)}")

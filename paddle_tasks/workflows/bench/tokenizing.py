@@ -12,6 +12,7 @@ from typing import Any
 from paddle_tasks import runtime
 from paddle_tasks.data.tables.catalogue import SAMPLES
 from paddle_tasks.errors import DataError
+from paddle_tasks.files import is_file, short_name
 from paddle_tasks.text.tokenizer import Tokenizer, learn_vocabulary
 from paddle_tasks.workflows.bench.report import Measurement, Notify, Report, Spread, run_rounds, time_call
 
@@ -73,8 +74,8 @@ def _load_text(file: Path | None) -> str:
 
 
 def _read(file: Path) -> str:
-    if not file.is_file():
-        raise DataError(f"{file}: no such file")
+    if not is_file(file):
+        raise DataError(f"{short_name(file)}: no such file")
     try:
         return "".join(file.read_text(encoding="utf-8-sig").splitlines())
     except UnicodeDecodeError as error:
