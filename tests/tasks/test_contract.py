@@ -16,7 +16,8 @@ from paddle import nn
 
 from paddle_tasks import tasks
 from paddle_tasks.config import dump, parse_yaml, validate
-from paddle_tasks.errors import DataError
+from paddle_tasks.errors import DataError, Interrupted
+from paddle_tasks.training.ranks import Ranks
 from paddle_tasks.workflows.config import load_config
 from paddle_tasks.workflows.train import train
 
@@ -106,6 +107,21 @@ def test_an_epoch_has_every_row_once_in_an_order_of_its_own(name):
     assert epochs[0] == epochs[2] != epochs[1]
     rows = [sorted(row for batch in epoch for row in batch) for epoch in epochs]
     assert rows[0] == rows[1] == list(range(len(rows[0])))
+
+
+def test_another_seed_gives_another_order(name):
+    first, other = (read_task(name, fixture_of(name), "training.batch_size=3", f"seed={seed}") for seed in (1, 2))
+    assert [batch.rows for batch in first.train_batches(0, 0)] != [batch.rows for batch in other.train_batches(0, 0)]
+
+
+def test_ranks_share_the_rows_of_each_batch(name):
+    whole, *shares = (read_task(name, fixture_of(name), "training.batch_size=5") for _ in range(3))
+    for rank, task in enumerate(shares):
+        task.ranks = Ranks(rank, 2)
+    batches = [[batch.rows for batch in task.train_batches(1, 1)] for task in (whole, *shares)]
+    for rows, first, second in zip(*batches, strict=True):
+        assert sorted(first + second) == sorted(rows)
+        assert abs(len(first) - len(second)) <= 1
 
 
 def test_the_loss_of_a_batch_is_the_sum_over_its_rows(task, model):
@@ -222,6 +238,21 @@ def test_a_split_is_scored_by_all_metrics_with_a_record_for_each_row(task, model
     assert evaluation.error_records()
     assert all(record["loss"] >= 0 for record in evaluation.error_records())
     assert {record["kind"] for record in evaluation.error_records() if "kind" in record} <= set(task.ERROR_KINDS)
+
+
+def test_an_evaluation_can_be_interrupted_before_each_batch(task, model):
+    calls: list[int] = []
+
+    def stop() -> None:
+        calls.append(1)
+        raise Interrupted("stopped")
+
+    task.evaluate(model, task.splits["dev"], lambda: calls.append(1))
+    assert calls
+    calls.clear()
+    with pytest.raises(Interrupted, match="stopped"):
+        task.evaluate(model, task.splits["dev"], stop)
+    assert calls == [1]
 
 
 def test_the_records_of_a_run_give_its_scores(overfitted, predictor):

@@ -286,17 +286,6 @@ def test_ranks_exchange_scores_only_if_none_was_stopped(folder, rank):
     assert log == ["batch"] * 3 + ["gather_numbers", "gather_objects", "gather_objects", "gather_numbers"]
 
 
-def test_ranks_share_the_rows(folder):
-    whole = read(folder)
-    shares = []
-    for rank in (0, 1):
-        task = read(folder)
-        task.ranks = Ranks(rank, 2)
-        shares.append([batch.rows for batch in task.train_batches(1, 1)])
-    for batch, first, second in zip(whole.train_batches(1, 1), *shares, strict=True):
-        assert sorted(first + second) == sorted(batch.rows)
-
-
 # ---- runs
 
 
