@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import io
 import os
 import sys
 from typing import Any, NoReturn
 
+from paddle_tasks.cli.streams import drop_stdout, flush_or_drop, prepare_streams
 from paddle_tasks.files import short_name
 
 EXIT_FAILURE = 1
@@ -22,14 +21,12 @@ def main() -> None:
     The exit code is 0 if the command succeeded, 2 for a mistake of the user, 75 if training was interrupted and can be
     continued, 130 for Ctrl-C in other commands, and 1 for any other failure.
     """
+    prepare_streams()
     import typer
 
     from paddle_tasks.cli.commands import app
     from paddle_tasks.errors import RunStopped, UserError
 
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # escape what the terminal's encoding cannot represent
-            stream.reconfigure(errors="backslashreplace")
     # Recent versions of typer contain a copy of click, so the class cannot be imported from click itself.
     click_exception: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
     try:
@@ -43,8 +40,7 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         code = _report_error("stopped", EXIT_CTRL_C)
     except BrokenPipeError:  # the program that reads our output, such as head, has ended
-        # Python flushes stdout when it exits, which would fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_stdout()
         code = 0
     except OSError as error:  # such as a full disk or a folder without write permission
         code = _report_os_error(error)
@@ -55,11 +51,12 @@ def main() -> None:
 
 
 def _exit(code: int) -> NoReturn:
+    error = flush_or_drop()
+    if code == 0 and error and not isinstance(error, BrokenPipeError):
+        code = _report_os_error(error)
     if int(os.environ.get("PADDLE_TRAINERS_NUM") or 1) > 1:
         # One of several processes: skip gloo's clean-up, which may abort when another process has exited before.
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError, ValueError):  # the stream is closed
-                stream.flush()
+        sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
 
