@@ -38,7 +38,7 @@ def check(splits: Mapping[SplitName, Split[LabelledText]]) -> dict[str, Any]:
         "rows": {name: len(split.examples) for name, split in splits.items()},
         "bad_rows": len(bad_rows),
         "labels": {name: count_names([example.label for example in split.examples]) for name, split in splits.items()},
-        "characters": {name: _lengths(split.examples) for name, split in splits.items()},
+        "characters": {name: summarize_lengths(split.examples) for name, split in splits.items()},
         "duplicate_texts": len(train) - len(_texts(train)),
         "contradictory_texts": len(contradictory),
         "leaked_texts": {name: len(texts) for name, texts in leaked.items()},
@@ -144,7 +144,8 @@ def _contradictory(examples: Sequence[LabelledText]) -> list[str]:
     return sorted(text for text, distinct in labels.items() if len(distinct) > 1)
 
 
-def _lengths(examples: Sequence[LabelledText]) -> dict[str, float]:
+def summarize_lengths(examples: Sequence[_HasText]) -> dict[str, float]:
+    """Return the mean, 95th percentile and maximum number of characters of the texts, as ``mean``, ``p95``, ``max``."""
     lengths = [len(example.text) for example in examples] or [0]
     mean, p95 = float(np.mean(lengths)), float(np.percentile(lengths, 95))
     return {"mean": round(mean, 1), "p95": round(p95, 1), "max": max(lengths)}

@@ -32,6 +32,10 @@ _NAME = (
     *("names", "label_name", "class_name", "category_name", "description", "desc"),
     *("名字", "标签名", "标签名称", "类别名", "类别名称", "类名", "中文名", "中文名称", "说明", "描述", "含义", "名稱"),
 )
+_KEY = (
+    *("label", "labels", "label_id", "class", "class_id", "category", "category_id", "id", "index", "key", "code"),
+    *("value", "标签", "类别", "分类", "编号", "序号", "代码", "标签编号", "类别编号", "標籤", "類別", "編號"),
+)
 _FIRST = ("text_a", "sentence1", "s1", "query", "question1", "premise", "文本1", "句子1")
 _SECOND = ("text_b", "sentence2", "s2", "title", "question2", "hypothesis", "文本2", "句子2")
 _MORE_FIRST = ("sentence_a", "text1", "q1", "query1", "sent1", "文本a", "句子a", "问题1", "文本一", "句子一", "问题一")
@@ -42,6 +46,7 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "text_a": (*_FIRST, *_MORE_FIRST),
     "text_b": (*_SECOND, *_MORE_SECOND),
     "name": _NAME,
+    "label_key": _KEY,
     "label": _LABEL,
 }
 """The usual column names of each field; the first that occurs is taken. See `normalise_name`."""
@@ -83,7 +88,7 @@ def match_names(fields: Sequence[str], names: Sequence[str], where: str) -> Mapp
     Raises:
         DataError: a field has no usual name among them.
     """
-    columns = _usual_columns(fields, names)
+    columns = usual_columns(fields, names)
     if columns is None:
         raise DataError(
             f"{where}: cannot tell which columns hold {' and '.join(fields)} among {_list_names(names)}; "
@@ -96,7 +101,11 @@ def _list_names(names: Sequence[str]) -> str:
     return join_names([name if len(name) <= 40 else f"{name[:39]}…" for name in names])
 
 
-def _usual_columns(fields: Sequence[str], names: Sequence[str]) -> dict[str, str | int] | None:
+def usual_columns(fields: Sequence[str], names: Sequence[str]) -> dict[str, str | int] | None:
+    """Return the name of each field's column, or None if a field has no usual name among ``names``.
+
+    A column serves one field only.
+    """
     columns: dict[str, str | int] = {}
     for field in fields:
         keys = {normalise_name(name): name for name in reversed(names) if name not in columns.values()}
@@ -174,7 +183,7 @@ def _names_columns(table: Table, fields: Sequence[str]) -> bool:
     A usual name that occurs again in its column, such as a class ``情感``, is no evidence unless all fields have one.
     """
     first = table.first
-    if _usual_columns(fields, first) is not None:
+    if usual_columns(fields, first) is not None:
         return True
     usual = [index for index, cell in enumerate(first) if is_usual_name(cell, fields)]
     return any(first[index] not in _other_cells(table, index) for index in usual)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -13,7 +13,8 @@ from paddle_tasks.arrays import Array
 from paddle_tasks.data.pairs.text_pairs import parse_labelled_pair, split_pair
 from paddle_tasks.data.tables import checks
 from paddle_tasks.data.tables.catalogue import SplitName
-from paddle_tasks.data.tables.label_names import accept_label_names, read_label_names
+from paddle_tasks.data.tables.label_names import accept_label_names, check_label_names, read_label_names
+from paddle_tasks.data.tables.remarks import find_suspicious
 from paddle_tasks.data.tables.rows import Row
 from paddle_tasks.data.tables.section import DataSection, LayoutSection
 from paddle_tasks.data.tables.sources import resolve_source
@@ -100,6 +101,8 @@ class LabelledData:
         if self.section.has("test"):
             self.load_split("test")
         self._check_number()
+        if not self.section.labels:
+            check_label_names(self.section.label_names, _occurring(self.splits.values()))
 
     def _check_number(self) -> None:
         if self.format.n_labels is not None and len(self.labels) != self.format.n_labels:
@@ -116,7 +119,8 @@ class LabelledData:
         """
         path = self.section.source(name, self.seed) if source is None else source
         parse = accept_label_names(partial(self.format.parse, labels=self.labels or None), self.label_names)
-        split = load_split(name, path, self.section.layout, self.format.fields, parse)
+        layout = replace(self.section.layout, known_labels={*self.labels, *self.label_names.values()})
+        split = load_split(name, path, layout, self.format.fields, parse)
         self.splits[name] = require_good(split, self.section.on_bad_row)
         return split
 
@@ -153,11 +157,19 @@ class LabelledDataCheck:
         labels = layout.labels or tuple(names) or None
         for name in sources:
             parse = accept_label_names(partial(self.format.parse, labels=labels), names)
-            source = resolve_source(name, sources, layout.layout)
-            splits[name] = load_split(name, source, layout.layout, self.format.fields, parse)
+            known = replace(layout.layout, known_labels={*(labels or ()), *names.values()})
+            source = resolve_source(name, sources, known)
+            splits[name] = load_split(name, source, known, self.format.fields, parse)
             labels = labels or ordered_labels(splits["train"]) or None
-        return checks.check(splits)
+        if not layout.labels:
+            check_label_names(layout.label_names, _occurring(splits.values()))
+        return {**checks.check(splits), "remarks": find_suspicious(splits)}
 
     def lines(self, report: Mapping[str, Any]) -> Iterator[str]:
         """Yield the report as lines of text."""
         yield from checks.report_lines(report)
+        yield from (f"remark: {remark}" for remark in report["remarks"])
+
+
+def _occurring(splits: Iterable[Split[LabelledText]]) -> set[str]:
+    return {example.label for split in splits for example in split.examples}
