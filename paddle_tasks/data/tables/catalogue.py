@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 from paddle_tasks.data.tables.imdb import FILE_PATTERN, is_imdb_folder
-from paddle_tasks.data.tables.paths import path_exists, readable_file, short_name, siblings
+from paddle_tasks.data.tables.paths import readable_file
 from paddle_tasks.errors import DataError, SetupError, did_you_mean
+from paddle_tasks.files import exists, is_dir, list_siblings, short_name
 
 SplitName = Literal["train", "dev", "test"]
 
@@ -47,11 +48,11 @@ def locate(name: str, split: SplitName) -> Path:
     path = Path(name)
     if (file := readable_file(path)) is not None:
         return file
-    if path_exists(path) and is_imdb_folder(path):
+    if exists(path) and is_imdb_folder(path):
         return path
-    if path_exists(path) and path.is_dir():
+    if is_dir(path):
         raise DataError(f"data.{split}: {name}: is a folder, expected a file, or a folder of {FILE_PATTERN}")
-    near = did_you_mean(name, [*names(), *siblings(path)])
+    near = did_you_mean(name, [*names(), *list_siblings(path)])
     raise DataError(f"data.{split}: {short_name(name)}: no such file, and no data set of that name{near}")
 
 

@@ -14,26 +14,14 @@ from typing import IO, Any
 
 from paddle_tasks.data.tables.archives import MAX_MEMBER_BYTES
 from paddle_tasks.errors import DataError, did_you_mean
-from paddle_tasks.files import list_siblings
+from paddle_tasks.files import exists, list_siblings, short_name
 
 _STDIN = ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
 _DESCRIPTORS = ("/dev/fd/", "/proc/self/fd/")
 _CHUNK = 2**20
-_MAX_SHOWN = 80
 _lock = threading.Lock()
 _copies: dict[tuple[Any, ...], tuple[Any, Path]] = {}
 """The copy of each pipe. The stream is kept, so that no other stream gets its identity."""
-
-
-def path_exists(path: Path) -> bool:
-    """Return whether there is a file or folder; False for a name that no file can have.
-
-    Such a name is too long, or contains a NUL character: often a text that was given in place of a file.
-    """
-    try:
-        return path.exists()
-    except (OSError, ValueError):
-        return False
 
 
 def readable_file(path: Path) -> Path | None:
@@ -51,7 +39,7 @@ def readable_file(path: Path) -> Path | None:
         if stream is None:
             raise DataError(f"{name}: there is no standard input to read")
         return _copied(("stdin", id(stream)), stream, "stdin")
-    if not path_exists(path):
+    if not exists(path):
         return None
     status = path.stat()
     if name.startswith(_DESCRIPTORS) or stat.S_ISFIFO(status.st_mode) or stat.S_ISCHR(status.st_mode):
@@ -86,18 +74,4 @@ def _copy(stream: IO[bytes], copy: Path, name: str) -> None:
 
 def no_such_file(path: Path) -> str:
     """Return the message that there is no such file: the start of its name, and the nearest name beside it."""
-    return f"{short_name(str(path))}: no such file{did_you_mean(str(path), siblings(path))}"
-
-
-def siblings(path: Path) -> list[str]:
-    """Return the paths beside ``path``; none if it is a name that no file can have."""
-    try:
-        return list_siblings(path)
-    except (OSError, ValueError):
-        return []
-
-
-def short_name(name: str) -> str:
-    """Return a name for a message; a name of more than 80 characters is cut, and NUL becomes visible."""
-    visible = name.replace("\0", "\\0")
-    return visible if len(visible) <= _MAX_SHOWN else f"{visible[: _MAX_SHOWN - 1]}…"
+    return f"{short_name(path)}: no such file{did_you_mean(str(path), list_siblings(path))}"

@@ -12,7 +12,7 @@ from paddle_tasks.data.tables.archives import Line
 from paddle_tasks.data.tables.headers import Columns, Table, find_columns, is_repeated_header, match_names
 from paddle_tasks.data.tables.imdb import ARCHIVE_SUFFIXES, FILE_PATTERN, read_imdb
 from paddle_tasks.data.tables.json_rows import object_records
-from paddle_tasks.data.tables.paths import no_such_file, path_exists
+from paddle_tasks.data.tables.paths import no_such_file
 from paddle_tasks.data.tables.records import (
     Record,
     csv_records,
@@ -25,6 +25,7 @@ from paddle_tasks.data.tables.rows import BadRow, Row
 from paddle_tasks.data.tables.text_files import TextFile, check_encoding, data_suffix, read_text_file
 from paddle_tasks.data.tables.values import MISSING, label_of_cell
 from paddle_tasks.errors import ConfigError, DataError, did_you_mean, join_names
+from paddle_tasks.files import exists, is_dir
 
 Format = Literal["tsv", "csv", "jsonl", "imdb"]
 Cells = tuple[int, list[str]] | tuple[int | str, list[str]]
@@ -109,7 +110,7 @@ def _check_imdb(path: Path, fields: Sequence[str], layout: Layout) -> None:
         key = "columns" if layout.columns else "header"
         raise ConfigError(f"data.{key}: {path} has the IMDB layout, {FILE_PATTERN}, which has no {key}")
     check_encoding(layout.encoding)
-    if not path_exists(path):
+    if not exists(path):
         raise DataError(no_such_file(path))
 
 
@@ -128,7 +129,7 @@ def file_format(path: Path, layout: Layout) -> Format:
     """Return the layout's format or, if it has none, the format that the file's name implies."""
     if layout.format:
         return layout.format
-    if path.name.lower().endswith(ARCHIVE_SUFFIXES) or (path_exists(path) and path.is_dir()):
+    if path.name.lower().endswith(ARCHIVE_SUFFIXES) or is_dir(path):
         return "imdb"
     suffix = data_suffix(path)
     if suffix in {".json", ".jsonl", ".ndjson"}:
@@ -145,9 +146,10 @@ def _read_json(path: Path, fields: Sequence[str], layout: Layout, dropped: Count
     names = layout.columns or match_names(fields, list(first[1]), f"{path}:{first[0]}")
     keys = {field: str(names[field]) for field in fields}
     if not any(set(keys.values()) <= set(record[1]) for record in records if not isinstance(record, BadRow)):
+        missing = next((key for key in keys.values() if key not in first[1]), "")
         raise DataError(
             f"{path}: no object has the fields {' and '.join(keys.values())}, the first one has "
-            f"{join_names(list(first[1]))}{did_you_mean(keys[fields[0]], first[1])}"
+            f"{join_names(list(first[1]))}{did_you_mean(missing, first[1])}"
         )
     for record in records:
         if isinstance(record, BadRow):
@@ -164,7 +166,7 @@ def _read_text(path: Path, layout: Layout, dropped: Counter[str]) -> TextFile:
 
 
 def _read_table(path: Path, fields: Sequence[str], layout: Layout, dropped: Counter[str]) -> Iterator[Cells | BadRow]:
-    records = list(_table_records(_read_text(path, layout, dropped), layout))
+    records = list(table_records(_read_text(path, layout, dropped), layout))
     if not records:
         raise DataError(f"{path}: the file is empty")
     first, readable = records[0], [record for record in records if not isinstance(record, BadRow)]
@@ -188,7 +190,8 @@ def _without_headers(
             yield row
 
 
-def _table_records(file: TextFile, layout: Layout) -> Iterator[Record | BadRow]:
+def table_records(file: TextFile, layout: Layout) -> Iterator[Record | BadRow]:
+    """Yield the cells of each non-blank record of a TSV or CSV file; a broken one becomes a `BadRow`."""
     where = str(file.path)
     if file_format(file.path, layout) == "csv":
         records = csv_records(where, file.lines)

@@ -18,6 +18,7 @@ from paddle_tasks.data.tables.records import has_lone_surrogate
 from paddle_tasks.data.tables.rows import BadRow
 from paddle_tasks.data.tables.text_lines import MARK, marked_encoding, split_lines
 from paddle_tasks.errors import ConfigError, DataError
+from paddle_tasks.files import is_dir
 
 _GZIP = b"\x1f\x8b"
 _GZIP_SUFFIX = re.compile(r"\.gz$", re.IGNORECASE)
@@ -93,20 +94,13 @@ def read_text_file(path: Path, encoding: str) -> TextFile:
 
 
 def _read_content(path: Path) -> bytes:
-    if str(path) != "-" and _is_folder(path):
+    if str(path) != "-" and is_dir(path):
         raise DataError(f"{path}: is a folder, expected a file; data.format=imdb is for folders of {FILE_PATTERN}")
     file = readable_file(path)
     if file is None:
         raise DataError(no_such_file(path))
     content = file.read_bytes()
     return _decompress(path, file) if content.startswith(_GZIP) else content
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except (OSError, ValueError):  # a name that no file can have
-        return False
 
 
 def _decompress(path: Path, file: Path) -> bytes:
