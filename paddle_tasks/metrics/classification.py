@@ -14,8 +14,9 @@ class ClassificationMetrics:
     """Accuracy, precision, recall, F1 and loss over any number of batches.
 
     With two labels, ``precision``, ``recall`` and ``f1`` are those of the second label, so the positive label must come
-    last (as in ``0, 1`` and ``negative, positive``). With more labels they are macro averages. ``macro_f1`` averages
-    over all labels; a label that is neither gold nor predicted counts as 0, as in scikit-learn.
+    last (as in ``0, 1`` and ``negative, positive``). With more labels they are macro averages. Macro averages, such as
+    ``macro_f1``, are over the labels that are gold or predicted for some row; a label that is absent from both counts
+    nowhere, as in scikit-learn.
 
     Attributes:
         labels: the names of the labels.
@@ -41,10 +42,10 @@ class ClassificationMetrics:
         hits = np.diag(self.confusion)
         precision = _ratio(hits, self.confusion.sum(axis=0))
         recall = _ratio(hits, self.confusion.sum(axis=1))
-        f1 = _ratio(2 * hits, self.confusion.sum(axis=0) + self.confusion.sum(axis=1))
+        f1 = _ratio(2 * hits, self._occurrences())
         return {
             "accuracy": float(hits.sum() / n_rows),
-            "macro_f1": float(f1.mean()),
+            "macro_f1": self._macro(f1),
             "precision": self._headline(precision),
             "recall": self._headline(recall),
             "f1": self._headline(f1),
@@ -60,8 +61,16 @@ class ClassificationMetrics:
             },
         }
 
+    def _occurrences(self) -> Array:
+        """Return <int64>[labels]: for how many rows each label is gold, plus for how many it is predicted."""
+        occurrences: Array = self.confusion.sum(axis=0) + self.confusion.sum(axis=1)
+        return occurrences
+
     def _headline(self, scores: Array) -> float:
-        return float(scores[1] if len(self.labels) == 2 else scores.mean())
+        return float(scores[1]) if len(self.labels) == 2 else self._macro(scores)
+
+    def _macro(self, scores: Array) -> float:
+        return float(scores[self._occurrences() > 0].mean())
 
 
 def _ratio(part: Array, whole: Array) -> Array:

@@ -39,10 +39,10 @@ def test_scores_are_scikit_learns(drawn):
     found = scores(n_labels, (gold, predicted, losses))
     every = list(range(n_labels))
     assert found["accuracy"] == pytest.approx(sklearn.accuracy_score(gold, predicted))
-    macro = sklearn.f1_score(gold, predicted, labels=every, average="macro", zero_division=0)
+    macro = sklearn.f1_score(gold, predicted, average="macro", zero_division=0)
     assert found["macro_f1"] == pytest.approx(macro)
     assert found["loss"] == pytest.approx(losses.mean())
-    chosen = {"pos_label": 1, "average": "binary"} if n_labels == 2 else {"labels": every, "average": "macro"}
+    chosen = {"pos_label": 1, "average": "binary"} if n_labels == 2 else {"average": "macro"}
     headline = sklearn.precision_recall_fscore_support(gold, predicted, zero_division=0, **chosen)
     assert (found["precision"], found["recall"], found["f1"]) == pytest.approx(headline[:3])
     columns = sklearn.precision_recall_fscore_support(gold, predicted, labels=every, zero_division=0)
@@ -78,11 +78,20 @@ def test_swapping_the_labels_changes_the_headline():
     assert swapped["f1"] != found["f1"]
 
 
-def test_a_label_that_never_occurs_counts_as_zero():
+def test_a_label_that_never_occurs_is_in_no_average():
     found = scores(3, (np.array([0, 1]), np.array([0, 1]), np.zeros(2)))
-    assert found["accuracy"] == 1
-    assert found["macro_f1"] == pytest.approx(2 / 3)
+    assert found["accuracy"] == found["macro_f1"] == found["precision"] == found["recall"] == found["f1"] == 1
     assert found["per_label"]["label 2"] == {"precision": 0, "recall": 0, "f1": 0, "rows": 0}
+
+
+def test_a_label_that_is_only_predicted_counts_as_zero():
+    found = scores(4, (np.array([0, 1]), np.array([0, 2]), np.zeros(2)))
+    assert found["macro_f1"] == pytest.approx(1 / 3)
+
+
+def test_of_two_labels_an_absent_one_counts_in_no_average():
+    found = scores(2, (np.array([0, 0]), np.array([0, 0]), np.zeros(2)))
+    assert (found["macro_f1"], found["f1"]) == (1, 0)
 
 
 def test_without_rows_there_are_no_metrics():
