@@ -32,11 +32,12 @@ def check_data(
     """Find bad rows, duplicates and leaks in data files.
 
     The report names the rows that cannot be used, counts labels and lengths, and counts the texts that occur twice,
-    that have different labels, and that occur both in train and in dev or test.
+    that have different labels, and that occur both in train and in dev or test. The exit code is 2 if no row of a file
+    can be used.
     """
     runtime.import_paddle()
     from paddle_tasks.workflows.check_data import check_data as check
-    from paddle_tasks.workflows.check_data import report_lines
+    from paddle_tasks.workflows.check_data import report_lines, require_usable_rows
 
     settings = [word for word in rest or [] if _is_setting(word)]
     files = [train, *(word for word in rest or [] if word not in settings)]
@@ -47,6 +48,7 @@ def check_data(
         print_json(report)
     else:
         print_text("\n".join(report_lines(task, report)))
+    require_usable_rows(report)
 
 
 def _is_setting(word: str) -> bool:

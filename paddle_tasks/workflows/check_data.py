@@ -12,6 +12,7 @@ from paddle_tasks import config as configuration
 from paddle_tasks import tasks
 from paddle_tasks.config import Section
 from paddle_tasks.data.tables.catalogue import SplitName
+from paddle_tasks.errors import DataError
 
 
 def check_data(task: str, sources: Mapping[SplitName, str], overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -28,6 +29,17 @@ def check_data(task: str, sources: Mapping[SplitName, str], overrides: Sequence[
     data_check = tasks.find(task).DATA_CHECK
     settings: Any = configuration.validate(configuration.override({}, overrides), _schema(task), "check-data")
     return data_check.check(sources, settings.data)
+
+
+def require_usable_rows(report: Mapping[str, Any]) -> None:
+    """Check that each split of a report that `check_data` returned has a row that can be used.
+
+    Raises:
+        DataError: a split has none.
+    """
+    unusable = [name for name, n_rows in report["rows"].items() if not n_rows]
+    if unusable:
+        raise DataError(f"no row of {' and '.join(unusable)} can be used; the report above says why")
 
 
 def report_lines(task: str, report: Mapping[str, Any]) -> Iterator[str]:

@@ -67,8 +67,17 @@ def test_a_finished_run_without_streams(run):
     assert shell(f"{MAIN} train {run}/config.yaml >&- 2>&-").returncode == 0
 
 
-@pytest.mark.parametrize("arguments", ["predict nowhere 好", "list nonsense", "frobnicate", "list --frobnicate"])
-@pytest.mark.parametrize("closed", ["2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(
+    ("arguments", "closed"),
+    [
+        ("predict nowhere 好", "2>&-"),
+        *(
+            (arguments, closed)
+            for arguments in ("list nonsense", "frobnicate", "list --frobnicate")
+            for closed in ("2>&-", ">&- 2>&-", "<&- >&- 2>&-")
+        ),
+    ],
+)
 def test_a_mistake_keeps_its_exit_code_without_stderr(arguments, closed):
     outcome = shell(f"{MAIN} {arguments} {closed}")
     assert (outcome.returncode, outcome.stdout) == (2, "")
