@@ -40,17 +40,25 @@ _float32_default = _Float32Default()
 
 
 @contextlib.contextmanager
+def default_numpy_errors() -> Iterator[None]:
+    """Let numpy treat underflow, overflow and division by zero as it does by default, whatever ``np.seterr`` says."""
+    import numpy as np
+
+    with np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"):
+        yield
+
+
+@contextlib.contextmanager
 def default_settings() -> Iterator[None]:
     """Use the settings of Paddle and numpy that this package expects within the block, whatever other code has set.
 
-    These are float32 as Paddle's default dtype, gradients, no automatic mixed precision, and numpy's own reaction to
-    underflow, overflow and division by zero. The previous settings are restored afterwards. The default dtype belongs
-    to the process: until then, other threads have float32 too. The other settings belong to the thread.
+    These are float32 as Paddle's default dtype, gradients, no automatic mixed precision, and `default_numpy_errors`.
+    The previous settings are restored afterwards. The default dtype belongs to the process: until then, other threads
+    have float32 too. The other settings belong to the thread.
 
     Raises:
         SetupError: Paddle is in static mode.
     """
-    import numpy as np
     import paddle
 
     if not paddle.in_dynamic_mode():
@@ -60,7 +68,7 @@ def default_settings() -> Iterator[None]:
         )
     with contextlib.ExitStack() as settings:
         settings.enter_context(_float32_default(paddle))
-        settings.enter_context(np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"))
+        settings.enter_context(default_numpy_errors())
         settings.enter_context(paddle.enable_grad())
         if paddle.is_autocast_enabled():
             settings.enter_context(paddle.amp.auto_cast(enable=False))

@@ -11,8 +11,10 @@ from paddle_tasks.inference.model_card import is_finished, write_card
 from paddle_tasks.inference.pipelines import model_folder
 from paddle_tasks.models.pretrained import tensors
 from paddle_tasks.models.pretrained.saving import WEIGHTS
+from paddle_tasks.process_state import default_numpy_errors
 
 
+@default_numpy_errors()
 def export_float16(run: str | Path, output: str | Path) -> Path:
     """Write the best model of a run with its weights rounded to float16, and a model card.
 

@@ -13,6 +13,7 @@ import paddle
 from paddle import nn
 
 from paddle_tasks.errors import NonFiniteError
+from paddle_tasks.process_state import random_generator
 from paddle_tasks.training.adversarial import perturbed, word_vectors
 from paddle_tasks.training.averaging import WeightAverage
 from paddle_tasks.training.memory import is_out_of_memory, release_memory
@@ -220,7 +221,9 @@ class Loop:
             started = time.perf_counter()
             group = _next_batches(batches, min(self.accumulation_steps, self.n_batches - progress.batch))
             ends_epoch = progress.batch + len(group) == self.n_batches
-            yield self.train_step(group, started, ends_epoch=ends_epoch)
+            with random_generator():
+                report = self.train_step(group, started, ends_epoch=ends_epoch)
+            yield report
 
     def train_step(self, group: Sequence[MicroBatch], started: float, *, ends_epoch: bool) -> StepReport:
         """Run one optimiser step over a group of micro-batches.

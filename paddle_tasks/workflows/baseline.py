@@ -13,6 +13,7 @@ from paddle_tasks import config as configuration
 from paddle_tasks import runtime, tasks
 from paddle_tasks.config import Section
 from paddle_tasks.errors import ConfigError
+from paddle_tasks.process_state import default_numpy_errors
 from paddle_tasks.training.memory import peak_memory_mb
 from paddle_tasks.training.protocol import Baseline, BaselineScores
 from paddle_tasks.training.result import ModelFacts, RunResult, TrainFacts, describe_splits
@@ -124,6 +125,7 @@ def baseline(
     return run_baseline(load_config(config, assignments(overrides), options), fresh=fresh, observe=observe)
 
 
+@default_numpy_errors()
 def run_baseline(config: BaselineConfig, *, fresh: bool, observe: Observer) -> Run:
     """Do what `baseline` does with a validated configuration.
 

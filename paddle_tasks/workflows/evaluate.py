@@ -8,8 +8,10 @@ from typing import Any
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.errors import ConfigError, UserError
 from paddle_tasks.inference.pipelines import load
+from paddle_tasks.process_state import default_settings
 
 
+@default_settings()
 def evaluate(
     run: str | Path, *, data: str | None = None, split: SplitName = "test", device: str = "auto"
 ) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 import paddle
 
 from paddle_tasks import runtime, tasks
+from paddle_tasks.process_state import default_settings, random_generator, training_slot
 from paddle_tasks.training.build import build_model
 from paddle_tasks.training.folder_lock import FolderLock
 from paddle_tasks.training.optimizer import build_optimizer
@@ -63,7 +64,8 @@ def train(
         **overrides: sections or dotted keys, as in ``train(path, seed=1, **{"training.epochs": 2})``.
 
     Raises:
-        UserError: something in the configuration, the data or the run folder is wrong; nothing was written.
+        UserError: something in the configuration, the data or the run folder is wrong, or another training is running
+            in this process; nothing was written.
         Interrupted: SIGINT or SIGTERM; a checkpoint was written.
         NonFiniteError: the loss is not finite; the last checkpoint is from before.
     """
@@ -73,7 +75,18 @@ def train(
 
 
 def run_training(config: RunSection, *, device: str, fresh: bool, observe: Observer) -> Run:
-    """Do what `train` does with a validated configuration."""
+    """Do what `train` does with a validated configuration.
+
+    Raises:
+        SetupError: a training is running in this process already, or Paddle is in static mode; nothing was written.
+    """
+    with training_slot(config.run_dir):
+        return run_in_slot(config, device=device, fresh=fresh, observe=observe)
+
+
+@default_settings()
+def run_in_slot(config: RunSection, *, device: str, fresh: bool, observe: Observer) -> Run:
+    """Do what `run_training` does while the caller holds `training_slot`, as a sweep does for all of its runs."""
     ranks = Ranks.from_environment()
     observe = observe if ranks.writes else ignore_events
     folder = RunFolder.of(config)
@@ -117,7 +130,7 @@ def _prepare(config: RunSection, folder: RunFolder, ranks: Ranks, observe: Obser
     for split in task.splits.values():
         if split.remark:
             observe(Note(split.remark))
-    with ranks.raise_together():
+    with ranks.raise_together(), random_generator():
         paddle.seed(config.seed)
         model = build_model(task, config.training)
         optimizer = build_optimizer(model, config.optimizer)

@@ -13,6 +13,7 @@ from typing import Any
 
 from paddle_tasks.errors import Interrupted, RunStopped, UserError
 from paddle_tasks.files import write_json
+from paddle_tasks.process_state import default_settings, training_slot
 from paddle_tasks.training.ranks import Ranks
 from paddle_tasks.training.result import RunResult
 from paddle_tasks.training.run_folder import RunFolder
@@ -21,7 +22,7 @@ from paddle_tasks.training.trainer import Note, Observer, encoder_name
 from paddle_tasks.workflows.config import assignments
 from paddle_tasks.workflows.sweep.plan import Grid, Member, Plan, Point, check_folders, plan_sweep, refuse_choice
 from paddle_tasks.workflows.sweep.results import choose, describe_point
-from paddle_tasks.workflows.train import ignore_events, run_training
+from paddle_tasks.workflows.train import ignore_events, run_in_slot
 
 SUMMARY = "sweep.json"
 
@@ -54,7 +55,8 @@ def sweep(
         **overrides: sections or dotted keys; ``run_dir`` is the folder of the sweep.
 
     Raises:
-        UserError: something in the configuration, the data or a folder is wrong, or a run failed; the message names it.
+        UserError: something in the configuration, the data or a folder is wrong, another training is running in this
+            process, or a run failed; the message names it.
         Interrupted: SIGINT or SIGTERM; the same call continues.
     """
     with Ranks.from_environment().raise_together():
@@ -70,7 +72,7 @@ def run_sweep(plan: Plan, *, device: str, observe: Observer) -> Sweep:
     ranks = Ranks.from_environment()
     log = _SweepLog(plan, writes=ranks.writes)
     try:
-        with _owned(plan, ranks), _interruptible() as was_signalled:
+        with training_slot(plan.folder), default_settings(), _owned(plan, ranks), _interruptible() as was_signalled:
             log.write()
             _train_all(plan, log, was_signalled, device=device, observe=observe if ranks.writes else ignore_events)
     except KeyboardInterrupt:  # between two runs
@@ -115,7 +117,7 @@ def _train(member: Member, log: _SweepLog, device: str, observe: Observer) -> No
         RunStopped: likewise.
     """
     try:
-        run_training(member.config, device=device, fresh=False, observe=observe)
+        run_in_slot(member.config, device=device, fresh=False, observe=observe)
     except (Interrupted, KeyboardInterrupt) as stop:
         log.record(member, "interrupted")
         message = str(stop) or "stopped; give the same command again to continue"

@@ -227,7 +227,7 @@ def test_a_run_that_diverges_is_named_and_the_others_are_kept(settings):
 
 @pytest.mark.parametrize("error", [DataError("no more rows"), OSError("disk full"), MemoryError("too large")])
 def test_any_failure_is_recorded_and_reported(settings, monkeypatch, error):
-    config, original, events = settings("failing"), run_module.run_training, []
+    config, original, events = settings("failing"), run_module.run_in_slot, []
 
     def fail(run: Any, **options: Any) -> Any:
         if run.seed == 2:
@@ -235,7 +235,7 @@ def test_any_failure_is_recorded_and_reported(settings, monkeypatch, error):
         return original(run, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(run_module, "run_training", fail)
+        patch.setattr(run_module, "run_in_slot", fail)
         with pytest.raises(type(error)) as raised:
             sweep(config, seeds=SEEDS, observe=events.append)
     folder = Path(f"{config['run_dir']}-sweep")
