@@ -79,20 +79,25 @@ class SpanMetrics:
     def result(self) -> dict[str, Any]:
         """Return micro averages, ``macro_f1``, the metrics of each label and the number of errors by kind.
 
-        ``per_label`` has the metrics of each label; a label that is neither gold nor predicted scores 0. The F1 of a
-        label is also at the top level as ``LABEL_f1``, since only numbers are logged. ``errors`` has the counts of the
-        errors by kind.
+        ``macro_f1`` is the mean over the labels that are gold or predicted for some span, as in seqeval.
+        ``per_label`` has the metrics of each label; a label that is neither scores 0. The F1 of a label is also at the
+        top level as ``LABEL_f1``, since only numbers are logged. ``errors`` has the counts of the errors by kind.
         """
         per_label = {label: self._scores([label]) for label in self.labels}
-        micro = self._scores(sorted({key[1] for key in self._counts if key[0] in ("gold", "predicted")}))
+        occurring = sorted({key[1] for key in self._counts if key[0] in ("gold", "predicted")})
+        micro = self._scores(occurring)
         del micro["spans"]
         return {
             **micro,
-            "macro_f1": sum(scores["f1"] for scores in per_label.values()) / max(1, len(per_label)),
+            "macro_f1": self._macro_f1(per_label, occurring),
             **{f"{label}_f1": scores["f1"] for label, scores in per_label.items()},
             "per_label": per_label,
             "errors": {kind: self._counts["error", kind] for kind in ERROR_KINDS},
         }
+
+    def _macro_f1(self, per_label: Mapping[str, Mapping[str, float]], occurring: Sequence[str]) -> float:
+        scores = [per_label[label]["f1"] for label in self.labels if label in occurring]
+        return sum(scores) / max(1, len(scores))
 
     def _scores(self, labels: Sequence[str]) -> dict[str, Any]:
         n_gold, n_predicted, n_right = (

@@ -57,6 +57,7 @@ def test_a_thousand_random_predictions_score_as_seqeval_scores_them():
         for expected, own in ((report["micro avg"], found), *((report[n], found["per_label"][n]) for n in LABELS)):
             keys = ("precision", "recall", "f1-score")
             assert [expected[key] for key in keys] == pytest.approx([own[key.removesuffix("-score")] for key in keys])
+        assert found["macro_f1"] == pytest.approx(report["macro avg"]["f1-score"])
         assert [found["per_label"][name]["spans"] for name in LABELS] == [report[name]["support"] for name in LABELS]
         n_malformed += f1_score(*names, zero_division=0) != pytest.approx(found["f1"])
     assert n_malformed > 90  # else the strict mode has not been tried
@@ -74,6 +75,13 @@ def test_exact_scores_by_hand():
     assert found["per_label"]["opinion"]["f1"] == 0
     assert found["macro_f1"] == 0.5
     assert found["per_label"]["opinion"]["spans"] == 2
+
+
+def test_an_absent_label_is_in_no_average():
+    found = scores([[a(0, 2)]], [[a(0, 2)]])
+    assert (found["macro_f1"], found["opinion_f1"], found["per_label"]["opinion"]["spans"]) == (1, 0, 0)
+    assert scores([[a(0, 2)]], [[a(0, 2), o(3, 5)]])["macro_f1"] == 0.5, "a label that is only predicted counts"
+    assert scores([[]], [[]])["macro_f1"] == 0
 
 
 def test_overlapping_gold_spans_all_count():

@@ -147,7 +147,8 @@ def _single(splits: Mapping[SplitName, Split[LabelledText]]) -> Iterator[str]:
 def _dropped(splits: Iterable[Split[LabelledText]]) -> Iterator[str]:
     for split in splits:
         if split.dropped:
-            listed = " and ".join(f"{count} {kind}" for kind, count in split.dropped.items())
+            counts = [(count, kind if count > 1 else kind.removesuffix("s")) for kind, count in split.dropped.items()]
+            listed = " and ".join(f"{count} {kind}" for count, kind in counts)
             yield f"data.{split.name}: left out {listed} inside {split.path}, as joining files leaves them"
 
 

@@ -86,7 +86,7 @@ def test_splits_with_one_label():
 def test_what_was_dropped():
     splits = {"train": split(a=5, b=5, dropped={"repeated headers": 2, "byte-order marks": 1})}
     assert find_suspicious(splits) == [
-        "data.train: left out 2 repeated headers and 1 byte-order marks inside train.csv, as joining files leaves them"
+        "data.train: left out 2 repeated headers and 1 byte-order mark inside train.csv, as joining files leaves them"
     ]
 
 
@@ -97,7 +97,7 @@ def test_check_data_prints_the_remarks(tmp_path):
     assert report["rows"] == {"train": 6}
     assert report["labels"]["train"] == {"1": 3, "0": 3}
     (remark,) = report["remarks"]
-    assert "left out 1 byte-order marks and 1 repeated headers" in remark
+    assert "left out 1 byte-order mark and 1 repeated header inside" in remark
     assert f"remark: {remark}" in report_lines("sentiment", report)
 
 
