@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import pytest
 
 from paddle_tasks import load, train
 from paddle_tasks.errors import SetupError
+from paddle_tasks.tasks.classification.task import ClassifierTask
 from paddle_tasks.training.loop import StepReport
 from paddle_tasks.workflows.baseline import baseline
 from paddle_tasks.workflows.evaluate import evaluate
@@ -98,27 +98,36 @@ def test_a_training_that_fails_frees_the_place(small_config, tmp_path):
     assert train(small_config(tmp_path)).result["status"] == "finished"
 
 
-def test_predictors_and_evaluations_beside_a_training_change_nothing(small_config, tmp_path, usual):
-    """Models are loaded too, which draws from the generator that the steps draw their dropout from."""
-    texts, stop = ["房间干净", "味道很差"], threading.Event()
-    expected, expected_metrics = load(usual.folder)(texts, explain=True), evaluate(usual.folder)["metrics"]
-    answers: list[Any] = []
-    is_training = threading.Event()
+def test_predictors_and_evaluations_work_beside_a_training(small_config, tmp_path, usual):
+    texts, metrics = ["房间干净", "味道很差"], evaluate(usual.folder)["metrics"]
+    predictor, answers = load(usual.folder), []
+    expected = predictor(texts, explain=True)
 
     def predict() -> None:
-        is_training.wait(WAIT)
-        while not (stop.is_set() and answers):
-            answers.append(load(usual.folder)(texts, explain=True))
-            assert evaluate(usual.folder)["metrics"] == expected_metrics
+        answers.append(predictor(texts, explain=True))
+        answers.append(in_a_thread(lambda: load(usual.folder)(texts, explain=True)))
+        assert evaluate(usual.folder)["metrics"] == metrics
 
+    run = train(small_config(tmp_path), observe=at_step(2, predict))
+    assert answers == [expected, expected]
+    assert scores(run) == scores(usual)
+
+
+def test_a_model_that_is_loaded_during_a_step_changes_nothing(small_config, tmp_path, usual, monkeypatch):
+    """Loading draws from the generator that the step draws its dropout from."""
+    original, loads = ClassifierTask.loss, []
     with ThreadPoolExecutor(1) as pool:
-        other = pool.submit(predict)
-        run = train(small_config(tmp_path), observe=lambda _: is_training.set(), **{"training.epochs": 8})
-        stop.set()
-        other.result(WAIT)
-    assert all(answer == expected for answer in answers)
-    again = train(small_config(tmp_path / "alone"), **{"training.epochs": 8})
-    assert scores(run) == scores(again)
+
+        def loss(task: Any, model: Any, batch: Any) -> Any:
+            if not loads:
+                loads.append(pool.submit(load, usual.folder))
+                wait(loads, timeout=1)  # if loading did not wait for the step, it would be done by now
+            return original(task, model, batch)
+
+        monkeypatch.setattr(ClassifierTask, "loss", loss)
+        run = train(small_config(tmp_path))
+        assert loads[0].result(WAIT)("房间干净") == load(usual.folder)("房间干净")
+    assert scores(run) == scores(usual)
 
 
 # ---- settings that other code has changed
