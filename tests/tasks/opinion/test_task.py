@@ -255,8 +255,8 @@ def test_a_loaded_model_predicts_as_the_trained_one(overfitted, predictor):
 
 @opinion
 def test_texts_with_characters_without_a_token_are_read(predictor):
-    for text in (" ", "\u200b", "a", "房 间\n干净"):
-        record = predictor(text)
+    texts = [" ", "\u200b", "a", "房 间\n干净"]
+    for text, record in zip(texts, predictor.task.predict(predictor.model, texts), strict=True):
         assert record["input"] == text
         assert all(text[span["start"] : span["end"]] == span["text"] for span in record["spans"])
 
