@@ -117,6 +117,23 @@ class EncoderTask(BaseTask[E]):
         """The maximum number of tokens of an input without [CLS] and [SEP]."""
         return self.config.training.max_length - N_SPECIAL_TOKENS
 
+    @property
+    def max_text_tokens(self) -> int | None:
+        """The maximum number of tokens of a text that `predict` reads; None if it reads a text of any length whole."""
+        return self.max_tokens
+
+    def find_truncated(self, texts: Sequence[str]) -> list[bool]:
+        """Return for each text whether `predict` reads only a part of it."""
+        limit = self.max_text_tokens
+        return [False] * len(texts) if limit is None else [count > limit for count in self.count_tokens(texts)]
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Return the number of tokens of each whole text, without [CLS] and [SEP]."""
+        # No character becomes more than four tokens.
+        max_length = 4 * max(map(len, texts), default=0) + N_SPECIAL_TOKENS
+        lengths: list[int] = self.tokenizer.encode_packed(texts, max_length=max_length).lengths.tolist()
+        return [length - N_SPECIAL_TOKENS for length in lengths]
+
     # ---- batches
 
     @cached_property
@@ -127,7 +144,7 @@ class EncoderTask(BaseTask[E]):
         return LengthGroupedBatchSampler(self.train_lengths, training.batch_size, self.config.seed, max_tokens)
 
     def token_limit(self, batch_size: int, max_tokens: int | None) -> int | None:
-        """Return the token limit of a batch of ``batch_size`` rows for which ``max_tokens`` is set; None is no limit."""
+        """Return the token limit of a batch of ``batch_size`` rows if ``max_tokens`` is set; None is no limit."""
         del batch_size
         return max_tokens
 

@@ -36,7 +36,7 @@ class OptimizerSection(Section):
 class TrainingSection(Section):
     """How long to train, how batches are made, and what to do when something goes wrong.
 
-    ``precision``, ``amp_level`` and ``deterministic`` are for a GPU. ``freeze`` holds shell patterns of parameter names.
+    ``precision``, ``amp_level`` and ``deterministic`` are for a GPU. ``freeze`` has shell patterns of parameter names.
     ``fgm_epsilon`` adds an adversarial pass over word vectors that are moved by that distance (0 is off).
     ``ema_decay`` scores and saves a moving average of the weights (null is off).
     """

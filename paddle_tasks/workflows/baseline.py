@@ -27,7 +27,7 @@ from paddle_tasks.workflows.train import Run, ignore_events
 
 Observer = Callable[[Note], None]
 Options = Mapping[str, Any]
-"""What a caller may choose of a baseline; a missing or None value is the configuration's choice, or else the default."""
+"""The options of a baseline; if one is missing or None, the configuration decides, or else the default."""
 
 
 class BaselineLogging(Section):

@@ -35,7 +35,8 @@ class DocumentDataCheck:
     def lines(self, report: Mapping[str, Any]) -> Iterator[str]:
         """Yield the report as lines of text."""
         for split, rows in report["rows"].items():
-            yield f"{split:6} {rows} documents of {report['lines'][split]} lines, {checks.describe_lengths(report, split)}"
+            lengths = checks.describe_lengths(report, split)
+            yield f"{split:6} {rows} documents of {report['lines'][split]} lines, {lengths}"
         yield from checks.finding_lines(report, contradiction="with more than one label")
 
 

@@ -98,8 +98,8 @@ def explain(task: Classifier, model: nn.Layer, records: Sequence[Mapping[str, An
     The score is the log-odds of the predicted label, log p / (1 - p). Unlike one logit it does not depend on what all
     logits have in common; unlike the probability it does not saturate where the model is certain. The baseline is the
     text with other word vectors for all tokens but [CLS] and [SEP]: that of [MASK] for BERT and similar models, for
-    which it may be any token, and that of [PAD], which is zero, for networks that are trained from scratch and never see
-    [MASK].
+    which it may be any token, and that of [PAD], which is zero, for networks that are trained from scratch and never
+    see [MASK].
 
     Args:
         task: the task that predicted the records.

@@ -68,8 +68,8 @@ class LossSection(Section):
 class ClassifierTraining(TextTrainingSection):
     """The ``training`` section of a classifier.
 
-    ``cache_frozen`` computes the text vectors of an encoder that is entirely frozen once, with its dropout off, and keeps
-    them. With the trained pooling ``attention`` that is possible only if ``freeze`` names ``pool.*`` too.
+    ``cache_frozen`` computes the text vectors of an encoder that is entirely frozen once, with its dropout off, and
+    keeps them. With the trained pooling ``attention`` that is possible only if ``freeze`` names ``pool.*`` too.
     """
 
     cache_frozen: bool = True

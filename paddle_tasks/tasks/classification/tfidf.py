@@ -62,7 +62,7 @@ class TfidfSection(Section):
 
 
 def with_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a section with default n-grams for its features and a default C for its classifier, if they are missing."""
+    """Return a section with the default n-grams of its features and the default C of its classifier filled in."""
     encoder = str(given.get("encoder"))
     return {
         "ngrams": [1, 2] if encoder.startswith("tfidf-word") else [1, 3],

@@ -60,13 +60,22 @@ class LongTextTask(ClassifierTask[LongTextConfig]):
         overlap = self.config.data.window_overlap
         if self._has_windows and overlap >= self.max_tokens:
             raise ConfigError(
-                f"data.window_overlap: {overlap} is not less than the {self.max_tokens} tokens of a window, which are "
-                "training.max_length without [CLS] and [SEP]"
+                f"data.window_overlap: {overlap} is not less than the {self.max_tokens} tokens of a window "
+                "(training.max_length without [CLS] and [SEP])"
             )
 
     @property
     def _has_windows(self) -> bool:
         return self.config.data.truncation == "windows"
+
+    @property
+    def max_text_tokens(self) -> int | None:
+        """The tokens of all windows together, or of one input."""
+        data = self.config.data
+        if not self._has_windows:
+            return self.max_tokens
+        step = self.max_tokens - data.window_overlap
+        return None if data.max_windows is None else self.max_tokens + (data.max_windows - 1) * step
 
     def encode(self, texts: Sequence[str]) -> PackedIds:
         """Return what the model reads of each text, one window after another."""

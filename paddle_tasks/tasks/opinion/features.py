@@ -42,7 +42,7 @@ class TaggedTokens:
         tags: <int64>[tokens].
         aspects: the distinct token ranges of the aspects, also of those that the tags cannot represent.
         opinions: likewise.
-        pairs: <int64>[1 + aspects, opinions], the class of each pair or `IGNORED`; the first aspect is the implicit one.
+        pairs: <int64>[1 + aspects, opinions], the class of each pair or `IGNORED`; the implicit aspect is the first.
     """
 
     ids: Array

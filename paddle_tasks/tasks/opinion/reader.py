@@ -13,6 +13,7 @@ from paddle_tasks.arrays import Array
 from paddle_tasks.metrics.spans import SpanLike
 from paddle_tasks.models.chain import TokenSpan
 from paddle_tasks.models.crf import float32_array
+from paddle_tasks.models.gradients import without_gradients
 from paddle_tasks.models.opinion import Extraction, OpinionTagger
 from paddle_tasks.tasks.opinion.features import OpinionNames, ReviewFeatures, SpecialTokens, gold_tensors
 from paddle_tasks.text.span_windows import Window, span_windows, stitch
@@ -63,7 +64,7 @@ class Reader:
     pair_weight: float
     min_probs: tuple[float, float] | None = None
 
-    @paddle.no_grad()  # type: ignore[untyped-decorator]
+    @without_gradients
     def read(self, model: OpinionTagger, reviews: Sequence[ReviewFeatures]) -> list[Prediction]:
         """Return what the model predicts of reviews, which may be longer than its windows."""
         encoded = self._encode(model, reviews)

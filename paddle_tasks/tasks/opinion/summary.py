@@ -1,4 +1,4 @@
-"""A summary of many reviews: their aspects with counts, polarity shares and typical opinions, as a table and a chart."""
+"""A summary of many reviews: aspects with counts, polarity shares and typical opinions, as a table and a chart."""
 
 from __future__ import annotations
 

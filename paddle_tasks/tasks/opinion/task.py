@@ -21,6 +21,7 @@ from paddle_tasks.data.tables.sources import Source
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.metrics.spans import ERROR_KINDS
 from paddle_tasks.models.encoders.build import Encoder
+from paddle_tasks.models.gradients import without_gradients
 from paddle_tasks.models.opinion import OpinionTagger
 from paddle_tasks.models.pooling import pool
 from paddle_tasks.tasks.deduplication import check_count, with_deduplicated
@@ -101,8 +102,8 @@ class OpinionTask(EncoderTask[OpinionConfig]):
             raise ConfigError(f"training.max_length: {training.max_length} leaves no room besides [CLS] and [SEP]")
         if data.window_overlap >= self.max_tokens:
             raise ConfigError(
-                f"data.window_overlap: {data.window_overlap} is not less than the {self.max_tokens} tokens of a window, "
-                "which are training.max_length without [CLS] and [SEP]"
+                f"data.window_overlap: {data.window_overlap} is not less than the {self.max_tokens} tokens of a window "
+                "(training.max_length without [CLS] and [SEP])"
             )
 
     def read_splits(self) -> None:
@@ -161,6 +162,11 @@ class OpinionTask(EncoderTask[OpinionConfig]):
         """Cut the train reviews into parts that the encoder can read."""
         reviews = self._features(self.splits["train"])
         self._train_parts = [part for review in reviews for part in review.tokens.parts(self.max_tokens)]
+
+    @property
+    def max_text_tokens(self) -> int | None:
+        """None: a long review is read in windows."""
+        return None
 
     # ---- features and batches
 
@@ -260,7 +266,7 @@ class OpinionTask(EncoderTask[OpinionConfig]):
 
         return with_deduplicated(metrics, self.splits, split, DEDUPLICATED)
 
-    @paddle.no_grad()  # type: ignore[untyped-decorator]
+    @without_gradients
     def _vector_panels(self, model: nn.Layer, split: OpinionSplit, predictions: Sequence[Prediction]) -> Panels:
         """Return the mean state of the first window of some reviews, and the attention in one of them."""
         model.eval()
