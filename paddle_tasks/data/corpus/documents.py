@@ -21,6 +21,7 @@ from paddle_tasks.data.corpus.chapters import assign_split, find_chapter, split_
 from paddle_tasks.data.tables import catalogue
 from paddle_tasks.data.tables.archives import Line, MemberFilter, OpenFile, has_members, open_files
 from paddle_tasks.data.tables.catalogue import SplitName
+from paddle_tasks.data.tables.paths import readable_file
 from paddle_tasks.data.tables.records import (
     LONE_SURROGATE,
     Record,
@@ -35,7 +36,7 @@ from paddle_tasks.data.tables.records import (
 )
 from paddle_tasks.data.tables.rows import BadRow
 from paddle_tasks.errors import ConfigError, DataError, did_you_mean
-from paddle_tasks.files import exists, list_siblings, short_name
+from paddle_tasks.files import exists, expand_user, list_siblings, short_name
 
 CorpusFormat = Literal["text", "tsv", "csv", "jsonl", "json"]
 Column = str | Annotated[int, Field(ge=0)]
@@ -160,7 +161,8 @@ def locate(name: str, folder: Path, split: SplitName = "train") -> Path:
     """Return the file or folder of a source.
 
     Args:
-        name: a path relative to ``folder``, or a catalogue name.
+        name: a path relative to ``folder``, or a catalogue name. For a pipe, or ``-`` for standard input, the file is a
+            copy.
         folder: the folder that a relative path starts from.
         split: the split whose file a catalogue name stands for.
 
@@ -169,9 +171,11 @@ def locate(name: str, folder: Path, split: SplitName = "train") -> Path:
     """
     if name in catalogue.names():
         return catalogue.locate(name, split)
-    path = folder / name
-    if exists(path):
+    path = Path(name) if name == "-" else folder / expand_user(name)
+    if exists(path) and path.is_dir():
         return path
+    if file := readable_file(path):
+        return file
     hint = did_you_mean(name, catalogue.names()) or did_you_mean(str(path), list_siblings(path))
     raise DataError(f"{short_name(path)}: no such file or folder{hint}")
 
