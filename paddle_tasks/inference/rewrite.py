@@ -32,6 +32,7 @@ from paddle_tasks.inference.changeable_words import (
     is_chinese_without_negation,
     may_have_kind,
 )
+from paddle_tasks.models.gradients import without_gradients
 from paddle_tasks.models.pooling import pool
 from paddle_tasks.text import words
 from paddle_tasks.text.tokenizer import Tokenizer
@@ -204,7 +205,7 @@ class Rewriter:
         expected = np.stack([starts, starts + 1], axis=1)
         return np.array_equal(offsets[: len(starts)], expected) and self.tokenizer.unk_id not in ids[: len(starts)]
 
-    @paddle.no_grad()  # type: ignore[untyped-decorator]
+    @without_gradients
     def mean_states(self, rows: Sequence[Ids]) -> States:
         """Return the encoder's states of each row of ids, averaged over the tokens: <float32>[rows, width]."""
         batches = []

@@ -16,6 +16,7 @@ from paddle_tasks.models.chain import OUTSIDE, Chain, PathSums, TokenSpan, spans
 from paddle_tasks.models.crf import CRF, float32_array
 from paddle_tasks.models.encoders.base import Encoder, real_positions
 from paddle_tasks.models.encoders.recurrent import direction_size
+from paddle_tasks.models.gradients import without_gradients
 from paddle_tasks.models.span_pairs import SpanPairs
 
 TagHead = Literal["linear", "crf", "bilstm_crf"]
@@ -205,14 +206,14 @@ class OpinionTagger(nn.Layer):  # type: ignore[misc]
         """Return the chain that decodes the emissions; without a CRF its scores are 0."""
         return self.crf.chain() if hasattr(self, "crf") else Chain.without_scores(self.n_labels)
 
-    @paddle.no_grad()  # type: ignore[untyped-decorator]
+    @without_gradients
     def extract(self, input_ids: Tensor, token_type_ids: Tensor, lengths: Tensor) -> list[Extraction]:
         """Predict the spans and pairs of each row; see `forward` for the arguments. It does not switch dropout off."""
         states = self.states(input_ids, token_type_ids, lengths)
         extractions: list[Extraction] = self.extract_from(states, self.emissions(states, lengths), lengths)
         return extractions
 
-    @paddle.no_grad()  # type: ignore[untyped-decorator]
+    @without_gradients
     def extract_from(
         self,
         states: Tensor,

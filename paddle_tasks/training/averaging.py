@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-import paddle
 from paddle import Tensor, nn
+
+from paddle_tasks.models.gradients import without_gradients
 
 
 class WeightAverage:
@@ -32,7 +33,7 @@ class WeightAverage:
         self.weights: dict[str, Tensor] = dict(trained)
         self.averages = {name: value.detach().astype("float32").clone() for name, value in trained}
 
-    @paddle.no_grad()  # type: ignore[untyped-decorator]
+    @without_gradients
     def update(self, step: int) -> None:
         """Add the current weights to the average after ``step``, counted from 1."""
         decay = min(self._decay, (1 + step) / (10 + step))
@@ -50,7 +51,7 @@ class WeightAverage:
         finally:
             self._copy_to_weights(trained)
 
-    @paddle.no_grad()  # type: ignore[untyped-decorator]
+    @without_gradients
     def _copy_to_weights(self, values: dict[str, Tensor]) -> None:
         for name, weight in self.weights.items():
             weight.copy_(values[name].astype(weight.dtype), True)

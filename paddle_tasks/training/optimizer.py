@@ -11,6 +11,7 @@ import paddle
 from paddle import nn
 
 from paddle_tasks.errors import ConfigError, did_you_mean
+from paddle_tasks.models.gradients import without_gradients
 from paddle_tasks.training.settings import OptimizerSection
 
 
@@ -157,7 +158,7 @@ def build_optimizer(model: nn.Layer, settings: OptimizerSection) -> paddle.optim
     )
 
 
-@paddle.no_grad()  # type: ignore[untyped-decorator]
+@without_gradients
 def scale_gradients(parameters: Iterable[paddle.Tensor], count: float, max_norm: float | None) -> float:
     """Divide summed gradients by ``count`` and clip them to a global norm, in one pass.
 

@@ -21,6 +21,7 @@ import paddle
 from paddle import Tensor
 
 from paddle_tasks.errors import RunStopped, UserError
+from paddle_tasks.models.gradients import without_gradients
 
 T = TypeVar("T")
 Table = np.ndarray[Any, np.dtype[np.float64]]
@@ -220,7 +221,7 @@ def bucket_parameters(parameters: Sequence[Tensor], max_elements: int = _MAX_BUF
         yield bucket
 
 
-@paddle.no_grad()  # type: ignore[untyped-decorator]
+@without_gradients
 def flatten_gradients(bucket: Sequence[Tensor]) -> Tensor:
     """Return the gradients of a bucket as one array, <float>[elements + parameters].
 
@@ -231,7 +232,7 @@ def flatten_gradients(bucket: Sequence[Tensor]) -> Tensor:
     return paddle.concat([*(gradient.flatten() for gradient in gradients), has_gradient])
 
 
-@paddle.no_grad()  # type: ignore[untyped-decorator]
+@without_gradients
 def assign_gradients(bucket: Sequence[Tensor], summed: Tensor) -> None:
     """Set the gradients of a bucket from the sum of the ranks' `flatten_gradients`."""
     *gradients, n_ranks = paddle.split(summed, [*(int(value.size) for value in bucket), len(bucket)])

@@ -12,6 +12,7 @@ from paddle import Tensor, nn
 from paddle.nn import functional
 
 from paddle_tasks.arrays import Array
+from paddle_tasks.models.gradients import without_gradients
 
 
 class AttentionMap(NamedTuple):
@@ -21,7 +22,7 @@ class AttentionMap(NamedTuple):
     weights: Array
 
 
-@paddle.no_grad()  # type: ignore[untyped-decorator]
+@without_gradients
 def attention_map(encoder: nn.Layer, compute: Callable[[], Any]) -> AttentionMap | None:
     """Return the last layer's attention in the first text that an encoder reads; None if it has no attention.
 

@@ -11,6 +11,7 @@ from paddle import Tensor, nn
 from paddlenlp.datasets import MapDataset
 
 from paddle_tasks.data.batching.batches import Batch
+from paddle_tasks.models.gradients import without_gradients
 
 
 def has_fixed_vectors(model: nn.Layer) -> bool:
@@ -26,7 +27,7 @@ class TextVectors:
             weakref.WeakKeyDictionary()
         )
 
-    @paddle.no_grad()  # type: ignore[untyped-decorator]
+    @without_gradients
     def get(
         self, model: nn.Layer, dataset: MapDataset, batches: Iterable[Batch], check_interrupt: Callable[[], None]
     ) -> Tensor:

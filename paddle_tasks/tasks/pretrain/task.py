@@ -29,6 +29,7 @@ from paddle_tasks.models.encoders.base import Encoder
 from paddle_tasks.models.encoders.build import build_encoder
 from paddle_tasks.models.encoders.informed_start import start_informed, word_width
 from paddle_tasks.models.encoders.paddlenlp import PretrainedEncoder
+from paddle_tasks.models.gradients import without_gradients
 from paddle_tasks.models.masked_lm import MaskedLanguageModel, load_masked_lm
 from paddle_tasks.tasks.deduplication import check_count
 from paddle_tasks.tasks.encoder import EncoderTask
@@ -234,7 +235,7 @@ class PretrainTask(EncoderTask[PretrainingConfig]):
             vectors=partial(self._vector_panels, model, split, records),
         )
 
-    @paddle.no_grad()  # type: ignore[untyped-decorator]
+    @without_gradients
     def _vector_panels(self, model: nn.Layer, split: DocumentSplit, records: Sequence[Record]) -> Panels:
         """Return the vectors of the tokens that were hidden most often, and the attention in the first row."""
         model.eval()
