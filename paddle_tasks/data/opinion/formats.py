@@ -17,9 +17,9 @@ from paddle_tasks.data.tables.rows import BadRow
 from paddle_tasks.errors import DataError
 
 EXPECTED = (
-    "expected JSON lines with spans (ours), s and ot (COTE), or label or entities (doccano), Label Studio's JSON, "
-    "characters####triplets (ASTE), one token and BIO tag per line (CoNLL), or the CSVs of reviews and labels; "
-    "set data.format to the right one"
+    "expected JSON lines or an array of objects with text and spans (ours), s and ot (COTE), text or data and label or "
+    "entities (doccano), or the tasks of Label Studio; or lines of characters####triplets (ASTE), or of one token and "
+    "BIO tag each (CoNLL); or the CSVs of reviews and labels; set data.format to the right one"
 )
 _MAX_KEYS = 10
 

@@ -254,7 +254,7 @@ def test_indented_objects_know_their_lines(tmp_path):
 @pytest.mark.parametrize("form", [None, "jsonl", "label_studio"])
 def test_other_json_is_refused_once_with_what_was_found(tmp_path, content, found, form):
     path = write(tmp_path / "a", json.dumps(content) if isinstance(content, dict) else content)
-    with pytest.raises(DataError, match=rf"a:1: .*{found}; expected JSON lines .*Label Studio") as refused:
+    with pytest.raises(DataError, match=rf"a:1: .*{found}; expected JSON lines or an array .*Label Studio") as refused:
         list(read_opinions(path, OpinionLayout(form)))
     assert str(refused.value).startswith(str(path))
 
