@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from paddle_tasks.cli.options import Config, Device, Overrides, Quiet
+from paddle_tasks.cli.output import print_json, print_text
 
 if TYPE_CHECKING:
     from paddle_tasks.workflows.bench.report import Measurement, Report
@@ -166,8 +166,10 @@ def _notifier(quiet: bool) -> Callable[[str], None]:
 
 
 def _print(report: Report, as_json: bool) -> None:
-    text = json.dumps(report.as_dict(), ensure_ascii=False, indent=2) if as_json else "\n".join(format_report(report))
-    sys.stdout.write(f"{text}\n")
+    if as_json:
+        print_json(report.as_dict())
+    else:
+        print_text("\n".join(format_report(report)))
 
 
 # ---- the table

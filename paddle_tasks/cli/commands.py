@@ -7,7 +7,7 @@ import re
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -17,7 +17,7 @@ from paddle_tasks.cli.check_data import check_data
 from paddle_tasks.cli.dashboard import dashboard
 from paddle_tasks.cli.options import Config, Device, Fresh, Overrides, Quiet, RunFolder, examples
 from paddle_tasks.cli.output import print_json, print_text
-from paddle_tasks.cli.predict import check_files, check_options, given_options, with_pipeline_options, write_records
+from paddle_tasks.cli.predict import predict
 from paddle_tasks.cli.report import report
 from paddle_tasks.training.stopping import resumable
 
@@ -274,63 +274,14 @@ app.command(epilog=examples("paddle-tasks report runs --markdown results.md"))(r
 app.command()(dashboard)
 
 
-@app.command(
+app.command(
     epilog=examples(
         'paddle-tasks predict sentiment "房间干净，就是早餐太差了"',
         "paddle-tasks predict runs/sentiment --input reviews.txt --output predictions.jsonl",
+        "paddle-tasks predict sentiment --input reviews.csv --fields id,label,score --output scored.csv",
         'paddle-tasks predict fill-mask "今天天气真[MASK]。" --top-k 3',
     )
-)
-@with_pipeline_options
-def predict(
-    run: Annotated[
-        str,
-        typer.Argument(
-            metavar="RUN|NAME",
-            help="A run folder, the name of a shipped model such as sentiment, or a built-in pipeline: fill-mask, "
-            "rewrite.",
-        ),
-    ],
-    texts: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="TEXT", help="The texts; those of a pair are one argument, with a tab between them."),
-    ] = None,
-    input_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--input",
-            metavar="FILE",
-            help="Read the texts from a file: one on each line, or JSON lines (.json, .jsonl).",
-        ),
-    ] = None,
-    output_file: Annotated[
-        Path | None, typer.Option("--output", metavar="FILE", help="Write to this file instead of stdout.")
-    ] = None,
-    device: Device = "auto",
-    quiet: Quiet = False,
-    **options: Any,
-) -> None:
-    """Predict with a model or a built-in pipeline.
-
-    Prints one line of JSON for each text, such as its label and probabilities, or its spans. Options whose help begins
-    with a kind of model or a pipeline apply to that only.
-    """
-    chosen = given_options(options)
-    check_files(output_file, chosen)
-    runtime.import_paddle()
-    from paddle_tasks.inference.inputs import read_inputs
-    from paddle_tasks.inference.pipelines import pipeline, usage_of
-
-    usage = usage_of(run)
-    check_options(run, chosen, usage)
-    formats = {name: (form, chosen.pop(name)) for name, form in usage.formats.items() if name in chosen}
-    inputs = read_inputs(texts or [], input_file, usage.fields)
-    records = pipeline(run, model=chosen.pop("model", None), device=device).answer(inputs.texts, **chosen)
-    write_records(records, inputs.ids, output_file, formats)
-    if usage.task and chosen.get("explain") and not quiet:
-        from paddle_tasks.cli.colours import show_lines
-
-        show_lines([line for record in records for line in usage.task.display(record)])
+)(predict)
 
 
 @app.command(epilog=examples("paddle-tasks export runs/sentiment --output my-model"))

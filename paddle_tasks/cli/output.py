@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import codecs
+import re
 import sys
 from typing import Any
+
+_NOT_ASCII = re.compile("[^\x00-\x7f]")
 
 
 def print_text(text: str) -> None:
@@ -14,4 +17,27 @@ def print_text(text: str) -> None:
 
 def print_json(value: Any) -> None:
     """Print a value as indented JSON."""
-    print_text(json.dumps(value, ensure_ascii=False, indent=2))
+    from paddle_tasks.files import to_json
+
+    write_json_text(to_json(value, indent=2) + "\n")
+
+
+def write_json_text(text: str) -> None:
+    """Write JSON to stdout; it is valid whatever the encoding of stdout.
+
+    Readers of JSON expect UTF-8. If stdout has another encoding, every character that is not ASCII is escaped.
+    """
+    sys.stdout.write(text if _is_utf_8(sys.stdout.encoding) else _NOT_ASCII.sub(_escape, text))
+
+
+def _is_utf_8(encoding: str | None) -> bool:
+    try:
+        return codecs.lookup(encoding or "utf-8").name == "utf-8"
+    except LookupError:
+        return False
+
+
+def _escape(match: re.Match[str]) -> str:
+    r"""Return a character as JSON escapes it: ``\ud83d\ude00`` for 😀."""
+    units = match[0].encode("utf-16-be", errors="surrogatepass")
+    return "".join(f"\\u{units[index]:02x}{units[index + 1]:02x}" for index in range(0, len(units), 2))

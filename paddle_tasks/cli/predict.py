@@ -1,162 +1,146 @@
-"""The options of `predict` that apply to some models or pipelines only, and the output of `predict`."""
+"""`paddle-tasks predict`: inputs, predictions, and how they are written."""
 
 from __future__ import annotations
 
-import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from paddle_tasks import runtime
+from paddle_tasks.cli.options import Device, Quiet
+from paddle_tasks.cli.output import write_json_text
+from paddle_tasks.cli.predict_options import check_options, flag, given_options, with_pipeline_options
+from paddle_tasks.files import is_dir, short_name
+
 if TYPE_CHECKING:
-    from paddle_tasks.inference.pipelines import Usage
+    from paddle_tasks.inference.inputs import Inputs
     from paddle_tasks.training.protocol import Record
 
-Command = TypeVar("Command", bound=Callable[..., Any])
 
-_EXPLAIN = (
-    "Classifiers: show which tokens speak for the label (green) and against it (red), and add these attributions to "
-    "the JSON as [start, end, value] in characters (integrated gradients of the label's log-odds). Opinion extraction: "
-    "show the spans in colours, and the triplets. Shown on stderr, unless --quiet is given; without colours, or with "
-    "the environment variable NO_COLOR, marked as {+for+}, [-against-] and 【text｜label】."
-)
-_SUMMARY = (
-    "Opinion extraction: instead of the JSON, print a table of the aspects in all texts with their counts, shares of "
-    "polarities and most frequent opinions, and write a bar chart to the file."
-)
-_DOCCANO = (
-    "Opinion extraction: instead of the JSON, write the predictions to a file that the annotation tool doccano can "
-    "import, to correct them there."
-)
-# None means that an option is not given; each pipeline has its own defaults.
-OPTIONS: dict[str, Any] = {
-    "explain": Annotated[bool | None, typer.Option("--explain", help=_EXPLAIN, show_default=False)],
-    "clue": Annotated[
-        bool | None,
-        typer.Option(
-            "--clue",
-            help="Classifiers: instead of the JSON, print the lines of a submission to the CLUE benchmark.",
-            show_default=False,
+@with_pipeline_options
+def predict(  # noqa: PLR0913, PLR0917 - a command has as many options as it offers
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN|NAME",
+            help="A run folder, the name of a shipped model such as sentiment, or a built-in pipeline: fill-mask, "
+            "rewrite.",
         ),
     ],
-    "summary": Annotated[Path | None, typer.Option("--summary", metavar="FILE.png|FILE.svg", help=_SUMMARY)],
-    "doccano": Annotated[Path | None, typer.Option("--doccano", metavar="FILE", help=_DOCCANO)],
-    "model": Annotated[
+    texts: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="TEXT", help="The texts; those of a pair are one argument, with a tab between them."),
+    ] = None,
+    input_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--input",
+            metavar="FILE",
+            help="Read the texts from a file: TSV, CSV or JSON lines, as training reads them, or one text on each line "
+            "(other endings). - is standard input, which is read without --input too.",
+        ),
+    ] = None,
+    column: Annotated[
         str | None,
         typer.Option(
-            "--model",
-            metavar="NAME|FOLDER",
-            help="fill-mask, rewrite: another masked language model: builtin/NAME of `paddle-tasks list models`, a "
-            "model folder, or a run folder of pretraining.",
+            metavar="NAME|INDEX",
+            help="The column of the texts in the file, by name or by index from 0; A,B for pairs. By default that of "
+            "the run's own data, or the column with a usual name such as text.",
         ),
-    ],
-    "top_k": Annotated[
-        int | None,
+    ] = None,
+    encoding: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The encoding of the file, such as gb18030; by default UTF-8 or the run's."),
+    ] = None,
+    output_file: Annotated[
+        Path | None,
         typer.Option(
-            "--top-k",
-            metavar="N",
-            min=1,
-            help="fill-mask, runs of pretraining: number of candidates for each [MASK], and of fillings of the whole "
-            "text (at most 64); 5 by default.",
+            "--output",
+            metavar="FILE",
+            help="Write to this file instead of stdout: CSV (.csv), TSV (.tsv) or JSON lines.",
         ),
-    ],
-    "n_variants": Annotated[
-        int | None,
-        typer.Option("--variants", metavar="N", min=1, help="rewrite: number of variants of each text; 3 by default."),
-    ],
-    "share": Annotated[
-        float | None,
+    ] = None,
+    fields: Annotated[
+        str | None,
         typer.Option(
-            "--share",
-            metavar="X",
-            min=0,
-            max=1,
-            help="rewrite: share of the changeable words that are replaced, above 0; 0.3 by default.",
+            metavar="A,B",
+            help="Write these fields only, such as id,label,score; score is the probability of a classifier's label.",
         ),
-    ],
-    "rounds": Annotated[
-        int | None,
-        typer.Option(
-            "--rounds",
-            metavar="N",
-            min=1,
-            help="rewrite: number of rounds in which the words are replaced; later rounds see the replacements of "
-            "earlier ones; 2 by default.",
-        ),
-    ],
-    "min_similarity": Annotated[
-        float | None,
-        typer.Option(
-            "--min-similarity",
-            metavar="X",
-            min=-1,
-            max=1,
-            help="rewrite: minimum cosine similarity of text and variant; 0.85 by default.",
-        ),
-    ],
-    "seed": Annotated[
-        int | None,
-        typer.Option(
-            "--seed",
-            metavar="N",
-            min=0,
-            help="rewrite: random seed; the same seed gives the same variants; 0 by default.",
-        ),
-    ],
-}
-"""The options by their names in Python."""
+    ] = None,
+    device: Device = "auto",
+    quiet: Quiet = False,
+    **options: Any,
+) -> None:
+    """Predict with a model or a built-in pipeline.
 
-
-def with_pipeline_options(command: Command) -> Command:
-    """Add `OPTIONS` to the signature of a command that takes ``**options``; typer reads options from a signature."""
-    signature = inspect.signature(command, eval_str=True)
-    own = [
-        parameter for parameter in signature.parameters.values() if parameter.kind is not inspect.Parameter.VAR_KEYWORD
-    ]
-    added = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
-        for name, annotation in OPTIONS.items()
-    ]
-    vars(command)["__signature__"] = signature.replace(parameters=[*own, *added])
-    command.__annotations__.update(OPTIONS)
-    return command
-
-
-def given_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that were given on the command line."""
-    return {name: value for name, value in options.items() if value is not None}
-
-
-def check_options(name: str, options: Mapping[str, Any], usage: Usage) -> None:
-    """Refuse options that a model or pipeline does not take, and files with a wrong suffix.
-
-    Args:
-        name: the model or pipeline, for the message.
-        options: the options that were given.
-        usage: the usage of the model or pipeline.
-
-    Raises:
-        BadParameter: an option cannot be used; the message names those that can.
+    Prints one line of JSON for each text, such as its label and probabilities, or its spans. The record of a row of a
+    file also has its line and the other columns of the row; a column named like a field of the prediction gets the
+    suffix _input. A row that cannot be predicted has an error instead, and the exit code is 2 at the end. Options whose
+    help begins with a kind of model or a pipeline apply to that only.
     """
-    accepted = [*usage.options, *usage.formats, *["model"] * usage.takes_model]
-    refused = [flag(option) for option in options if option not in accepted]
-    if refused:
-        listing = ", ".join(flag(option) for option in accepted if option in OPTIONS) or "none of these options"
-        raise typer.BadParameter(f"{', '.join(refused)}: not for {name}, which takes {listing}")
-    for option, record_format in usage.formats.items():
-        file, suffixes = options.get(option), record_format.suffixes
-        if suffixes and isinstance(file, Path) and file.suffix not in suffixes:
-            raise typer.BadParameter(f"{flag(option)} {file}: expected a name that ends in {' or '.join(suffixes)}")
+    chosen = given_options(options)
+    check_files(output_file, chosen)
+    runtime.import_paddle()
+    from paddle_tasks.inference.inputs import InputLayout, read_inputs
+    from paddle_tasks.inference.pipelines import pipeline, usage_of
 
+    usage = usage_of(run)
+    check_options(run, chosen, usage)
+    formats = {name: (form, chosen.pop(name)) for name, form in usage.formats.items() if name in chosen}
+    output = parse_output(output_file, fields, formats)
+    layout = InputLayout.of_model(usage).with_options(column, encoding)
+    inputs = read_inputs(texts or [], input_file_of(texts or [], input_file), layout)
+    predictor = pipeline(run, model=chosen.pop("model", None), device=device)
+    answers = answer_inputs(lambda part: predictor.answer(part, **chosen), inputs)
+    write_records(answers, inputs, output, formats)
+    if not quiet:
+        warn_of_truncation(answers)
+    if usage.task and chosen.get("explain") and not quiet:
+        from paddle_tasks.cli.colours import show_lines
 
-def flag(option: str) -> str:
-    """Return the name of an option on the command line, such as ``--top-k`` for ``top_k``."""
-    return str(OPTIONS[option].__metadata__[0].default)
+        records = [answer for answer in answers if not isinstance(answer, str)]
+        show_lines([line for record in records for line in usage.task.display(record)])
+    report_errors(answers, inputs)
 
 
 # ---- output
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where the records go.
+
+    Attributes:
+        file: the file to write; None prints them, unless a format writes a file of its own.
+        fields: the fields to write; all if there are none.
+    """
+
+    file: Path | None = None
+    fields: Sequence[str] = ()
+
+
+def parse_output(file: Path | None, fields: str | None, formats: Mapping[str, Any]) -> Output:
+    """Return what ``--output`` and ``--fields`` ask for.
+
+    Args:
+        file: the file, if there is one.
+        fields: names with commas between them.
+        formats: the other formats that were asked for, by option.
+
+    Raises:
+        BadParameter: a name is empty, or a format replaces the records.
+    """
+    names = fields.split(",") if fields is not None else []
+    if not all(names):
+        raise typer.BadParameter(f"--fields {fields}: expected names with commas between them, as in id,label,score")
+    replaced = next((flag(name) for name, (form, _) in formats.items() if form.to_lines), None)
+    if names and replaced:
+        raise typer.BadParameter(f"--fields: not with {replaced}, whose lines have fields of their own")
+    return Output(file, names)
 
 
 def check_files(output_file: Path | None, options: Mapping[str, Any]) -> None:
@@ -167,34 +151,91 @@ def check_files(output_file: Path | None, options: Mapping[str, Any]) -> None:
     """
     files = {flag(name): value for name, value in options.items() if isinstance(value, Path)}
     for option, file in {"--output": output_file, **files}.items():
-        if file and file.is_dir():
+        if file and is_dir(file):
             raise typer.BadParameter(f"{option} {file}: is a folder, expected a file")
-        if file and not file.parent.is_dir():
-            raise typer.BadParameter(f"{option} {file}: no such folder {file.parent}")
+        if file and not is_dir(file.parent):
+            raise typer.BadParameter(f"{option} {short_name(file)}: no such folder {short_name(file.parent)}")
 
 
-def write_records(
-    records: Sequence[Record], ids: Sequence[int | str], output_file: Path | None, formats: Mapping[str, Any]
-) -> None:
+def input_file_of(texts: Sequence[str], input_file: Path | None) -> Path | None:
+    """Return the file to read: ``-`` if there is neither a text nor a file, and standard input is no terminal."""
+    is_piped = sys.stdin is not None and not sys.stdin.closed and not sys.stdin.isatty()
+    return Path("-") if input_file is None and not texts and is_piped else input_file
+
+
+def answer_inputs(answer: Callable[[list[str]], Sequence[Record]], inputs: Inputs) -> list[Record | str]:
+    """Return the record of each row, or the reason why it has none; a text on the command line must have one.
+
+    Raises:
+        DataError: a text on the command line cannot be used.
+    """
+    from paddle_tasks.inference.outputs import predict_rows
+
+    if all(row.line is None for row in inputs.rows):
+        return list(answer([row.text for row in inputs.rows]))
+    return predict_rows(answer, inputs)
+
+
+def write_records(answers: Sequence[Record | str], inputs: Inputs, output: Output, formats: Mapping[str, Any]) -> None:
     """Print the records as JSON lines, or write them in other formats.
 
     Args:
-        records: the record of each text.
-        ids: the id of each text.
-        output_file: the file for the lines. If None, they are printed, unless a format writes a file of its own.
-        formats: the other formats by option; each is a `RecordFormat` and the value of the option.
+        answers: the record of each row, or the reason why it has none.
+        inputs: the rows.
+        output: where they go.
+        formats: the other formats by option; each is a `RecordFormat` and the value of the option. Rows without a
+            record are left out of them.
     """
     from paddle_tasks.cli.tables import print_table
     from paddle_tasks.files import write_text
-    from paddle_tasks.inference.outputs import json_lines
+    from paddle_tasks.inference.outputs import format_records, select_fields, with_inputs
 
-    replacements = [form.to_lines(records, ids) for form, _ in formats.values() if form.to_lines]
-    text = "\n".join(replacements[0] if replacements else json_lines(records)) + "\n"
-    if output_file:
-        write_text(output_file, text)
+    good = [answer for answer in answers if not isinstance(answer, str)]
+    replacements = [form.to_lines for form, _ in formats.values() if form.to_lines]
+    if replacements:
+        text = "".join(f"{line}\n" for line in replacements[0](good, _good_ids(answers, inputs)))
+    else:
+        records = with_inputs(inputs, answers)
+        text = format_records(select_fields(records, output.fields) if output.fields else records, output.file)
+    if output.file:
+        write_text(output.file, text)
     elif replacements or not formats:
-        sys.stdout.write(text)
+        write_json_text(text)
     for form, path in formats.values():
-        table = form.write_file(records, path) if form.write_file else None
+        table = form.write_file(good, path) if form.write_file else None
         if table:
             print_table(table)
+
+
+def _good_ids(answers: Sequence[Record | str], inputs: Inputs) -> list[int | str]:
+    """Return the ids of the rows that have a record."""
+    from paddle_tasks.inference.inputs import Inputs as Rows
+
+    rows = [
+        row if not isinstance(answer, str) else replace(row, error=answer)
+        for row, answer in zip(inputs.rows, answers, strict=True)
+    ]
+    return Rows(rows, inputs.source).ids
+
+
+def warn_of_truncation(answers: Sequence[Record | str]) -> None:
+    """Print one line on stderr if texts are longer than the model reads."""
+    n_truncated = sum(not isinstance(answer, str) and bool(answer.get("truncated")) for answer in answers)
+    if n_truncated:
+        are = "text is" if n_truncated == 1 else "texts are"
+        typer.echo(
+            f"warning: {n_truncated} of {len(answers)} {are} longer than the model reads, which has read only a part "
+            'of each ("truncated": true)',
+            err=True,
+        )
+
+
+def report_errors(answers: Sequence[Record | str], inputs: Inputs) -> None:
+    """Exit with 2 and one line on stderr if a row has no record."""
+    from paddle_tasks.errors import DataError
+
+    errors = [(row.line, answer) for row, answer in zip(inputs.rows, answers, strict=True) if isinstance(answer, str)]
+    if errors:
+        line, reason = errors[0]
+        count = f"{len(errors)} of {len(answers)} rows"
+        raise DataError(f"{count} could not be predicted; the first one: {inputs.source}:{line}: {reason}")

@@ -14,6 +14,7 @@ import paddle
 from paddle import nn
 
 from paddle_tasks.errors import ConfigError, DataError
+from paddle_tasks.models.gradients import without_gradients
 from paddle_tasks.text.tokenizer import Tokenizer
 
 Ids = npt.NDArray[np.int64]
@@ -89,7 +90,7 @@ class MaskScorer:
         starts = range(0, len(rows), BATCH_SIZE)
         return np.concatenate([self._score(rows[n : n + BATCH_SIZE], positions[n : n + BATCH_SIZE]) for n in starts])
 
-    @paddle.no_grad()  # type: ignore[untyped-decorator]
+    @without_gradients
     def _score(self, rows: Sequence[Ids], positions: Sequence[Sequence[int]]) -> LogProbs:
         """Return what `log_probs` returns, for a single batch."""
         ids, lengths = pad_rows(rows, self.tokenizer.pad_id)
@@ -182,11 +183,13 @@ class _Request:
         text: the text.
         masked: the part of it that the model reads.
         spans: the half-open range of each [MASK], in characters of the text.
+        is_truncated: whether the model reads only a part of the text.
     """
 
     text: str
     masked: MaskedIds
     spans: Sequence[tuple[int, int]]
+    is_truncated: bool
 
 
 class FillMask:
@@ -208,7 +211,7 @@ class FillMask:
             For each text ``{"input", "masks": [{"position", "candidates": [{"token", "prob"}]}], "fillings": [{"text",
             "prob"}], "text"}``. The position of a mask is in characters. The candidates of a mask are rated with all
             other masks in place; fillings are rated as a whole, see `MaskScorer.fill`. ``text`` is the text of the
-            first filling.
+            first filling. ``"truncated": True`` is added if the model reads only a part of the text.
 
         Raises:
             ConfigError: ``top_k`` is not positive.
@@ -230,7 +233,8 @@ class FillMask:
         start, end = self._window(text, len(encoded.input_ids), int(positions[0]), int(positions[-1]))
         ids = np.concatenate([encoded.input_ids[:1], encoded.input_ids[start:end], encoded.input_ids[-1:]])
         spans = [(int(first), int(last)) for first, last in encoded.offsets[positions]]
-        return _Request(text, MaskedIds(ids.astype(np.int64), tuple((positions - start + 1).tolist())), spans)
+        masked = MaskedIds(ids.astype(np.int64), tuple((positions - start + 1).tolist()))
+        return _Request(text, masked, spans, is_truncated=len(ids) < len(encoded.input_ids))
 
     def _window(self, text: str, length: int, first: int, last: int) -> tuple[int, int]:
         """Return the half-open range of tokens to read, without [CLS] and [SEP].
@@ -270,7 +274,8 @@ class FillMask:
                 {"text": self._insert(request, filling.tokens), "prob": float(np.exp(filling.log_prob))}
                 for filling in beam[:top_k]
             ]
-            yield {"input": request.text, "masks": masks, "fillings": fillings, "text": fillings[0]["text"]}
+            record = {"input": request.text, "masks": masks, "fillings": fillings, "text": fillings[0]["text"]}
+            yield {**record, "truncated": True} if request.is_truncated else record
 
     def _candidates(self, log_probs: LogProbs, top_k: int) -> list[dict[str, Any]]:
         return [

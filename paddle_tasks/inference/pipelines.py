@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from paddle_tasks import config as configuration
 from paddle_tasks import runtime, tasks
 from paddle_tasks.errors import CheckpointError, ConfigError, DataError, did_you_mean
-from paddle_tasks.files import exists, is_dir, is_file, list_siblings, short_name
+from paddle_tasks.files import exists, expand_user, is_dir, is_file, list_siblings, short_name
 from paddle_tasks.inference.texts import read_text, read_texts
 from paddle_tasks.models import cpu
 from paddle_tasks.models.pretrained.loading import ASSETS
@@ -185,10 +185,10 @@ def load(run: str | Path, *, device: str = "auto") -> Predictor:
         CheckpointError: there is no trained model.
         SetupError: there is no such device, a training in this process uses another one, or Paddle is in static mode.
     """
-    folder = model_folder(Path(run))
+    folder = model_folder(expand_user(run))
     runtime.use_device(device)
     with random_generator():
-        task, model = tasks.find(_task_name(folder)).load(folder)
+        task, model = tasks.find(_settings(folder)["config"]["task"]).load(folder)
     cpu.switch_in(model)
     return Predictor(folder, task, model)
 
@@ -229,6 +229,8 @@ class Usage:
         formats: the formats of records other than JSON lines, by the name of the option that selects them.
         takes_model: whether the model can be chosen.
         task: the task of the model; None for a built-in pipeline.
+        data: the ``data`` section of the configuration that the model was trained with; empty for a built-in pipeline.
+        labels: the labels of the model, if it has any.
     """
 
     fields: tuple[str, ...]
@@ -236,6 +238,8 @@ class Usage:
     formats: Mapping[str, RecordFormat]
     takes_model: bool = False
     task: type[Task] | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
 
 
 def usage_of(name: str | Path) -> Usage:
@@ -246,8 +250,16 @@ def usage_of(name: str | Path) -> Usage:
     """
     if str(name) in PIPELINES:
         return Usage(("text",), PIPELINES[str(name)].options, {}, takes_model=True)
-    task = tasks.find(_task_name(model_folder(Path(_trained_folder(name)))))
-    return Usage(task.INPUT_FIELDS, task.PREDICT_OPTIONS, task.RECORD_FORMATS, task=task)
+    settings = _settings(model_folder(Path(_trained_folder(name))))
+    task = tasks.find(settings["config"]["task"])
+    return Usage(
+        task.INPUT_FIELDS,
+        task.PREDICT_OPTIONS,
+        task.RECORD_FORMATS,
+        task=task,
+        data=settings["config"].get("data") or {},
+        labels=tuple(settings.get("labels") or ()),
+    )
 
 
 def _trained_folder(name: str | Path) -> str | Path:
@@ -259,8 +271,8 @@ def _trained_folder(name: str | Path) -> str | Path:
     shipped = {path.name: path for path in ASSETS.glob("*") if (path / tasks.SETTINGS).is_file()}
     if str(name) in shipped:
         return shipped[str(name)]
-    if exists(Path(name)):
-        return name
+    if exists(expand_user(name)):
+        return expand_user(name)
     names = sorted([*shipped, *PIPELINES])
     near = did_you_mean(str(name), [*names, *_runs_near(Path(name))])
     raise CheckpointError(
@@ -305,7 +317,7 @@ def _runs_near(run: Path) -> list[str]:
     return [*list_siblings(run), *list_siblings(Path("runs", run.name))]
 
 
-def _task_name(folder: Path) -> str:
+def _settings(folder: Path) -> dict[str, Any]:
+    """Return the configuration of a model folder, its labels and what else its task keeps there."""
     path = folder / tasks.SETTINGS
-    settings = configuration.parse_yaml(path.read_text(encoding="utf-8"), str(path))
-    return str(settings["config"]["task"])
+    return dict(configuration.parse_yaml(path.read_text(encoding="utf-8"), str(path)))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from paddle_tasks.cli.colours import draw_coloured, draw_marked, replace_controls, show_lines
-from paddle_tasks.cli.predict import OPTIONS
+from paddle_tasks.cli.predict_options import OPTIONS
 from paddle_tasks.inference import pipelines
 from paddle_tasks.tasks.classification.display import display_explanation
 from paddle_tasks.training.display import Segment
