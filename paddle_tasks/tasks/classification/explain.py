@@ -103,7 +103,7 @@ def explain(task: Classifier, model: nn.Layer, records: Sequence[Mapping[str, An
 
     Args:
         task: the task that predicted the records.
-        model: its model; no other thread may use it meanwhile.
+        model: its model; no other thread may use it meanwhile, which a `Predictor` ensures.
         records: what ``task.predict`` returned.
 
     Returns:
