@@ -7,6 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, lru_cache
 
 from paddle_tasks.data.tables.records import column_index
 from paddle_tasks.data.tables.values import MISSING
@@ -53,12 +54,15 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
 
 _GUESS_ROWS = 1000
 _MIN_ROWS = 3
+_MAX_NAME_LENGTH = 60
+"""A longer cell is no usual name; the quotes and spaces around it count too."""
 _MAX_CHANCE = 0.05
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
 _QUOTES = "\"'`“”‘’「」『』"
 _SEPARATORS = re.compile(r"[\s_\-]+")
 
 
+@lru_cache(maxsize=1024)
 def normalise_name(name: str) -> str:
     """Return a column's name for comparisons: without quotes, separators, and differences of case and width.
 
@@ -70,9 +74,12 @@ def normalise_name(name: str) -> str:
 
 def is_usual_name(name: str, fields: Sequence[str] | None = None) -> bool:
     """Return whether a name is a usual column name of one of the fields; by default, of any field."""
+    if len(name) > _MAX_NAME_LENGTH:  # a text; this function is called for every cell of a file
+        return False
     return any(normalise_name(name) in _usual_names(field) for field in (SYNONYMS if fields is None else fields))
 
 
+@cache
 def _usual_names(field: str) -> Mapping[str, None]:
     return dict.fromkeys(map(normalise_name, SYNONYMS.get(field, (field,))))
 
@@ -274,9 +281,14 @@ def is_repeated_header(cells: Sequence[str], header: Sequence[str] | None, colum
         columns: the column index of each field.
     """
     if header is not None:
-        return len(cells) == len(header) and all(
-            normalise_name(cell) == normalise_name(name) for cell, name in zip(cells, header, strict=True)
-        )
-    return max(columns.values()) < len(cells) and all(
-        is_usual_name(cells[index], [field]) for field, index in columns.items()
-    )
+        # The shortest cell first: labels differ from the column's name in nearly all rows.
+        pairs = sorted(zip(cells, header, strict=False), key=lambda pair: len(pair[0]))
+        return len(cells) == len(header) and all(_is_same_name(cell, name) for cell, name in pairs)
+    if max(columns.values()) >= len(cells):
+        return False
+    fields = sorted(columns, key=lambda field: len(cells[columns[field]]))
+    return all(is_usual_name(cells[columns[field]], [field]) for field in fields)
+
+
+def _is_same_name(cell: str, name: str) -> bool:
+    return len(cell) <= len(name) + _MAX_NAME_LENGTH and normalise_name(cell) == normalise_name(name)
