@@ -195,7 +195,6 @@ OF_LIBRARIES = {
     "_forward_post_hooks",
     "_forward_pre_hooks",
     "_get_data",
-    "_get_file_writer",
     "_normalized_shape",
     "_reader",
     "_replace",

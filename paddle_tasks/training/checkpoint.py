@@ -12,14 +12,16 @@ from typing import Any
 import numpy as np
 import paddle
 from paddle import nn
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 
 from paddle_tasks.errors import CheckpointError
-from paddle_tasks.files import atomic_folder, default_file_mode, sha256, write_json, write_text
+from paddle_tasks.files import atomic_folder, sha256, write_json, write_text
+from paddle_tasks.models.pretrained.tensors import check_finite, save_file
 from paddle_tasks.training.averaging import WeightAverage
 
 MASTER_SUFFIX, TRAINED_SUFFIX, AVERAGE_SUFFIX = "master", "own", "average"
 """Suffixes of keys in optimizer.safetensors that are not accumulators of the optimiser; see `optimizer_state`."""
+_WEIGHTS = (MASTER_SUFFIX, TRAINED_SUFFIX, AVERAGE_SUFFIX)
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,7 @@ class CheckpointStore:
         target = self.step_folder(step)
         with atomic_folder(target) as temporary:
             write_model(temporary / "model")
-            path = temporary / "optimizer.safetensors"
-            with default_file_mode(path):
-                save_file(dict(optimizer_state), path)
+            save_file(optimizer_state, temporary / "optimizer.safetensors")
             write_json(temporary / "state.json", state)
             files = sorted(path for path in temporary.rglob("*") if path.is_file())
             checksums = {str(path.relative_to(temporary)): sha256(path) for path in files}
@@ -182,12 +182,14 @@ def load_optimizer_state(
         average: the average, restarted with these weights.
 
     Raises:
-        CheckpointError: the file contains a parameter that the model does not have.
+        CheckpointError: the file contains a parameter that the model does not have, or a weight that is not finite.
     """
     parameters = dict(model.named_parameters())
+    arrays = load_file(path)
+    check_finite({key: array for key, array in arrays.items() if key.rpartition("::")[2] in _WEIGHTS}, path)
     state: dict[str, Any] = {}
     masters: dict[str, paddle.Tensor] = {}
-    for key, value in load_file(path).items():
+    for key, value in arrays.items():
         name, _, accumulator = key.rpartition("::")
         if name not in parameters:
             raise CheckpointError(f"{path}: contains {name!r}, which the model does not have")

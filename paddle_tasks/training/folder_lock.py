@@ -27,7 +27,7 @@ class FolderLock:
 
     Two files are locked. ``.NAME.lock`` beside the folder exists while the lock is held and names its owner. It is
     found by every path that leads to the folder, since links are resolved, and outlives a renaming of the folder.
-    ``NAME/.lock`` is locked as soon as a folder exists. It keeps out processes that cannot write beside the folder,
+    ``NAME/.lock`` is locked as soon as there is a run. It keeps out processes that cannot write beside the folder,
     that reach it by another mount, or whose version locks this file alone. Both are locks of the operating system,
     which end with the process, however it ends.
 
@@ -53,6 +53,12 @@ class FolderLock:
         self._beside = self._acquire(self._beside_path, or_none=True)
         if self._beside:
             _write_owner(self._beside_path)
+        try:
+            if (self.folder / INSIDE).is_file():  # making it would change a finished run
+                self.lock_content(or_none=True)
+        except CheckpointError:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(
@@ -74,14 +80,17 @@ class FolderLock:
             name = hashlib.sha256(os.fsencode(name)).hexdigest()
         return self.folder.with_name(f".{name}.lock")
 
-    def lock_content(self) -> None:
+    def lock_content(self, *, or_none: bool = False) -> None:
         """Lock the file in the folder, which exists.
+
+        Args:
+            or_none: do not lock a file that cannot be written, as in a finished run of somebody else.
 
         Raises:
             CheckpointError: another process holds it.
         """
         if self._inside is None:
-            self._inside = self._acquire(self.folder / INSIDE)
+            self._inside = self._acquire(self.folder / INSIDE, or_none=or_none)
             if self._inside and self._beside is None:
                 _write_owner(self.folder / INSIDE)
 

@@ -116,8 +116,6 @@ class RunFolder:
             CheckpointError: another process is training in it, or a link leads nowhere.
         """
         with FolderLock(self.path) as lock:
-            if self.config_file.is_file():
-                lock.lock_content()
             yield lock
 
     def check_links(self) -> None:

@@ -179,16 +179,18 @@ class Session:
     def _record_score(self, value: float) -> bool:
         progress = self.loop.progress
         progress.evaluated_step = progress.step
-        is_best = progress.best_value is None or self._is_better(value, progress.best_value)
+        is_best = not math.isnan(value) and self._is_better(value, progress.best_value)
         if is_best:
             progress.best_value, progress.best_step = value, progress.step
         progress.evaluations_without_gain = 0 if is_best else progress.evaluations_without_gain + 1
         progress.stopped_early = bool(self.patience) and progress.evaluations_without_gain >= (self.patience or 0)
         return is_best
 
-    def _is_better(self, value: float, best: float) -> bool:
+    def _is_better(self, value: float, best: float | None) -> bool:
+        if best is None or math.isnan(best):  # NaN: from an older version
+            return True
         sign = -1 if self.lower_is_better else 1
-        return sign * value > sign * best or (math.isnan(best) and not math.isnan(value))
+        return sign * value > sign * best
 
     def _save(self, *, is_best: bool) -> None:
         if self._saved == self._state_id():

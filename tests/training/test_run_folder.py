@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from paddle_tasks import config as configuration
 from paddle_tasks.errors import CheckpointError
@@ -65,6 +66,20 @@ def test_the_lock_leaves_nothing_behind(tmp_path):
     assert visible(tmp_path) == ["run"]
 
 
+def test_looking_at_a_finished_run_changes_nothing_in_it(tmp_path):
+    start(tmp_path / "run")
+    (tmp_path / "run/.lock").unlink()
+    with RunFolder(tmp_path / "run").locked():
+        assert visible(tmp_path / "run") == ["config.yaml"]
+
+
+def test_a_refusal_by_the_file_inside_releases_the_one_beside(tmp_path):
+    start(tmp_path / "run")
+    with FileLock(tmp_path / "run/.lock"), pytest.raises(CheckpointError, match="another process"):
+        start(tmp_path / "run")
+    assert visible(tmp_path) == ["run"]
+
+
 def test_two_names_of_one_folder_have_one_lock(tmp_path):
     (tmp_path / "disk").mkdir()
     (tmp_path / "runs").symlink_to(tmp_path / "disk")
@@ -90,8 +105,6 @@ def test_the_lock_outlives_the_renaming_of_the_folder(tmp_path):
 
 def test_a_folder_that_another_version_has_locked_is_refused(tmp_path):
     """Older versions lock the file inside the folder alone, and so do processes that reach it by another mount."""
-    from filelock import FileLock
-
     start(tmp_path / "run")
     with FileLock(tmp_path / "run/.lock"), pytest.raises(CheckpointError, match="another process"):
         start(tmp_path / "run")

@@ -70,7 +70,17 @@ def test_values_that_are_not_finite_break_neither_log(tmp_path, value):
         tracker.write_scalars(1, 1, {"dev/loss": value, "dev/f1": 0.5})
         tracker.write_scalars(2, 1, {"dev/loss": 0.25, "dev/f1": 0.5})
     assert visualdl_points(tmp_path / "vdl") == {"dev/loss": [(2, 0.25)], "dev/f1": [(1, 0.5), (2, 0.5)]}
-    assert json.dumps(read_metrics(tmp_path / "metrics.jsonl")[0]["value"]) == json.dumps(value)
+    assert math.isnan(read_metrics(tmp_path / "metrics.jsonl")[0]["value"])
+    first, *_ = (tmp_path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(first)["value"] is None, "NaN and Infinity are not JSON"
+
+
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
+def test_the_words_that_older_versions_wrote_are_read(tmp_path, word):
+    file = tmp_path / "metrics.jsonl"
+    file.write_text(f'{{"step": 1, "epoch": 1, "tag": "dev/loss", "value": {word}, "time": 0}}\n', encoding="utf-8")
+    (record,) = read_metrics(file)
+    assert not math.isfinite(record["value"])
 
 
 def test_a_percent_sign_in_a_tag(tmp_path):

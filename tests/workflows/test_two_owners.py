@@ -19,13 +19,12 @@ from paddle_tasks import config as configuration
 from paddle_tasks.errors import CheckpointError
 from paddle_tasks.tasks.classification.tfidf import Classifier
 from paddle_tasks.tasks.sentiment.task import SentimentTask
+from paddle_tasks.training.run_folder import RunFolder
 from paddle_tasks.training.trainer import Note
 from paddle_tasks.workflows.baseline import baseline
 from paddle_tasks.workflows.sweep.plan import plan_sweep
 from paddle_tasks.workflows.sweep.run import run_sweep, sweep
 from paddle_tasks.workflows.train import train
-
-from .folders import folder_state
 
 SUSPENDED = """
 import json, os, signal, sys
@@ -69,44 +68,55 @@ def test_a_trainer_that_is_suspended_while_it_reads_its_data_keeps_its_folder(sm
     assert sorted(path.name for path in tmp_path.iterdir()) == ["config.yaml", "run"]
 
 
-@pytest.mark.parametrize("fresh", [False, True])
-def test_nothing_in_the_folder_is_looked_at_before_it_is_owned(small_config, tmp_path, monkeypatch, fresh):
-    """Another run that starts while the data is read is refused, however it starts, and changes nothing."""
-    config, read = small_config(tmp_path, training={"max_steps": 1}), SentimentTask.read
-    if fresh:
-        train(config)
-    refused: list[str] = []
+def is_owned(folder: Path) -> bool:
+    """Return whether a start in that folder is refused."""
+    try:
+        with RunFolder(folder).locked():
+            return False
+    except CheckpointError as error:
+        return "another process" in str(error)
+
+
+def owned_while_reading(monkeypatch: pytest.MonkeyPatch, *folders: Path) -> list[bool]:
+    """Note for each folder, while a run reads its data, whether it is owned."""
+    read, owned = SentimentTask.read, []
 
     def read_late(task: SentimentTask) -> None:
-        monkeypatch.setattr(SentimentTask, "read", read)
-        for other in ({"seed": 1}, {"seed": 2}, {"seed": 2, "fresh": True}, {"fresh": True}):
-            before = folder_state(tmp_path)
-            with pytest.raises(CheckpointError, match="another process") as error:
-                train(config, **other)
-            assert folder_state(tmp_path) == before
-            refused.append(str(error.value))
+        owned.extend(map(is_owned, folders))
         read(task)
 
     monkeypatch.setattr(SentimentTask, "read", read_late)
+    return owned
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_the_folder_is_owned_before_the_data_is_read(small_config, tmp_path, monkeypatch, fresh):
+    config = small_config(tmp_path, training={"max_steps": 1})
+    if fresh:
+        train(config)
+    owned = owned_while_reading(monkeypatch, tmp_path / "run", tmp_path / "run.1")
     notes: list[Any] = []
     assert train(config, fresh=fresh, observe=notes.append).result["status"] == "finished"
-    assert len(refused) == 4
+    assert owned == [True, False]
     moved = [note.text for note in notes if isinstance(note, Note) and "older run" in note.text]
     assert moved == [f"the older run is now {tmp_path / 'run.1'}"] * fresh
 
 
-def test_a_run_of_a_sweep_that_another_process_trains_is_refused(small_config, tmp_path, monkeypatch):
-    config, read = small_config(tmp_path, training={"max_steps": 1}), SentimentTask.read
+def test_a_sweep_owns_its_folder_and_that_of_the_run_which_it_trains(small_config, tmp_path, monkeypatch):
+    config, folder = small_config(tmp_path, training={"max_steps": 1}), tmp_path / "run-sweep"
+    owned = owned_while_reading(monkeypatch, folder, folder / "seed=1", folder / "seed=2")
+    assert sweep(config, seeds=[1, 2]).summary["status"] == "finished"
+    assert owned == [True, True, False, True, False, True]
 
-    def read_late(task: SentimentTask) -> None:
-        monkeypatch.setattr(SentimentTask, "read", read)
-        with pytest.raises(CheckpointError, match=r"seed=1: another process"):
-            train(config, run_dir=str(tmp_path / "run-sweep/seed=1"))
-        with pytest.raises(CheckpointError, match=r"run-sweep: another process"):
-            sweep(config, seeds=[2])
-        read(task)
 
-    monkeypatch.setattr(SentimentTask, "read", read_late)
+def test_a_run_of_a_sweep_that_another_process_trains_is_refused(small_config, tmp_path):
+    config, folder = small_config(tmp_path, training={"max_steps": 1}), tmp_path / "run-sweep"
+    folder.mkdir()
+    with (
+        RunFolder(folder / "seed=1").locked(),
+        pytest.raises(CheckpointError, match=r"seed=1 failed: .*seed=1: another process"),
+    ):
+        sweep(config, seeds=[1])
     assert sweep(config, seeds=[1]).summary["status"] == "finished"
 
 
@@ -118,19 +128,17 @@ def test_a_sweep_looks_at_its_folders_again_when_it_owns_them(small_config, tmp_
         run_sweep(plan, device="cpu", observe=lambda event: None)
 
 
-def test_a_training_run_keeps_a_baseline_out_and_the_other_way_round(small_config, tmp_path, monkeypatch):
-    config = small_config(tmp_path, training={"max_steps": 1}, logging={"visualdl": False})
-    folder, fit, refused = str(tmp_path / "run"), Classifier.fit, []
+def test_a_baseline_owns_its_folder_while_it_is_fitted(small_config, tmp_path, monkeypatch):
+    config, fit, owned = small_config(tmp_path, logging={"visualdl": False}), Classifier.fit, []
 
     def fit_late(self: Classifier, *arguments: Any) -> bool:
-        with pytest.raises(CheckpointError, match="another process"):
-            train(config)
-        refused.append(True)
+        owned.append(is_owned(tmp_path / "run-baseline"))
         return fit(self, *arguments)
 
     monkeypatch.setattr(Classifier, "fit", fit_late)
-    assert baseline(config, run_dir=folder).result["status"] == "finished"
-    assert refused
+    for fresh in (False, True):
+        assert baseline(config, fresh=fresh).result["status"] == "finished"
+    assert owned == [True, True]
 
 
 # ---- links and the home folder

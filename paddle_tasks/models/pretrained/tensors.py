@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save_file as save_safetensors
 
 from paddle_tasks.errors import CheckpointError
 from paddle_tasks.files import default_file_mode
@@ -22,13 +24,36 @@ def read(path: Path) -> Arrays:
     """Read every tensor of a .safetensors or .pdparams file; floats of any precision become float32.
 
     Raises:
-        CheckpointError: the file is truncated, has another format, or is a pickle with more than tensors.
+        CheckpointError: the file is truncated, has another format, is a pickle with more than tensors, or holds NaN or
+            infinity.
     """
     try:
         arrays = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pdparams(path)
     except (SafetensorError, pickle.UnpicklingError, EOFError, ValueError, KeyError, OSError) as error:
         raise CheckpointError(f"{path}: not a readable file of tensors ({error}); fetch or save it again") from error
-    return {name: _float32(array) for name, array in arrays.items()}
+    wide = {name: _float32(array) for name, array in arrays.items()}
+    check_finite(wide, path)
+    return wide
+
+
+def check_finite(arrays: Mapping[str, NDArray[Any]], path: Path) -> None:
+    """Check that all values are finite: with NaN or infinity in a weight, every prediction is meaningless.
+
+    Args:
+        arrays: arrays by name.
+        path: the file that they were read from, for the message.
+
+    Raises:
+        CheckpointError: an array holds NaN or infinity; the message names the first one.
+    """
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            n_bad = np.count_nonzero(~np.isfinite(array))
+            raise CheckpointError(
+                f"{path}: {n_bad} of the {array.size} values of {name} are NaN or infinite, expected finite numbers; "
+                "training has diverged or the file is damaged: train again with --fresh and a lower "
+                "optimizer.learning_rate, or fetch the file again"
+            )
 
 
 def write(path: Path, arrays: Mapping[str, NDArray[Any]], *, half: bool = False) -> None:
@@ -38,11 +63,27 @@ def write(path: Path, arrays: Mapping[str, NDArray[Any]], *, half: bool = False)
 
     Raises:
         CheckpointError: a weight is too large for float16.
+        OSError: the disk is full, for example.
     """
     wide = {name: np.ascontiguousarray(_float32(array)) for name, array in arrays.items()}
     written = {name: _float16(name, array) for name, array in wide.items()} if half else wide
+    save_file(written, path, metadata={"format": "np"})
+
+
+def save_file(arrays: Mapping[str, NDArray[Any]], path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Write arrays of any dtype as a .safetensors file with the default file mode.
+
+    Raises:
+        OSError: the disk is full, for example; safetensors has an error of its own for that.
+    """
     with default_file_mode(path):
-        save_file(written, path, metadata={"format": "np"})
+        try:
+            save_safetensors(dict(arrays), path, metadata=metadata)
+        except SafetensorError as error:
+            number = re.search(r"\(os error (\d+)\)", str(error))
+            if not number:
+                raise
+            raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
 
 
 def _float16(name: str, array: NDArray[Any]) -> NDArray[Any]:

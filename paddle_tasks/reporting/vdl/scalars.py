@@ -50,7 +50,9 @@ def read_metrics_file(path: Path) -> MetricsFile:
 def _parse_line(line: bytes) -> LogRecord | None:
     record = json.loads(line)
     step, tag, value, seconds = (record[name] for name in ("step", "tag", "value", "time"))
-    return make_scalar(step, tag, value, seconds) if math.isfinite(value) else None
+    if value is None or not math.isfinite(value):  # null is NaN or infinity; older versions wrote these words
+        return None
+    return make_scalar(step, tag, value, seconds)
 
 
 def has_same_scalars(records: Iterable[LogRecord], metrics: MetricsFile) -> bool:

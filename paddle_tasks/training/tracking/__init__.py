@@ -5,7 +5,7 @@ the curves continue without duplicate or missing points.
 """
 
 from paddle_tasks.training.tracking.metrics_file import MetricsWriter, read_metrics
-from paddle_tasks.training.tracking.tracker import Tracker, open_tracker
+from paddle_tasks.training.tracking.tracker import Tracker, open_tracker, restore_positions
 from paddle_tasks.training.tracking.writers import PanelWriter, Writer
 
-__all__ = ["MetricsWriter", "PanelWriter", "Tracker", "Writer", "open_tracker", "read_metrics"]
+__all__ = ["MetricsWriter", "PanelWriter", "Tracker", "Writer", "open_tracker", "read_metrics", "restore_positions"]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import math
 import os
 import time
 from pathlib import Path
 from typing import Any
 
-from paddle_tasks.files import read_json_lines
+from paddle_tasks.files import read_json_lines, to_json
 from paddle_tasks.training.tracking.truncation import truncate
 
 
@@ -27,7 +27,7 @@ class MetricsWriter:
     def write_scalar(self, step: int, epoch: int, tag: str, value: float) -> None:
         """Write one line, which readers can see at once."""
         record = {"step": step, "epoch": epoch, "tag": tag, "value": value, "time": round(time.time(), 3)}
-        self._file.write(json.dumps(record) + "\n")
+        self._file.write(to_json(record) + "\n")
         self._file.flush()
 
     def write_text(self, step: int, tag: str, text: str) -> None:
@@ -44,5 +44,9 @@ class MetricsWriter:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Return the records of a metrics.jsonl, without a last line that is not completely written yet."""
-    return read_json_lines(path)
+    """Return the records of a metrics.jsonl, without a last line that is not completely written yet.
+
+    A value that is not finite is NaN here and null in the file.
+    """
+    records = read_json_lines(path)
+    return [{**record, "value": math.nan} if record.get("value", 0) is None else record for record in records]

@@ -8,6 +8,7 @@ drops lists. A tag must not contain ``%``, which the reader takes for ``/``, and
 from __future__ import annotations
 
 import io
+import struct
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -22,6 +23,7 @@ from paddle_tasks.metrics.curves import histogram, threshold_counts
 from paddle_tasks.training.panels import Curve, Panels, Vectors
 
 _MAX_DIMENSIONS = 200
+_LENGTH = struct.Struct("<Q")
 
 
 def clean_tag(tag: str) -> str:
@@ -122,3 +124,20 @@ def _hparam(name: str, value: Any) -> Record.HParam.HparamInfo:
 def _record(step: int, tag: str, **content: Any) -> Record:
     now = round(time.time() * 1000)
     return Record(values=[Record.Value(id=step, tag=clean_tag(tag), timestamp=now, **content)])
+
+
+def make_scalar(step: int, tag: str, value: float, seconds: float) -> Record:
+    """Return the record of one scalar; ``seconds`` count from 1970."""
+    return Record(values=[Record.Value(id=step, tag=clean_tag(tag), timestamp=round(seconds * 1000), value=value)])
+
+
+def make_meta(seconds: float) -> Record:
+    """Return the record with which VisualDL begins a log, without a name to display."""
+    meta = Record.MetaData(display_name="")
+    return Record(values=[Record.Value(id=0, tag="meta_data_tag", timestamp=round(seconds * 1000), meta_data=meta)])
+
+
+def encode_record(record: Record) -> bytes:
+    """Return a record as in a log: its length (8 bytes, little-endian) and its content."""
+    payload: bytes = record.SerializeToString()
+    return _LENGTH.pack(len(payload)) + payload

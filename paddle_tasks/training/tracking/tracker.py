@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,3 +89,26 @@ def open_tracker(
         yield tracker
     finally:
         tracker.close()
+
+
+def restore_positions(
+    folder: Path, positions: Mapping[str, int], *, visualdl: bool, epoch_of: Callable[[int], int]
+) -> list[str]:
+    """Check that the files of a run folder are as long as a checkpoint says, and rebuild one that is not.
+
+    Args:
+        folder: the run folder.
+        positions: `Tracker.positions` of the checkpoint.
+        visualdl: whether the run writes a VisualDL log.
+        epoch_of: returns the epoch of a step.
+
+    Returns:
+        What was rebuilt, for the user.
+
+    Raises:
+        CheckpointError: a file is too short and cannot be rebuilt.
+    """
+    from paddle_tasks.training.tracking.recovery import restore_logs
+    from paddle_tasks.training.tracking.visualdl_writer import log_path
+
+    return restore_logs(folder, log_path(folder / "vdl") if visualdl else None, positions, epoch_of)

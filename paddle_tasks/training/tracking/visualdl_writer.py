@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import math
+import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from paddle import nn
-from visualdl import LogWriter
+from visualdl.proto.record_pb2 import Record
 
 from paddle_tasks.files import write_text
 from paddle_tasks.training.panels import Panels
 from paddle_tasks.training.tracking.graph import build_graph
-from paddle_tasks.training.tracking.records import build_hparams_record, build_records, clean_tag
+from paddle_tasks.training.tracking.records import (
+    build_hparams_record,
+    build_records,
+    encode_record,
+    make_meta,
+    make_scalar,
+)
 from paddle_tasks.training.tracking.truncation import truncate
+
+
+def log_path(folder: Path) -> Path:
+    """Return the path of the log in a folder, or of a new one."""
+    existing = sorted(folder.glob("vdlrecords.*.log"))
+    return existing[-1] if existing else folder / f"vdlrecords.{int(time.time())}.log"
 
 
 class VisualDLWriter:
@@ -33,29 +44,32 @@ class VisualDLWriter:
     """
 
     def __init__(self, folder: Path, position: int = 0) -> None:
-        existing = sorted(folder.glob("vdlrecords.*.log"))
-        name = existing[-1].name if existing else f"vdlrecords.{int(time.time())}.log"
-        self._folder, self._path = folder, folder / name
+        self._folder, self._path = folder, log_path(folder)
         truncate(self._path, position)
         self.is_new = not self._path.exists() or not self._path.stat().st_size
         folder.mkdir(parents=True, exist_ok=True)
-        # VisualDL 2.5.3 mixes up its two queue settings: max_queue is used as the seconds between flushes.
-        with contextlib.redirect_stdout(io.StringIO()):
-            self._writer = LogWriter(logdir=str(folder), file_name=name, max_queue=1, flush_secs=1000)
+        self._file = self._path.open("ab")
+        self._append(make_meta(time.time()))
+
+    def _append(self, record: Record) -> None:
+        """Write a record, which readers can see at once."""
+        # Not by VisualDL's LogWriter: its thread prints the error of a full disk and goes on without the record.
+        self._file.write(encode_record(record))
+        self._file.flush()
 
     def write_scalar(self, step: int, epoch: int, tag: str, value: float) -> None:  # noqa: ARG002
         """Write one value, unless it is not finite: that would break the page, and metrics.jsonl has it."""
         if math.isfinite(value):
-            self._writer.add_scalar(tag=clean_tag(tag), value=value, step=step)
+            self._append(make_scalar(step, tag, value, time.time()))
 
     def write_text(self, step: int, tag: str, text: str) -> None:
         """Write one text."""
-        self._writer.add_text(tag=clean_tag(tag), text_string=text, step=step)
+        self.write_panels(step, Panels(texts={tag: text}))
 
     def write_panels(self, step: int, panels: Panels) -> None:
         """Write panels."""
         for record in build_records(step, panels):
-            self._writer._get_file_writer().add_record(record)
+            self._append(record)
 
     def write_run_info(self, settings: Mapping[str, Any], metrics: Sequence[str], model: nn.Layer) -> None:
         """Write the settings with the tags of the scores, and the model's graph.
@@ -63,7 +77,7 @@ class VisualDLWriter:
         If the log continues an earlier process's, its settings and graph are kept.
         """
         if self.is_new:
-            self._writer._get_file_writer().add_record(build_hparams_record(settings, metrics))
+            self._append(build_hparams_record(settings, metrics))
         graphs = sorted(self._folder.glob("vdlgraph.*.log"))
         if self.is_new or not graphs:
             for old in graphs:
@@ -71,10 +85,10 @@ class VisualDLWriter:
             write_text(self._folder / f"vdlgraph.{int(time.time())}.log", json.dumps(build_graph(model)))
 
     def position(self) -> int:
-        """Return the length of the file in bytes, after writing the queue."""
-        self._writer._get_file_writer().flush()
-        return self._path.stat().st_size
+        """Return the length of the file in bytes, after syncing it to disk."""
+        os.fsync(self._file.fileno())
+        return self._file.tell()
 
     def close(self) -> None:
-        """Write the queue and stop VisualDL's thread."""
-        self._writer.close()
+        """Close the file."""
+        self._file.close()

@@ -74,13 +74,13 @@ def _scores(result: RunResult | None, metric: str) -> dict[str, Any]:
 def _best_run(runs: Sequence[Record], results: Mapping[str, RunResult], choice: Choice) -> str | None:
     """Return the run with the best dev score, whatever its test score."""
     finished = [run["run"] for run in runs if run["run"] in results]
-    return best_of({name: results[name].scores["dev"][choice.metric] for name in finished}, choice)
+    return best_of({name: results[name].scores["dev"].get(choice.metric) for name in finished}, choice)
 
 
-def best_of(scores: Mapping[str, float], choice: Choice) -> str | None:
-    """Return the name with the best score, the first of equal ones; NaN never wins."""
+def best_of(scores: Mapping[str, float | None], choice: Choice) -> str | None:
+    """Return the name with the best score, the first of equal ones; NaN, which is None in a file, never wins."""
     sign = -1 if choice.lower_is_better else 1
-    numbers = {name: sign * score for name, score in scores.items() if not math.isnan(score)}
+    numbers = {name: sign * score for name, score in scores.items() if score is not None and not math.isnan(score)}
     return max(numbers, key=lambda name: numbers[name]) if numbers else None
 
 
@@ -88,7 +88,8 @@ def choose(points: Sequence[Record], choice: Choice) -> dict[str, Any] | None:
     """Return the grid point with the best mean dev score, with its scores; None as long as a run is missing."""
     if any(point["finished"] < len(point["runs"]) for point in points):
         return None
-    name = best_of({point["name"]: point["dev"][choice.metric]["mean"] for point in points}, choice)
+    means = {point["name"]: point["dev"].get(choice.metric, {}).get("mean") for point in points}
+    name = best_of(means, choice)
     if name is None:
         return None
     point = next(point for point in points if point["name"] == name)
