@@ -11,6 +11,7 @@ import typer
 
 from paddle_tasks.cli.options import Config, Device, Overrides, Quiet
 from paddle_tasks.cli.output import print_json, print_text
+from paddle_tasks.files import expand_user
 
 if TYPE_CHECKING:
     from paddle_tasks.workflows.bench.report import Measurement, Report
@@ -113,13 +114,16 @@ def bench_encoder(  # noqa: PLR0913, PLR0917 - a command has as many options as 
 @app.command("tokenize")
 def bench_tokenize(
     file: Annotated[
-        Path | None, typer.Argument(metavar="FILE", help="A UTF-8 text file; the sample reviews by default.")
+        Path | None,
+        typer.Argument(parser=expand_user, metavar="FILE", help="A UTF-8 text file; the sample reviews by default."),
     ] = None,
     texts: Annotated[int, typer.Option(metavar="N", min=1, help="Number of texts of 100 characters.")] = 5000,
     tokenizer: Annotated[
         Path | None,
         typer.Option(
-            metavar="FOLDER", help="Folder with a vocab.txt; by default a vocabulary is learnt from the texts."
+            parser=expand_user,
+            metavar="FOLDER",
+            help="Folder with a vocab.txt; by default a vocabulary is learnt from the texts.",
         ),
     ] = None,
     repeats: int = _repeats(5),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from paddle_tasks.cli.options import Quiet
+from paddle_tasks.files import expand_user
 from paddle_tasks.training.stopping import stop_at_once
 
 if TYPE_CHECKING:
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 
 def dashboard(
-    logdir: Annotated[Path, typer.Argument(metavar="LOGDIR", help="A folder of runs, or a single run.")] = Path("runs"),
+    logdir: Annotated[
+        Path, typer.Argument(parser=expand_user, metavar="LOGDIR", help="A folder of runs, or a single run.")
+    ] = Path("runs"),
     port: Annotated[
         int | None,
         typer.Option(

@@ -7,9 +7,16 @@ from typing import Annotated
 
 import typer
 
+from paddle_tasks.files import expand_user
+
 Config = Annotated[
     Path,
-    typer.Argument(metavar="CONFIG", help="A configuration, such as configs/sentiment.yaml.", show_default=False),
+    typer.Argument(
+        parser=expand_user,
+        metavar="CONFIG",
+        help="A configuration, such as configs/sentiment.yaml.",
+        show_default=False,
+    ),
 ]
 Overrides = Annotated[
     list[str] | None,
@@ -27,7 +34,8 @@ Device = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors only.")]
 RunFolder = Annotated[
-    Path, typer.Argument(metavar="RUN", help="A run folder, such as runs/sentiment.", show_default=False)
+    Path,
+    typer.Argument(parser=expand_user, metavar="RUN", help="A run folder, such as runs/sentiment.", show_default=False),
 ]
 
 

@@ -14,7 +14,7 @@ from paddle_tasks import runtime
 from paddle_tasks.cli.options import Device, Quiet
 from paddle_tasks.cli.output import write_json_text
 from paddle_tasks.cli.predict_options import check_options, flag, given_options, with_pipeline_options
-from paddle_tasks.files import is_dir, short_name
+from paddle_tasks.files import expand_user, is_dir, short_name
 
 if TYPE_CHECKING:
     from paddle_tasks.inference.inputs import Inputs
@@ -39,6 +39,7 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many options as it off
         Path | None,
         typer.Option(
             "--input",
+            parser=expand_user,
             metavar="FILE",
             help="Read the texts from a file: TSV, CSV or JSON lines, as training reads them, or one text on each line "
             "(other endings). - is standard input, which is read without --input too.",
@@ -60,6 +61,7 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many options as it off
         Path | None,
         typer.Option(
             "--output",
+            parser=expand_user,
             metavar="FILE",
             help="Write to this file instead of stdout: CSV (.csv), TSV (.tsv) or JSON lines.",
         ),

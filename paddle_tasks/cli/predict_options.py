@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from paddle_tasks.files import expand_user
+
 if TYPE_CHECKING:
     from paddle_tasks.inference.pipelines import Usage
 
@@ -39,8 +41,10 @@ OPTIONS: dict[str, Any] = {
             show_default=False,
         ),
     ],
-    "summary": Annotated[Path | None, typer.Option("--summary", metavar="FILE.png|FILE.svg", help=_SUMMARY)],
-    "doccano": Annotated[Path | None, typer.Option("--doccano", metavar="FILE", help=_DOCCANO)],
+    "summary": Annotated[
+        Path | None, typer.Option("--summary", parser=expand_user, metavar="FILE.png|FILE.svg", help=_SUMMARY)
+    ],
+    "doccano": Annotated[Path | None, typer.Option("--doccano", parser=expand_user, metavar="FILE", help=_DOCCANO)],
     "model": Annotated[
         str | None,
         typer.Option(

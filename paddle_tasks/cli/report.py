@@ -10,6 +10,7 @@ import typer
 
 from paddle_tasks.cli.options import Quiet
 from paddle_tasks.cli.output import print_text
+from paddle_tasks.files import expand_user
 
 if TYPE_CHECKING:
     from paddle_tasks.reporting.entries import Entry
@@ -18,11 +19,20 @@ if TYPE_CHECKING:
 def report(
     runs: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN", help="Folders of runs or sweeps, or folders that contain these, such as runs."),
+        typer.Argument(
+            parser=expand_user,
+            metavar="RUN",
+            help="Folders of runs or sweeps, or folders that contain these, such as runs.",
+        ),
     ],
-    markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write the table to this file.")] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(parser=expand_user, metavar="FILE", help="Also write the table to this file.")
+    ] = None,
     png: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Also write figures of the runs (.png) into this folder.")
+        Path | None,
+        typer.Option(
+            parser=expand_user, metavar="FOLDER", help="Also write figures of the runs (.png) into this folder."
+        ),
     ] = None,
     quiet: Quiet = False,
 ) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 from paddle_tasks.errors import CheckpointError
-from paddle_tasks.files import atomic_folder, exists
-from paddle_tasks.inference.model_card import is_finished, write_card
+from paddle_tasks.files import atomic_folder, exists, expand_user, write_json
+from paddle_tasks.inference.model_card import is_finished, portable_config, write_card
 from paddle_tasks.inference.pipelines import model_folder
 from paddle_tasks.models.pretrained import tensors
 from paddle_tasks.models.pretrained.saving import WEIGHTS
 from paddle_tasks.process_state import default_numpy_errors
+from paddle_tasks.tasks import SETTINGS
 
 
 @default_numpy_errors()
@@ -30,20 +32,23 @@ def export_float16(run: str | Path, output: str | Path) -> Path:
     Raises:
         CheckpointError: the run has no trained model, the folder exists, or a weight is too large for float16.
     """
-    source, target = model_folder(Path(run)), Path(output)
+    run, target = expand_user(run), expand_user(output)
+    source = model_folder(run)
     if exists(target):
         raise CheckpointError(f"{target}: exists already and is not overwritten; name a new folder")
     if not target.parent.is_dir():
         raise CheckpointError(f"{target}: no such folder {target.parent}")
-    if source != Path(run) and not is_finished(Path(run)):
+    if source != run and not is_finished(run):
         raise CheckpointError(f"{run}: is not finished; train it again to continue, or name the model folder: {source}")
     with atomic_folder(target) as temporary:
         for path in sorted(source.iterdir()):
             if path.name != WEIGHTS:
                 shutil.copyfile(path, temporary / path.name)
+        settings = json.loads((source / SETTINGS).read_text(encoding="utf-8"))
+        write_json(temporary / SETTINGS, {**settings, "config": portable_config(settings["config"])})
         tensors.write(temporary / WEIGHTS, tensors.read(source / WEIGHTS), half=True)
-        if source != Path(run):  # a model folder alone does not say how the model was trained
-            write_card(Path(run), temporary, target.name)
+        if source != run:  # a model folder alone does not say how the model was trained
+            write_card(run, temporary, target.name)
     return target
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from paddle_tasks import config as configuration
 from paddle_tasks import tasks
-from paddle_tasks.data.tables.catalogue import SAMPLES
+from paddle_tasks.data.tables.catalogue import portable_path
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.files import write_json, write_text
 from paddle_tasks.models.pretrained.loading import ASSETS, BUILTIN
@@ -72,17 +72,25 @@ def _stage(run: Path) -> Stage:
     return {
         "run": run.name,
         **{name: tree[name] for name in kept if name in tree},
-        "data": {split: _with_portable_path(facts) for split, facts in tree["data"].items()},
+        "data": {split: {**facts, "path": portable_path(facts["path"])} for split, facts in tree["data"].items()},
         "environment": {name: environment[name] for name in ("versions", "device", "threads", "processes")},
-        "config": _config(run),
+        "config": portable_config(_config(run)),
         "curve": list(_curve(run, summary_metrics(result.task))),
     }
 
 
-def _with_portable_path(facts: Stage) -> Stage:
-    """Return the facts of a split, with the path of shipped samples replaced by their catalogue name."""
-    path = Path(str(facts.get("path", "")))
-    return {**facts, "path": BUILTIN + path.relative_to(SAMPLES).as_posix()} if path.is_relative_to(SAMPLES) else facts
+def portable_config(tree: Any) -> Any:
+    """Return a configuration without the paths of this machine; see `portable_path`."""
+    if isinstance(tree, dict):
+        return {key: value if _holds_labels(key, value) else portable_config(value) for key, value in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return [portable_config(value) for value in tree]
+    return portable_path(tree) if isinstance(tree, str) else tree
+
+
+def _holds_labels(key: str, value: Any) -> bool:
+    """Return whether a setting holds labels, which may look like paths; ``label_names`` may be a file, too."""
+    return key in {"labels", "columns", "label_map"} or (key == "label_names" and isinstance(value, dict))
 
 
 def _curve(run: Path, metrics: Sequence[str]) -> Iterator[Stage]:

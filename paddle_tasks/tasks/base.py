@@ -13,9 +13,11 @@ from paddle import nn
 
 from paddle_tasks import config as configuration
 from paddle_tasks.arrays import Array
+from paddle_tasks.config import Section
 from paddle_tasks.data.batching.batches import LengthGroupedBatchSampler
 from paddle_tasks.data.batching.row_batches import RowBatch
 from paddle_tasks.data.tables.catalogue import SplitName
+from paddle_tasks.data.tables.remarks import describe_rows
 from paddle_tasks.data.tables.splits import Split, require_good
 from paddle_tasks.files import write_json
 from paddle_tasks.models.pretrained.saving import load_state, save_weights
@@ -76,6 +78,13 @@ class BaseTask(ABC, Generic[C]):
         self.splits[name] = require_good(split, data.on_bad_row)
         return split
 
+    def use_layout(self, layout: Section) -> None:
+        """Read the files of splits as ``layout`` says from now on; labels and vocabulary stay those of the model."""
+        data: Any = self.config.data
+        names = [name for name in type(layout).model_fields if name in type(data).model_fields]
+        changed = data.model_copy(update={name: getattr(layout, name) for name in names})
+        self.config = self.config.model_copy(update={"data": changed})
+
     def read_file(self, name: SplitName, source: Any) -> Split[Any]:
         """Return the examples of a file and its bad rows.
 
@@ -84,6 +93,14 @@ class BaseTask(ABC, Generic[C]):
             source: a path, or what ``config.data.source`` returned.
         """
         raise NotImplementedError
+
+    def describe_data(self) -> Sequence[str]:
+        """Return a line about each split: its rows and its file."""
+        return [describe_rows(split) for split in self.splits.values()]
+
+    def remarks(self) -> Sequence[str]:
+        """Return the remark of each split that has one."""
+        return [split.remark for split in self.splits.values() if split.remark]
 
     def prepare(self) -> None:
         """Compute what training needs beyond the splits: here the features of train."""

@@ -124,8 +124,14 @@ class EncoderTask(BaseTask[E]):
 
     def find_truncated(self, texts: Sequence[str]) -> list[bool]:
         """Return for each text whether `predict` reads only a part of it."""
-        limit = self.max_text_tokens
-        return [False] * len(texts) if limit is None else [count > limit for count in self.count_tokens(texts)]
+        if self.max_text_tokens is None:
+            return [False] * len(texts)
+        max_length = self.max_text_tokens + N_SPECIAL_TOKENS
+        return [length > max_length for length in self.input_lengths(texts)]
+
+    def input_lengths(self, texts: Sequence[str]) -> list[int]:
+        """Return the number of tokens of each whole input, with [CLS] and [SEP]."""
+        return [count + N_SPECIAL_TOKENS for count in self.count_tokens(texts)]
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Return the number of tokens of each whole text, without [CLS] and [SEP]."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import paddle
 from paddle import nn
 
@@ -29,6 +32,22 @@ def build_model(task: Task, training: TrainingSection) -> nn.Layer:
     if training.precision != "float32" and paddle.device.get_device().startswith("gpu"):
         gpu.switch_in(model)
     return model
+
+
+def describe_model(model: nn.Layer, name: str, frozen: Sequence[str]) -> str:
+    """Return a line about a model: its name, its parameters, and which of them are trained.
+
+    Args:
+        model: the model, partly frozen.
+        name: the name of its encoder, or of the task if there is none.
+        frozen: the patterns of ``training.freeze``.
+    """
+    sizes = [(math.prod(parameter.shape), parameter.stop_gradient) for parameter in model.parameters()]
+    n_all, n_trained = sum(size for size, _ in sizes), sum(size for size, is_frozen in sizes if not is_frozen)
+    if n_trained == n_all:
+        return f"model: {name}, {n_all:,} parameters, all trained"
+    kept = f" (training.freeze: {', '.join(frozen)})" if frozen else ""
+    return f"model: {name}, {n_all:,} parameters, {n_trained:,} of them trained{kept}"
 
 
 def build_loop(config: RunSection, task: Task, model: nn.Layer, optimizer: paddle.optimizer.Optimizer) -> Loop:

@@ -218,9 +218,25 @@ class Task(Protocol):
             DataError: the file cannot be used.
         """
 
+    def use_layout(self, layout: Any) -> None:
+        """Read the files of splits as another layout says from now on; labels and vocabulary stay those of the model.
+
+        Args:
+            layout: an instance of the ``layout_section`` of DATA_CHECK.
+
+        Raises:
+            ConfigError: it does not fit the model.
+        """
+
     @property
     def other_inputs(self) -> Mapping[str, str]:
         """A digest of each input besides the splits, by the setting that names it; a resumed run needs the same."""
+
+    def describe_data(self) -> Sequence[str]:
+        """Return lines about the splits that have been read: rows, and what the task has of labels and lengths."""
+
+    def remarks(self) -> Sequence[str]:
+        """Return what is suspicious about the splits without being wrong, and what of them the model does not read."""
 
     def dataset(self, examples: Sequence[Any]) -> Any:
         """Return the features of examples, in their order; `collate` takes them."""

@@ -9,10 +9,10 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from paddle_tasks.data.tables.catalogue import SplitName
+from paddle_tasks.data.tables.catalogue import SplitName, shipped_name
 from paddle_tasks.data.tables.splits import Split
 from paddle_tasks.errors import DataError
-from paddle_tasks.files import write_json
+from paddle_tasks.files import nonfinite_to_null, write_json
 
 SCHEMA = 1
 FILE = "result.json"
@@ -51,7 +51,7 @@ def _describe(split: Split[Any]) -> SplitFacts:
     part = {"part": str(split.part)} if split.part else {}
     return SplitFacts.model_validate(
         {
-            "path": str(split.path),
+            "path": shipped_name(split.path) or str(split.path),
             "rows": len(split.examples),
             "sha256": split.sha256,
             "skipped_rows": len(split.bad_rows),
@@ -109,8 +109,9 @@ class RunResult(_Facts):
         return {name: metrics for name, metrics in found.items() if metrics is not None}
 
     def to_json(self) -> dict[str, Any]:
-        """Return the object that result.json holds: what was given, under the names of the file."""
-        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        """Return the object that result.json holds: what was given, under the names of the file; null for NaN."""
+        tree: dict[str, Any] = nonfinite_to_null(self.model_dump(mode="json", by_alias=True, exclude_unset=True))
+        return tree
 
     def write(self, folder: Path) -> None:
         """Write result.json into a run folder, whole or not at all."""

@@ -15,7 +15,7 @@ from paddle import nn
 
 from paddle_tasks import runtime
 from paddle_tasks.data.tables.catalogue import SplitName
-from paddle_tasks.errors import CheckpointError, Interrupted, RunStopped
+from paddle_tasks.errors import CheckpointError, Interrupted, NonFiniteError, RunStopped
 from paddle_tasks.files import copy_folder
 from paddle_tasks.training import run_panels
 from paddle_tasks.training.build import build_loop
@@ -24,14 +24,16 @@ from paddle_tasks.training.loop import Loop, Progress
 from paddle_tasks.training.memory import peak_memory_mb
 from paddle_tasks.training.optimizer import group_rate_factors
 from paddle_tasks.training.protocol import Evaluation, Task
-from paddle_tasks.training.result import ModelFacts, RunResult, Status, TrainFacts, describe_splits
+from paddle_tasks.training.result import SCHEMA, ModelFacts, RunResult, Status, TrainFacts, describe_splits
 from paddle_tasks.training.run_folder import RunFolder
 from paddle_tasks.training.session import Event, Session, flatten_metrics
 from paddle_tasks.training.settings import RunSection
-from paddle_tasks.training.tracking import Tracker, open_tracker
+from paddle_tasks.training.tracking import Tracker, open_tracker, restore_positions
 
 _OLDER_OTHER_INPUTS = {"taught_by": "training.loss.teachers"}
 """Keys of state.json in which older versions kept the digest of an input besides the splits."""
+
+_ADVICE = "lower optimizer.learning_rate and train again with --fresh"
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,25 @@ class Note:
     text: str
 
 
-Observer = Callable[[Event | Note], None]
+@dataclass(frozen=True)
+class InputReport:
+    """What a run has read and is going to train, reported before anything is written.
+
+    Attributes:
+        lines: rows, labels and lengths of the data, and the size of the model.
+        remarks: what is suspicious about the data without being wrong.
+    """
+
+    lines: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """The message for the user."""
+        return "\n".join([*self.lines, *(f"remark: {remark}" for remark in self.remarks)])
+
+
+Observer = Callable[[Event | Note | InputReport], None]
 """Called with everything that happens in a run."""
 
 
@@ -99,6 +119,7 @@ class Trainer:
             with self._tracker(checkpoint) as tracker, self.loop.stop.listening():
                 self._show(run_panels.show_run_info, tracker, self.config, self.task.splits, self.model)
                 self._session(tracker).run()
+                self._check_learnt()
                 self._score_best(tracker)
             status = "finished"
         except (Interrupted, KeyboardInterrupt):
@@ -124,6 +145,7 @@ class Trainer:
         if checkpoint is None:
             return None  # training starts with the first step
         self._check_inputs(checkpoint)
+        rebuilt = self._restore_logs(checkpoint) if self.ranks.writes else []
         self.task.load_weights(self.model, checkpoint.folder / "model")
         loop = self.loop
         if loop.average:
@@ -132,14 +154,22 @@ class Trainer:
         if loop.precision.scaler and "scaler" in checkpoint.state:
             loop.precision.scaler.load_state_dict(checkpoint.state["scaler"])
         loop.progress = Progress(**checkpoint.state["progress"])
-        for problem in checkpoint.skipped:
-            self._notify(f"skipped a damaged checkpoint: {problem}")
+        for note in (*(f"skipped a damaged checkpoint: {problem}" for problem in checkpoint.skipped), *rebuilt):
+            self._notify(note)
         self._notify(
             f"continuing {self.folder.path} after step {loop.progress.step} of {loop.total_steps} (epoch "
             f"{loop.progress.epoch + 1}): weights, optimiser, order of the data and metrics restored from "
             f"{checkpoint.folder}"
         )
         return checkpoint
+
+    def _restore_logs(self, checkpoint: Checkpoint) -> list[str]:
+        return restore_positions(
+            self.folder.path,
+            checkpoint.state["positions"],
+            visualdl=self.config.logging.visualdl,
+            epoch_of=lambda step: math.ceil(step / self.loop.steps_per_epoch),
+        )
 
     def _check_inputs(self, checkpoint: Checkpoint) -> None:
         for name, split in self.task.splits.items():
@@ -152,8 +182,8 @@ class Trainer:
         changed = [setting for setting in {**before, **now} if before.get(setting) != now.get(setting)]
         if changed:
             raise CheckpointError(
-                f"{self.folder.path}: what {changed[0]} names has changed since this run began, so it cannot be "
-                "continued exactly; restore it, or start anew with --fresh"
+                f"{self.folder.path}: a file or model that {changed[0]} names has changed since this run began, so it "
+                "cannot be continued exactly; put it back, or start anew with --fresh"
             )
 
     # ---- training
@@ -206,12 +236,28 @@ class Trainer:
 
     # ---- the end
 
+    def _check_learnt(self) -> None:
+        """Raise if all steps were skipped, or if no evaluation has chosen a model."""
+        progress, metric = self.loop.progress, self.config.evaluation.metric
+        if progress.skipped_steps == progress.step:
+            problem = f"all {progress.step} steps were skipped, since their losses or gradients were not finite"
+        elif not progress.best_step:
+            problem = f"dev {metric} was NaN in every evaluation"
+        else:
+            return
+        raise NonFiniteError(f"{self.folder.path}: {problem}; {_ADVICE}")
+
     def _score_best(self, tracker: Tracker) -> None:
         self.ranks.barrier()  # rank 0 has written the model
-        self.task.load_weights(self.model, self.folder.model)
+        try:
+            self.task.load_weights(self.model, self.folder.model)
+        except CheckpointError as error:  # written by this run, so not the user's mistake
+            raise NonFiniteError(f"the best model cannot be used: {error}") from error
         for name in self.task.splits:
             if name != "train":
-                self.scores[name] = self._score(name, self.loop.stop.check_local)
+                scored = self._score(name, self.loop.stop.check_local)
+                self._check_finite(name, scored.metrics)
+                self.scores[name] = scored
         step, epoch = self.loop.progress.step, self.loop.progress.current_epoch
         autocast = self.loop.precision.autocast_evaluation
         self._show(run_panels.show_vectors, tracker, step, "dev", self.scores["dev"], autocast)
@@ -221,12 +267,20 @@ class Trainer:
         if self.ranks.writes:
             self.folder.write_predictions(self.scores, self.task.ERROR_KINDS)
 
+    def _check_finite(self, split: SplitName, metrics: Mapping[str, Any]) -> None:
+        for name in {"loss", self.config.evaluation.metric}:
+            if not math.isfinite(metrics.get(name, 0.0)):
+                raise NonFiniteError(
+                    f"{self.folder.path}: {split} {name} of the best model is {metrics[name]}, expected a finite "
+                    f"number; {_ADVICE}"
+                )
+
     def _result(self, status: Status) -> RunResult:
         n_parameters = sum(math.prod(parameter.shape) for parameter in self.model.parameters())
         environment = runtime.describe_environment(paddle.device.get_device())
         scores: dict[str, Any] = {name: dict(evaluation.metrics) for name, evaluation in self.scores.items()}
         return RunResult(
-            schema=1,
+            schema=SCHEMA,
             task=self.config.task,
             status=status,
             seed=self.config.seed,

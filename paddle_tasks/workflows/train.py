@@ -12,7 +12,7 @@ import paddle
 
 from paddle_tasks import runtime, tasks
 from paddle_tasks.process_state import default_settings, random_generator, training_slot
-from paddle_tasks.training.build import build_model
+from paddle_tasks.training.build import build_model, describe_model
 from paddle_tasks.training.folder_lock import FolderLock
 from paddle_tasks.training.optimizer import build_optimizer
 from paddle_tasks.training.protocol import Task
@@ -20,7 +20,7 @@ from paddle_tasks.training.ranks import Ranks
 from paddle_tasks.training.result import RunResult
 from paddle_tasks.training.run_folder import RunFolder
 from paddle_tasks.training.settings import RunSection
-from paddle_tasks.training.trainer import Note, Observer, Trainer
+from paddle_tasks.training.trainer import InputReport, Note, Observer, Trainer, encoder_name
 from paddle_tasks.workflows.config import assignments, load_config
 
 
@@ -127,13 +127,13 @@ def _look(folder: RunFolder, config: RunSection, *, fresh: bool) -> RunResult | 
 def _prepare(config: RunSection, folder: RunFolder, ranks: Ranks, observe: Observer) -> Trainer:
     """Read the data and build the model; write nothing."""
     task = _read_task(config, ranks)
-    for split in task.splits.values():
-        if split.remark:
-            observe(Note(split.remark))
     with ranks.raise_together(), random_generator():
         paddle.seed(config.seed)
         model = build_model(task, config.training)
         optimizer = build_optimizer(model, config.optimizer)
+    if ranks.writes:
+        model_line = describe_model(model, encoder_name(config.model) or config.task, config.training.freeze)
+        observe(InputReport((*task.describe_data(), model_line), tuple(task.remarks())))
     ranks.broadcast(model.parameters())
     return Trainer(config, task, model, optimizer, folder, observe)
 

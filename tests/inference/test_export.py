@@ -14,8 +14,10 @@ from paddle_tasks import load
 from paddle_tasks.data.tables.catalogue import SAMPLES
 from paddle_tasks.errors import CheckpointError
 from paddle_tasks.inference.export import export_float16
-from paddle_tasks.inference.model_card import CARD, STAGES
+from paddle_tasks.inference.model_card import CARD, STAGES, portable_config
 from paddle_tasks.models.pretrained.saving import WEIGHTS
+from paddle_tasks.tasks import SETTINGS
+from tests.conftest import FIXTURES
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +65,40 @@ def test_the_card_has_the_catalogue_names_of_shipped_samples(finished, tmp_path)
     result["data"]["train"]["path"] = str(SAMPLES / "opinion" / "train.jsonl")
     (run / "result.json").write_text(json.dumps(result))
     (stage,) = json.loads((export_float16(run, tmp_path / "new") / STAGES).read_text())
-    assert stage["data"]["train"]["path"] == "builtin/opinion/train.jsonl"
-    assert stage["data"]["dev"] == result["data"]["dev"]
+    assert stage["data"]["train"]["path"] == "builtin/opinion"
+    assert stage["data"]["dev"] == {**result["data"]["dev"], "path": Path(result["data"]["dev"]["path"]).name}
+
+
+def test_an_export_holds_no_path_of_the_machine(finished, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    for file in (run / "config.yaml", run / "model" / SETTINGS):
+        text = file.read_text(encoding="utf-8")
+        assert str(FIXTURES) in text, "the control: the run does hold them"
+    folder = export_float16(run, tmp_path / "new")
+    for file in folder.iterdir():
+        for path in (FIXTURES, tmp_path.parent, SAMPLES, Path.home()):
+            assert str(path).encode() not in file.read_bytes(), file
+    stage = json.loads((folder / STAGES).read_text(encoding="utf-8"))[-1]
+    assert (stage["config"]["data"]["train"], stage["config"]["run_dir"]) == ("training_train.tsv", "run")
+    assert load(folder)("好吃")["label"] == load(run)("好吃")["label"]
+
+
+def test_paths_of_the_machine_are_named_by_their_last_part_and_labels_are_left_alone():
+    tree = {
+        "run_dir": "~/runs/mine",
+        "data": {"train": "/home/me/a.tsv", "dev": r"C:\data\b.tsv", "test": "data/c.tsv", "labels": ["/x/y", "~z"]},
+        "names": {"label_names": {"/x/y": "/n"}},
+        "file": {"label_names": "/home/me/names.txt", "columns": {"text": "/t"}},
+        "sources": [{"path": str(SAMPLES / "news/train.tsv"), "times": 1.0}],
+    }
+    assert portable_config(tree) == {
+        "run_dir": "mine",
+        "data": {"train": "a.tsv", "dev": "b.tsv", "test": "data/c.tsv", "labels": ["/x/y", "~z"]},
+        "names": {"label_names": {"/x/y": "/n"}},
+        "file": {"label_names": "names.txt", "columns": {"text": "/t"}},
+        "sources": [{"path": "builtin/news", "times": 1.0}],
+    }
 
 
 def test_nothing_is_overwritten(finished, exported):

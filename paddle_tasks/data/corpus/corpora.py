@@ -25,7 +25,7 @@ from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.rows import BadRow
 from paddle_tasks.data.tables.splits import Split
 from paddle_tasks.errors import DataError
-from paddle_tasks.files import sha256
+from paddle_tasks.files import expand_user, sha256
 from paddle_tasks.text.masking import Masking
 
 # Increase this whenever other texts are found to be held out.
@@ -134,7 +134,7 @@ def load_documents(section: PretrainingData, name: SplitName, seed: int) -> Docu
         DataError: a source is missing or empty, or ``held_out`` has bad rows.
     """
     seed = seed if name == "train" else 0
-    folder = Path(section.folder)
+    folder = expand_user(section.folder)
     held_out = _held_out(section, folder) if name == "train" else None
     examples: list[Document] = []
     bad_rows: list[BadRow] = []
@@ -223,7 +223,7 @@ def _repeat(documents: Sequence[Document], times: float, seed: list[int]) -> Ite
 
 def _split_digest(section: PretrainingData, name: SplitName, seed: int) -> str:
     """Return a digest of everything that the split depends on: seed, sources with their files, and held-out texts."""
-    folder = Path(section.folder)
+    folder = expand_user(section.folder)
     content: dict[str, object] = {"seed": seed}
     content["sources"] = [_source_content(source, folder, name) for source in section.sources(name)]
     if name == "train" and section.held_out:

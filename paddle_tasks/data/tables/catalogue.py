@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import urllib.request
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Literal
 
 from paddle_tasks.data.tables.imdb import FILE_PATTERN, is_imdb_folder
 from paddle_tasks.data.tables.paths import readable_file
 from paddle_tasks.errors import DataError, SetupError, did_you_mean
-from paddle_tasks.files import exists, is_dir, list_siblings, short_name
+from paddle_tasks.files import exists, expand_user, is_dir, list_siblings, short_name
 
 SplitName = Literal["train", "dev", "test"]
 
@@ -45,7 +45,7 @@ def locate(name: str, split: SplitName) -> Path:
     if name.startswith("builtin/") and name in names():
         table = SAMPLES / name.removeprefix("builtin/") / f"{split}.tsv"
         return table if table.is_file() else table.with_suffix(".jsonl")
-    path = Path(name)
+    path = expand_user(name)
     if (file := readable_file(path)) is not None:
         return file
     if exists(path) and is_imdb_folder(path):
@@ -54,6 +54,26 @@ def locate(name: str, split: SplitName) -> Path:
         raise DataError(f"data.{split}: {name}: is a folder, expected a file, or a folder of {FILE_PATTERN}")
     near = did_you_mean(name, [*names(), *list_siblings(path)])
     raise DataError(f"data.{split}: {short_name(name)}: no such file, and no data set of that name{near}")
+
+
+def portable_path(path: str | Path) -> str:
+    """Return a path without what belongs to this machine: shipped data by name, other absolute paths by file name.
+
+    ``…/assets/samples/news/train.tsv`` gives ``builtin/news``, ``/home/me/train.tsv`` and ``~/train.tsv`` give
+    ``train.tsv``, and ``data/train.tsv`` stays as it is.
+    """
+    if shipped_name(path):
+        return shipped_name(path)
+    is_windows = PureWindowsPath(path).is_absolute()
+    is_absolute = is_windows or Path(path).is_absolute() or str(path).startswith("~")
+    name = PureWindowsPath(path).name if is_windows else Path(path).name
+    return name if is_absolute and name else str(path)
+
+
+def shipped_name(path: str | Path) -> str:
+    """Return the catalogue name of a file that ships with the project, such as ``builtin/news``, or an empty string."""
+    path = Path(path)
+    return f"builtin/{path.relative_to(SAMPLES).parts[0]}" if path.is_relative_to(SAMPLES) and path != SAMPLES else ""
 
 
 def _fetch(name: str, split: SplitName) -> Path:

@@ -7,8 +7,9 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
-from paddle_tasks.data.tables.catalogue import SplitName
+from paddle_tasks.data.tables.catalogue import SplitName, shipped_name
 from paddle_tasks.data.tables.checks import count_names, summarize_lengths
 from paddle_tasks.data.tables.headers import is_usual_name
 from paddle_tasks.data.tables.splits import LabelledText, Split
@@ -23,6 +24,36 @@ _LABELS_SHOWN = 12
 _NAMES_SHOWN = 5
 
 
+def describe_rows(split: Split[Any]) -> str:
+    """Return a line about a split: its rows and its file, and other things that were counted."""
+    n_bad = f", {len(split.bad_rows):,} bad ones left out" if split.bad_rows else ""
+    counts = "".join(f", {count:,} {name.replace('_', ' ')}" for name, count in split.counts.items())
+    return f"data.{split.name}: {len(split.examples):,} rows of {shipped_name(split.path) or split.path}{n_bad}{counts}"
+
+
+def describe_labels(split: Split[Any], labels: Iterable[str], label_names: Mapping[str, str] | None = None) -> str:
+    """Return a line with the number of times that each label occurs in a split, the most frequent first.
+
+    Args:
+        split: the split.
+        labels: a label for each occurrence.
+        label_names: the names of labels, if they have some.
+    """
+    names, counts = label_names or {}, count_names(list(labels))
+    shown = [f"{_display(label, names)} {count:,}" for label, count in list(counts.items())[:_LABELS_SHOWN]]
+    more = f", … ({len(counts)} labels)" if len(counts) > _LABELS_SHOWN else ""
+    return f"data.{split.name}: labels: {', '.join(shown)}{more}"
+
+
+def describe_texts(split: Split[Any]) -> str:
+    """Return a line about a split of texts: its rows, file and lengths."""
+    lengths = summarize_lengths(split.examples)
+    return (
+        f"{describe_rows(split)}; characters of a text: {lengths['mean']:,} on average, p95 {lengths['p95']:,.0f}, max "
+        f"{lengths['max']:,}"
+    )
+
+
 def describe_split(split: Split[LabelledText], label_names: Mapping[str, str] | None = None) -> list[str]:
     """Return two lines about a split: its file, rows and lengths; and its labels with their counts.
 
@@ -30,16 +61,7 @@ def describe_split(split: Split[LabelledText], label_names: Mapping[str, str] | 
         split: the split.
         label_names: the names of labels, if they have some.
     """
-    lengths = summarize_lengths(split.examples)
-    n_bad = f", {len(split.bad_rows):,} bad ones left out" if split.bad_rows else ""
-    names, counts = label_names or {}, count_names([example.label for example in split.examples])
-    shown = [f"{_display(label, names)} {count:,}" for label, count in list(counts.items())[:_LABELS_SHOWN]]
-    more = f", … ({len(counts)} labels)" if len(counts) > _LABELS_SHOWN else ""
-    return [
-        f"data.{split.name}: {len(split.examples):,} rows of {split.path}{n_bad}; characters of a text: "
-        f"{lengths['mean']:,} on average, p95 {lengths['p95']:,.0f}, max {lengths['max']:,}",
-        f"data.{split.name}: labels: {', '.join(shown)}{more}",
-    ]
+    return [describe_texts(split), describe_labels(split, (example.label for example in split.examples), label_names)]
 
 
 def _display(label: str, names: Mapping[str, str]) -> str:

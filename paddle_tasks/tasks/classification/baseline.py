@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from paddle_tasks.data.tables.catalogue import SplitName
+from paddle_tasks.data.tables.remarks import describe_split, find_suspicious
 from paddle_tasks.data.tables.splits import LabelledText, Split
 from paddle_tasks.errors import DataError
 from paddle_tasks.tasks.classification.data import LabelledData, RowFormat
@@ -58,8 +59,11 @@ class TfidfBaseline:
         data = LabelledData(config.data, config.seed, self.format)  # type: ignore[arg-type] # the task's own section
         data.read()
         for split in data.splits.values():
-            if split.remark:
-                notify(split.remark)
+            for line in describe_split(split, data.label_names):
+                notify(line)
+        remarks = [split.remark for split in data.splits.values() if split.remark]
+        for remark in (*remarks, *find_suspicious(data.splits)):
+            notify(f"remark: {remark}")
         fitted = _Fitted(data, config.model, config.seed, notify)  # type: ignore[arg-type] # `model_section`
         scorer = Scorer(data, self.new_decision())
         scorer.decision.start_learning()

@@ -13,13 +13,16 @@ from paddle import nn
 from paddlenlp.datasets import MapDataset
 
 from paddle_tasks.arrays import Array
+from paddle_tasks.config import Section
 from paddle_tasks.data.batching.batches import Batch, LengthGroupedBatchSampler, iterate_batches
 from paddle_tasks.data.batching.packed import PackedFeatures
 from paddle_tasks.data.batching.token_cache import cached_encodings
 from paddle_tasks.data.tables.catalogue import SplitName
+from paddle_tasks.data.tables.remarks import describe_split, describe_truncation, find_suspicious
 from paddle_tasks.data.tables.splits import LabelledText, Split
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.models.encoders.build import Encoder
+from paddle_tasks.models.gradients import without_gradients
 from paddle_tasks.models.losses import ClassificationLoss
 from paddle_tasks.tasks.classification import SUMMARY_METRICS
 from paddle_tasks.tasks.classification.baseline import TfidfBaseline
@@ -34,7 +37,7 @@ from paddle_tasks.tasks.classification.scoring import Scorer
 from paddle_tasks.tasks.classification.section import ClassificationConfig
 from paddle_tasks.tasks.classification.teachers import KEY as TEACHERS
 from paddle_tasks.tasks.classification.teachers import Teachers
-from paddle_tasks.tasks.encoder import EncoderTask, learn_tokenizer
+from paddle_tasks.tasks.encoder import N_SPECIAL_TOKENS, EncoderTask, learn_tokenizer
 from paddle_tasks.tasks.panels import choose_rows, readable_row, text_panels
 from paddle_tasks.text.packing import PackedIds
 from paddle_tasks.text.tokenizer import Tokenizer
@@ -101,9 +104,27 @@ class ClassifierTask(EncoderTask[C]):
             raise ConfigError(f"model.output: sigmoid is for two labels, the data has {len(self.labels)}; use softmax")
         self._loss = build_loss(self.config.training.loss, self.labels, self.splits["train"].examples)
 
+    def describe_data(self) -> Sequence[str]:
+        """Return two lines about each split: its rows and lengths, and its labels with their counts."""
+        return [line for split in self.splits.values() for line in describe_split(split, self.data.label_names)]
+
+    def remarks(self) -> Sequence[str]:
+        """Return what is suspicious about the splits, and how much of the train texts is cut off."""
+        cut = "" if self.max_text_tokens is None else self._describe_truncation(self.max_text_tokens)
+        return [*super().remarks(), *find_suspicious(self.splits), *([f"data.train: {cut}"] if cut else [])]
+
+    def _describe_truncation(self, max_tokens: int) -> str:
+        texts = [example.text for example in self.splits["train"].examples]
+        return describe_truncation(self.input_lengths(texts), max_tokens + N_SPECIAL_TOKENS)
+
     def load_split(self, name: SplitName, source: str | None = None) -> Split[LabelledText]:
         """Read the configuration's labelled texts, or those of another file, and keep them as that split."""
         return self.data.load_split(name, source)
+
+    def use_layout(self, layout: Section) -> None:
+        """Read files as ``layout`` says from now on, whose labels must be among those of the model."""
+        super().use_layout(layout)
+        self.data.use_section(self.config.data)
 
     def learn_tokenizer(self) -> Tokenizer:
         """Return a tokenizer with a vocabulary learnt from the texts of train."""
@@ -220,7 +241,7 @@ class ClassifierTask(EncoderTask[C]):
         """Return the metrics of predicted labels; the loss needs probabilities."""
         return self.scorer.score_records(split, records)
 
-    @paddle.no_grad()  # type: ignore[untyped-decorator]
+    @without_gradients
     def _vector_panels(self, model: nn.Layer, split: Split[LabelledText], evaluation: Evaluation) -> Panels:
         """Return the vectors of some texts with their predictions, and the attention in one text."""
         model.eval()
@@ -234,7 +255,10 @@ class ClassifierTask(EncoderTask[C]):
     # ---- predictions
 
     def predict(self, model: nn.Layer, texts: Sequence[str], *, explain: bool = False) -> list[dict[str, Any]]:
-        """Return ``{"input", "label", "probabilities"}`` for each text, and the label's ``name`` if it has one.
+        """Return ``{"input", "label", "probabilities"}`` for each text.
+
+        A record has the label's ``name`` if it has one, and ``"truncated": True`` if the model reads only a part of the
+        text.
 
         Args:
             model: the model.
@@ -245,11 +269,19 @@ class ClassifierTask(EncoderTask[C]):
             return []
         dataset = self.dataset([LabelledText(text, "", "") for text in texts])
         predictions = map(self.scorer.prediction, self.probabilities(model, dataset, lambda: None))
-        records = [
+        records: list[dict[str, Any]] = [
             {"input": text, "label": prediction.pop("predicted"), **prediction}
             for text, prediction in zip(texts, predictions, strict=True)
         ]
+        self._mark_truncated(records, _packed(dataset).lengths)
         return explain_records(self, model, records) if explain else records
+
+    def _mark_truncated(self, records: Sequence[dict[str, Any]], lengths: Array) -> None:
+        """Mark the records of texts that were cut; ``lengths`` <int64>[rows] are the numbers of tokens read."""
+        full = [records[row] for row in np.flatnonzero(lengths >= self.config.training.max_length)]
+        for record, is_truncated in zip(full, self.find_truncated([each["input"] for each in full]), strict=True):
+            if is_truncated:
+                record["truncated"] = True
 
     @staticmethod
     def display(record: Record) -> Sequence[Line]:

@@ -12,13 +12,15 @@ import paddle
 from paddle import nn
 
 from paddle_tasks.arrays import Array
+from paddle_tasks.config import Section
 from paddle_tasks.data.batching.batches import LengthGroupedBatchSampler
 from paddle_tasks.data.opinion.checks import OpinionDataCheck
 from paddle_tasks.data.opinion.examples import ASPECT, OPINION, KnownNames, OpinionExample, OpinionSplit
 from paddle_tasks.data.opinion.readers import load_opinions
 from paddle_tasks.data.tables.catalogue import SplitName
+from paddle_tasks.data.tables.remarks import describe_labels, describe_texts
 from paddle_tasks.data.tables.sources import Source
-from paddle_tasks.errors import ConfigError
+from paddle_tasks.errors import ConfigError, did_you_mean, join_names
 from paddle_tasks.metrics.spans import ERROR_KINDS
 from paddle_tasks.models.encoders.build import Encoder
 from paddle_tasks.models.gradients import without_gradients
@@ -118,6 +120,10 @@ class OpinionTask(EncoderTask[OpinionConfig]):
         self._check_metric()
         self._selects = self._uses_marginals
 
+    def describe_data(self) -> Sequence[str]:
+        """Return two lines about each split: its rows and lengths, and the labels of its spans with their counts."""
+        return [line for split in self.splits.values() for line in _describe_split(split)]
+
     def _find_names(self, *splits: Any) -> OpinionNames:
         data = self.config.data
         labels = set(data.labels or ()) or {label for split in splits for label in split.labels}
@@ -147,10 +153,19 @@ class OpinionTask(EncoderTask[OpinionConfig]):
             why = "data.train has none" if self.config.model.pairs else "model.pairs is false"
             raise ConfigError(f"evaluation.metric: {metric} needs pairs, and {why}; f1 is the F1 of spans")
 
+    def use_layout(self, layout: Section) -> None:
+        """Read files as ``layout`` says from now on, whose labels and polarities must be among those of the model."""
+        super().use_layout(layout)
+        for key, known in vars(self.names).items():
+            unknown = next((name for name in getattr(layout, key) or () if name not in known), None)
+            if unknown is not None:
+                near = did_you_mean(unknown, known)
+                raise ConfigError(f"data.{key}: the model has no {unknown!r}{near} (one of {join_names(known)})")
+
     def read_file(self, name: SplitName, source: str | Source) -> OpinionSplit:
         """Return the reviews of a file; names that are not known yet are those of the file."""
         data = self.config.data
-        known = KnownNames(self.names.labels or data.labels, data.polarities or self.names.polarities or None)
+        known = KnownNames(data.labels or self.names.labels, data.polarities or self.names.polarities or None)
         return load_opinions(name, source, data.layout, known)
 
     def learn_tokenizer(self) -> Tokenizer:
@@ -355,3 +370,8 @@ class OpinionTask(EncoderTask[OpinionConfig]):
         """Restore labels, polarities and thresholds."""
         self.names = OpinionNames(tuple(settings["labels"]), tuple(settings["polarities"]))
         self.selection = Selection.from_settings(settings)
+
+
+def _describe_split(split: OpinionSplit) -> tuple[str, str]:
+    labels = (span.label for example in split.examples for span in example.spans)
+    return describe_texts(split), describe_labels(split, labels)

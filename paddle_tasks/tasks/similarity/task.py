@@ -24,6 +24,7 @@ from paddle_tasks.tasks.classification.data import TEXT_PAIR, LabelledDataCheck,
 from paddle_tasks.tasks.classification.decision import Decision
 from paddle_tasks.tasks.classification.section import ClassificationConfig, ClassifierSection
 from paddle_tasks.tasks.classification.task import ClassifierTask
+from paddle_tasks.tasks.encoder import N_SPECIAL_TOKENS
 from paddle_tasks.tasks.similarity.decision import Threshold
 from paddle_tasks.tasks.similarity.ngrams import fit_ngrams
 from paddle_tasks.text.packing import PackedIds, concatenate_rows
@@ -94,6 +95,14 @@ class SimilarityTask(ClassifierTask[SimilarityConfig]):
         return (
             encode(first, second) if self.config.model.kind != "bi" else concatenate_rows(encode(first), encode(second))
         )
+
+    def input_lengths(self, texts: Sequence[str]) -> list[int]:
+        """Return the number of tokens of each whole pair; for ``bi`` that of its longer text."""
+        pairs = [split_pair(text) for text in texts]
+        counts = zip(*(self.count_tokens([pair[part] for pair in pairs]) for part in (0, 1)), strict=True)
+        if self.config.model.kind == "bi":
+            return [max(pair) + N_SPECIAL_TOKENS for pair in counts]
+        return [sum(pair) + N_SPECIAL_TOKENS + 1 for pair in counts]  # another [SEP] ends the second text
 
     def collate_train(self, groups: Sequence[Sequence[int]], epoch: int) -> Iterator[Batch]:
         """Yield the batches of the groups; with ``data.both_orders`` the texts change places in odd epochs."""
