@@ -219,6 +219,6 @@ def _choice(result: Mapping[str, Any]) -> str:
 def _relation_pair(spans: Mapping[str, Span], relation: Mapping[str, Any], choices: Mapping[str, str]) -> Pair:
     ids = (get_id(relation, "from_id"), get_id(relation, "to_id"))
     labels = relation.get("labels") or [choices[region_id] for region_id in ids[::-1] if region_id in choices]
-    if len(labels) != 1:
+    if not isinstance(labels, list) or len(labels) != 1:
         raise DataError(f"a relation with the labels {quote(labels)}, expected one, its polarity")
     return related_pair(spans, ids, str(labels[0]))

@@ -160,6 +160,10 @@ def test_the_paragraphs_of_a_dialogue_become_lines(tmp_path):
         ),
         ([region("a", TASTE), region("a", Span(0, 2, "positive"))], "two labels, 'aspect' and 'positive', of one reg"),
         (
+            [region("a", TASTE), {"type": "relation", "from_id": "a", "to_id": "a", "labels": {"0": "positive"}}],
+            'a relation with the labels {"0": "positive"}, expected one, its polarity',
+        ),
+        (
             [region("a", TASTE), {"id": "z", "type": "choices", "value": {"choices": ["positive"]}}],
             'the choice "positive" is not of a region; only choices per region are read',
         ),
