@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -135,6 +136,83 @@ def _nearest_file(path: Path) -> str:
     return did_you_mean(str(path), candidates) or "".join(same_stem[:1])
 
 
+# ---- settings that Python code gives
+
+
+_MAX_SHOWN = 60
+_MAX_DEPTH = 30
+"""Levels of settings; more are a list or mapping that contains itself."""
+
+
+def to_plain(tree: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return settings as a YAML file has them: texts, numbers, booleans, None, lists and dictionaries.
+
+    Paths become texts; tuples and other sequences lists; numpy's scalars and arrays become numbers, texts and lists. A
+    key that is a whole number, such as a label, becomes a text.
+
+    Args:
+        tree: the settings.
+        where: what they are the settings of, for messages.
+
+    Raises:
+        ConfigError: one line for each value or key of another type, such as a set, with its dotted key and the type.
+    """
+    problems: list[str] = []
+    plain: dict[str, Any] = _plain(tree, "", problems)
+    if problems:
+        raise ConfigError(_format_problems(where, problems))
+    return plain
+
+
+def _plain(given: Any, key: str, problems: list[str]) -> Any:
+    value = _unwrap(given)
+    if key.count(".") > _MAX_DEPTH:
+        problems.append(f"{key}: too many levels")
+        return None
+    if isinstance(value, Mapping):
+        return _plain_mapping(value, key, problems)
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes, bytearray, memoryview)):
+        return [_plain(item, f"{key}.{index}", problems) for index, item in enumerate(value)]
+    if value is None or type(value) in {bool, int, float, str}:
+        return value
+    for kind in (str, int, float):  # subclasses, such as enumerations and numpy.float64
+        if isinstance(value, kind):
+            return str.__str__(value) if kind is str else kind(value)
+    hint = "; a set has no order, give a list" if isinstance(value, (set, frozenset)) else ""
+    expected = "expected a text, a number, true, false, null, a list or a mapping"
+    problems.append(f"{key}: {expected}, found {_show(given)}{hint}")
+    return None
+
+
+def _show(value: Any) -> str:
+    return f"{' '.join(repr(value).split())[:_MAX_SHOWN]} of type {type(value).__name__}"
+
+
+def _unwrap(value: Any) -> Any:
+    """Return the value of a numpy scalar or array, or the text of a path; any other value as it is."""
+    numpy = sys.modules.get("numpy")  # it is loaded if the value is of one of its classes
+    if numpy is not None and isinstance(value, (numpy.generic, numpy.ndarray)):
+        return value.tolist()
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _plain_mapping(tree: Mapping[Any, Any], key: str, problems: list[str]) -> dict[str, Any]:
+    plain: dict[str, Any] = {}
+    for given, value in tree.items():
+        name = _unwrap(given)
+        dotted = f"{key}.{name}" if key else f"{name}"
+        if not isinstance(name, (str, int)) or isinstance(name, bool):
+            problems.append(f"{dotted}: expected a text as the key, found {_show(given)}")
+        elif str(name) in plain:
+            problems.append(f"{dotted}: this key is given as a text and as a number")
+        else:
+            plain[str.__str__(name) if isinstance(name, str) else str(int(name))] = _plain(value, dotted, problems)
+    return plain
+
+
+# ---- overrides and validation
+
+
 def override(tree: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
     """Return a copy of ``tree`` with each ``KEY=VALUE`` applied; the value is parsed as YAML.
 
@@ -179,10 +257,10 @@ def validate(
     Raises:
         ConfigError: one line for each unknown or missing key, wrong type or bad choice, with the nearest right name.
     """
-    tree = schema.upgrade(tree)
+    tree = schema.upgrade(to_plain(tree, where))
     problems = list(_bad_choices(tree, choices or {}))
     try:
-        config = schema.model_validate_json(json.dumps(tree, default=os.fspath))
+        config = schema.model_validate_json(json.dumps(tree))
     except ValidationError as error:
         problems += [_explain(detail, schema) for detail in error.errors()]
         raise ConfigError(_format_problems(where, problems)) from None
@@ -263,6 +341,10 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 
 def dump_inline(value: Any) -> str:
-    """Return a value as YAML on one line, as the VALUE of KEY=VALUE."""
-    line = json.dumps(value, ensure_ascii=False, default=os.fspath)
+    """Return a value as YAML on one line, as the VALUE of KEY=VALUE.
+
+    Raises:
+        ConfigError: `to_plain` refuses it.
+    """
+    line = json.dumps(to_plain({"value": value}, "VALUE")["value"], ensure_ascii=False)
     return _NOT_PLAIN_YAML.sub(lambda match: f"\\u{ord(match[0]):04x}", line)

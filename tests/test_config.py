@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
+from enum import Enum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given
@@ -265,3 +269,100 @@ def test_a_configuration_cannot_be_changed():
     with pytest.raises(ValueError, match="frozen"):
         whole.data.steps = 5
     assert config.dump(whole).startswith("task: t\n")
+
+
+# ---- settings that Python code gives
+
+
+class Kind(str, Enum):
+    """An enumeration of texts."""
+
+    LINEAR = "linear"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("steps", np.int64(3), 3),
+        ("steps", np.uint8(3), 3),
+        ("steps", np.array(3), 3),
+        ("rate", np.float32(0.25), 0.25),
+        ("rate", np.float64(0.1), 0.1),
+        ("rate", np.int32(2), 2.0),
+        ("label", np.str_("010"), "010"),
+        ("label", np.array("x"), "x"),
+        ("kind", Kind.LINEAR, "linear"),
+        ("names", np.array(["a", "no"]), ("a", "no")),
+        ("names", ("a", np.str_("b")), ("a", "b")),
+        ("columns", MappingProxyType({np.str_("text"): np.int64(0), "label": 1}), {"text": 0, "label": 1}),
+        ("columns", {0: "a", np.int64(1): "b"}, {"0": "a", "1": "b"}),
+    ],
+)
+def test_values_of_numpy_are_settings(key, value, expected):
+    whole = validate({"task": "a", "data": {key: value}}, Whole, "x")
+    assert getattr(whole.data, key) == expected
+    assert type(getattr(whole.data, key)) is type(expected)
+    assert parse_yaml(dump_inline({key: value}), "x") == {
+        key: list(expected) if isinstance(expected, tuple) else expected
+    }
+
+
+@pytest.mark.parametrize("value", [np.bool_(True), np.array(True), np.float64(3), np.str_("3"), np.array([3])])
+def test_types_of_numpy_are_strict(value):
+    found = value.tolist()
+    assert problems({"task": "a", "data": {"steps": value}})[1:] == [
+        f"data.steps: input should be a valid integer, found {found!r}"
+    ]
+
+
+EXPECTED = "expected a text, a number, true, false, null, a list or a mapping"
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ({"b"}, "{'b'} of type set; a set has no order, give a list"),
+        (b"3", "b'3' of type bytes"),
+        (np.bytes_(b"3"), "b'3' of type bytes_"),
+        (1j, "1j of type complex"),
+        (np.datetime64("2026-11-29"), "numpy.datetime64('2026-11-29') of type datetime64"),
+        (date(2026, 11, 29), "datetime.date(2026, 11, 29) of type date"),
+        (iter(()), "<tuple_iterator object at"),
+        (np.array([{"a"}], dtype=object)[0], "{'a'} of type set"),
+    ],
+)
+def test_other_values_are_refused_with_their_key_and_type(value, found):
+    tree = {"task": "a", "data": {"names": ["a", value], "columns": {"text": value}}}
+    lines = problems(tree)
+    assert lines[0] == "x.yaml: 2 problems"
+    assert lines[1].startswith(f"data.names.1: {EXPECTED}, found {found}")
+    assert lines[2].startswith(f"data.columns.text: {EXPECTED}, found {found}")
+    with pytest.raises(ConfigError, match=EXPECTED):
+        dump_inline(value)
+
+
+@pytest.mark.parametrize("key", [None, True, 0.5, (1, 2), np.float32(2), np.bool_(True)])
+def test_other_keys_are_refused_with_their_type(key):
+    kind = type(key).__name__
+    (line,) = problems({"task": "a", "data": {"columns": {"text": 0, key: 1}}})[1:]
+    assert line.startswith("data.columns.")
+    assert line.endswith(f"expected a text as the key, found {key!r} of type {kind}")
+
+
+def test_a_key_is_not_given_twice():
+    line = "data.columns.0: this key is given as a text and as a number"
+    assert problems({"task": "a", "data": {"columns": {"0": 1, 0: 2}}})[1:] == [line]
+
+
+def test_a_list_that_contains_itself_is_refused():
+    endless: list[Any] = []
+    endless.append(endless)
+    assert problems({"task": "a", "data": {"names": endless}})[1].endswith(": too many levels")
+
+
+def test_plain_settings_are_a_copy():
+    tree = {"data": {"names": ["a"]}, "task": "a"}
+    plain = config.to_plain(tree, "x")
+    assert plain == tree
+    plain["data"]["names"].append("b")
+    assert tree == {"data": {"names": ["a"]}, "task": "a"}

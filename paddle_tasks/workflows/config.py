@@ -9,6 +9,7 @@ from typing import Any
 from paddle_tasks import config as configuration
 from paddle_tasks import tasks
 from paddle_tasks.errors import ConfigError
+from paddle_tasks.files import expand_user
 from paddle_tasks.training.settings import RunSection
 
 
@@ -29,9 +30,9 @@ def merge(source: str | Path | Mapping[str, Any], overrides: Sequence[str]) -> t
         ConfigError: the file is missing or is not YAML, or an override is not KEY=VALUE.
     """
     if isinstance(source, Mapping):
-        where, stem, tree = "config", "run", dict(source)
+        where, stem, tree = "config", "run", configuration.to_plain(source, "config")
     else:
-        path = Path(source)
+        path = expand_user(source)
         where, stem, tree = str(path), path.stem, configuration.read(path)
     tree = configuration.override(tree, overrides)
     tree.setdefault("run_dir", f"runs/{stem}")
@@ -53,13 +54,19 @@ def validate(tree: Mapping[str, Any], where: str) -> RunSection:
 
 
 def assignments(overrides: Mapping[str, Any]) -> list[str]:
-    """Return sections or dotted keys as KEY=VALUE: ``{"training": {"epochs": 2}}`` → ``["training.epochs=2"]``."""
-    return [f"{key}={configuration.dump_inline(value)}" for key, value in _flatten(overrides)]
+    """Return sections or dotted keys as KEY=VALUE: ``{"training": {"epochs": 2}}`` → ``["training.epochs=2"]``.
+
+    Raises:
+        ConfigError: a value is no setting, such as a set.
+    """
+    plain = configuration.to_plain(overrides, "overrides")
+    return [f"{key}={configuration.dump_inline(value)}" for key, value in _flatten(plain)]
 
 
 def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in tree.items():
-        if isinstance(value, Mapping) and value:
+        # KEY=VALUE ends the key at its first "=", so a mapping with such a key, such as a label "a=b", is a value.
+        if isinstance(value, Mapping) and value and not any("=" in name for name in value):
             yield from _flatten(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value

@@ -87,6 +87,8 @@ def plan_sweep(
         CheckpointError: a folder holds something else.
         DataError: a data file is missing.
     """
+    seeds = configuration.to_plain({"seeds": seeds}, "sweep")["seeds"]
+    grid = configuration.to_plain(grid, "grid")
     _check_seeds(seeds)
     _check_keys(overrides, grid)
     tree = dict(config) if isinstance(config, Mapping) else configuration.read(Path(config))
@@ -108,7 +110,9 @@ def plan_sweep(
     return plan
 
 
-def _check_seeds(seeds: Sequence[int]) -> None:
+def _check_seeds(seeds: Any) -> None:
+    if not isinstance(seeds, list):
+        raise ConfigError(f"seeds: expected a list of numbers, as in [1, 2, 3], found {seeds!r}")
     if not seeds:
         raise ConfigError("seeds: expected one or more, as in --seeds 1,2,3")
     repeated = sorted({seed for seed in seeds if list(seeds).count(seed) > 1})
@@ -129,6 +133,8 @@ def _check_keys(overrides: Sequence[str], grid: Grid) -> None:
             raise ConfigError(f"grid {key}: dev scores of different {key} cannot be compared; give each its own sweep")
         if key in given:
             raise ConfigError(f"grid {key}: is also set by KEY=VALUE; remove one of the two")
+        if not isinstance(values, list):
+            raise ConfigError(f"grid {key}: expected a list of values, as in [{values!r}], found {values!r}")
         written = [configuration.dump_inline(value) for value in values]
         if not values or len(set(written)) < len(written):
             raise ConfigError(
