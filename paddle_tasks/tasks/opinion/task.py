@@ -165,7 +165,7 @@ class OpinionTask(EncoderTask[OpinionConfig]):
     def read_file(self, name: SplitName, source: str | Source) -> OpinionSplit:
         """Return the reviews of a file; names that are not known yet are those of the file."""
         data = self.config.data
-        known = KnownNames(data.labels or self.names.labels, data.polarities or self.names.polarities or None)
+        known = KnownNames(data.labels or self.names.labels or None, data.polarities or self.names.polarities or None)
         return load_opinions(name, source, data.layout, known)
 
     def learn_tokenizer(self) -> Tokenizer:
