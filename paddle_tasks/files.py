@@ -19,8 +19,10 @@ from paddle_tasks.errors import ConfigError
 
 _MAX_PREFIX = 40
 """Characters of a file's name that the name of its temporary file keeps; a name has a maximum length."""
+_MAX_NAME_BYTES, _MAX_PATH_BYTES = 255, 4096
+"""The longest name of a file, and the longest path, on usual file systems."""
 _MAX_SHOWN = 80
-"""Characters of a path in a message."""
+"""Characters of a longer name in a message."""
 
 
 def write_text(path: Path, text: str) -> None:
@@ -171,9 +173,14 @@ def exists(path: Path) -> bool:
 
 
 def short_name(name: str | Path) -> str:
-    """Return a name for a message on one line; a name of more than 80 characters is cut."""
+    """Return a name for a message on one line; a part that is too long for the name of a file is cut."""
     visible = str(name).replace("\0", "\\0").replace("\n", "\\n")
-    return visible if len(visible) <= _MAX_SHOWN else f"{visible[: _MAX_SHOWN - 1]}…"
+    return _cut("/".join(_cut(part, _MAX_NAME_BYTES) for part in visible.split("/")), _MAX_PATH_BYTES)
+
+
+def _cut(text: str, max_bytes: int) -> str:
+    is_short = len(text.encode("utf-8", errors="surrogatepass")) <= max_bytes
+    return text if is_short else f"{text[: _MAX_SHOWN - 1]}…"
 
 
 def list_siblings(path: Path, *, folders_only: bool = False) -> list[str]:

@@ -5,13 +5,30 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from paddle_tasks.files import atomic_file, atomic_folder, copy_folder, list_siblings, sha256, write_json, write_text
+from paddle_tasks.errors import ConfigError
+from paddle_tasks.files import (
+    atomic_file,
+    atomic_folder,
+    copy_folder,
+    exists,
+    expand_user,
+    is_dir,
+    is_file,
+    list_siblings,
+    nonfinite_to_null,
+    sha256,
+    short_name,
+    to_json,
+    write_json,
+    write_text,
+)
 
 
 class CrashError(Exception):
@@ -246,3 +263,70 @@ def test_siblings_of_a_missing_path_are_listed(tmp_path, monkeypatch, folders_on
     assert sorted(list_siblings(Path("a/x"), folders_only=folders_only)) == expected
     assert list_siblings(Path("nowhere/x"), folders_only=folders_only) == []
     assert list_siblings(Path("a/b.tsv/x"), folders_only=folders_only) == []
+
+
+@pytest.mark.parametrize("name", ["房间" * 200, "a" * 300, "runs/" + "a" * 300, "a\0b", "/".join(["a" * 200] * 30)])
+def test_a_name_that_no_file_can_have_is_no_file(name):
+    path = Path(name)
+    assert [exists(path), is_file(path), is_dir(path)] == [False] * 3
+    assert list_siblings(Path(f"{name}/x")) == []
+
+
+def test_files_and_folders(tmp_path):
+    (tmp_path / "a").write_text("")
+    assert [exists(tmp_path / "a"), is_file(tmp_path / "a"), is_dir(tmp_path / "a")] == [True, True, False]
+    assert [exists(tmp_path), is_file(tmp_path), is_dir(tmp_path)] == [True, False, True]
+    assert list_siblings(tmp_path / "x") == [str(tmp_path / "a")]
+
+
+def test_a_name_in_a_message():
+    path = "/".join(["folder"] * 40)
+    assert short_name(path) == path
+    assert short_name(f"runs/{'房间' * 200}/config.yaml") == f"runs/{'房间' * 39}房…/config.yaml"
+    assert len(short_name("a/" * 3000)) == 80
+    assert short_name("a\nb\0") == "a\\nb\\0"
+
+
+# ---- JSON, paths of the home folder, and several processes
+
+
+NUMBERS = {"a": math.nan, "b": [math.inf, 1.5, {"c": -math.inf}], "d": (math.nan, "NaN"), "e": None}
+
+
+def test_json_holds_no_nan(tmp_path):
+    expected = {"a": None, "b": [None, 1.5, {"c": None}], "d": [None, "NaN"], "e": None}
+    write_json(tmp_path / "a.json", NUMBERS)
+    for text in (to_json(NUMBERS), (tmp_path / "a.json").read_text(encoding="utf-8")):
+        assert json.loads(text, parse_constant=broken) == expected
+    assert nonfinite_to_null(NUMBERS) == expected
+    assert to_json({"a": 0.1, "b": "好"}) == '{"a": 0.1, "b": "好"}'
+
+
+def test_the_home_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert expand_user("~/a") == tmp_path / "a"
+    assert expand_user("~") == tmp_path
+    assert expand_user("a/~/b") == Path("a/~/b")
+    with pytest.raises(ConfigError, match="the home folder of ~nobody-of-that-name is unknown"):
+        expand_user("~nobody-of-that-name/a")
+
+
+def test_two_processes_that_write_one_file_have_temporary_files_of_their_own(monkeypatch, tmp_path):
+    """A second writer comes and goes while the first has not yet renamed its file."""
+    replace, names = Path.replace, []
+
+    def replace_late(temporary: Path, target: Path) -> Path:
+        names.append(temporary.name)
+        if len(names) == 1:
+            write_text(tmp_path / "file", "second")
+        return replace(temporary, target)
+
+    monkeypatch.setattr(Path, "replace", replace_late)
+    write_text(tmp_path / "file", "first")
+    assert contents(tmp_path) == {"file": "first"}
+    assert len(set(names)) == 2
+
+
+def test_a_name_of_the_maximum_length_is_written(tmp_path):
+    write_text(tmp_path / ("名" * 85), "x")
+    assert list(contents(tmp_path)) == ["名" * 85]

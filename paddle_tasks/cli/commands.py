@@ -15,10 +15,12 @@ from paddle_tasks import runtime
 from paddle_tasks.cli import bench
 from paddle_tasks.cli.check_data import check_data
 from paddle_tasks.cli.dashboard import dashboard
+from paddle_tasks.cli.evaluate import evaluate, verify
 from paddle_tasks.cli.options import Config, Device, Fresh, Overrides, Quiet, RunFolder, examples
 from paddle_tasks.cli.output import print_json, print_text
 from paddle_tasks.cli.predict import predict
 from paddle_tasks.cli.report import report
+from paddle_tasks.files import expand_user
 from paddle_tasks.training.stopping import resumable
 
 if TYPE_CHECKING:
@@ -205,24 +207,13 @@ def _parse_lengths(ngrams: str | None) -> tuple[int, int] | None:
     return int(match[1]), int(match[2] or match[1])
 
 
-@app.command(epilog=examples("paddle-tasks evaluate runs/sentiment --data my/test.tsv"))
-def evaluate(
-    run: RunFolder,
-    data: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Score this file, which has the same layout as the run's data.")
-    ] = None,
-    split: Annotated[Literal["dev", "test"], typer.Option(help="The split of the run to score.")] = "test",
-    device: Device = "auto",
-    quiet: Quiet = False,  # noqa: ARG001
-) -> None:
-    """Score the model of a run on dev, test or another file.
-
-    Prints JSON. The run may be finished or interrupted; its best model so far is scored.
-    """
-    runtime.import_paddle()
-    from paddle_tasks.workflows.evaluate import evaluate as score
-
-    print_json(score(run, data=data, split=split, device=device))
+app.command(
+    epilog=examples(
+        "paddle-tasks evaluate runs/sentiment --data my/test.tsv",
+        'paddle-tasks evaluate runs/sentiment --data test.csv data.label_map=\'{"1": positive, "0": negative}\'',
+    )
+)(evaluate)
+app.command(epilog=examples("paddle-tasks verify runs/sentiment"))(verify)
 
 
 @app.command(
@@ -288,7 +279,10 @@ app.command(
 def export(
     run: RunFolder,
     output: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="The new folder; it must not exist yet.", show_default=False)
+        Path,
+        typer.Option(
+            parser=expand_user, metavar="FOLDER", help="The new folder; it must not exist yet.", show_default=False
+        ),
     ],
     form: Annotated[
         Literal["float16"],

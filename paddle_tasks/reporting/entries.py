@@ -14,6 +14,7 @@ from typing import Any, Literal
 from paddle_tasks import config as configuration
 from paddle_tasks.errors import ConfigError, DataError, did_you_mean
 from paddle_tasks.files import is_dir, list_siblings, read_json_lines, short_name
+from paddle_tasks.reporting.consistency import find_contradiction
 from paddle_tasks.training.result import RunResult
 
 CONFIG_FILE, SWEEP_FILE = "config.yaml", "sweep.json"
@@ -171,7 +172,18 @@ def _read_run(folder: Path) -> Entry:
         parameters=result.model.parameters,
         seconds=_optional_value(result.train.seconds) if finished else None,
         tokens_per_second=_optional_value(result.train.tokens_per_second) if finished else None,
+        remark=_find_contradictions(folder, result) if finished else "",
     )
+
+
+def _find_contradictions(folder: Path, result: RunResult) -> str:
+    """Return a remark if the predictions of a run do not give the scores in its result.json."""
+    found = []
+    for name, scores in result.scores.items():
+        records = read_json_lines(folder / "predictions" / f"{name}.jsonl")
+        contradiction = find_contradiction(records, scores, result.data[name].rows)
+        found += [f"{name} {contradiction}"] if contradiction else []
+    return f"**scores do not agree with predictions** ({'; '.join(found)})" if found else ""
 
 
 def _optional_value(value: float | None) -> MetricValue | None:
@@ -255,8 +267,20 @@ def _read_sweep(folder: Path) -> Entry:
         seconds=_mean_value(point["seconds"]),
         tokens_per_second=_mean_value(point["tokens_per_second"]),
         seeds=point["finished"],
-        remark="; ".join(filter(None, [_describe_choice(summary, point), _describe_progress(summary)])),
+        remark="; ".join(
+            filter(
+                None,
+                [_describe_choice(summary, point), _describe_progress(summary), _sweep_contradictions(folder, point)],
+            )
+        ),
     )
+
+
+def _sweep_contradictions(folder: Path, point: Mapping[str, Any]) -> str:
+    """Return the remark on the first run of a grid point whose predictions do not give its scores."""
+    finished = [run["run"] for run in point["runs"] if run["status"] == FINISHED]
+    remarks = {name: _read_run(folder / name).remark for name in finished}
+    return next((f"{name}: {remark}" for name, remark in remarks.items() if remark), "")
 
 
 def _read_summary(file: Path) -> dict[str, Any]:

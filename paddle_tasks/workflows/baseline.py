@@ -55,7 +55,8 @@ def load_config(
     """
     where, tree = merge(source, overrides)
     baseline = _baseline(tree.get("task"))
-    given = {name: value for name, value in (options or {}).items() if value is not None}
+    plain = configuration.to_plain(options or {}, "options")
+    given = {name: value for name, value in plain.items() if value is not None}
     _check_options(tree["task"], baseline, given)
     if not _is_baseline(baseline, tree):
         tree = _from_training(tree, where, keeps_folder=any(item.startswith("run_dir=") for item in overrides))
@@ -91,6 +92,21 @@ def _schema(task: str) -> type[BaselineConfig]:
 def _is_baseline(baseline: Baseline, tree: Mapping[str, Any]) -> bool:
     model = tree.get("model")
     return isinstance(model, Mapping) and baseline.recognises(str(model.get("encoder")))
+
+
+def is_baseline(tree: Mapping[str, Any]) -> bool:
+    """Return whether a configuration is that of a baseline."""
+    baseline = tasks.find(tree.get("task")).BASELINE
+    return baseline is not None and _is_baseline(baseline, tree)
+
+
+def fit_baseline(config: BaselineConfig, notify: Callable[[str], None]) -> BaselineScores:
+    """Fit and score a baseline; write nothing.
+
+    Raises:
+        UserError: the data cannot be used.
+    """
+    return _baseline(config.task).fit(config, notify)
 
 
 def _from_training(tree: Mapping[str, Any], where: str, *, keeps_folder: bool) -> dict[str, Any]:
@@ -139,7 +155,7 @@ def run_baseline(config: BaselineConfig, *, fresh: bool, observe: Observer) -> R
         if result:
             observe(Note(f"{folder.path} is finished already; nothing to do (--fresh starts anew)"))
             return Run(folder.path, result)
-        scores = _baseline(config.task).fit(config, lambda text: observe(Note(text)))
+        scores = fit_baseline(config, lambda text: observe(Note(text)))
         moved = folder.create(config, lock, fresh=fresh)
         if moved:
             observe(Note(f"the older run is now {moved}"))

@@ -17,6 +17,7 @@ from paddle_tasks.data.tables.records import csv_records, json_cells, tsv_record
 from paddle_tasks.data.tables.rows import BadRow, Row
 from paddle_tasks.data.tables.text_files import data_suffix, read_lines
 from paddle_tasks.errors import DataError, join_names
+from paddle_tasks.files import expand_user
 
 E = TypeVar("E")
 
@@ -46,7 +47,7 @@ def read_label_names(given: str | Mapping[str, str] | None) -> dict[str, str]:
         return {}
     if isinstance(given, str):
         try:
-            names = _read(Path(given))
+            names = _read(expand_user(given))
         except DataError as error:
             raise DataError(f"data.label_names: {error}") from None
     else:
@@ -70,7 +71,7 @@ def check_label_names(given: str | Mapping[str, str] | None, labels: Collection[
     Raises:
         DataError: there are more names than labels.
     """
-    if not isinstance(given, str) or (lines := _name_lines(Path(given), _lines(Path(given)))) is None:
+    if not isinstance(given, str) or (lines := _name_lines(expand_user(given), _lines(expand_user(given)))) is None:
         return
     if len(lines) > len(set(labels)):
         raise DataError(
@@ -211,6 +212,24 @@ def _object_names(path: Path, lines: Sequence[Line]) -> dict[str, str]:
             raise DataError(str(cells))
         names[cells[1][0]] = cells[1][1]
     return names
+
+
+def map_labels(parse: Callable[[Row], E], label_map: Mapping[str, str] | None) -> Callable[[Row], E]:
+    """Return a row parser that first replaces the row's label by what a map has for it.
+
+    Args:
+        parse: the parser.
+        label_map: the label of the task for labels of the file; other labels stay as they are.
+    """
+    if not label_map:
+        return parse
+    labels = dict(label_map)
+
+    def parse_mapped(row: Row) -> E:
+        cell = row.fields["label"].strip()
+        return parse(replace(row, fields={**row.fields, "label": labels.get(cell, cell)}))
+
+    return parse_mapped
 
 
 def accept_label_names(parse: Callable[[Row], E], names: Mapping[str, str]) -> Callable[[Row], E]:

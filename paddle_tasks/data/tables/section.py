@@ -51,7 +51,8 @@ class LayoutSection(Section):
 
     ``label_names`` maps labels to names. It is a mapping or a file: JSON lines with ``label`` and ``label_desc``, or a
     text whose lines are the names of labels 0, 1, 2 and so on. Rows may then hold either the label or its name, and
-    predictions have both. Unless ``labels`` is given, the keys of ``label_names`` are the labels.
+    predictions have both. Unless ``labels`` is given, the keys of ``label_names`` are the labels. ``label_map`` maps
+    labels of the files to labels of the task, as in ``{"1": positive, "0": negative}``; other labels stay as they are.
     """
 
     format: Format | None = None
@@ -60,6 +61,7 @@ class LayoutSection(Section):
     columns: dict[str, Annotated[str | int, WrapValidator(_column)]] | None = None
     labels: DistinctLabels | None = None
     label_names: str | dict[Label, str] | None = None
+    label_map: dict[Label, Label] | None = None
     on_bad_row: Literal["stop", "skip"] = "stop"
 
     @property

@@ -13,7 +13,7 @@ from paddle_tasks.arrays import Array
 from paddle_tasks.data.pairs.text_pairs import parse_labelled_pair, split_pair
 from paddle_tasks.data.tables import checks
 from paddle_tasks.data.tables.catalogue import SplitName
-from paddle_tasks.data.tables.label_names import accept_label_names, check_label_names, read_label_names
+from paddle_tasks.data.tables.label_names import accept_label_names, check_label_names, map_labels, read_label_names
 from paddle_tasks.data.tables.remarks import find_suspicious
 from paddle_tasks.data.tables.rows import Row
 from paddle_tasks.data.tables.section import DataSection, LayoutSection
@@ -26,7 +26,7 @@ from paddle_tasks.data.tables.splits import (
     parse_labelled_text,
     require_good,
 )
-from paddle_tasks.errors import ConfigError
+from paddle_tasks.errors import ConfigError, did_you_mean, join_names
 
 
 class ParseRow(Protocol):
@@ -118,11 +118,36 @@ class LabelledData:
             DataError: the file cannot be used.
         """
         path = self.section.source(name, self.seed) if source is None else source
-        parse = accept_label_names(partial(self.format.parse, labels=self.labels or None), self.label_names)
-        layout = replace(self.section.layout, known_labels={*self.labels, *self.label_names.values()})
+        section = self.section
+        labels = section.labels or self.labels or None
+        parse = map_labels(
+            accept_label_names(partial(self.format.parse, labels=labels), self.label_names), section.label_map
+        )
+        known = {*self.labels, *self.label_names.values(), *(section.label_map or ())}
+        layout = replace(section.layout, known_labels=known)
         split = load_split(name, path, layout, self.format.fields, parse)
-        self.splits[name] = require_good(split, self.section.on_bad_row)
+        self.splits[name] = require_good(split, section.on_bad_row)
         return split
+
+    def use_section(self, section: DataSection) -> None:
+        """Read files as another section says from now on; the labels stay those of the model.
+
+        Raises:
+            ConfigError: the section names a label that the model does not have.
+            DataError: the file of ``label_names`` cannot be read.
+        """
+        names = self.label_names
+        if section.label_names != self.section.label_names:
+            names = read_label_names(section.label_names)
+        given = {"labels": section.labels or (), "label_names": names, "label_map": (section.label_map or {}).values()}
+        for key, labels in given.items():
+            unknown = next((label for label in labels if label not in self.labels), None)
+            if unknown is not None:
+                near = did_you_mean(unknown, self.labels)
+                raise ConfigError(
+                    f"data.{key}: the model has no label {unknown!r}{near} (one of {join_names(self.labels)})"
+                )
+        self.section, self.label_names = section, names
 
     def label_indices(self, examples: Sequence[LabelledText]) -> Array:
         """Return the index of each example's label <int64>[rows]; 0 for an unknown label."""
@@ -156,8 +181,9 @@ class LabelledDataCheck:
         names = read_label_names(layout.label_names)
         labels = layout.labels or tuple(names) or None
         for name in sources:
-            parse = accept_label_names(partial(self.format.parse, labels=labels), names)
-            known = replace(layout.layout, known_labels={*(labels or ()), *names.values()})
+            parse = map_labels(accept_label_names(partial(self.format.parse, labels=labels), names), layout.label_map)
+            known_labels = {*(labels or ()), *names.values(), *(layout.label_map or ())}
+            known = replace(layout.layout, known_labels=known_labels)
             source = resolve_source(name, sources, known)
             splits[name] = load_split(name, source, known, self.format.fields, parse)
             labels = labels or ordered_labels(splits["train"]) or None

@@ -14,6 +14,7 @@ from paddle import nn
 from paddle.nn import functional
 
 from paddle_tasks.arrays import Array
+from paddle_tasks.config import Section
 from paddle_tasks.data.batching.batches import LengthGroupedBatchSampler
 from paddle_tasks.data.batching.masked_batches import NO_PAIR, NO_WORD, MaskedBatch, MaskedBatchBuilder
 from paddle_tasks.data.corpus.checks import DocumentDataCheck
@@ -63,6 +64,8 @@ class PretrainTask(EncoderTask[PretrainingConfig]):
     PREDICT_OPTIONS: ClassVar[tuple[str, ...]] = ("top_k",)
     Config: ClassVar[type[PretrainingConfig]] = PretrainingConfig
 
+    _layout: Section | None = None
+
     # ---- data
 
     def check_settings(self) -> None:
@@ -79,6 +82,8 @@ class PretrainTask(EncoderTask[PretrainingConfig]):
     def load_split(self, name: SplitName, source: str | None = None) -> DocumentSplit:
         """Read the documents of a split, or those of another file, and keep them as that split."""
         data = self.config.data
+        if source is None and self._layout is not None:
+            raise ConfigError("data: settings are for another file; the run's own files have theirs in config.yaml")
         if source is not None:
             data = data.model_copy(update={name: (self._like_own(name, source),), "folder": "."})
         split = load_documents(data, name, self.config.seed)
@@ -92,7 +97,12 @@ class PretrainTask(EncoderTask[PretrainingConfig]):
         sources = (*data.sources(name), *data.sources("dev"), *data.sources("train"))
         alike = (source for source in sources if Path(source.path).suffix == Path(path).suffix)
         layout = next(alike, CorpusSection(path=path))
-        return layout.model_copy(update={"path": path, "chapters": None, "times": 1.0})
+        given = self._layout.model_dump(include=self._layout.model_fields_set) if self._layout else {}
+        return layout.model_copy(update={"chapters": None, "times": 1.0, **given, "path": path})
+
+    def use_layout(self, layout: Section) -> None:
+        """Read other files than the run's own with these settings in place of those of the run's files."""
+        self._layout = layout
 
     def learn_tokenizer(self) -> Tokenizer:
         """Return a tokenizer with a vocabulary of word pieces learnt from train."""
@@ -273,11 +283,18 @@ class PretrainTask(EncoderTask[PretrainingConfig]):
             yield batch
 
     def score_records(self, split: DocumentSplit, records: Sequence[Record]) -> dict[str, Any]:
-        """Return the accuracy of predicted tokens, one record for each passage with ``gold`` and ``predicted``."""
+        """Return the accuracy of the tokens that records predict for the hidden tokens of each passage."""
         passages = self._passages(split)
         check_count(len(passages), records, f"passages of {split.path}")
-        pairs = [pair for row, record in enumerate(records) for pair in _token_pairs(row, record)]
-        return {"accuracy": float(np.mean([gold == predicted for gold, predicted in pairs]))}
+        hidden = self._hidden_tokens(passages)
+        hits = [hit for row, record in enumerate(records) for hit in _hits(row, hidden[row], record)]
+        return {"accuracy": float(np.mean(hits))}
+
+    def _hidden_tokens(self, passages: Passages) -> list[list[str]]:
+        """Return the tokens that an evaluation hides in each passage."""
+        rows = range(len(passages))
+        batches = self._evaluation_batches(passages).iterate([[row] for row in rows], 0)
+        return [[self.tokenizer.vocabulary[token] for token in batch.targets.tolist()] for batch in batches]
 
     # ---- predictions
 
@@ -310,8 +327,8 @@ class PretrainTask(EncoderTask[PretrainingConfig]):
         return {**EncoderTask.card_settings(config), **config["data"].get("masking", {})}
 
 
-def _token_pairs(row: int, record: Record) -> list[tuple[str, str]]:
-    try:
-        return list(zip(record["gold"], record["predicted"], strict=True))
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"record {row}: expected as many tokens under 'predicted' as under 'gold'") from error
+def _hits(row: int, hidden: Sequence[str], record: Record) -> list[bool]:
+    predicted = record.get("predicted")
+    if not isinstance(predicted, list) or len(predicted) != len(hidden):
+        raise DataError(f"record {row}: expected {len(hidden)} tokens under 'predicted', found {predicted!r}")
+    return [token == gold for token, gold in zip(predicted, hidden, strict=True)]

@@ -1,0 +1,103 @@
+"""Whether the predictions of a run give the scores in its result.json: a check without Paddle, weights and data.
+
+It computes what every task's records allow: accuracy and mean loss of labelled rows, with precision, recall and F1 if
+there are two labels; the accuracy of hidden tokens; precision, recall and F1 of spans. `paddle-tasks verify` recomputes
+everything.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Record = Mapping[str, Any]
+_TOLERANCE = 1e-5
+"""The mean of losses may be computed in float32."""
+
+
+def find_contradiction(records: Sequence[Record], scores: Mapping[str, Any], rows: int) -> str:
+    """Return how the records of a split contradict its scores; empty if they do not, or hold nothing to compute.
+
+    Args:
+        records: the objects of predictions/SPLIT.jsonl.
+        scores: the metrics of the split in result.json.
+        rows: the number of rows in result.json.
+    """
+    try:
+        computed = _compute(records, list(scores.get("per_label") or ()))
+    except (KeyError, TypeError, AttributeError):  # records of another task, or changed ones
+        return ""
+    if "accuracy" in computed and _is_row(records[0]) and len(records) != rows:
+        return f"{len(records)} predictions of {rows} rows"
+    for name, value in computed.items():
+        stored = scores.get(name)
+        if isinstance(stored, int | float) and not math.isclose(stored, value, rel_tol=_TOLERANCE, abs_tol=1e-6):
+            return f"{name} {stored:.4f}, but {value:.4f} by its predictions"
+    return ""
+
+
+def _is_row(record: Record) -> bool:
+    return isinstance(record["gold"], str)
+
+
+def _compute(records: Sequence[Record], labels: Sequence[str]) -> dict[str, float]:
+    """Return the metrics that records allow; ``labels`` are those of labelled rows."""
+    if not records or not all("gold" in record and "predicted" in record for record in records):
+        return {}
+    if all(_is_row(record) for record in records):
+        return _label_metrics(records, labels)
+    if all(isinstance(item, Mapping) for record in records for key in ("gold", "predicted") for item in record[key]):
+        return _span_metrics(records)
+    return {
+        "accuracy": _mean(
+            [
+                gold == predicted
+                for record in records
+                for gold, predicted in zip(record["gold"], record["predicted"], strict=True)
+            ]
+        )
+    }
+
+
+def _label_metrics(records: Sequence[Record], labels: Sequence[str]) -> dict[str, float]:
+    """Return accuracy, mean loss and, of two labels, precision, recall and F1 of the second one."""
+    metrics = {"accuracy": _mean([record["predicted"] == record["gold"] for record in records])}
+    losses = [record["loss"] for record in records if isinstance(record.get("loss"), int | float)]
+    if len(losses) == len(records):
+        metrics["loss"] = _mean(losses)
+    if len(labels) != 2:
+        return metrics
+    gold, predicted = (
+        {row for row, record in enumerate(records) if record[key] == labels[1]} for key in ("gold", "predicted")
+    )
+    return {**metrics, **_set_metrics(gold, predicted)}
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
+def _span_metrics(records: Sequence[Record]) -> dict[str, float]:
+    """Return precision, recall and F1 of the spans of all records."""
+    gold, predicted = (
+        {(row, *_key(span)) for row, record in enumerate(records) for span in record[key]}
+        for key in ("gold", "predicted")
+    )
+    return _set_metrics(gold, predicted)
+
+
+def _set_metrics(gold: set[Any], predicted: set[Any]) -> dict[str, float]:
+    """Return precision, recall and F1; nothing if there is nothing to find or nothing was predicted."""
+    if not gold or not predicted:
+        return {}
+    n_right = len(gold & predicted)
+    return {
+        "precision": n_right / len(predicted),
+        "recall": n_right / len(gold),
+        "f1": 2 * n_right / (len(gold) + len(predicted)),
+    }
+
+
+def _key(span: Record) -> tuple[Any, ...]:
+    return span["start"], span["end"], span["label"]
