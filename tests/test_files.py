@@ -307,7 +307,7 @@ def test_the_home_folder(monkeypatch, tmp_path):
     assert expand_user("~/a") == tmp_path / "a"
     assert expand_user("~") == tmp_path
     assert expand_user("a/~/b") == Path("a/~/b")
-    with pytest.raises(ConfigError, match="the home folder of ~nobody-of-that-name is unknown"):
+    with pytest.raises(ConfigError, match="~nobody-of-that-name stands for is unknown"):
         expand_user("~nobody-of-that-name/a")
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from paddle_tasks.errors import DataError
+from paddle_tasks.errors import CheckpointError, DataError
 from paddle_tasks.files import atomic_file
 from paddle_tasks.reporting.vdl.log import SCALAR, Damage, LogContent, LogRecord, encode_log, read_log
 from paddle_tasks.reporting.vdl.scalars import MetricsFile, has_same_scalars, read_metrics_file, replace_scalars
+from paddle_tasks.training.folder_lock import FolderLock
 from paddle_tasks.training.result import RunResult
 
 LOG_NAME_PART = "vdlrecords"
@@ -144,19 +144,15 @@ def _lock_run(log: Path) -> Iterator[str]:
     if not (run / "config.yaml").is_file():  # a log of another program
         yield ""
         return
-    try:
-        file = (run / ".lock").open("a")
-    except OSError as error:
-        yield f"its folder cannot be written ({error.strerror})"
-        return
-    with file:
+    with contextlib.ExitStack() as stack:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            stack.enter_context(FolderLock(run)).lock_content()
+        except CheckpointError:
             yield "its run is being trained"
             return
-        except OSError:  # a file system without locks, such as some network mounts
-            pass
+        except OSError as error:
+            yield f"its folder cannot be written ({error.strerror})"
+            return
         yield "its run is not finished, and training would continue it" if _can_continue(run) else ""
 
 
