@@ -17,6 +17,7 @@ from paddle_tasks.errors import join_names
 
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
 _LOOKS_MISSING = frozenset({"na", "n/a", "nil", "none", "unknown", "undefined", "?", "-", "无", "未知", "未标注"})
+_ALIKE = "labels that differ only by white space, width, case, invisible characters or spelling of a number"
 _MIN_ROWS = 3
 _MIN_SHARE = 0.001
 _MAX_LABEL_LENGTH = 30
@@ -93,8 +94,8 @@ def find_suspicious(splits: Mapping[SplitName, Split[LabelledText]]) -> list[str
     """Return a remark for everything in the splits of a task that is suspicious without being wrong.
 
     That is: labels of train with fewer than 3 rows or 0.1 % of the rows; labels with strange names; labels that differ
-    only by white space, width, case, or the spelling of a number; splits with one label; and repeated headers and
-    byte-order marks that were dropped.
+    only by white space, width, case, invisible characters, or the spelling of a number; splits with one label; and
+    repeated headers and byte-order marks that were dropped.
     """
     return [*_rare(splits), *_strange(splits), *_alike(splits), *_single(splits), *_dropped(splits.values())]
 
@@ -151,11 +152,12 @@ def _alike(splits: Mapping[SplitName, Split[LabelledText]]) -> Iterator[str]:
     for labels in groups.values():
         if len(labels) > 1:
             listed = _join([f"{_quote(label)} {counts[label]}" for label in labels])
-            yield f"labels that differ only by white space, width, case or spelling of a number: {listed}"
+            yield f"{_ALIKE}: {listed}"
 
 
 def _folded(label: str) -> str:
-    text = "".join(unicodedata.normalize("NFKC", label).casefold().split())
+    visible = (character for character in label if unicodedata.category(character) != "Cf")  # U+FEFF, U+200B, …
+    text = "".join(unicodedata.normalize("NFKC", "".join(visible)).casefold().split())
     return f"{float(text):g}" if _NUMBER.fullmatch(text) else text
 
 

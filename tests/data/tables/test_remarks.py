@@ -70,11 +70,19 @@ def test_a_strange_name_in_another_split_is_named_there():
 
 @pytest.mark.parametrize(
     ("first", "second"),
-    [("Positive", "positive"), ("正 面", "正面"), ("ＡＢ", "AB"), ("1", "1.0"), ("01", "1"), ("体育\u3000", "体育")],
+    [
+        ("Positive", "positive"),
+        ("正 面", "正面"),
+        ("ＡＢ", "AB"),
+        ("1", "1.0"),
+        ("01", "1"),
+        ("体育\u200b", "体育"),
+        ("0\ufeff", "0"),
+    ],
 )
 def test_labels_that_are_nearly_equal(first, second):
     remarks = find_suspicious({"train": split(**{first: 4, "2": 5}), "dev": split("dev", **{second: 3, "2": 3})})
-    alike = "labels that differ only by white space, width, case or spelling of a number: "
+    alike = "labels that differ only by white space, width, case, invisible characters or spelling of a number: "
     assert f"{alike}{first!r} 4, {second!r} 3" in remarks
 
 
