@@ -51,9 +51,9 @@ class LayoutSection(Section):
 
     ``label_names`` maps labels to names. It is a mapping or a file: a table or JSON lines with ``label`` and ``name``
     (or ``label_desc``), or a text whose lines are the names of labels 0, 1, 2 and so on. Rows may then hold either the
-    label or its name, and predictions have both. Unless ``labels`` is given, the keys of ``label_names`` are the labels.
-    ``label_map`` maps labels of the files to labels of the task, as in ``{"1": positive, "0": negative}``; other labels
-    stay as they are.
+    label or its name, and predictions have both. Unless ``labels`` is given, the keys of ``label_names`` are the
+    labels. ``label_map`` maps labels of the files to labels of the task, as in ``{"1": positive, "0": negative}``;
+    other labels stay as they are.
     """
 
     format: Format | None = None
