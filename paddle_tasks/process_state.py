@@ -76,18 +76,27 @@ def default_settings() -> Iterator[None]:
 
 
 class _RandomGenerator:
-    """Lets one thread at a time use Paddle's random generator and its counter of names; threads take turns."""
+    """Lets one thread at a time use Paddle's random generator and its counter of names; threads take turns.
+
+    Blocks of one thread may be nested.
+    """
 
     def __init__(self) -> None:
         self._queue, self._lock = threading.Lock(), threading.Lock()
+        self._owner: int | None = None
 
     @contextlib.contextmanager
     def __call__(self) -> Iterator[None]:
+        if self._owner == threading.get_ident():
+            yield
+            return
         with self._queue:  # a thread that releases the lock and wants it again comes after one that waits here
             self._lock.acquire()
         try:
+            self._owner = threading.get_ident()
             yield
         finally:
+            self._owner = None
             self._lock.release()
 
 

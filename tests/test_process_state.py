@@ -115,6 +115,23 @@ def test_threads_take_turns_with_the_generator():
     assert "other" in order
 
 
+def test_uses_of_the_generator_can_be_nested():
+    """A task may load another model while its own is being built."""
+    is_waiting = threading.Event()
+
+    def use_once() -> None:
+        is_waiting.set()
+        with random_generator():
+            pass
+
+    with ThreadPoolExecutor(1) as pool, random_generator():
+        other = pool.submit(use_once)
+        assert is_waiting.wait(WAIT)
+        with random_generator():
+            pass
+        assert not other.done()
+
+
 # ---- one training
 
 

@@ -177,6 +177,8 @@ PIPELINES: Mapping[str, _Builtin] = {
 def load(run: str | Path, *, device: str = "auto") -> Predictor:
     """Load the best model of a run folder, or a model folder.
 
+    Beside a training in another thread it waits for the end of the current step.
+
     Args:
         run: the folder.
         device: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.
