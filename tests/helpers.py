@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -42,9 +43,10 @@ class CommandLine:
     def __init__(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
         self.capsys, self.monkeypatch = capsys, monkeypatch
 
-    def __call__(self, *arguments: object) -> Outcome:
-        """Run ``paddle-tasks`` with these arguments."""
+    def __call__(self, *arguments: object, stdin: bytes = b"") -> Outcome:
+        """Run ``paddle-tasks`` with these arguments, and with ``stdin`` as its standard input."""
         self.monkeypatch.setattr(sys, "argv", ["paddle-tasks", *map(str, arguments)])
+        self.monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))
         self.capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
             main()

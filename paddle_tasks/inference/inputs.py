@@ -196,7 +196,7 @@ def _check_arguments(texts: Sequence[str], layout: InputLayout) -> list[InputRow
 def _read_file(path: Path, layout: InputLayout) -> Inputs:
     if path != STDIN and is_dir(path):
         raise DataError(f"--input {path}: is a folder, expected a file")
-    if readable_file(path) is None:
+    if not _is_readable(path):
         near = did_you_mean(str(path), list_siblings(path))
         raise DataError(f"--input {short_name(path)}: no such file{near}")
     try:
@@ -204,6 +204,15 @@ def _read_file(path: Path, layout: InputLayout) -> Inputs:
     except UserError as error:
         raise type(error)(f"--input {for_command(str(error))}") from None
     return Inputs([_checked(row, layout) for row in rows], "standard input" if path == STDIN else str(path))
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        return readable_file(path) is not None
+    except OSError as error:
+        if path != STDIN:
+            raise
+        raise DataError(f"nothing to predict: expected a text, or --input FILE (standard input: {error})") from None
 
 
 def for_command(message: str) -> str:

@@ -186,7 +186,7 @@ def test_predicting_gives_a_json_line_for_each_text(cli, run):
 
 
 def test_predicting_from_a_file_to_a_file(cli, run, tmp_path):
-    (tmp_path / "in.txt").write_bytes("\ufeff很好\r\n\r\n很\u2028差\r\n".encode())
+    (tmp_path / "in.txt").write_bytes("\ufeff很好\r\n很\u2028差\r\n\r\n".encode())
     outcome = cli("predict", run, "--input", "in.txt", "--output", "out.jsonl")
     assert (outcome.code, outcome.stdout, outcome.stderr) == (0, "", "")
     written = (tmp_path / "out.jsonl").read_text(encoding="utf-8")

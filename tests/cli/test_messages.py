@@ -169,7 +169,7 @@ def test_a_run_of_another_configuration_is_left_alone(cli, run):
         (["predict", "RUN", "--input", "missing.txt"], "--input missing.txt: no such file"),
         (["predict", "RUN", "好", "--input", "a.txt"], "give texts or --input FILE, not both"),
         (["predict", "RUN", "--input", "blank.txt"], "nothing to predict"),
-        (["predict", "RUN", "--input", "gbk.txt"], "gbk.txt: not UTF-8 at byte 0"),
+        (["predict", "RUN", "--input", "gbk.csv"], "gbk.csv: no line can be read; the first one: not valid utf-8"),
         (["predict", "RUN", "\udcff好"], "'\\udcff好': this text is not UTF-8"),
         (["predict", "RUN", "好", "--output", "."], "--output .: is a folder, expected a file"),
         (["predict", "RUN", "好", "--output", "nowhere/a.jsonl"], "no such folder nowhere"),
@@ -179,7 +179,7 @@ def test_a_run_of_another_configuration_is_left_alone(cli, run):
 )
 def test_a_run_that_cannot_be_used(cli, run, tmp_path, arguments, message):
     (tmp_path / "blank.txt").write_text("\n \n")
-    (tmp_path / "gbk.txt").write_text("好\n", encoding="gbk")
+    (tmp_path / "gbk.csv").write_text("好\n", encoding="gbk")
     assert message in refused(cli, tmp_path, *(run if word == "RUN" else word for word in arguments))
 
 

@@ -39,10 +39,13 @@ def answers(text: str) -> list[dict]:
 def test_pairs_as_arguments_lines_and_json_give_the_same_predictions(cli, pairs_run, test_file, tmp_path):
     joined = ["\t".join(pair) for pair in PAIRS]
     (tmp_path / "a.txt").write_text("\n".join(joined), encoding="utf-8")
-    found = [answers(cli("predict", pairs_run, *rest).stdout) for rest in (joined, ("--input", "a.txt"))]
-    found.append(answers(cli("predict", pairs_run, "--input", test_file).stdout))
-    assert found[0] == found[1] == found[2]
-    assert [record["input"] for record in found[0]] == joined
+    arguments, lines, rows = (
+        answers(cli("predict", pairs_run, *rest).stdout)
+        for rest in (joined, ("--input", "a.txt"), ("--input", test_file))
+    )
+    assert [record["input"] for record in arguments] == joined
+    assert lines == [{"line": at, **record} for at, record in enumerate(arguments, start=1)]
+    assert rows == [{"line": at, "id": 8 - at, **record} for at, record in enumerate(arguments, start=1)]
 
 
 def test_a_submission_file_has_the_test_files_ids(cli, pairs_run, test_file, tmp_path):
