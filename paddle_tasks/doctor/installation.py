@@ -55,6 +55,7 @@ LIBRARIES = {
     "pydantic": "pydantic",
     "typer": "typer",
     "rich": "rich",
+    "filelock": "filelock",
     "safetensors": "safetensors",
     "tokenizers": "tokenizers",
     "sklearn": "scikit-learn",

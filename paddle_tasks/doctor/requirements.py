@@ -23,6 +23,7 @@ REQUIREMENTS = {
     "pydantic": ">=2.7",
     "typer": ">=0.15",
     "rich": ">=13",
+    "filelock": ">=4.1",
     "safetensors": ">=0.4",
     "tokenizers": ">=0.20",
     "scikit-learn": ">=1.3",

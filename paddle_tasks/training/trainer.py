@@ -269,9 +269,10 @@ class Trainer:
 
     def _check_finite(self, split: SplitName, metrics: Mapping[str, Any]) -> None:
         for name in {"loss", self.config.evaluation.metric}:
-            if not math.isfinite(metrics.get(name, 0.0)):
+            value = metrics.get(name)
+            if isinstance(value, float) and not math.isfinite(value):
                 raise NonFiniteError(
-                    f"{self.folder.path}: {split} {name} of the best model is {metrics[name]}, expected a finite "
+                    f"{self.folder.path}: {split} {name} of the best model is {value}, expected a finite "
                     f"number; {_ADVICE}"
                 )
 

@@ -76,7 +76,7 @@ def test_a_run_does_not_continue_with_another_teacher(student, teachers, tmp_pat
     change_state(tmp_path / "run", convert)
     shutil.rmtree(tmp_path / "teacher")
     shutil.copytree(teachers[1] / "model", tmp_path / "teacher")
-    with pytest.raises(CheckpointError, match=r"what training\.loss\.teachers names has changed since this run began"):
+    with pytest.raises(CheckpointError, match=r"that training\.loss\.teachers names has changed since this run began"):
         train(student)
     assert latest_state(tmp_path / "run")["progress"]["step"] == 3
 
@@ -87,7 +87,7 @@ def test_an_older_state_holds_the_digest_of_the_teachers(student, tmp_path):
     change_state(tmp_path / "run", with_older_key)
     assert latest_state(tmp_path / "run")["taught_by"] == digest != ""
     change_state(tmp_path / "run", lambda state: {**state, "taught_by": ""})
-    with pytest.raises(CheckpointError, match=r"what training\.loss\.teachers names has changed"):
+    with pytest.raises(CheckpointError, match=r"that training\.loss\.teachers names has changed"):
         train(student)
 
 

@@ -21,7 +21,7 @@ from paddle_tasks.data.tables.catalogue import locate
 from paddle_tasks.errors import CheckpointError, DataError, UserError
 from paddle_tasks.files import sha256
 from paddle_tasks.inference.pipelines import load
-from paddle_tasks.tasks import base as encoder_tasks
+from paddle_tasks.tasks import encoder as encoder_tasks
 from paddle_tasks.tasks.classification import task as classification
 from paddle_tasks.tasks.classification.baseline import TfidfBaseline
 from paddle_tasks.tasks.classification.data import SINGLE_TEXT, LabelledData

@@ -12,6 +12,7 @@ import pytest
 from paddle_tasks.data.batching.batches import LengthGroupedBatchSampler
 from paddle_tasks.errors import NonFiniteError
 from paddle_tasks.tasks.sentiment.task import SentimentTask
+from paddle_tasks.training.loop import StepReport
 from paddle_tasks.training.tracking import read_metrics
 from paddle_tasks.workflows.train import train
 
@@ -62,6 +63,10 @@ def test_skipped_steps_are_counted_and_not_logged(small_config, tmp_path, monkey
 
 
 def test_the_result_of_an_interrupted_run_says_so(small_config, tmp_path):
+    def interrupt(event: Any) -> None:
+        if isinstance(event, StepReport):
+            raise KeyboardInterrupt
+
     with pytest.raises(KeyboardInterrupt):
-        train(small_config(tmp_path), observe=lambda event: (_ for _ in ()).throw(KeyboardInterrupt))
+        train(small_config(tmp_path), observe=interrupt)
     assert json.loads((tmp_path / "run/result.json").read_text())["status"] == "interrupted"
