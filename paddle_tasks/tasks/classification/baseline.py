@@ -45,7 +45,8 @@ class TfidfBaseline:
         Args:
             model: an empty section, or a complete one.
             options: ``features`` (``char`` or ``word``), ``classifier`` (``svm`` or ``logistic``), ``c``
-                (scikit-learn's C), ``ngrams`` (shortest and longest) and ``min_df`` (the number of train texts an n-gram must be in).
+                (scikit-learn's C), ``ngrams`` (shortest and longest) and ``min_df`` (the number of train
+                texts that an n-gram must occur in).
         """
         encoder = str(model.get("encoder", ENCODERS[0]))
         if encoder in ENCODERS:  # validation names the mistake in any other
