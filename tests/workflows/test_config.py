@@ -9,7 +9,7 @@ import pytest
 from paddle_tasks import tasks
 from paddle_tasks.config import dump, list_differences, parse_yaml, read, validate
 from paddle_tasks.errors import ConfigError
-from paddle_tasks.tasks.base import CLASSIFIER_DEFAULTS
+from paddle_tasks.tasks.encoder import CLASSIFIER_DEFAULTS
 from paddle_tasks.workflows.config import assignments, load_config
 
 from ..helpers import ROOT

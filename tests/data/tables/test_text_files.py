@@ -164,6 +164,7 @@ def test_lines_of_other_readers_are_read_alike(tmp_path):
         (b"<?xml version='1.0'?><Workbook>", "an XML file", "CSV"),
         (bytes(100), "a binary file", "data.encoding=utf-16-le"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "content",  # compressed bytes hold the time
 )
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
 def test_a_file_that_is_no_text_is_refused_by_its_kind(tmp_path, content, kind, remedy, name):
