@@ -26,7 +26,7 @@ def find_contradiction(records: Sequence[Record], scores: Mapping[str, Any], row
     """
     try:
         computed = _compute(records, list(scores.get("per_label") or ()))
-    except (KeyError, TypeError, AttributeError):  # records of another task, or changed ones
+    except (KeyError, TypeError, AttributeError, ValueError):  # records of another task, or changed ones
         return ""
     if "accuracy" in computed and _is_row(records[0]) and len(records) != rows:
         return f"{len(records)} predictions of {rows} rows"

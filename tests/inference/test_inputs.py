@@ -293,6 +293,7 @@ def test_messages_name_options_instead_of_settings():
     assert for_command("name them, as in data.columns.text_a=NAME data.columns.text_b=NAME") == (
         "name them, as in --column NAME,NAME"
     )
-    advice = "set data.header=true data.columns.text=0 data.columns.label=1 if it is one, or data.header=false if it is a row"
+    columns = "data.header=true data.columns.text=0 data.columns.label=1"
+    advice = f"set {columns} if it is one, or data.header=false if it is a row"
     assert for_command(advice) == "name the column of the texts: --column 0"
     assert for_command("a.csv:1: data.columns.text: no column 'x'") == "a.csv:1: --column: no column 'x'"
