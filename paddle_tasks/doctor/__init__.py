@@ -7,7 +7,9 @@ these cannot be imported.
 from __future__ import annotations
 
 import argparse
+import codecs
 import json
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -62,7 +64,9 @@ def main(argv: list[str] | None = None) -> int:
     works = all(finding.status != "fail" for finding in findings)
     if arguments.json:
         report = {"ok": works, "findings": [asdict(finding) for finding in findings]}
-        print(json.dumps(report, ensure_ascii=False, indent=2))  # noqa: T201
+        # Readers of JSON expect UTF-8; in another encoding only escapes are valid.
+        is_utf_8 = codecs.lookup(sys.stdout.encoding or "utf-8").name == "utf-8"
+        print(json.dumps(report, ensure_ascii=not is_utf_8, indent=2))  # noqa: T201
         return 0 if works else 1
     for finding in findings:
         if finding.status != "ok" or not arguments.quiet:
