@@ -6,26 +6,34 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 
 from paddle_tasks.cli import main
 
+Test = TypeVar("Test", bound=Callable[..., Any])
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("PADDLE_TASKS_DATA", ROOT.parent / "shared" / "data"))
 CHNSENTICORP = DATA / "sentiment" / "chnsenticorp"
 IMDB = DATA / "sentiment" / "imdb" / "aclImdb_labelled.tar.gz"
 
-needs_chnsenticorp = pytest.mark.skipif(
-    not CHNSENTICORP.is_dir(), reason=f"no ChnSentiCorp in {DATA}; PADDLE_TASKS_DATA names the folder of the data sets"
-)
 
-needs_imdb = pytest.mark.skipif(
-    not IMDB.is_file(), reason=f"no IMDB reviews in {DATA}; PADDLE_TASKS_DATA names the folder of the data sets"
-)
+def needs(path: Path) -> Callable[[Test], Test]:
+    """Mark a test of real data: it is long, and it is skipped where the data is absent."""
+    reason = f"no {path.relative_to(DATA)} in {DATA}; PADDLE_TASKS_DATA names the folder of the data sets"
+
+    def mark(test: Test) -> Test:
+        return pytest.mark.long(pytest.mark.skipif(not path.exists(), reason=reason)(test))
+
+    return mark
+
+
+needs_chnsenticorp = needs(CHNSENTICORP)
+needs_imdb = needs(IMDB)
 
 
 @dataclass(frozen=True)

@@ -210,6 +210,7 @@ def test_pairs_are_different_and_have_two_different_texts():
     assert all(first != second for first, second in pairs)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", [name for name, sample in OTHERS.items() if sample.known[0]])
 def test_no_piece_is_from_public_data(name):
     files, size = OTHERS[name].known
@@ -308,6 +309,7 @@ def test_no_two_opinion_texts_are_near_duplicates():
     assert not list(near_duplicates(texts, 0.3))
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not (DATA / "opinion").is_dir(), reason=f"no opinion data in {DATA}")
 def test_no_opinion_is_from_public_data():
     files = [path for path in sorted((DATA / "opinion").rglob("*.*")) if path.is_file()]

@@ -97,6 +97,7 @@ def test_it_predicts_common_words(folder: Path):
     assert [answer["masks"][0]["candidates"][0]["token"] for answer in answers] == ["京", "务"]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"no public data in {DATA}")
 @each_language_model
 @pytest.mark.parametrize("name", PUBLIC_TEXTS)
@@ -130,6 +131,7 @@ def test_it_classifies_the_sample_reviews_of_the_test_split():
     assert len(rows) > 600
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"no public data in {DATA}")
 def test_the_sentiment_model_has_the_score_of_its_card():
     stage = json.loads((ASSETS / "sentiment" / STAGES).read_text(encoding="utf-8"))[-1]
@@ -156,6 +158,7 @@ def test_it_classifies_the_sample_headlines_of_the_test_split():
     assert len(rows) == 120
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"no public data in {DATA}")
 def test_the_news_model_has_the_score_of_its_card():
     stage = json.loads((ASSETS / "news" / STAGES).read_text(encoding="utf-8"))[-1]

@@ -99,6 +99,7 @@ def test_the_page_is_short():
     assert len([line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.strip()]) <= 125
 
 
+@pytest.mark.long
 def test_the_package_is_needed(toy):
     """Without the package the task is unknown: nothing is found by scanning the working folder."""
     (toy.work / "next_character.py").write_text(files_of(PAGE)["next_character.py"], encoding="utf-8")
@@ -140,6 +141,7 @@ def test_every_command_of_the_page_works(toy):
     assert result["dev"]["accuracy"] > 0.5  # 很 follows every second character; an untrained table knows nothing
 
 
+@pytest.mark.long
 def test_a_stopped_run_continues_exactly(toy):
     """The run is stopped in the middle by a real signal, continued by the same command, and equals one that was not."""
     settings = ["logging.every_steps=1", "training.batch_size=1", "training.epochs=6", "training.save_every_steps=7"]
@@ -178,6 +180,7 @@ def test_the_dashboard_shows_it(toy):
             process.wait(timeout=60)
 
 
+@pytest.mark.long
 def test_mistakes_are_reported_as_for_any_task(toy):
     unknown = toy("config", "next_character.yaml", "training.max_length=3")
     assert unknown.code == 2

@@ -47,6 +47,7 @@ def golden_theirs(golden):
     return oracle.Paddlenlp(golden)
 
 
+@pytest.mark.long
 @needs_data
 @pytest.mark.parametrize("name", oracle.SOURCES)
 def test_every_set_gets_the_fast_tokenizers_ids(samples, ours, theirs, name):
@@ -56,6 +57,7 @@ def test_every_set_gets_the_fast_tokenizers_ids(samples, ours, theirs, name):
     assert oracle.differing(ours, theirs, texts, [*texts[1:], ""], 64) == []
 
 
+@pytest.mark.long
 @needs_data
 def test_the_comparison_can_fail(samples, ours, theirs):
     everything = list(itertools.chain.from_iterable(samples.values()))

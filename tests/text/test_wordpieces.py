@@ -304,6 +304,7 @@ def unknown_share(vocabulary, texts):
     return np.count_nonzero(ids == tokenizer.unk_id) / (len(ids) - 2 * len(texts))
 
 
+@pytest.mark.long
 def test_public_texts_have_next_to_no_unknown_tokens(public_counts):
     vocabulary = learn_word_pieces(public_counts, size=8000, min_count=1)
     coarse = learn_word_pieces(public_counts, size=3000, min_count=1)
@@ -315,6 +316,7 @@ def test_public_texts_have_next_to_no_unknown_tokens(public_counts):
         assert unknown_share(coarse, texts) > 5e-4
 
 
+@pytest.mark.long
 def test_paddlenlp_gives_the_same_ids(public_counts, tmp_path):
     fast = pytest.importorskip("paddlenlp.transformers.bert.tokenizer_fast").BertTokenizerFast
     tokenizer = Tokenizer(learn_word_pieces(public_counts, size=8000, min_count=3))

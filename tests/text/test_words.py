@@ -64,6 +64,7 @@ def test_words_are_jiebas_whatever_the_text(text):
     assert cut(text) == jieba.lcut(text)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not (DATA / "corpus").is_dir(), reason="no corpus")
 def test_words_are_jiebas_in_a_corpus():
     lines = (DATA / "corpus" / "CLUECorpusSmall_bert_sampled.txt").read_text(encoding="utf-8").splitlines()[:1000]

@@ -114,8 +114,14 @@ class ClassifierTask(EncoderTask[C]):
         return [*super().remarks(), *find_suspicious(self.splits), *([f"data.train: {cut}"] if cut else [])]
 
     def _describe_truncation(self, max_tokens: int) -> str:
-        texts = [example.text for example in self.splits["train"].examples]
-        return describe_truncation(self.input_lengths(texts), max_tokens + N_SPECIAL_TOKENS)
+        # Only rows that fill the model's input can be longer than it; they are tokenized again.
+        lengths, examples = list(map(int, self.train_lengths)), self.splits["train"].examples
+        full = [row for row, length in enumerate(lengths) if length >= self.config.training.max_length]
+        if not full:
+            return ""
+        for row, length in zip(full, self.input_lengths([examples[row].text for row in full]), strict=True):
+            lengths[row] = length
+        return describe_truncation(lengths, max_tokens + N_SPECIAL_TOKENS)
 
     def load_split(self, name: SplitName, source: str | None = None) -> Split[LabelledText]:
         """Read the configuration's labelled texts, or those of another file, and keep them as that split."""

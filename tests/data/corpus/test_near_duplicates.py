@@ -158,6 +158,7 @@ def test_a_threshold_out_of_range_is_refused(threshold):
 
 
 @needs_chnsenticorp
+@pytest.mark.long
 @pytest.mark.skipif(not SHOPPING.is_file(), reason=f"no {SHOPPING}")
 def test_copies_of_chnsenticorp_in_the_shopping_reviews():
     test = [line.split("\t")[1] for line in (CHNSENTICORP / "test.tsv").read_text("utf-8").splitlines()[1:]]

@@ -10,14 +10,12 @@ from paddle_tasks.data.corpus.chapters import assign_split, folder_number
 from paddle_tasks.data.corpus.documents import Document, read_documents
 from paddle_tasks.data.tables.rows import BadRow
 
-from ...helpers import DATA
+from ...helpers import DATA, needs
 from .test_documents import section
 
 NOVELS = DATA / "novels"
 ASTE = DATA / "opinion" / "restaurant_aste" / "train.txt"
-needs_data = pytest.mark.skipif(
-    not NOVELS.is_dir(), reason=f"no novels in {DATA}; PADDLE_TASKS_DATA names the folder of the data sets"
-)
+needs_data = needs(NOVELS)
 
 
 @needs_data

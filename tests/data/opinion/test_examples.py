@@ -23,12 +23,10 @@ from paddle_tasks.errors import ConfigError, DataError
 from paddle_tasks.text.spans import Pair, Span
 from paddle_tasks.training.result import describe_splits
 
-from ...helpers import DATA
+from ...helpers import DATA, needs
 
 OPINION = DATA / "opinion"
-needs_opinion = pytest.mark.skipif(
-    not OPINION.is_dir(), reason=f"no opinion data in {DATA}; PADDLE_TASKS_DATA names the folder of the data sets"
-)
+needs_opinion = needs(OPINION)
 
 
 @st.composite

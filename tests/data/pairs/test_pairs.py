@@ -77,6 +77,7 @@ def test_a_long_list_of_labels_is_cut():
         parse_labelled_pair(Row("a.tsv", 1, {"text_a": "甲", "text_b": "乙", "label": "119"}), labels)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not (DATA / "clue").is_dir(), reason=f"no CLUE data in {DATA}")
 def test_afqmc_is_read_as_it_is_published():
     split = load_split("dev", str(DATA / "clue" / "afqmc" / "dev.txt"), Layout(), FIELDS, parse_labelled_pair)

@@ -148,6 +148,7 @@ def test_a_row_may_hold_the_label_or_its_name():
     assert label("1", {"0": "1", "1": "0"}) == "1", "a label goes before a name"
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not (DATA / "clue").is_dir(), reason=f"no CLUE data in {DATA}")
 def test_the_names_of_tnews_and_thucnews():
     tnews = read_label_names(str(DATA / "clue" / "tnews" / "labels.json"))

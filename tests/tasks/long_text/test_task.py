@@ -172,6 +172,7 @@ def test_119_classes_and_a_weight_for_each(tmp_path):
         read_task("long_text", path, "training.loss.class_weights=[1, 2]")
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not (DATA / "clue").is_dir(), reason=f"no CLUE data in {DATA}")
 def test_iflytek_is_read_with_the_publishers_ids():
     task = read_task("long_text", DATA / "clue" / "iflytek" / "train_few_all.json", "data.truncation=head")
