@@ -51,17 +51,28 @@ def shell(command: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("arguments", ["list data", "list tasks", "--version", "--help", "config configs/news.yaml"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "list data",
+        *(
+            pytest.param(arguments, marks=pytest.mark.long)
+            for arguments in ("list tasks", "--version", "--help", "config configs/news.yaml")
+        ),
+    ],
+)
 def test_a_command_without_stdout_succeeds_quietly(arguments):
     outcome = shell(f"{MAIN} {arguments} >&-")
     assert (outcome.returncode, outcome.stdout, outcome.stderr) == (0, "", "")
 
 
+@pytest.mark.long
 def test_a_prediction_without_stdout_succeeds_quietly(run):
     outcome = shell(f"{MAIN} predict {run} 很好 >&-")
     assert (outcome.returncode, outcome.stderr) == (0, "")
 
 
+@pytest.mark.long
 def test_a_finished_run_without_streams(run):
     """`train` says last what it has done; all is done already."""
     assert shell(f"{MAIN} train {run}/config.yaml >&- 2>&-").returncode == 0
@@ -72,7 +83,7 @@ def test_a_finished_run_without_streams(run):
     [
         ("predict nowhere 好", "2>&-"),
         *(
-            (arguments, closed)
+            pytest.param(arguments, closed, marks=pytest.mark.long)
             for arguments in ("list nonsense", "frobnicate", "list --frobnicate")
             for closed in ("2>&-", ">&- 2>&-", "<&- >&- 2>&-")
         ),
@@ -98,6 +109,7 @@ def test_a_command_goes_on_when_nothing_reads_its_progress():
     assert (child.returncode, stdout) == (0, b"done\n")
 
 
+@pytest.mark.long
 def test_a_mistake_keeps_its_exit_code_when_nothing_reads_it():
     for closed in ("stdout", "stderr"):
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -108,6 +120,7 @@ def test_a_mistake_keeps_its_exit_code_when_nothing_reads_it():
         assert child.returncode == 2
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 def test_a_full_disk_is_a_failure_for_results_and_not_for_messages():
     for arguments in ("list data", "doctor --help"):

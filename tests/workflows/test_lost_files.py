@@ -91,8 +91,11 @@ def run_with_limit(limit: int, *arguments: str) -> tuple[int, list[str]]:
 
 @pytest.mark.parametrize(
     ("limit", "detail"),
-    [(4_000, "light"), (1_500, "light"), (20_000, "normal")],
-    ids=["weights", "metrics and settings", "VisualDL"],
+    [
+        pytest.param(4_000, "light", id="weights"),
+        pytest.param(1_500, "light", id="metrics and settings", marks=pytest.mark.long),
+        pytest.param(20_000, "normal", id="VisualDL", marks=pytest.mark.long),
+    ],
 )
 def test_a_full_disk_is_one_line_and_the_run_continues(small_config, tmp_path, limit, detail):
     sections = {"training": {"max_steps": 4, "save_every_steps": 1}, "logging": {"detail": detail}}
@@ -106,6 +109,7 @@ def test_a_full_disk_is_one_line_and_the_run_continues(small_config, tmp_path, l
     assert differing(snapshot(tmp_path / "run"), snapshot(whole)) == set()
 
 
+@pytest.mark.long
 def test_a_full_disk_in_an_export_leaves_nothing(finished, tmp_path):
     output = tmp_path / "model"
     code, lines = run_with_limit(4_000, "export", str(finished), "--format", "float16", "--output", str(output))

@@ -37,7 +37,9 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("name", ["crash in mid-accumulation", "signal in an evaluation"])
+@pytest.mark.parametrize(
+    "name", ["crash in mid-accumulation", pytest.param("signal in an evaluation", marks=pytest.mark.long)]
+)
 @pytest.mark.parametrize("option", OPTIONS)
 def test_resuming_with_options(option, name, resumable_config, tmp_path):
     encoder, training = OPTIONS[option]
