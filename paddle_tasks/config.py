@@ -214,7 +214,7 @@ def _plain_mapping(tree: Mapping[Any, Any], key: str, problems: list[str]) -> di
 
 
 def override(tree: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
-    """Return a copy of ``tree`` with each ``KEY=VALUE`` applied; the value is parsed as YAML.
+    """Return a copy of ``tree`` with each ``KEY=VALUE`` applied; the value is parsed as YAML, except for ``-`` (standard input).
 
     Raises:
         ConfigError: an override has no ``=``, or its dotted key passes through a value that is not a section.
@@ -224,7 +224,7 @@ def override(tree: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any
         key, equals, value = item.partition("=")
         if not equals or not key:
             raise ConfigError(f"{item!r}: expected KEY=VALUE, for example training.epochs=3")
-        _set(merged, key, parse_yaml(value, key))
+        _set(merged, key, value if value == "-" else parse_yaml(value, key))
     return merged
 
 

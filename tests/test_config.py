@@ -154,8 +154,8 @@ def test_the_nearest_file_is_named(monkeypatch, name):
 
 
 def test_an_override_is_split_at_the_first_equals_sign():
-    merged = override({}, ["a.b=x=y", "a.c==", "d=", "e=[1, {f: 1e-3}]"])
-    assert merged == {"a": {"b": "x=y", "c": "="}, "d": None, "e": [1, {"f": 1e-3}]}
+    merged = override({}, ["a.b=x=y", "a.c==", "d=", "e=[1, {f: 1e-3}]", "g=-"])
+    assert merged == {"a": {"b": "x=y", "c": "="}, "d": None, "e": [1, {"f": 1e-3}], "g": "-"}
 
 
 def test_overriding_changes_a_copy():

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 from ..helpers import ROOT, python, run_process
 
 MAIN = [sys.executable, "-m", "paddle_tasks"]
@@ -50,6 +52,7 @@ def test_a_wrong_number_of_threads_is_one_message():
     assert outcome.stderr == "paddle-tasks: PADDLE_TASKS_THREADS='many': expected a whole number above 0\n"
 
 
+@pytest.mark.long
 def test_a_terminal_that_is_not_utf_8():
     outcome = run_process([*MAIN, "predict", "fill-mask", "--input", "没有.txt"], PYTHONIOENCODING="ascii")
     assert (outcome.code, outcome.stdout) == (2, "")

@@ -14,6 +14,7 @@ ROWS = st.lists(st.tuples(st.booleans(), st.integers(1, 19)), min_size=1, max_si
 SCORES = {"accuracy": accuracy_score, "f1": lambda gold, predicted: f1_score(gold, predicted, zero_division=0.0)}
 
 
+@pytest.mark.long
 @given(rows=ROWS, metric=st.sampled_from(["accuracy", "f1"]))
 def test_no_other_threshold_scores_better(rows, metric):
     gold = np.array([positive for positive, _ in rows])

@@ -117,6 +117,7 @@ def test_the_package_is_needed(toy):
     assert "task: 'next_character' is unknown" in done.stderr
 
 
+@pytest.mark.long
 def test_every_command_of_the_page_works(toy):
     commands = commands_of(PAGE)
     assert [words[0] for words in commands] == [

@@ -210,6 +210,7 @@ def test_of_starts_that_meet_one_owns_the_new_folder(tmp_path):
     assert outcomes == [["owner", "refused", "refused"]] * N_ROUNDS
 
 
+@pytest.mark.long
 def test_of_fresh_starts_that_meet_one_moves_the_older_run_aside(tmp_path):
     start(tmp_path / "run", seed=9)
     outcomes = starts_that_meet(lambda _: tmp_path / "run", N_ROUNDS, fresh=True)

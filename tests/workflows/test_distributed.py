@@ -22,6 +22,8 @@ from ..helpers import ROOT, Outcome
 from . import launched
 from .snapshot import differing, latest_state, metrics, snapshot
 
+pytestmark = pytest.mark.long
+
 # 22 rows in batches of 3: the last batch of an epoch is a single row, so rank 1 has none.
 TRAINING = {"epochs": 3, "batch_size": 3, "save_every_steps": 2}
 N_STEPS = 24
@@ -149,7 +151,6 @@ def test_the_ranks_end_with_equal_weights(stage):
     check_equal_weights(stage, launched.steps)
 
 
-@pytest.mark.long
 def test_the_ranks_end_with_equal_weights_with_dropout(long_stage):
     check_equal_weights(long_stage, launched.whole)
 
@@ -177,7 +178,6 @@ def test_each_row_is_scored_by_one_rank(stage):
 # ---- stopping and resuming
 
 
-@pytest.mark.long
 def test_a_signal_to_one_rank_stops_both_and_the_run_is_resumed_exactly(long_stage):
     first, second = seen(long_stage, launched.stopped)
     assert [end["error"] for end in first["ends"]] == ["Interrupted", "Interrupted", "Interrupted", None]
@@ -187,14 +187,12 @@ def test_a_signal_to_one_rank_stops_both_and_the_run_is_resumed_exactly(long_sta
     assert differing(snapshot(long_stage / "stopped"), snapshot(long_stage / "whole")) == set()
 
 
-@pytest.mark.long
 def test_the_ranks_have_different_dropout_masks(long_stage, plain_config, tmp_path):
     config = {**plain_config, "run_dir": str(tmp_path / "run"), "model": {**plain_config["model"], "dropout": 0.3}}
     one_process = values(train(config).folder, "train/loss")
     assert np.abs(values(long_stage / "whole", "train/loss") - one_process).max() > 1e-3
 
 
-@pytest.mark.long
 def test_memory_that_is_full_on_one_rank_alone_splits_the_batches_of_both(long_stage, plain_config, tmp_path):
     config = {**plain_config, "run_dir": str(tmp_path / "run")}
     whole = train(config, **{"training.batch_size": 4}).folder
@@ -203,7 +201,6 @@ def test_memory_that_is_full_on_one_rank_alone_splits_the_batches_of_both(long_s
     assert latest_state(whole)["progress"]["n_parts"] == 1
 
 
-@pytest.mark.long
 def test_a_loss_that_is_not_finite_on_one_rank_alone_stops_or_skips_on_both(long_stage):
     ends = seen(long_stage, launched.not_finite)
     assert ends[0]["stop"] == ends[1]["stop"]
@@ -216,7 +213,6 @@ def test_a_loss_that_is_not_finite_on_one_rank_alone_stops_or_skips_on_both(long
 # ---- rank 0 writes and reports
 
 
-@pytest.mark.long
 def test_a_finished_run_is_left_unchanged_by_both(long_stage):
     first, second = seen(long_stage, launched.finished)
     assert [end["error"] for end in first["ends"] + second["ends"]] == [None] * 6
@@ -228,7 +224,6 @@ def test_a_finished_run_is_left_unchanged_by_both(long_stage):
     assert not (long_stage / "finished.2").exists()
 
 
-@pytest.mark.long
 def test_a_mistake_is_reported_once_and_ends_both(long_stage):
     first, second = seen(long_stage, launched.mistakes)
     assert {name: (end["code"], end["out"], end["err"]) for name, end in second.items()} == {
@@ -244,7 +239,6 @@ def test_a_mistake_is_reported_once_and_ends_both(long_stage):
     assert not (long_stage / "mistakes").exists()
 
 
-@pytest.mark.long
 def test_the_command_line_stops_and_resumes_under_the_launcher(long_stage, plain_config, tmp_path):
     config = {**plain_config, "run_dir": str(tmp_path / "run"), "model": {**plain_config["model"], "dropout": 0.3}}
     (tmp_path / "config.yaml").write_text(dump(load_config(config)), encoding="utf-8")

@@ -67,6 +67,7 @@ LEFT_OUT = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("part", LEFT_OUT)
 def test_leaving_out_a_part_of_the_state_changes_the_run(part, resumable_config, tmp_path):
     leave_out, changed = LEFT_OUT[part]

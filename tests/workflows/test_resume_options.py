@@ -40,7 +40,13 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
 @pytest.mark.parametrize(
     "name", ["crash in mid-accumulation", pytest.param("signal in an evaluation", marks=pytest.mark.long)]
 )
-@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize(
+    "option",
+    [
+        option if option == "ema_decay and fgm_epsilon" else pytest.param(option, marks=pytest.mark.long)
+        for option in OPTIONS
+    ],
+)
 def test_resuming_with_options(option, name, resumable_config, tmp_path):
     encoder, training = OPTIONS[option]
     train(resumable_config(tmp_path / "whole", encoder, **training))
@@ -69,6 +75,7 @@ def leave_out_trained_weights(patch: Patch) -> None:
     patch.setattr(checkpoint_module, "TRAINED_SUFFIX", "unknown")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("leave_out", [leave_out_average, leave_out_trained_weights])
 def test_leaving_out_a_part_of_the_average_changes_the_run(leave_out, resumable_config, tmp_path):
     train(resumable_config(tmp_path / "whole", ema_decay=0.9))

@@ -224,6 +224,7 @@ def test_other_hosts(tmp_path, host, address):
         assert ask(board, "runs") == ["one"]
 
 
+@pytest.mark.long
 def test_a_silent_client_does_not_block_others(tmp_path):
     make_run(tmp_path / "one")
     with open_dashboard(tmp_path) as board, socket.create_connection((HOST, board.port)):
