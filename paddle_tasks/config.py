@@ -214,7 +214,7 @@ def _plain_mapping(tree: Mapping[Any, Any], key: str, problems: list[str]) -> di
 
 
 def override(tree: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
-    """Return a copy of ``tree`` with each ``KEY=VALUE`` applied; the value is parsed as YAML, except for ``-`` (standard input).
+    """Return a copy of ``tree`` with each ``KEY=VALUE`` applied. A value is parsed as YAML; ``-`` is standard input.
 
     Raises:
         ConfigError: an override has no ``=``, or its dotted key passes through a value that is not a section.
