@@ -291,6 +291,7 @@ def play(config: Path, folder: Path, names: Sequence[str]) -> None:
 if __name__ == "__main__":
     if sys.argv[1] == "play":
         play(Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4:])
+        os._exit(0)  # as the command line does: gloo's clean-up may abort when the other process has exited before
     else:
         with pytest.MonkeyPatch.context() as patch:
             if Ranks.from_environment().rank == 1:
