@@ -165,6 +165,7 @@ def test_a_stopped_run_continues_exactly(toy):
     assert curve(toy.work / "runs/stopped") == curve(toy.work / "runs/whole")
 
 
+@pytest.mark.long
 def test_the_dashboard_shows_it(toy):
     """The server lists the curves of the run."""
     with socket.socket() as free:
