@@ -84,8 +84,8 @@ OPTIONS: dict[str, Any] = {
             "--rounds",
             metavar="N",
             min=1,
-            help="rewrite: number of rounds in which the words are replaced; later rounds see the replacements of "
-            "earlier ones; 2 by default.",
+            help="rewrite: how often the words are replaced; each round sees the replacements of the rounds before; "
+            "2 by default.",
         ),
     ],
     "min_similarity": Annotated[

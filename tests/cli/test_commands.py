@@ -220,9 +220,9 @@ def test_the_report_for_people(cli, tmp_path):
     assert "  b.tsv:4: empty text" in lines
     assert [line for line in lines if line.startswith(("duplicate", "contradictory", "leaked", "bad"))] == [
         "bad rows               2",
-        "duplicate texts        2 (train rows less their distinct texts)",
+        "duplicate texts        2 (train rows that repeat the text of an earlier row)",
         "contradictory texts    1 (distinct train texts with more than one label)",
-        "leaked into dev        2 (distinct texts that stand in train too)",
+        "leaked into dev        2 (distinct texts that are also in train)",
     ]
 
 

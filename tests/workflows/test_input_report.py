@@ -53,6 +53,14 @@ def test_rows_labels_lengths_and_parameters_come_first(small_config, tmp_path, f
     assert len(report.lines) == 7
 
 
+def test_documents_are_named_by_their_sources(tmp_path):
+    tree = quick("pretrain", tmp_path)
+    sources = [source["path"] for source in tree["data"]["train"]]
+    lines = report_of(tree).lines
+    assert f" rows of {', '.join(sources[:3])}" in lines[0]
+    assert [line.partition(":")[0] for line in lines[:3]] == ["data.train", "data.dev", "data.test"]
+
+
 def test_it_says_what_is_frozen(small_config, tmp_path):
     report = report_of(small_config(tmp_path, training={"max_steps": 1, "freeze": ["encoder.*"]}))
     assert report.lines[-1].endswith(" of them trained (training.freeze: encoder.*)")

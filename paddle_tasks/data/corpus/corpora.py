@@ -33,7 +33,7 @@ _CACHE_VERSION = 1
 MIN_CACHED_CHARACTERS = 1_000_000
 """From this size on, results are cached: searching a million characters takes some 2 s, reading a result a few ms."""
 _HELD_OUT_SPLIT: SplitName = "test"
-"""The split whose file a catalogue name in ``held_out`` stands for."""
+"""A catalogue name in ``held_out`` means the file of this split."""
 Corpora = Annotated[tuple[CorpusSection, ...], Field(min_length=1)]
 
 

@@ -80,10 +80,10 @@ def finding_lines(report: Mapping[str, Any], *, contradiction: str) -> Iterator[
     """
     yield f"bad rows               {report['bad_rows']}"
     yield from (f"  {bad}" for bad in report["examples"]["bad_rows"])
-    yield f"duplicate texts        {report['duplicate_texts']} (train rows less their distinct texts)"
+    yield f"duplicate texts        {report['duplicate_texts']} (train rows that repeat the text of an earlier row)"
     yield f"contradictory texts    {report['contradictory_texts']} (distinct train texts {contradiction})"
     for split, count in report["leaked_texts"].items():
-        yield f"leaked into {split:10} {count} (distinct texts that stand in train too)"
+        yield f"leaked into {split:10} {count} (distinct texts that are also in train)"
 
 
 class TextDataCheck:

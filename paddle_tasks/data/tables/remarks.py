@@ -25,11 +25,12 @@ _LABELS_SHOWN = 12
 _NAMES_SHOWN = 5
 
 
-def describe_rows(split: Split[Any]) -> str:
-    """Return a line about a split: its rows and its file, and other things that were counted."""
+def describe_rows(split: Split[Any], origin: str = "") -> str:
+    """Return a line about a split: its rows and its file (or ``origin``), and other things that were counted."""
+    origin = origin or str(shipped_name(split.path) or split.path)
     n_bad = f", {len(split.bad_rows):,} bad ones left out" if split.bad_rows else ""
     counts = "".join(f", {count:,} {name.replace('_', ' ')}" for name, count in split.counts.items())
-    return f"data.{split.name}: {len(split.examples):,} rows of {shipped_name(split.path) or split.path}{n_bad}{counts}"
+    return f"data.{split.name}: {len(split.examples):,} rows of {origin}{n_bad}{counts}"
 
 
 def describe_labels(split: Split[Any], labels: Iterable[str], label_names: Mapping[str, str] | None = None) -> str:

@@ -22,8 +22,9 @@ from paddle_tasks.data.corpus.corpora import DocumentSplit, PretrainingData, loa
 from paddle_tasks.data.corpus.documents import CorpusSection, Document
 from paddle_tasks.data.corpus.passages import Passages
 from paddle_tasks.data.tables.catalogue import SplitName
+from paddle_tasks.data.tables.remarks import describe_rows
 from paddle_tasks.data.tables.splits import require_good
-from paddle_tasks.errors import ConfigError, DataError
+from paddle_tasks.errors import ConfigError, DataError, join_names
 from paddle_tasks.generation.fill_mask import FillMask
 from paddle_tasks.metrics.masked_lm import MaskedLMMetrics
 from paddle_tasks.models.encoders.base import Encoder
@@ -78,6 +79,13 @@ class PretrainTask(EncoderTask[PretrainingConfig]):
         for name in ("dev", "test"):
             if self.config.data.has(name):
                 self.load_split(name)
+
+    def describe_data(self) -> Sequence[str]:
+        """Return a line about each split: its documents, the names of its sources, and its lines."""
+        return [
+            describe_rows(split, join_names([source.path for source in self.config.data.sources(split.name)], 3))
+            for split in self.splits.values()
+        ]
 
     def load_split(self, name: SplitName, source: str | None = None) -> DocumentSplit:
         """Read the documents of a split, or those of another file, and keep them as that split."""

@@ -66,9 +66,9 @@ def test_the_report_as_lines(files):
         "dev    2 documents of 2 lines, 6.5 characters on average, p95 8, longest 8",
         "bad rows               1",
         f"  {report['examples']['bad_rows'][0]}",
-        "duplicate texts        1 (train rows less their distinct texts)",
+        "duplicate texts        1 (train rows that repeat the text of an earlier row)",
         "contradictory texts    0 (distinct train texts with more than one label)",
-        "leaked into dev        1 (distinct texts that stand in train too)",
+        "leaked into dev        1 (distinct texts that are also in train)",
     ]
 
 
