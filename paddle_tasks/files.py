@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from paddle_tasks.errors import ConfigError
+from paddle_tasks.errors import ConfigError, DataError, UserError
 
 _MAX_PREFIX = 40
 """Characters of a file's name that the name of its temporary file keeps; a name has a maximum length."""
@@ -214,6 +214,21 @@ def _link_or_copy(source: str, target: str) -> None:
         os.link(source, target)
     except OSError:
         shutil.copy2(source, target)
+
+
+def read_json_object(path: Path, error: type[UserError] = DataError) -> dict[str, Any]:
+    """Return the object that a JSON file holds.
+
+    Raises:
+        UserError: the file is not valid JSON, or holds something else; ``error`` is the class.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as problem:
+        raise error(f"{path}: not valid JSON ({problem})") from None
+    if not isinstance(content, dict):
+        raise error(f"{path}: expected a JSON object, found a {type(content).__name__}")
+    return content
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
 from paddle_tasks.errors import CheckpointError
-from paddle_tasks.files import atomic_folder, exists, expand_user, write_json
+from paddle_tasks.files import atomic_folder, exists, expand_user, read_json_object, write_json
 from paddle_tasks.inference.model_card import is_finished, portable_config, write_card
 from paddle_tasks.inference.pipelines import model_folder
 from paddle_tasks.models.pretrained import tensors
@@ -44,7 +43,7 @@ def export_float16(run: str | Path, output: str | Path) -> Path:
         for path in sorted(source.iterdir()):
             if path.name != WEIGHTS:
                 shutil.copyfile(path, temporary / path.name)
-        settings = json.loads((source / SETTINGS).read_text(encoding="utf-8"))
+        settings = read_json_object(source / SETTINGS, CheckpointError)
         write_json(temporary / SETTINGS, {**settings, "config": portable_config(settings["config"])})
         tensors.write(temporary / WEIGHTS, tensors.read(source / WEIGHTS), half=True)
         if source != run:  # a model folder alone does not say how the model was trained

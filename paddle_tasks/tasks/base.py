@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -19,7 +18,8 @@ from paddle_tasks.data.batching.row_batches import RowBatch
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.remarks import describe_rows
 from paddle_tasks.data.tables.splits import Split, require_good
-from paddle_tasks.files import write_json
+from paddle_tasks.errors import CheckpointError
+from paddle_tasks.files import read_json_object, write_json
 from paddle_tasks.models.pretrained.saving import load_state, save_weights
 from paddle_tasks.tasks import SETTINGS
 from paddle_tasks.training.display import Line, Segment
@@ -193,5 +193,4 @@ class BaseTask(ABC, Generic[C]):
 
 def read_settings(folder: Path) -> dict[str, Any]:
     """Return what `EncoderTask.save_model` wrote beside the weights."""
-    settings: dict[str, Any] = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-    return settings
+    return read_json_object(folder / SETTINGS, CheckpointError)

@@ -16,7 +16,7 @@ import tokenizers
 from tokenizers import models, pre_tokenizers
 
 from paddle_tasks.errors import ConfigError, DataError
-from paddle_tasks.files import write_json, write_text
+from paddle_tasks.files import read_json_object, write_json, write_text
 from paddle_tasks.text.characters import Speller, Tokens, include_marks
 from paddle_tasks.text.packing import PackedIds, assemble, fit_lengths
 from paddle_tasks.text.vocabulary import (
@@ -215,15 +215,7 @@ def _check_texts(texts: Sequence[str], pairs: Sequence[str] | None, max_length: 
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{path}: not JSON: {error}") from None
-    if not isinstance(content, dict):
-        raise DataError(f"{path}: expected a JSON object, found a {type(content).__name__}")
-    return content
+    return read_json_object(path) if path.is_file() else {}
 
 
 def _check_settings(path: Path, settings: dict[str, Any], lowercase: bool) -> None:

@@ -171,3 +171,15 @@ def test_the_card_says_that_a_stage_was_stopped(finished, tmp_path):
     assert card.index("## Stage 1") < card.index(remark) < card.index("## Stage 2")
     assert card.count(remark) == 1
     assert "| | |" not in card
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [("{", "not valid JSON"), ("[]", "expected a JSON object, found a list")]
+)
+def test_damaged_settings_are_named(finished, tmp_path, content, message):
+    run, output = tmp_path / "run", tmp_path / "model"
+    shutil.copytree(finished, run)
+    (run / "model" / SETTINGS).write_text(content, encoding="utf-8")
+    with pytest.raises(CheckpointError, match=rf"{SETTINGS}: {message}"):
+        export_float16(run, output)
+    assert not output.exists()

@@ -225,7 +225,7 @@ def test_the_settings_of_other_libraries_are_followed(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ("{", "not JSON"),
+        ("{", "not valid JSON"),
         ("[]", "expected a JSON object, found a list"),
         ('{"do_lower_case": "no"}', r"do_lower_case is 'no', expected True or False"),
         ('{"strip_accents": false}', "strip_accents is False, expected None or True"),

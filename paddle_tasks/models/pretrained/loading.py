@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from paddle import nn
 
 from paddle_tasks.errors import CheckpointError, ConfigError, did_you_mean
-from paddle_tasks.files import is_dir, is_file, list_siblings
+from paddle_tasks.files import is_dir, is_file, list_siblings, read_json_object
 from paddle_tasks.models.encoders.architectures import ARCHITECTURES, model_type_of
 from paddle_tasks.models.encoders.build import SCRATCH
 from paddle_tasks.models.encoders.paddlenlp import ACTIVATIONS, PretrainedEncoder, build_model
@@ -136,13 +135,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     if path is None:
         near = f"; did you mean '{folder / 'model'}'?" if (folder / "model" / CONFIGS[0]).is_file() else ""
         raise CheckpointError(f"{folder}: no config.json in it, so this is not a model folder{near}")
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise CheckpointError(f"{path}: not valid JSON ({error})") from error
-    if not isinstance(config, dict):
-        raise CheckpointError(f"{path}: expected a model's configuration, found {config!r}")
-    return _flat(config)
+    return _flat(read_json_object(path, CheckpointError))
 
 
 def _flat(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -203,7 +203,7 @@ def test_configurations_that_cannot_be_used(golden_copy, change):
     [
         ("config.json", None, "no config.json in it"),
         ("config.json", "{", "not valid JSON"),
-        ("config.json", "[]", "expected a model's configuration"),
+        ("config.json", "[]", "expected a JSON object, found a list"),
         ("model.safetensors", None, "no weights in it, expected model.safetensors or model_state.pdparams"),
         ("model.safetensors", "", "not a readable file of tensors"),
     ],
