@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import random
+import statistics
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 TEXT_COLUMNS = ("text_a", "text", "sentence", "review")
+N_WARM_UP_TEXTS, N_WARM_UP_CALLS, N_CALLS = 64, 10, 100
 
 
 def read_settings() -> dict[str, Any]:
@@ -72,3 +75,29 @@ class Counter:
             "tokens": self.n_tokens,
             "padded_tokens": self.n_padded_tokens,
         }
+
+
+def measure_prediction(predict: Callable[[list[str]], list[str]], settings: dict[str, Any]) -> dict[str, Any]:
+    """Predict the labels of all test texts once and of one text many times, and time both.
+
+    Args:
+        predict: returns the labels of texts; the model is loaded already.
+        settings: the file ``test`` and the single text ``text``.
+    """
+    texts = [text for text, _ in read_rows(settings["test"])]
+    predict(texts[:N_WARM_UP_TEXTS])
+    started = time.perf_counter()
+    labels = predict(texts)
+    seconds = time.perf_counter() - started
+    return {"seconds": seconds, "labels": labels, **measure_latency(lambda: predict([settings["text"]]))}
+
+
+def measure_latency(call: Callable[[], object]) -> dict[str, float]:
+    """Return the median and the 95th percentile of the milliseconds of a call."""
+    milliseconds = []
+    for _ in range(N_WARM_UP_CALLS + N_CALLS):
+        started = time.perf_counter()
+        call()
+        milliseconds.append(1000 * (time.perf_counter() - started))
+    measured = milliseconds[N_WARM_UP_CALLS:]
+    return {"p50_ms": statistics.median(measured), "p95_ms": statistics.quantiles(measured, n=20)[18]}

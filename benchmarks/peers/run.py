@@ -8,19 +8,17 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import os
 import statistics
-import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
+import launch
+from launch import ROOT, log, run_script, stock_environment, usable_cores
+
 PEERS = ("ours", "hf", "hf-bf16", "stock")
-# Set by paddle_tasks or the caller; removed for the peers, which run with their own defaults.
-SPEED_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "MKL_DEBUG_CPU_TYPE", "PADDLE_TASKS_THREADS")
 COLUMNS = ("peer", "train s", "total s", "tokens/s", "padding", "test accuracy", "epoch s", "ratio")
 
 
@@ -49,7 +47,10 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("data", type=Path, help="folder with train.tsv, dev.tsv and test.tsv (columns label and text)")
     parser.add_argument("--work", type=Path, default=Path("runs/peers"), help="folder for weights and results")
     parser.add_argument(
-        "--peers", type=parse_peers, default=("ours", "hf", "stock"), help=f"comma-separated: {', '.join(PEERS)}"
+        "--peers",
+        type=partial(launch.parse_peers, known=PEERS),
+        default=("ours", "hf", "stock"),
+        help=f"comma-separated: {', '.join(PEERS)}",
     )
     parser.add_argument("--python-ours", default=sys.executable, help="a Python with paddle_tasks")
     parser.add_argument("--python-hf", default=sys.executable, help="a Python with torch, transformers, accelerate")
@@ -69,20 +70,6 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def parse_peers(text: str) -> tuple[str, ...]:
-    """Parse a comma-separated list of peers."""
-    names = tuple(text.split(","))
-    unknown = [name for name in names if name not in PEERS]
-    if unknown or len(set(names)) < len(names):
-        raise argparse.ArgumentTypeError(f"expected some of {', '.join(PEERS)}, each once, found {text!r}")
-    return names
-
-
-def usable_cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def build_settings(options: argparse.Namespace, work: Path) -> dict[str, Any]:
     """Return the settings that all peers get."""
     files: dict[str, str | None] = {
@@ -90,7 +77,7 @@ def build_settings(options: argparse.Namespace, work: Path) -> dict[str, Any]:
     }
     missing = [file for file in files.values() if not Path(str(file)).is_file()]
     if missing:
-        sys.exit(f"run.py: {missing[0]}: no such file")
+        launch.fail(f"{missing[0]}: no such file")
     if options.steps:  # a few steps learn nothing worth scoring; paddle_tasks needs some rows of dev
         files |= {"dev": copy_first_rows(Path(files["dev"]), work / "dev.tsv"), "test": None}
     names = ("steps", "epochs", "batch_size", "max_length", "learning_rate", "seed", "threads")
@@ -131,20 +118,12 @@ def run_peer(peer: str, options: argparse.Namespace, settings: dict[str, Any], w
     return {"peer": peer, "total_seconds": time.perf_counter() - started, **measured}
 
 
-def run_script(script: str, python: str, settings: dict[str, Any], result: Path) -> dict[str, Any]:
-    """Run a script of this folder and return its result."""
-    settings_file = result.with_suffix(".settings.json")
-    settings_file.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
-    run([python, str(HERE / script), str(settings_file), str(result)], stock_environment())
-    return dict(json.loads(result.read_text(encoding="utf-8")))
-
-
 def run_ours(options: argparse.Namespace, settings: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Run `paddle-tasks train` and return times, counts and score from its result.json."""
     command = [options.python_ours, "-m", "paddle_tasks", "train", str(ROOT / "configs" / "sentiment.yaml")]
     command += [f"{key}={value}" for key, value in overrides(settings, folder).items()] + options.ours
     fresh = ["--fresh"] if folder.exists() else []
-    run([*command, *fresh, "--quiet"], {**stock_environment(), "PADDLE_TASKS_THREADS": str(settings["threads"])})
+    launch.run([*command, *fresh, "--quiet"], {**stock_environment(), "PADDLE_TASKS_THREADS": str(settings["threads"])})
     result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     train, test = result["train"], result.get("test", {})
     return {
@@ -177,20 +156,6 @@ def overrides(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
         **{f"training.{name}": settings[name] for name in ("epochs", "batch_size", "max_length")},
         "training.max_steps": settings["steps"] or "null",
     }
-
-
-def stock_environment() -> dict[str, str]:
-    """Return this process's environment without the variables that set threads and CPU dispatch."""
-    return {name: value for name, value in os.environ.items() if name not in SPEED_VARIABLES}
-
-
-def run(command: list[str], environment: dict[str, str]) -> None:
-    """Run a command; if it fails, exit with its output."""
-    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(
-            f"run.py: {' '.join(command)}: exit code {done.returncode}\n{done.stdout[-1000:]}{done.stderr[-3000:]}"
-        )
 
 
 # ---- the table
@@ -228,9 +193,7 @@ def _summarise_peer(runs: list[dict[str, Any]], tokens: int) -> dict[str, Any]:
 
 def format_table(table: list[dict[str, Any]], settings: dict[str, Any]) -> list[str]:
     """Return the table as lines of text."""
-    cells = [COLUMNS, *(_cells(row) for row in table)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    text = ["  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True)) for row in cells]
+    text = launch.align([COLUMNS, *(_cells(row) for row in table)])
     text.append(f"ratio: seconds for {settings['epochs']} whole epoch(s), relative to {table[0]['over']}")
     if any(row["is_projected"] for row in table):
         text.append("~ projected: all real tokens of the epoch(s) at the tokens/s of the measured steps")
@@ -248,11 +211,6 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         f"{'~' * row['is_projected']}{row['epoch_seconds']:,.0f}",
         f"{row['ratio']:.3f}",
     )
-
-
-def log(text: str) -> None:
-    """Write a progress message to stderr."""
-    sys.stderr.write(f"{text}\n")
 
 
 if __name__ == "__main__":

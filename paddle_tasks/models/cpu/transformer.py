@@ -11,7 +11,7 @@ from paddle import Tensor, nn
 from paddle.nn.layer.transformer import _convert_attention_mask
 
 from paddle_tasks.arrays import Array
-from paddle_tasks.models.cpu import dropout, linear, norm
+from paddle_tasks.models.cpu import dropout, fused_layer, linear, norm
 from paddle_tasks.models.cpu.arrays import Mask, is_plain, view
 from paddle_tasks.models.cpu.attention import attention, attention_from_first
 
@@ -69,7 +69,10 @@ def forward(
     if any((*others, *options.values())) or (src_mask is not None and _is_trained(src_mask)) or not can_replace(layer):
         states = type(layer).forward(layer, src, src_mask, *others, **options)
         return states if positions is None else _at(states, positions)
-    context = _attend(layer.self_attn, src, score_offsets(src_mask, first_only=first_only), first_only=first_only)
+    offsets = score_offsets(src_mask, first_only=first_only)
+    if fused_layer.can_compute(layer, src):
+        return fused_layer.compute(layer, src, offsets, first_only=first_only, positions=positions)
+    context = _attend(layer.self_attn, src, offsets, first_only=first_only)
     if first_only:
         src = src[:, :1]
     elif positions is not None:

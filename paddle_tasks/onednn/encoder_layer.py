@@ -1,0 +1,325 @@
+"""A post-norm Transformer encoder layer on numpy arrays, forward and backward, in float32 or bfloat16.
+
+In bfloat16 the factors of all products are rounded to it, and so is what lies between two products without a sum:
+projections, attention weights, contexts, and the inner states before and after the activation. Sums of products,
+residuals, norms, softmax and all gradients of parameters are float32.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from paddle_tasks.arrays import Array
+from paddle_tasks.onednn.attention import Attention, Dropout, Heads
+from paddle_tasks.onednn.primitives import (
+    BFLOAT16,
+    Accumulate,
+    Combine,
+    NormStatistics,
+    PostOp,
+    activate,
+    activation_gradient,
+    convert,
+    layer_norm,
+    layer_norm_gradient,
+    matmul,
+    multiply,
+    to_bfloat16,
+)
+
+
+class Norm(NamedTuple):
+    """The parameters of a layer norm, <float32>[width] each, and its epsilon."""
+
+    weight: Array
+    bias: Array
+    epsilon: float
+
+
+class Map(NamedTuple):
+    """A linear map: weight [inputs, outputs] in the precision of the products, bias <float32>[outputs]."""
+
+    weight: Array
+    bias: Array
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The parameters of a layer, ready for products.
+
+    Attributes:
+        projections: the maps to queries, keys and values, side by side.
+        output: the map after attention.
+        inner: the first map of the feed-forward part.
+        outer: its second map.
+        norms: after attention and after the feed-forward part.
+        n_heads: a divisor of the width.
+        activation: one of `paddle_tasks.onednn.primitives.ACTIVATIONS`.
+    """
+
+    projections: Map
+    output: Map
+    inner: Map
+    outer: Map
+    norms: tuple[Norm, Norm]
+    n_heads: int
+    activation: str
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of the factors of the products."""
+        return self.output.weight.dtype
+
+
+def prepare_map(*parts: tuple[Array, Array], bfloat16: bool) -> Map:
+    """Return linear maps side by side, from pairs of <float32>[inputs, outputs] and <float32>[outputs]."""
+    weights, biases = zip(*parts, strict=True)
+    bias = biases[0] if len(parts) == 1 else np.concatenate(biases)
+    if len(parts) == 1 and not bfloat16:
+        return Map(weights[0], bias)
+    joined = np.empty((len(weights[0]), len(bias)), BFLOAT16 if bfloat16 else np.float32)
+    start = 0
+    for weight in weights:
+        convert(weight, joined[:, start : start + weight.shape[1]])
+        start += weight.shape[1]
+    return Map(joined, bias)
+
+
+@dataclass(frozen=True)
+class Drops:
+    """The dropouts of one call: of the attention weights and of the two branches; None where nothing is dropped."""
+
+    weights: Dropout | None = None
+    attention: Dropout | None = None
+    feed_forward: Dropout | None = None
+
+
+class Gradients(NamedTuple):
+    """The gradients of a layer's input and parameters, <float32>; weights and biases as in `Layer`."""
+
+    states: Array | None
+    projections: Map
+    output: Map
+    inner: Map
+    outer: Map
+    norms: tuple[tuple[Array, Array], tuple[Array, Array]]
+
+
+@dataclass
+class _Branch:
+    """The end of a branch: ``norm(residual + dropout(map(inputs)))``, which keeps what its gradient needs.
+
+    Attributes:
+        inputs: [rows, inputs], in the precision of the products.
+        sums: <float32>[rows, width], what is normalised.
+    """
+
+    inputs: Array
+    last: Map
+    norm: Norm
+    dropout: Dropout | None
+    sums: Array
+    statistics: NormStatistics
+    result: Array
+
+    @classmethod
+    def compute(cls, inputs: Array, last: Map, residual: Array, norm: Norm, dropout: Dropout | None) -> _Branch:
+        sums = np.empty(residual.shape, np.float32)
+        drop: tuple[PostOp, ...] = () if dropout is None else dropout.post
+        matmul(inputs, last.weight, sums, bias=last.bias, post=(*drop, Combine("add", residual)))
+        result = np.empty_like(sums)
+        statistics = layer_norm(sums, norm.weight, norm.bias, norm.epsilon, result)
+        return cls(inputs, last, norm, dropout, sums, statistics, result)
+
+    def backward(self, gradient: Array) -> tuple[Array, Array, Map, tuple[Array, Array]]:
+        """Return the gradients of the residual, the inputs, the map and the norm.
+
+        That of the residual is <float32>, that of the inputs has their type.
+        """
+        for_sums = np.empty_like(self.sums)
+        for_norm = layer_norm_gradient(self.sums, self.norm, self.statistics, gradient, for_sums)
+        for_branch = for_sums
+        if self.dropout is not None:
+            for_branch = np.empty_like(for_sums)
+            multiply(for_sums, self.dropout.kept, for_branch, factor=self.dropout.scale)
+        for_branch = _like(for_branch, self.inputs)
+        for_inputs = np.empty_like(self.inputs)
+        matmul(for_branch, self.last.weight.T, for_inputs)
+        return for_sums, for_inputs, map_gradient(self.inputs, for_branch), for_norm
+
+
+def _like(values: Array, other: Array) -> Array:
+    """Return float32 values in the precision of another array."""
+    return values if values.dtype == other.dtype else to_bfloat16(values)
+
+
+def map_gradient(inputs: Array, gradient: Array) -> Map:
+    """Return the gradients of a linear map's weight and bias, <float32>.
+
+    Args:
+        inputs: [rows, inputs].
+        gradient: [rows, outputs], of the result, of the type of ``inputs``.
+    """
+    weight = np.empty((inputs.shape[1], gradient.shape[1]), np.float32)
+    matmul(inputs.T, gradient, weight)
+    return Map(weight, column_sums(gradient))
+
+
+def column_sums(values: Array) -> Array:
+    """Return the sums over the rows of [rows, columns], <float32>[columns], as a product with ones."""
+    sums, one = np.empty((1, values.shape[1]), np.float32), 0x3F80 if values.dtype == BFLOAT16 else 1
+    matmul(np.full((1, len(values)), one, values.dtype), values, sums)
+    return sums[0]
+
+
+@dataclass
+class Call:
+    """One call of a layer, which keeps what its gradient needs.
+
+    Attributes:
+        first_only: attend from the first position of each text only, and return its state.
+        positions: <int64>[n], indices into the flattened positions whose states are returned; None for all.
+        result: <float32>[rows, width]: of all positions, of the first ones, or of the given ones.
+    """
+
+    layer: Layer
+    shape: tuple[int, ...]
+    first_only: bool
+    positions: Array | None
+    inputs: Array
+    parts: list[Array] = field(default_factory=list)
+    result: Array = field(init=False)
+
+    @classmethod
+    def compute(
+        cls,
+        layer: Layer,
+        states: Array,
+        offsets: Array | None,
+        drops: Drops,
+        *,
+        first_only: bool = False,
+        positions: Array | None = None,
+    ) -> Call:
+        """Compute a layer's states from <float32>[batch, length, width]."""
+        rows = states.reshape(-1, states.shape[-1])
+        call = cls(layer, states.shape, first_only, positions, _like(rows, layer.output.weight))
+        context = call._attend(offsets, drops.weights)
+        residual = np.ascontiguousarray(states[:, 0]) if first_only else rows
+        if positions is not None:
+            context, residual = context[positions], residual[positions]
+        call._attended = _Branch.compute(context, layer.output, residual, layer.norms[0], drops.attention)
+        call.result = call._feed_forward(drops.feed_forward)
+        return call
+
+    def _attend(self, offsets: Array | None, dropout: Dropout | None) -> Array:
+        """Compute the contexts [rows, width] in the precision of the products."""
+        batch, length, width = self.shape
+        self.parts = self._project()
+        context = np.empty((batch, 1 if self.first_only else length, width), self.layer.dtype)
+        heads = self._heads(self.parts)
+        self._attention = Attention.attend(heads, offsets, dropout, _split(context, self.layer.n_heads))
+        return context.reshape(-1, width)
+
+    def _project(self) -> list[Array]:
+        """Return the projections: all three side by side, or the first positions' queries, and keys and values."""
+        width, (weight, bias) = self.shape[-1], self.layer.projections
+        if not self.first_only:
+            joined = np.empty((len(self.inputs), 3 * width), weight.dtype)
+            matmul(self.inputs, weight, joined, bias=bias)
+            return [joined]
+        firsts = self.inputs.reshape(self.shape)[:, 0]
+        queries = np.empty(firsts.shape, weight.dtype)
+        keys_values = np.empty((len(self.inputs), 2 * width), weight.dtype)
+        matmul(firsts, weight[:, :width], queries, bias=bias[:width])
+        matmul(self.inputs, weight[:, width:], keys_values, bias=bias[width:])
+        return [queries, keys_values]
+
+    def _heads(self, parts: list[Array]) -> Heads:
+        """Return views of projections, or of their gradients, by head."""
+        batch, length, width = self.shape
+        views = [part.reshape(batch, -1, part.shape[-1]) for part in parts]
+        if self.first_only:
+            views = [views[0], views[1][..., :width], views[1][..., width:]]
+        else:
+            views = [views[0][..., start : start + width] for start in (0, width, 2 * width)]
+        return Heads(*(_split(view, self.layer.n_heads) for view in views))
+
+    def _feed_forward(self, dropout: Dropout | None) -> Array:
+        layer, states = self.layer, self._attended.result
+        self._between = _like(states, layer.inner.weight)
+        self._before = np.empty((len(states), layer.inner.weight.shape[1]), layer.dtype)
+        matmul(self._between, layer.inner.weight, self._before, bias=layer.inner.bias)
+        after = np.empty_like(self._before)
+        activate(layer.activation, self._before, after)
+        self._fed = _Branch.compute(after, layer.outer, states, layer.norms[1], dropout)
+        return self._fed.result
+
+    def backward(self, gradient: Array, *, states_need: bool = True) -> Gradients:
+        """Return the gradients, from that of the result <float32>[rows, width]; once per call."""
+        residual, inner, outer_map, second_norm = self._fed.backward(gradient)
+        activation_gradient(self.layer.activation, self._before, inner, inner)
+        inner_map = map_gradient(self._between, inner)
+        matmul(inner, self.layer.inner.weight.T, residual, post=(Accumulate(),))
+        residual, context, output_map, first_norm = self._attended.backward(residual)
+        parts = self._attention_gradient(context)
+        states = self._input_gradient(residual, parts) if states_need else None
+        norms = first_norm, second_norm
+        return Gradients(states, self._projection_gradient(parts), output_map, inner_map, outer_map, norms)
+
+    def _attention_gradient(self, context: Array) -> list[Array]:
+        """Return the gradients of the projections, laid out as they are, from that of the contexts."""
+        if self.positions is not None:
+            context = _scatter(context, self.positions, len(self.inputs))
+        parts = [np.empty_like(part) for part in self.parts]
+        contexts = context.reshape(len(self.parts[0]) and self.shape[0], -1, self.shape[-1])
+        self._attention.backward(_split(contexts, self.layer.n_heads), self._heads(parts))
+        return parts
+
+    def _projection_gradient(self, parts: list[Array]) -> Map:
+        if not self.first_only:
+            return map_gradient(self.inputs, parts[0])
+        firsts = np.ascontiguousarray(self.inputs.reshape(self.shape)[:, 0])
+        maps = map_gradient(firsts, parts[0]), map_gradient(self.inputs, parts[1])
+        return Map(*(np.concatenate(pair, axis=-1) for pair in zip(*maps, strict=True)))
+
+    def _input_gradient(self, residual: Array, parts: list[Array]) -> Array:
+        """Return the gradient <float32>[batch, length, width] of the input, from those of residual and projections."""
+        weight, width = self.layer.projections.weight, self.shape[-1]
+        if self.first_only:
+            states = np.empty((len(self.inputs), width), np.float32)
+            matmul(parts[1], weight[:, width:].T, states)
+            matmul(parts[0], weight[:, :width].T, residual, post=(Accumulate(),))
+            states.reshape(self.shape)[:, 0] += residual
+        else:
+            states = residual if self.positions is None else _scatter(residual, self.positions, len(self.inputs))
+            matmul(parts[0], weight.T, states, post=(Accumulate(),))
+        return states.reshape(self.shape)
+
+
+def _split(rows: Array, n_heads: int) -> Array:
+    """Return a view [batch, n_heads, length, size] of [batch, length, width]."""
+    batch, length, width = rows.shape
+    return rows.reshape(batch, length, n_heads, width // n_heads).swapaxes(1, 2)
+
+
+def _scatter(rows: Array, positions: Array, n_rows: int) -> Array:
+    """Return [n_rows, width] with rows added at positions, of their type; a position may occur several times."""
+    result = np.zeros((n_rows, rows.shape[1]), rows.dtype)
+    unique, inverse = np.unique(positions, return_inverse=True)
+    if len(unique) == len(positions):
+        result[positions] = rows
+        return result
+    summed = np.zeros((len(unique), rows.shape[1]), np.float32)
+    np.add.at(summed, inverse, _widen(rows))
+    result[unique] = _like(summed, rows)
+    return result
+
+
+def _widen(rows: Array) -> Array:
+    wide = np.empty(rows.shape, np.float32)
+    convert(rows, wide)
+    return wide

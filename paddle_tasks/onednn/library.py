@@ -1,0 +1,132 @@
+"""Finding, loading and checking Paddle's copy of oneDNN; standard library only.
+
+The functions and constants are those of oneDNN's C API, version 3: https://uxlfoundation.github.io/oneDNN/.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib.util
+import os
+import threading
+from collections.abc import Iterator
+from ctypes import POINTER, byref, c_char_p, c_float, c_int, c_int64, c_size_t, c_void_p
+from functools import cache
+from pathlib import Path
+
+SWITCH = "PADDLE_TASKS_ONEDNN"
+"""The environment variable that turns oneDNN off when it is ``0``."""
+
+_FILE = "libdnnl.so.3"
+_MAJOR = 3
+_CPU, _IN_ORDER = 1, 1
+_BFLOAT16_ISAS = ("avx512_core_bf16", "avx512_core_fp16", "amx", "avx10")
+"""Parts of the names of instruction sets that multiply bfloat16 faster than float32."""
+
+
+class _Version(ctypes.Structure):
+    _fields_ = (("major", c_int), ("minor", c_int), ("patch", c_int))
+
+
+class OneDNN:
+    """The loaded library with an engine and a stream on the CPU.
+
+    Attributes:
+        api: the C functions.
+        version: such as ``3.6.2``.
+        isa: the instruction set that it uses, such as ``avx512_core_bf16``.
+        engine: the handle of the engine.
+        stream: the handle of the stream.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.api = _declare(ctypes.CDLL(str(path)))
+        version = self.api.dnnl_version().contents
+        self.version = f"{version.major}.{version.minor}.{version.patch}"
+        if version.major != _MAJOR:
+            raise OSError(f"{path.name} is version {self.version}, expected {_MAJOR}.x")
+        isa = self.api.dnnl_cpu_isa2str(self.api.dnnl_get_effective_cpu_isa())
+        self.isa = isa.decode().removeprefix("cpu_isa_")
+        self.engine, self.stream = c_void_p(), c_void_p()
+        check(self.api.dnnl_engine_create(byref(self.engine), _CPU, 0), "dnnl_engine_create")
+        check(self.api.dnnl_stream_create(byref(self.stream), self.engine, _IN_ORDER), "dnnl_stream_create")
+
+    @property
+    def has_bfloat16(self) -> bool:
+        """Whether products of bfloat16 numbers are faster than those of float32 on this CPU."""
+        return any(part in self.isa for part in _BFLOAT16_ISAS)
+
+
+def check(status: int, function: str) -> None:
+    """Raise RuntimeError unless a function of the C API has returned 0."""
+    if status:
+        raise RuntimeError(f"oneDNN: {function} failed with status {status}")
+
+
+def _declare(api: ctypes.CDLL) -> ctypes.CDLL:
+    """Declare the types of the arguments that ctypes would guess wrongly."""
+    api.dnnl_version.restype = POINTER(_Version)
+    api.dnnl_cpu_isa2str.restype = c_char_p
+    api.dnnl_engine_create.argtypes = [c_void_p, c_int, c_size_t]
+    api.dnnl_memory_set_data_handle.argtypes = [c_void_p, c_void_p]
+    api.dnnl_primitive_execute.argtypes = [c_void_p, c_void_p, c_int, c_void_p]
+    api.dnnl_primitive_attr_set_fpmath_mode.argtypes = [c_void_p, c_int]
+    api.dnnl_post_ops_append_eltwise.argtypes = [c_void_p, c_int, c_float, c_float]
+    api.dnnl_post_ops_append_sum.argtypes = [c_void_p, c_float, c_int, c_int]
+    api.dnnl_memory_desc_create_with_strides.argtypes = [c_void_p, c_int, POINTER(c_int64), c_int, POINTER(c_int64)]
+    return api
+
+
+@cache
+def _load() -> OneDNN | str:
+    """Return the library, or why it cannot be used."""
+    if os.environ.get(SWITCH) == "0":
+        return f"{SWITCH}=0"
+    paddle = importlib.util.find_spec("paddle")
+    folders = [] if paddle is None else paddle.submodule_search_locations or []
+    path = next((file for folder in folders if (file := Path(folder, "libs", _FILE)).is_file()), None)
+    if path is None:
+        return f"paddle/libs/{_FILE} was not found" if paddle else "paddle is not installed"
+    try:
+        library = OneDNN(path)
+    except (OSError, AttributeError, RuntimeError) as error:
+        return f"{_FILE} cannot be used: {error}"
+    if "avx2" not in library.isa and "avx512" not in library.isa and "amx" not in library.isa:
+        return f"the CPU has neither AVX2 nor AVX-512 (oneDNN uses {library.isa})"
+    os.register_at_fork(after_in_child=_use_one_thread)
+    return library
+
+
+def get() -> OneDNN | None:
+    """Return the library; None if it cannot be used or is switched off."""
+    library = None if _switched_off.value else _load()
+    return library if isinstance(library, OneDNN) else None
+
+
+def why_not() -> str:
+    """Return why oneDNN cannot be used; empty if it can."""
+    reason = _load()
+    return reason if isinstance(reason, str) else ""
+
+
+class _Flag(threading.local):
+    value = False
+
+
+_switched_off = _Flag()
+
+
+@contextlib.contextmanager
+def switched_off() -> Iterator[None]:
+    """Let `get` return None to this thread inside the `with` block, to compare with the path without oneDNN."""
+    before, _switched_off.value = _switched_off.value, True
+    try:
+        yield
+    finally:
+        _switched_off.value = before
+
+
+def _use_one_thread() -> None:
+    """Compute on one thread in a forked child, where GNU OpenMP's threads are gone and waiting for them never ends."""
+    ctypes.CDLL("libgomp.so.1").omp_set_num_threads(1)
