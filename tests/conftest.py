@@ -28,6 +28,14 @@ def _cache_of_its_own(tmp_path_factory):
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _float32():
+    """Let the tests compute alike on every CPU; those of bfloat16 ask for it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PADDLE_TASKS_PRECISION", "float32")
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _proxies_of_its_own():
     """Let urllib ask for proxies again in each test: the first call of a process decides for all later ones."""

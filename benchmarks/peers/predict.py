@@ -79,7 +79,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--python-ours", default=sys.executable, help="a Python with paddle_tasks")
     parser.add_argument("--python-hf", default=sys.executable, help="a Python with torch, transformers, onnxruntime")
     parser.add_argument("--repeats", type=int, default=3, help="rounds over all peers; the table shows medians")
-    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[16, 32, 64], help="of torch and onnxruntime")
+    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[8, 16, 32, 64], help="of torch and onnxruntime")
     parser.add_argument("--threads", type=int, default=launch.usable_cores(), help="threads of each peer")
     parser.add_argument("--json", type=Path, help="file for the report; default: predict.json in the work folder")
     return parser.parse_args(arguments)

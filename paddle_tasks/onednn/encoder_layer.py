@@ -14,8 +14,8 @@ import numpy as np
 
 from paddle_tasks.arrays import Array
 from paddle_tasks.onednn.attention import Attention, Dropout, Heads
+from paddle_tasks.onednn.linear_map import Map, as_type_of, map_gradient
 from paddle_tasks.onednn.primitives import (
-    BFLOAT16,
     Accumulate,
     Combine,
     NormStatistics,
@@ -27,7 +27,6 @@ from paddle_tasks.onednn.primitives import (
     layer_norm_gradient,
     matmul,
     multiply,
-    to_bfloat16,
 )
 
 
@@ -37,13 +36,6 @@ class Norm(NamedTuple):
     weight: Array
     bias: Array
     epsilon: float
-
-
-class Map(NamedTuple):
-    """A linear map: weight [inputs, outputs] in the precision of the products, bias <float32>[outputs]."""
-
-    weight: Array
-    bias: Array
 
 
 @dataclass(frozen=True)
@@ -72,20 +64,6 @@ class Layer:
     def dtype(self) -> np.dtype:
         """The type of the factors of the products."""
         return self.output.weight.dtype
-
-
-def prepare_map(*parts: tuple[Array, Array], bfloat16: bool) -> Map:
-    """Return linear maps side by side, from pairs of <float32>[inputs, outputs] and <float32>[outputs]."""
-    weights, biases = zip(*parts, strict=True)
-    bias = biases[0] if len(parts) == 1 else np.concatenate(biases)
-    if len(parts) == 1 and not bfloat16:
-        return Map(weights[0], bias)
-    joined = np.empty((len(weights[0]), len(bias)), BFLOAT16 if bfloat16 else np.float32)
-    start = 0
-    for weight in weights:
-        convert(weight, joined[:, start : start + weight.shape[1]])
-        start += weight.shape[1]
-    return Map(joined, bias)
 
 
 @dataclass(frozen=True)
@@ -145,34 +123,10 @@ class _Branch:
         if self.dropout is not None:
             for_branch = np.empty_like(for_sums)
             multiply(for_sums, self.dropout.kept, for_branch, factor=self.dropout.scale)
-        for_branch = _like(for_branch, self.inputs)
+        for_branch = as_type_of(for_branch, self.inputs)
         for_inputs = np.empty_like(self.inputs)
         matmul(for_branch, self.last.weight.T, for_inputs)
         return for_sums, for_inputs, map_gradient(self.inputs, for_branch), for_norm
-
-
-def _like(values: Array, other: Array) -> Array:
-    """Return float32 values in the precision of another array."""
-    return values if values.dtype == other.dtype else to_bfloat16(values)
-
-
-def map_gradient(inputs: Array, gradient: Array) -> Map:
-    """Return the gradients of a linear map's weight and bias, <float32>.
-
-    Args:
-        inputs: [rows, inputs].
-        gradient: [rows, outputs], of the result, of the type of ``inputs``.
-    """
-    weight = np.empty((inputs.shape[1], gradient.shape[1]), np.float32)
-    matmul(inputs.T, gradient, weight)
-    return Map(weight, column_sums(gradient))
-
-
-def column_sums(values: Array) -> Array:
-    """Return the sums over the rows of [rows, columns], <float32>[columns], as a product with ones."""
-    sums, one = np.empty((1, values.shape[1]), np.float32), 0x3F80 if values.dtype == BFLOAT16 else 1
-    matmul(np.full((1, len(values)), one, values.dtype), values, sums)
-    return sums[0]
 
 
 @dataclass
@@ -206,7 +160,7 @@ class Call:
     ) -> Call:
         """Compute a layer's states from <float32>[batch, length, width]."""
         rows = states.reshape(-1, states.shape[-1])
-        call = cls(layer, states.shape, first_only, positions, _like(rows, layer.output.weight))
+        call = cls(layer, states.shape, first_only, positions, as_type_of(rows, layer.output.weight))
         context = call._attend(offsets, drops.weights)
         residual = np.ascontiguousarray(states[:, 0]) if first_only else rows
         if positions is not None:
@@ -240,7 +194,7 @@ class Call:
 
     def _heads(self, parts: list[Array]) -> Heads:
         """Return views of projections, or of their gradients, by head."""
-        batch, length, width = self.shape
+        batch, _, width = self.shape
         views = [part.reshape(batch, -1, part.shape[-1]) for part in parts]
         if self.first_only:
             views = [views[0], views[1][..., :width], views[1][..., width:]]
@@ -250,7 +204,7 @@ class Call:
 
     def _feed_forward(self, dropout: Dropout | None) -> Array:
         layer, states = self.layer, self._attended.result
-        self._between = _like(states, layer.inner.weight)
+        self._between = as_type_of(states, layer.inner.weight)
         self._before = np.empty((len(states), layer.inner.weight.shape[1]), layer.dtype)
         matmul(self._between, layer.inner.weight, self._before, bias=layer.inner.bias)
         after = np.empty_like(self._before)
@@ -275,7 +229,7 @@ class Call:
         if self.positions is not None:
             context = _scatter(context, self.positions, len(self.inputs))
         parts = [np.empty_like(part) for part in self.parts]
-        contexts = context.reshape(len(self.parts[0]) and self.shape[0], -1, self.shape[-1])
+        contexts = context.reshape(self.shape[0], -1, self.shape[-1])
         self._attention.backward(_split(contexts, self.layer.n_heads), self._heads(parts))
         return parts
 
@@ -315,7 +269,7 @@ def _scatter(rows: Array, positions: Array, n_rows: int) -> Array:
         return result
     summed = np.zeros((len(unique), rows.shape[1]), np.float32)
     np.add.at(summed, inverse, _widen(rows))
-    result[unique] = _like(summed, rows)
+    result[unique] = as_type_of(summed, rows)
     return result
 
 

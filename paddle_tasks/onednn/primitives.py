@@ -78,10 +78,9 @@ class _Builder:
 
     def memory(self, array: Array) -> c_void_p:
         """Return the memory descriptor of an array."""
-        sizes, size = c_int64 * array.ndim, array.itemsize
-        strides = sizes(*[stride // size for stride in array.strides])
+        sizes, strides = c_int64 * array.ndim, _strides(array)
         create, descriptor = self.dnn.api.dnnl_memory_desc_create_with_strides, c_void_p()
-        status = create(byref(descriptor), array.ndim, sizes(*array.shape), _TYPES[array.dtype.char], strides)
+        status = create(byref(descriptor), array.ndim, sizes(*array.shape), _TYPES[array.dtype.char], sizes(*strides))
         return self._keep("memory_desc", descriptor, status, array.shape)
 
     def memories(self, *arrays: Array) -> list[c_void_p]:
@@ -122,6 +121,19 @@ class _Builder:
         for kind, handle in reversed(self._made):
             getattr(self.dnn.api, f"dnnl_{kind}_destroy")(handle)
         self._made.clear()
+
+
+def _strides(array: Array) -> list[int]:
+    """Return the strides in items; those of axes with size 1, where numpy may hold anything, as if contiguous.
+
+    oneDNN 3.6.2 writes no result for a product with a matrix of [1, 3] and strides of 1 and 1.
+    """
+    strides = [stride // array.itemsize for stride in array.strides]
+    for axis in reversed(range(array.ndim)):
+        if array.shape[axis] == 1:
+            inner = range(axis + 1, array.ndim)
+            strides[axis] = max((array.shape[other] * strides[other] for other in inner), default=1)
+    return strides
 
 
 class _Primitive:

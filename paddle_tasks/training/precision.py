@@ -1,40 +1,73 @@
-"""Mixed precision on a GPU: half-precision forward passes, and loss scaling for float16."""
+"""The precision of training: half-precision forward passes, and loss scaling for float16."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import paddle
 from paddle import nn
 
-Dtype = Literal["float32", "float16", "bfloat16"]
+from paddle_tasks.errors import SetupError
+from paddle_tasks.models.cpu import precision as cpu_precision
+from paddle_tasks.training.settings import Dtype
+
 Level = Literal["O1", "O2"]
+
+AUTO_VARIABLE = "PADDLE_TASKS_PRECISION"
+"""The environment variable that says what ``auto`` means, ``float32`` or ``bfloat16``."""
+
+
+def resolve(requested: Literal["auto"] | Dtype) -> Dtype:
+    """Return the precision that a new run's config.yaml names, from the setting ``training.precision``.
+
+    Raises:
+        SetupError: the environment variable holds something else than a precision.
+    """
+    if requested != "auto":
+        return requested
+    chosen = os.environ.get(AUTO_VARIABLE, "")
+    if chosen not in ("", "float32", "bfloat16"):
+        raise SetupError(f"{AUTO_VARIABLE}={chosen!r}: expected float32 or bfloat16")
+    if _is_gpu():
+        return "float32"
+    return "bfloat16" if cpu_precision.has_bfloat16() and chosen != "float32" else "float32"
+
+
+def _is_gpu() -> bool:
+    return bool(paddle.device.get_device().startswith("gpu"))
 
 
 @dataclass
 class Precision:
-    """The number format of forward passes; a CPU always computes in float32.
+    """The number format of the products in forward and backward passes.
 
     Attributes:
         dtype: float16 needs loss scaling (Micikevicius et al. 2018, https://arxiv.org/abs/1710.03740); bfloat16 has
-            the range of float32 and is supported by an A100, but not by a V100.
+            the range of float32 and is supported by an A100, but not by a V100, and by some CPUs.
         level: O1 keeps the weights in float32 and casts the inputs of matrix products; O2 keeps the weights in
             ``dtype``, with float32 copies in the optimiser.
         scaler: the loss scaler of float16.
+        on_cpu: whether the device is a CPU, where only O1 and bfloat16 are possible.
     """
 
     dtype: Dtype = "float32"
     level: Level = "O1"
     scaler: Any = field(default=None)
+    on_cpu: bool = False
 
     @classmethod
     def prepare(cls, dtype: Dtype, level: Level = "O1") -> Precision:
         """Return the precision that the current device supports, with a loss scaler for float16."""
-        if dtype == "float32" or not paddle.device.get_device().startswith("gpu"):
+        if dtype == "float32":
             return cls()
-        return cls(dtype, level, paddle.amp.GradScaler() if dtype == "float16" else None)
+        if _is_gpu():
+            return cls(dtype, level, paddle.amp.GradScaler() if dtype == "float16" else None)
+        if dtype == "bfloat16" and cpu_precision.has_bfloat16():
+            return cls(dtype, on_cpu=True)
+        return cls()
 
     def decorate(self, model: nn.Layer, optimizer: paddle.optimizer.Optimizer) -> None:
         """Cast the weights to half precision at level O2; do nothing otherwise."""
@@ -52,5 +85,7 @@ class Precision:
         """Return the context of a training forward pass."""
         if self.dtype == "float32":
             return contextlib.nullcontext()
+        if self.on_cpu:
+            return cpu_precision.products_in("bfloat16")
         context: contextlib.AbstractContextManager[Any] = paddle.amp.auto_cast(level=self.level, dtype=self.dtype)
         return context

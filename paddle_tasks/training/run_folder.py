@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from paddle_tasks import config as configuration
 from paddle_tasks.data.tables.catalogue import SplitName
@@ -16,7 +17,7 @@ from paddle_tasks.files import expand_user, to_json, write_text
 from paddle_tasks.training.folder_lock import FolderLock, check_links
 from paddle_tasks.training.protocol import Evaluation, Record
 from paddle_tasks.training.result import RunResult
-from paddle_tasks.training.settings import AnyRunSection
+from paddle_tasks.training.settings import AnyRunSection, Dtype
 
 _LEFTOVERS = re.compile(r"\.lock|\.config\.yaml\..*tmp")
 """Files of a run that ended before its config.yaml was written."""
@@ -74,6 +75,17 @@ class RunFolder:
         self.check_same(config)
         result = self.result()
         return result if result and result.is_finished else None
+
+    @property
+    def precision(self) -> Dtype | None:
+        """The precision that config.yaml names; None if there is no such file, or none in it."""
+        try:
+            tree = configuration.read(self.config_file) if self.config_file.is_file() else {}
+        except ConfigError:  # `check_same` reports it
+            return None
+        training = tree.get("training")
+        stored = training.get("precision") if isinstance(training, dict) else None
+        return stored if stored in get_args(Dtype) else None
 
     def check_same(self, config: AnyRunSection) -> None:
         """Check that the folder holds a run of this configuration.

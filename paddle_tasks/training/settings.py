@@ -9,6 +9,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 
 from paddle_tasks.config import Section
 
+Dtype = Literal["float32", "float16", "bfloat16"]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Beta = Annotated[float, Field(ge=0.0, lt=1.0)]
 
@@ -36,7 +37,9 @@ class OptimizerSection(Section):
 class TrainingSection(Section):
     """How long to train, how batches are made, and what to do when something goes wrong.
 
-    ``precision``, ``amp_level`` and ``deterministic`` are for a GPU. ``freeze`` has shell patterns of parameter names.
+    ``precision`` is that of the products: ``auto`` is bfloat16 on a CPU that computes them faster in it, and float32
+    elsewhere; config.yaml of the run holds what it became. float16 is for a GPU, and so are ``amp_level`` and
+    ``deterministic``. ``freeze`` has shell patterns of parameter names.
     ``fgm_epsilon`` adds an adversarial pass over word vectors that are moved by that distance (0 is off).
     ``ema_decay`` scores and saves a moving average of the weights (null is off).
     """
@@ -46,7 +49,7 @@ class TrainingSection(Section):
     batch_size: PositiveInt = 32
     accumulation_steps: PositiveInt = 1
     freeze: tuple[str, ...] = ()
-    precision: Literal["float32", "float16", "bfloat16"] = "float32"
+    precision: Literal["auto"] | Dtype = "auto"
     amp_level: Literal["O1", "O2"] = "O1"
     deterministic: bool = False
     fgm_epsilon: NonNegativeFloat = 0.0

@@ -100,7 +100,8 @@ class Trainer:
             UserError: the run cannot be continued.
         """
         if self.loop.precision.dtype != self.config.training.precision:
-            self._notify(f"training.precision {self.config.training.precision} needs a GPU: computing in float32")
+            needs = "needs a GPU" if self.config.training.precision == "float16" else "is not faster on this CPU"
+            self._notify(f"training.precision {self.config.training.precision} {needs}: computing in float32")
         with self.ranks.raise_together():
             checkpoint = self._restore()
         try:
@@ -178,6 +179,13 @@ class Trainer:
                     f"{self.folder.path}: data.{name} ({split.path}) has changed since this run began, so it cannot be "
                     "continued exactly; restore the file, or start anew with --fresh"
                 )
+        computed = checkpoint.state.get("precision", self.loop.precision.dtype)  # older checkpoints do not tell
+        if computed != self.loop.precision.dtype:
+            raise CheckpointError(
+                f"{self.folder.path}: this run was computed in {computed}, here it would be continued in "
+                f"{self.loop.precision.dtype} and differ; continue it on a machine that has {computed} (`paddle-tasks "
+                "doctor` tells), or start anew with --fresh"
+            )
         before, now = _other_inputs(checkpoint.state), dict(self.task.other_inputs)
         changed = [setting for setting in {**before, **now} if before.get(setting) != now.get(setting)]
         if changed:
@@ -208,6 +216,7 @@ class Trainer:
             state={
                 "data": {name: split.sha256 for name, split in self.task.splits.items()},
                 "other_inputs": dict(self.task.other_inputs),
+                "precision": self.loop.precision.dtype,
             },
             rate_factors=group_rate_factors(self.model, config.optimizer),
         )
@@ -289,7 +298,7 @@ class Trainer:
             data=describe_splits(self.task.splits),
             **scores,
             train=self._train_facts(),
-            environment={**environment, "processes": self.ranks.size},
+            environment={**environment, "processes": self.ranks.size, "precision": self.loop.precision.dtype},
         )
 
     def _train_facts(self) -> TrainFacts:

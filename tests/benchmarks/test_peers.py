@@ -1,8 +1,7 @@
-"""The comparison with other trainers: settings, weights and the table; no peer is run."""
+"""The comparison of training with other trainers: settings, weights and the table; no peer is run."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import random
 import sys
@@ -17,18 +16,7 @@ from paddle_tasks.text.tokenizer import Tokenizer
 from paddle_tasks.workflows.config import load_config
 
 from ..helpers import ROOT, python, table
-
-FOLDER = ROOT / "benchmarks" / "peers"
-
-
-def load(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """Import a script of the folder, which is not a package."""
-    monkeypatch.syspath_prepend(str(FOLDER))
-    monkeypatch.delitem(sys.modules, "peer", raising=False)
-    specification = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+from .scripts import FOLDER, load
 
 
 @pytest.fixture
@@ -53,7 +41,7 @@ def make_settings(run, data):
 
 
 def test_scripts_need_no_package():
-    standard = "import sys; sys.path.insert(0, sys.argv[1]); import run, peer; print('numpy' in sys.modules)"
+    standard = "import sys; sys.path.insert(0, sys.argv[1]); import run, predict, peer; print('numpy' in sys.modules)"
     outcome = python(f"import sys; sys.argv = ['', {str(FOLDER)!r}]; {standard}")
     assert (outcome.code, outcome.stdout) == (0, "False\n"), outcome.stderr
 
@@ -85,9 +73,9 @@ def test_with_steps_nothing_is_scored(run, make_settings, tmp_path):
 
 
 def test_peers_run_with_their_defaults(run, monkeypatch):
-    for name in run.SPEED_VARIABLES:
+    for name in run.launch.SPEED_VARIABLES:
         monkeypatch.setenv(name, "9")
-    assert not set(run.SPEED_VARIABLES) & set(run.stock_environment())
+    assert not set(run.launch.SPEED_VARIABLES) & set(run.stock_environment())
     assert "PATH" in run.stock_environment()
 
 

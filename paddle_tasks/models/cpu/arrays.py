@@ -11,6 +11,7 @@ import paddle
 from paddle import Tensor, nn
 
 from paddle_tasks.arrays import Array
+from paddle_tasks.onednn import library, primitives
 
 _GENERATOR = paddle.framework.core.default_cpu_generator
 
@@ -93,5 +94,8 @@ class Mask:
 
     def apply(self, values: Array, out: Array) -> None:
         """Write the scaled kept values to ``out``, which may be ``values``; dropped elements are 0."""
+        if library.get() is not None and values.size:
+            primitives.multiply(values, self.kept, out, factor=float(self.scale))
+            return
         np.multiply(values, self.kept, out=out)
         out *= self.scale

@@ -17,7 +17,8 @@ from paddle_tasks.models.cpu import precision
 from paddle_tasks.models.cpu.arrays import Mask, first_order_only, view
 from paddle_tasks.onednn import library
 from paddle_tasks.onednn.attention import Dropout
-from paddle_tasks.onednn.encoder_layer import Call, Drops, Gradients, Layer, Norm, prepare_map
+from paddle_tasks.onednn.encoder_layer import Call, Drops, Gradients, Layer, Norm
+from paddle_tasks.onednn.linear_map import prepare_map
 
 _ACTIVATIONS: dict[Any, str] = {
     functional.gelu: "gelu",

@@ -12,6 +12,7 @@ from paddle.autograd import PyLayer
 from paddle_tasks.arrays import Array
 from paddle_tasks.models.cpu.arrays import Mask, empty, first_order_only, is_plain, need_gradients, view
 from paddle_tasks.models.cpu.linear import column_sums
+from paddle_tasks.onednn import library, primitives
 
 
 def can_replace(layer: nn.Layer) -> bool:
@@ -31,6 +32,8 @@ def layer_norm(states: Tensor, weight: Tensor, bias: Tensor, epsilon: float) -> 
 
     Its gradient takes 1 ms where Paddle's takes 9 ms.
     """
+    if library.get() is not None and states.size:
+        return _OneDnnNorm.apply(states, weight, bias, epsilon)
     return _AddNorm.apply(states, None, weight, bias, (epsilon, None))
 
 
@@ -39,6 +42,32 @@ def add_norm(
 ) -> Tensor:
     """Return ``layer_norm(residual + dropout(branch))``, all <float32>[..., width]."""
     return _AddNorm.apply(branch, residual, weight, bias, (epsilon, mask))
+
+
+class _OneDnnNorm(PyLayer):  # type: ignore[misc]
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, weight: Tensor, bias: Tensor, epsilon: float) -> Tensor:
+        values = view(states.contiguous()).reshape(-1, states.shape[-1])
+        result = np.empty(states.shape, np.float32)
+        ctx.parameters = view(weight), view(bias), epsilon
+        ctx.statistics = primitives.layer_norm(values, *ctx.parameters, result.reshape(values.shape))
+        ctx.save_for_backward(states)
+        ctx.need_gradients = need_gradients(states, weight, bias)
+        return paddle.from_dlpack(result)
+
+    @staticmethod
+    @first_order_only
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        (states,) = ctx.saved_tensor()
+        values = view(states.contiguous()).reshape(-1, states.shape[-1])
+        result, rows = np.empty(states.shape, np.float32), view(gradient.contiguous()).reshape(values.shape)
+        parts = primitives.layer_norm_gradient(
+            values, ctx.parameters, ctx.statistics, rows, result.reshape(values.shape)
+        )
+        return tuple(
+            paddle.from_dlpack(part) if needed else None
+            for part, needed in zip((result, *parts), ctx.need_gradients, strict=True)
+        )
 
 
 class _AddNorm(PyLayer):  # type: ignore[misc]

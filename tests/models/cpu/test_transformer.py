@@ -9,6 +9,7 @@ from paddle import nn
 
 from paddle_tasks.models import cpu
 from paddle_tasks.models.cpu import attention, transformer
+from paddle_tasks.onednn import attention as onednn_attention
 
 from ..conftest import LENGTHS, batch, make_encoder
 from .oracles import TOLERANCE, Array, difference, normal
@@ -293,6 +294,7 @@ def _no_scale(monkeypatch):
     monkeypatch.setattr(
         attention, "join_gradients", lambda parts, scale, n_inputs: join(parts, np.float32(1), n_inputs)
     )
+    monkeypatch.setattr(onednn_attention, "_factor", lambda queries: 1.0)
 
 
 def _no_offsets(monkeypatch):
