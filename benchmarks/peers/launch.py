@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -73,6 +73,6 @@ def log(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
-def fail(message: str) -> None:
+def fail(message: str) -> NoReturn:
     """Exit with a message that begins with the script's name."""
     sys.exit(f"{Path(sys.argv[0]).name}: {message}")

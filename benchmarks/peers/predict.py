@@ -213,9 +213,11 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
 
 
 def write_report(path: Path, settings: dict[str, Any], table: list[dict[str, Any]], runs: list[dict[str, Any]]) -> None:
-    """Write settings, CPU, table and runs as JSON; the labels stay in the results of the peers."""
+    """Write machine, settings, table and runs as JSON; the labels stay in the results of the peers."""
     times = [{name: value for name, value in run.items() if name != "labels"} for run in runs]
-    report = {"schema": 1, "cpu": describe_cpu(read_cpuinfo()), "settings": settings, "table": table, "runs": times}
+    variables = {name: value for name, value in launch.stock_environment().items() if name.startswith("PADDLE_TASKS_")}
+    facts = {"cpu": describe_cpu(read_cpuinfo()), "variables": variables, "settings": settings}
+    report = {"schema": 1, **facts, "table": table, "runs": times}
     path.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

@@ -231,12 +231,14 @@ def test_the_best_variant_counts(predict):
     assert "relative to torch" in text[-1]
 
 
-def test_the_report_has_no_labels(predict, tmp_path):
+def test_the_report_has_no_labels(predict, monkeypatch, tmp_path):
+    monkeypatch.setenv("PADDLE_TASKS_ONEDNN", "0")
     runs = [measured("ours", 1.0, "01")]
     predict.write_report(tmp_path / "report.json", {"threads": 1}, predict.summarise(runs, [*"01"]), runs)
     report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert report["runs"][0]["seconds"] == 1.0
     assert report["cpu"]["cores"] >= 1
+    assert report["variables"]["PADDLE_TASKS_ONEDNN"] == "0"
     assert "labels" not in {*report["runs"][0], *report["table"][0], *report["table"][0]["variants"][0]}
 
 
