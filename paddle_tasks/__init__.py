@@ -24,10 +24,11 @@ _MODULES = {"train": "workflows.train", "load": "inference.pipelines", "pipeline
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used, since Paddle takes seconds to load."""
+    """Import a public name when it is first used; Paddle, which takes seconds to load, only if it is needed."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
-    runtime.import_paddle()
+    if name == "train":
+        runtime.import_paddle()
     return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -229,6 +229,11 @@ def _launched_device(requested: str, n_gpus: int) -> str:
     return kind
 
 
+def has_gpu_package() -> bool:
+    """Return whether Paddle's package for GPUs is installed."""
+    return _version("paddlepaddle-gpu") is not None
+
+
 def make_deterministic() -> None:
     """Select deterministic GPU algorithms; on a CPU, results are deterministic anyway."""
     paddle = import_paddle()

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from paddle_tasks import runtime
 from paddle_tasks.cli.options import Device, Quiet
 from paddle_tasks.cli.output import write_json_text
 from paddle_tasks.cli.predict_options import check_options, flag, given_options, with_pipeline_options
@@ -86,7 +85,6 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many options as it off
     """
     chosen = given_options(options)
     check_files(output_file, chosen)
-    runtime.import_paddle()
     from paddle_tasks.inference.inputs import InputLayout, read_inputs
     from paddle_tasks.inference.pipelines import pipeline, usage_of
 

@@ -6,8 +6,9 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,12 +17,13 @@ from paddle_tasks import runtime, tasks
 from paddle_tasks.errors import CheckpointError, ConfigError, DataError, did_you_mean
 from paddle_tasks.files import exists, expand_user, is_dir, is_file, list_siblings, short_name
 from paddle_tasks.inference.texts import read_text, read_texts
-from paddle_tasks.models import cpu
-from paddle_tasks.models.pretrained.loading import ASSETS
-from paddle_tasks.process_state import default_settings, random_generator
-from paddle_tasks.training.checkpoint import CheckpointStore
-from paddle_tasks.training.protocol import RecordFormat, Task
-from paddle_tasks.training.result import RunResult
+from paddle_tasks.models.pretrained.names import ASSETS, CONFIGS
+from paddle_tasks.onednn.precision import Precision, automatic
+from paddle_tasks.process_state import default_numpy_errors, default_settings, random_generator
+from paddle_tasks.training.protocol import RecordFormat
+
+if TYPE_CHECKING:
+    from paddle_tasks.training.protocol import Task
 
 Record = dict[str, Any]
 Texts = str | Iterable[str]
@@ -70,6 +72,7 @@ class Pipeline(ABC):
 
     def answer(self, texts: Sequence[str], **options: Any) -> Sequence[Record]:
         """Return a record for each text; unlike `__call__`, this does not check the texts."""
+        runtime.import_paddle()
         with self._lock, default_settings():
             return self.compute_records(texts, **options)
 
@@ -81,16 +84,56 @@ class Pipeline(ABC):
 class Predictor(Pipeline):
     """A trained model with its task; see `Pipeline`.
 
+    A model that needs no Paddle predicts without it until `task` or `model` is used, and then threads that share it
+    compute at the same time.
+
     Attributes:
         folder: the model folder.
-        task: the task; its `predict` documents options and records.
-        model: the Layer.
     """
 
-    def __init__(self, folder: Path, task: Any, model: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        n_fields: int,
+        quick: tasks.PaddleFreePredictor | None,
+        load: Callable[[], tuple[Any, Any]],
+    ) -> None:
+        """Make a predictor.
+
+        Args:
+            folder: the model folder.
+            n_fields: the number of fields of an input.
+            quick: predicts without Paddle; None if that cannot be done.
+            load: loads task and Layer; called when they are needed.
+        """
         super().__init__()
-        self.folder, self.task, self.model = folder, task, model
-        self.n_fields = len(task.INPUT_FIELDS)
+        self.folder, self.n_fields = folder, n_fields
+        self._quick, self._load = quick, load
+
+    @cached_property
+    def _loaded(self) -> tuple[Any, Any]:
+        return self._load()
+
+    @property
+    def task(self) -> Any:
+        """The task; its `predict` documents options and records."""
+        return self._loaded[0]
+
+    @property
+    def model(self) -> Any:
+        """The Layer."""
+        return self._loaded[1]
+
+    def answer(self, texts: Sequence[str], **options: Any) -> Sequence[Record]:
+        """Return a record for each text; unlike `__call__`, this does not check the texts."""
+        quick = None if "_loaded" in vars(self) else self._quick
+        if quick is None or any(options.get(name) for name in quick.PADDLE_OPTIONS):
+            return super().answer(texts, **options)
+        unknown = [name for name in options if name not in quick.PREDICT_OPTIONS]
+        if unknown:
+            raise TypeError(f"unknown option {unknown[0]!r}; expected {', '.join(quick.PREDICT_OPTIONS)}")
+        with default_numpy_errors():
+            return quick.predict(texts)
 
     def compute_records(self, texts: Sequence[str], **options: Any) -> Sequence[Record]:
         """Return the task's record for each text."""
@@ -148,8 +191,9 @@ def _rewrite(model: Any, tokenizer: Any) -> Answer:
 
 def _load_masked_lm(name: str) -> tuple[Any, Any]:
     """Return a masked language model in evaluation mode, and its tokenizer; for a run folder, the run's best model."""
+    from paddle_tasks.models import cpu
     from paddle_tasks.models.masked_lm import load_masked_lm
-    from paddle_tasks.models.pretrained.loading import CONFIGS, resolve, tokenizer_folder
+    from paddle_tasks.models.pretrained.loading import resolve, tokenizer_folder
     from paddle_tasks.text.tokenizer import Tokenizer
 
     folder = Path(name).expanduser()
@@ -173,11 +217,10 @@ PIPELINES: Mapping[str, _Builtin] = {
 # ---- finding a model
 
 
-@default_settings()
 def load(run: str | Path, *, device: str = "auto") -> Predictor:
     """Load the best model of a run folder, or a model folder.
 
-    Beside a training in another thread it waits for the end of the current step.
+    Beside a training in another thread it waits for the end of the current step, unless the model needs no Paddle.
 
     Args:
         run: the folder.
@@ -188,14 +231,37 @@ def load(run: str | Path, *, device: str = "auto") -> Predictor:
         SetupError: there is no such device, a training in this process uses another one, or Paddle is in static mode.
     """
     folder = model_folder(expand_user(run))
-    runtime.use_device(device)
-    with random_generator():
-        task, model = tasks.find(_settings(folder)["config"]["task"]).load(folder)
-    cpu.switch_in(model)
-    return Predictor(folder, task, model)
+    settings = _settings(folder)
+    precision = automatic()
+    quick = None if _may_use_gpu(device) else _load_quick(folder, settings, precision)
+    if quick is not None:
+        return Predictor(folder, len(quick.INPUT_FIELDS), quick, partial(_load_layer, folder, settings, device))
+    task, model = _load_layer(folder, settings, device)
+    return Predictor(folder, len(task.INPUT_FIELDS), None, lambda: (task, model))
+
+
+def _load_quick(folder: Path, settings: Mapping[str, Any], precision: Precision) -> tasks.PaddleFreePredictor | None:
+    kind = tasks.find_paddle_free(settings["config"]["task"])
+    return None if kind is None else kind.load(folder, settings, bfloat16=precision == "bfloat16")
+
+
+def _may_use_gpu(device: str) -> bool:
+    """Return whether Paddle must be asked for the device."""
+    return device not in ("auto", "cpu") or (device == "auto" and runtime.has_gpu_package())
 
 
 @default_settings()
+def _load_layer(folder: Path, settings: Mapping[str, Any], device: str) -> tuple[Any, Any]:
+    """Return the task of a model folder and its Layer."""
+    from paddle_tasks.models import cpu
+
+    runtime.use_device(device)
+    with random_generator():
+        task, model = tasks.find(settings["config"]["task"]).load(folder)
+    cpu.switch_in(model)
+    return task, model
+
+
 def pipeline(name: str | Path, *, model: str | Path | None = None, device: str = "auto") -> Pipeline:
     """Return a built-in pipeline or a shipped model by name, or the predictor of a run folder.
 
@@ -212,13 +278,19 @@ def pipeline(name: str | Path, *, model: str | Path | None = None, device: str =
     """
     builtin = PIPELINES.get(str(name))
     if builtin is not None:
-        runtime.use_device(device)
-        with random_generator():
-            return BuiltinPipeline(builtin.build(*builtin.load(builtin.model if model is None else str(model))))
+        return _load_builtin(builtin, builtin.model if model is None else str(model), device)
     folder = _trained_folder(name)
     if model is not None:
         raise ConfigError(f"model: {name} has its own model; a model can be chosen for {' and '.join(PIPELINES)}")
     return load(folder, device=device)
+
+
+def _load_builtin(builtin: _Builtin, model: str, device: str) -> BuiltinPipeline:
+    runtime.import_paddle()
+    with default_settings():
+        runtime.use_device(device)
+        with random_generator():
+            return BuiltinPipeline(builtin.build(*builtin.load(model)))
 
 
 @dataclass(frozen=True)
@@ -230,7 +302,7 @@ class Usage:
         options: the options of a call.
         formats: the formats of records other than JSON lines, by the name of the option that selects them.
         takes_model: whether the model can be chosen.
-        task: the task of the model; None for a built-in pipeline.
+        task: the task of the model, or what predicts for it without Paddle; None for a built-in pipeline.
         data: the ``data`` section of the configuration that the model was trained with; empty for a built-in pipeline.
         labels: the labels of the model, if it has any.
     """
@@ -239,7 +311,7 @@ class Usage:
     options: tuple[str, ...]
     formats: Mapping[str, RecordFormat]
     takes_model: bool = False
-    task: type[Task] | None = None
+    task: type[Task] | type[tasks.PaddleFreePredictor] | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
 
@@ -253,7 +325,8 @@ def usage_of(name: str | Path) -> Usage:
     if str(name) in PIPELINES:
         return Usage(("text",), PIPELINES[str(name)].options, {}, takes_model=True)
     settings = _settings(model_folder(Path(_trained_folder(name))))
-    task = tasks.find(settings["config"]["task"])
+    name = settings["config"]["task"]
+    task = tasks.find_paddle_free(name) or tasks.find(name)
     return Usage(
         task.INPUT_FIELDS,
         task.PREDICT_OPTIONS,
@@ -295,6 +368,8 @@ def model_folder(run: Path) -> Path:
             return folder
     if not exists(run):
         raise CheckpointError(f"{short_name(run)}: no such run folder{did_you_mean(str(run), _runs_near(run))}")
+    from paddle_tasks.training.checkpoint import CheckpointStore  # imports Paddle
+
     checkpoint = CheckpointStore(run / "checkpoints", keep=1).load_latest()
     if checkpoint:
         return checkpoint.folder / "model"
@@ -306,6 +381,8 @@ def model_folder(run: Path) -> Path:
 
 
 def _is_baseline(run: Path) -> bool:
+    from paddle_tasks.training.result import RunResult
+
     try:
         result = RunResult.read(run)
         baseline = tasks.find(result.task).BASELINE if result else None

@@ -7,15 +7,19 @@ fulfils `paddle_tasks.training.protocol.Task`; see docs/add-a-task.md. The worki
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from paddle_tasks import runtime
 from paddle_tasks.errors import ConfigError, SetupError, did_you_mean
 
 if TYPE_CHECKING:
-    from paddle_tasks.training.protocol import Task
+    from pathlib import Path
+
+    from paddle_tasks.training.display import Line
+    from paddle_tasks.training.protocol import Record, RecordFormat, Task
 
 GROUP = "paddle_tasks.tasks"
 """The entry-point group of tasks in other packages."""
@@ -86,6 +90,45 @@ def missing_members(task: Any) -> list[str]:
     missing = sorted(name for name in names if not name.startswith("_") and not hasattr(task, name))
     has_config = isinstance(getattr(task, "Config", None), type) and issubclass(task.Config, RunSection)
     return missing if has_config or missing else ["a Config that is a RunSection"]
+
+
+class PaddleFreePredictor(Protocol):
+    """Predicts with a trained model without Paddle, whose import takes seconds.
+
+    A task's package names the class in ``PREDICTOR``; members that `Task` has too are the same.
+
+    Attributes:
+        PADDLE_OPTIONS: the options of `predict` that only the task's own `predict` knows.
+    """
+
+    FIELDS: ClassVar[tuple[str, ...]]
+    INPUT_FIELDS: ClassVar[tuple[str, ...]]
+    PREDICT_OPTIONS: ClassVar[tuple[str, ...]]
+    PADDLE_OPTIONS: ClassVar[tuple[str, ...]]
+    RECORD_FORMATS: ClassVar[Mapping[str, RecordFormat]]
+
+    @classmethod
+    def load(cls, folder: Path, settings: Mapping[str, Any], *, bfloat16: bool) -> PaddleFreePredictor | None:
+        """Return the predictor of a model folder with these settings; None if only Paddle can compute the model."""
+
+    def predict(self, texts: Sequence[str]) -> list[dict[str, Any]]:
+        """Return the record of each text; several threads may do this at the same time."""
+
+    @staticmethod
+    def display(record: Record) -> Sequence[Line]:
+        """Return how a record is displayed on a terminal."""
+
+
+def find_paddle_free(name: Any) -> type[PaddleFreePredictor] | None:
+    """Return the class that predicts for a task without Paddle; None if there is none."""
+    if name not in CLASSES:
+        return None
+    declared = getattr(importlib.import_module(f"{__name__}.{name}"), "PREDICTOR", None)
+    if declared is None:
+        return None
+    module, class_name = declared.split(":")
+    found: type[PaddleFreePredictor] = getattr(importlib.import_module(module), class_name)
+    return found
 
 
 @dataclass(frozen=True)

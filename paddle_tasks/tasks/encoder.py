@@ -135,10 +135,7 @@ class EncoderTask(BaseTask[E]):
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Return the number of tokens of each whole text, without [CLS] and [SEP]."""
-        # No character becomes more than four tokens.
-        max_length = 4 * max(map(len, texts), default=0) + N_SPECIAL_TOKENS
-        lengths: list[int] = self.tokenizer.encode_packed(texts, max_length=max_length).lengths.tolist()
-        return [length - N_SPECIAL_TOKENS for length in lengths]
+        return self.tokenizer.count_tokens(texts)
 
     # ---- batches
 

@@ -153,6 +153,12 @@ class Tokenizer:
         parts = [self.word_table.split(part) for part in (texts, pairs) if part is not None]
         return assemble(parts, max_length, self.cls_id, self.sep_id)
 
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Return the number of tokens of each whole text, without special tokens."""
+        max_length = 4 * max(map(len, texts), default=0) + 2  # no character becomes more than four tokens
+        lengths: list[int] = self.encode_packed(texts, max_length=max_length).lengths.tolist()
+        return [length - 2 for length in lengths]
+
     def tokens(self, texts: Sequence[str], *, by_character: bool = True) -> list[Tokens]:
         """Return the complete tokens of texts with their offsets and without special tokens, for tagging spans.
 

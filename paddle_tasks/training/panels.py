@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from paddle import Tensor, nn
 
 from paddle_tasks.arrays import Array
+
+if TYPE_CHECKING:
+    from paddle import Tensor, nn
 
 MAX_WORST_ERRORS = 5
 NEVER = -1.0

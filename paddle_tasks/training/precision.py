@@ -3,37 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import paddle
 from paddle import nn
 
-from paddle_tasks.errors import SetupError
-from paddle_tasks.models.cpu import precision as cpu_precision
+from paddle_tasks.onednn import precision as cpu_precision
 from paddle_tasks.training.settings import Dtype
 
 Level = Literal["O1", "O2"]
-
-AUTO_VARIABLE = "PADDLE_TASKS_PRECISION"
-"""The environment variable that says what ``auto`` means, ``float32`` or ``bfloat16``."""
 
 
 def resolve(requested: Literal["auto"] | Dtype) -> Dtype:
     """Return the precision that a new run's config.yaml names, from the setting ``training.precision``.
 
     Raises:
-        SetupError: the environment variable holds something else than a precision.
+        SetupError: see `paddle_tasks.onednn.precision.automatic`.
     """
     if requested != "auto":
         return requested
-    chosen = os.environ.get(AUTO_VARIABLE, "")
-    if chosen not in ("", "float32", "bfloat16"):
-        raise SetupError(f"{AUTO_VARIABLE}={chosen!r}: expected float32 or bfloat16")
-    if _is_gpu():
-        return "float32"
-    return "bfloat16" if cpu_precision.has_bfloat16() and chosen != "float32" else "float32"
+    return "float32" if _is_gpu() else cpu_precision.automatic()
 
 
 def _is_gpu() -> bool:

@@ -10,19 +10,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
-
-import paddle
-from paddle import nn
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from paddle_tasks.config import Section
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.splits import Split
 from paddle_tasks.training.display import Line, Table
-from paddle_tasks.training.loop import MicroBatch
 from paddle_tasks.training.panels import Panels, nothing
-from paddle_tasks.training.ranks import Ranks
 from paddle_tasks.training.settings import AnyRunSection, RunSection
+
+if TYPE_CHECKING:  # records and their formats are used without Paddle too
+    import paddle
+    from paddle import nn
+
+    from paddle_tasks.training.loop import MicroBatch
+    from paddle_tasks.training.ranks import Ranks
 
 Record = Mapping[str, Any]
 """What predictions/SPLIT.jsonl and `predict` say of one row; JSON values under the task's own keys."""

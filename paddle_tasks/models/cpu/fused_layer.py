@@ -13,9 +13,8 @@ from paddle.autograd import PyLayer
 from paddle.nn import functional
 
 from paddle_tasks.arrays import Array
-from paddle_tasks.models.cpu import precision
 from paddle_tasks.models.cpu.arrays import Mask, first_order_only, view
-from paddle_tasks.onednn import library
+from paddle_tasks.onednn import library, precision
 from paddle_tasks.onednn.attention import Dropout
 from paddle_tasks.onednn.encoder_layer import Call, Drops, Gradients, Layer, Norm
 from paddle_tasks.onednn.linear_map import prepare_map

@@ -13,9 +13,8 @@ from paddle import Tensor, nn
 from paddle.autograd import PyLayer
 
 from paddle_tasks.arrays import Array
-from paddle_tasks.models.cpu import precision
 from paddle_tasks.models.cpu.arrays import first_order_only, is_plain, need_gradients, view
-from paddle_tasks.onednn import library
+from paddle_tasks.onednn import library, precision
 from paddle_tasks.onednn.linear_map import Map, as_type_of, map_gradient, prepare_map
 from paddle_tasks.onednn.linear_map import column_sums as column_sums_of
 from paddle_tasks.onednn.primitives import matmul

@@ -15,13 +15,12 @@ from paddle_tasks.models.encoders.architectures import ARCHITECTURES, model_type
 from paddle_tasks.models.encoders.build import SCRATCH
 from paddle_tasks.models.encoders.paddlenlp import ACTIVATIONS, PretrainedEncoder, build_model
 from paddle_tasks.models.pretrained import hub, tensors
+from paddle_tasks.models.pretrained.names import ASSETS, CONFIGS
 from paddle_tasks.models.pretrained.renaming import BUFFERS, check_fit, encoder_tensors, has_hugging_face_names
 
 __all__ = ["EncoderSource", "PretrainedEncoder", "builtin_names", "load_pretrained", "resolve", "tokenizer_folder"]
 
 BUILTIN = "builtin/"
-ASSETS = Path(__file__).parents[2] / "assets" / "models"
-CONFIGS = ("config.json", "model_config.json")  # PaddleNLP wrote the second up to version 2.4
 WEIGHTS = ("model.safetensors", hub.WEIGHTS)
 _OTHER_FILES = {
     "spiece.model": "a sentencepiece vocabulary",

@@ -14,6 +14,7 @@ from paddle_tasks.errors import DataError, did_you_mean
 from paddle_tasks.metrics.classification import ClassificationMetrics
 from paddle_tasks.tasks.classification.data import LabelledData
 from paddle_tasks.tasks.classification.decision import Decision
+from paddle_tasks.tasks.classification.records import prediction
 from paddle_tasks.tasks.deduplication import check_count, with_deduplicated
 from paddle_tasks.tasks.panels import LabelledPanels, sample_texts
 from paddle_tasks.training.protocol import Evaluation, Record
@@ -79,15 +80,7 @@ class Scorer:
 
     def prediction(self, probabilities: Array) -> dict[str, Any]:
         """Return the predicted label, its name if it has one, and the probabilities <float>[labels] by label."""
-        names = self.data.label_names
-        label = self.data.labels[int(self.decision.choose(probabilities[None])[0])]
-        return {
-            "predicted": label,
-            **({"name": names[label]} if label in names else {}),
-            "probabilities": {
-                label: float(probability) for label, probability in zip(self.data.labels, probabilities, strict=True)
-            },
-        }
+        return prediction(self.data.labels, self.data.label_names, self.decision, probabilities)
 
     # ---- somebody's predictions
 

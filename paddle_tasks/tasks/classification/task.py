@@ -33,6 +33,7 @@ from paddle_tasks.tasks.classification.display import display_explanation
 from paddle_tasks.tasks.classification.explain import explain as explain_records
 from paddle_tasks.tasks.classification.frozen import TextVectors, has_fixed_vectors
 from paddle_tasks.tasks.classification.loss import build_loss
+from paddle_tasks.tasks.classification.records import make_records, mark_truncated
 from paddle_tasks.tasks.classification.scoring import Scorer
 from paddle_tasks.tasks.classification.section import ClassificationConfig
 from paddle_tasks.tasks.classification.teachers import KEY as TEACHERS
@@ -274,20 +275,11 @@ class ClassifierTask(EncoderTask[C]):
         if not texts:
             return []
         dataset = self.dataset([LabelledText(text, "", "") for text in texts])
-        predictions = map(self.scorer.prediction, self.probabilities(model, dataset, lambda: None))
-        records: list[dict[str, Any]] = [
-            {"input": text, "label": prediction.pop("predicted"), **prediction}
-            for text, prediction in zip(texts, predictions, strict=True)
-        ]
-        self._mark_truncated(records, _packed(dataset).lengths)
+        predictions = list(map(self.scorer.prediction, self.probabilities(model, dataset, lambda: None)))
+        records = make_records(texts, predictions)
+        max_length = self.config.training.max_length
+        mark_truncated(records, _packed(dataset).lengths, max_length, self.find_truncated)
         return explain_records(self, model, records) if explain else records
-
-    def _mark_truncated(self, records: Sequence[dict[str, Any]], lengths: Array) -> None:
-        """Mark the records of texts that were cut; ``lengths`` <int64>[rows] are the numbers of tokens read."""
-        full = [records[row] for row in np.flatnonzero(lengths >= self.config.training.max_length)]
-        for record, is_truncated in zip(full, self.find_truncated([each["input"] for each in full]), strict=True):
-            if is_truncated:
-                record["truncated"] = True
 
     @staticmethod
     def display(record: Record) -> Sequence[Line]:

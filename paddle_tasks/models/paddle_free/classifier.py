@@ -1,0 +1,138 @@
+"""The forward pass of `paddle_tasks.models.classifier.TextClassifier`: encoder, pooling, head, probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from paddle_tasks.arrays import Array
+from paddle_tasks.models.paddle_free.encoder import Arrays, Encoder, Unsupported
+from paddle_tasks.text.packing import PackedIds
+
+_TOKENS_PER_BATCH = 4096
+_LENGTH_STEP = 8
+"""Batches are padded to a multiple of this, because oneDNN needs some milliseconds for each new shape."""
+
+Head = Callable[[Array], Array]
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A trained classifier of single texts.
+
+    Attributes:
+        encoder: the encoder.
+        pooling: ``cls``, ``mean`` or ``max``.
+        head: maps text vectors <float32>[batch, width] to units <float32>[batch, n_units].
+        is_sigmoid: whether the one unit is the log-odds of the second class.
+        pools_first: whether the text vector is the output of the encoder's pooler.
+    """
+
+    encoder: Encoder
+    pooling: str
+    head: Head
+    is_sigmoid: bool
+    pools_first: bool
+
+    @classmethod
+    def from_arrays(
+        cls, config: Mapping[str, Any], section: Mapping[str, Any], arrays: Arrays, *, bfloat16: bool
+    ) -> Classifier:
+        """Return the classifier of a model folder.
+
+        Args:
+            config: its config.json.
+            section: the ``model`` section of its configuration.
+            arrays: its tensors, <float32>.
+            bfloat16: whether the layers compute their products in it.
+
+        Raises:
+            Unsupported: a part is of another kind.
+        """
+        if section.get("pooling") not in ("cls", "mean", "max"):
+            raise Unsupported(f"the pooling {section.get('pooling')}")
+        head = _head(str(section.get("head")), arrays)
+        encoder = Encoder.from_arrays(config, arrays, bfloat16=bfloat16)
+        is_sigmoid = section.get("output") == "sigmoid"
+        return cls(encoder, section["pooling"], head, is_sigmoid, encoder.pooler is not None)
+
+    def probabilities(self, packed: PackedIds, pad_id: int) -> Array:
+        """Return the probabilities of the classes <float32>[rows, classes] for encoded texts."""
+        units = [(rows, self._units(*_pad(packed, rows, pad_id))) for rows in _batches(packed.lengths)]
+        result = np.empty((len(packed), 2 if self.is_sigmoid else units[0][1].shape[1]), np.float32)
+        for rows, values in units:
+            result[rows] = _softmax(np.pad(values, ((0, 0), (1, 0))) if self.is_sigmoid else values)
+        return result
+
+    def _units(self, ids: Array, types: Array, lengths: Array) -> Array:
+        states = self.encoder.states(ids, types, lengths, first_only=self.pooling == "cls")
+        return self.head(self._pool(states, lengths))
+
+    def _pool(self, states: Array, lengths: Array) -> Array:
+        if self.pooling == "cls":
+            first = states[:, 0]
+            return np.tanh(_linear(first, *self.encoder.pooler)) if self.pools_first and self.encoder.pooler else first
+        is_padding = np.arange(states.shape[1]) >= lengths[:, None]
+        if self.pooling == "max":
+            pooled: Array = np.where(is_padding[..., None], -np.inf, states).max(axis=1)
+            return pooled
+        states[is_padding] = 0
+        mean: Array = states.sum(axis=1) / lengths[:, None].astype(np.float32)
+        return mean
+
+
+def _head(name: str, arrays: Arrays) -> Head:
+    """Return the head of this name with its trained weights."""
+    maps = {"linear": ("output",), "mlp": ("hidden", "output")}.get(name)
+    if maps is None:
+        raise Unsupported(f"the head {name}")
+    pairs = [(arrays[f"head.{part}.weight"], arrays[f"head.{part}.bias"]) for part in maps]
+    return partial(_apply, pairs)
+
+
+def _apply(pairs: list[tuple[Array, Array]], vectors: Array) -> Array:
+    for pair in pairs[:-1]:
+        vectors = np.maximum(_linear(vectors, *pair), 0)
+    return _linear(vectors, *pairs[-1])
+
+
+def _linear(vectors: Array, weight: Array, bias: Array) -> Array:
+    result: Array = vectors @ weight + bias
+    return result
+
+
+def _softmax(values: Array) -> Array:
+    exponentials = np.exp(values - values.max(axis=1, keepdims=True))
+    result: Array = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return result
+
+
+def _batches(lengths: Array) -> Iterator[Array]:
+    """Yield the rows of each batch: rows of similar lengths, the longest first."""
+    order, start = np.argsort(-lengths, kind="stable"), 0
+    while start < len(order):
+        size = max(1, _TOKENS_PER_BATCH // _padded(int(lengths[order[start]])))
+        yield order[start : start + size]
+        start += size
+
+
+def _padded(length: int) -> int:
+    return -(-length // _LENGTH_STEP) * _LENGTH_STEP
+
+
+def _pad(packed: PackedIds, rows: Array, pad_id: int) -> tuple[Array, Array, Array]:
+    """Return ids and types <int32>[batch, length] and lengths <int64>[batch] of some rows."""
+    starts, lengths = packed.offsets[rows], packed.lengths[rows]
+    columns = np.arange(_padded(int(lengths.max())))
+    is_real = columns < lengths[:, None]
+    sources = (starts[:, None] + columns)[is_real]
+    ids = np.full(is_real.shape, pad_id, np.int32)
+    ids[is_real] = packed.input_ids[sources]
+    types = np.zeros(is_real.shape, np.int32)
+    if packed.token_type_ids is not None:
+        types[is_real] = packed.token_type_ids[sources]
+    return ids, types, lengths

@@ -1,0 +1,8 @@
+"""Where the models of this package and the files of a model folder are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ASSETS = Path(__file__).parents[2] / "assets" / "models"
+CONFIGS = ("config.json", "model_config.json")  # PaddleNLP wrote the second up to version 2.4

@@ -1,0 +1,83 @@
+"""Prediction for single texts without Paddle, by oneDNN; for models over a BERT or an ERNIE."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from paddle_tasks.files import read_json_object
+from paddle_tasks.models.paddle_free.classifier import Classifier
+from paddle_tasks.models.paddle_free.encoder import Unsupported
+from paddle_tasks.models.pretrained import tensors
+from paddle_tasks.onednn import library
+from paddle_tasks.tasks.classification.clue import CLUE
+from paddle_tasks.tasks.classification.data import SINGLE_TEXT
+from paddle_tasks.tasks.classification.decision import MostProbable
+from paddle_tasks.tasks.classification.display import display_explanation
+from paddle_tasks.tasks.classification.records import make_records, mark_truncated, prediction
+from paddle_tasks.text.tokenizer import Tokenizer
+from paddle_tasks.training.display import Line
+from paddle_tasks.training.protocol import Record, RecordFormat
+
+_CONFIG, _WEIGHTS = "config.json", "model.safetensors"
+
+
+@dataclass(frozen=True)
+class TextPredictor:
+    """Predicts the label of single texts; see `paddle_tasks.tasks.PaddleFreePredictor`.
+
+    Attributes:
+        classifier: the model.
+        tokenizer: its tokenizer.
+        labels: in the order of the model's units.
+        names: the names of labels that have one.
+        max_length: the maximum number of tokens of an input.
+    """
+
+    FIELDS: ClassVar[tuple[str, ...]] = SINGLE_TEXT.fields
+    INPUT_FIELDS: ClassVar[tuple[str, ...]] = ("text",)
+    PREDICT_OPTIONS: ClassVar[tuple[str, ...]] = ("explain",)
+    PADDLE_OPTIONS: ClassVar[tuple[str, ...]] = ("explain",)
+    RECORD_FORMATS: ClassVar[Mapping[str, RecordFormat]] = {"clue": CLUE}
+
+    classifier: Classifier
+    tokenizer: Tokenizer
+    labels: tuple[str, ...]
+    names: Mapping[str, str]
+    max_length: int
+
+    @classmethod
+    def load(cls, folder: Path, settings: Mapping[str, Any], *, bfloat16: bool) -> TextPredictor | None:
+        """Return the predictor of a model folder; None if only Paddle can compute or check the model."""
+        if library.get() is None or not (folder / _WEIGHTS).is_file():
+            return None
+        section = settings["config"]
+        try:
+            config, arrays = read_json_object(folder / _CONFIG), tensors.read(folder / _WEIGHTS)
+            classifier = Classifier.from_arrays(config, section["model"], arrays, bfloat16=bfloat16)
+        except (Unsupported, KeyError, ValueError, TypeError):  # a damaged folder: Paddle's path says what is wrong
+            return None
+        names = settings.get("label_names", {})
+        max_length = section["training"]["max_length"]
+        return cls(classifier, Tokenizer.load(folder), tuple(settings["labels"]), names, max_length)
+
+    def predict(self, texts: Sequence[str]) -> list[dict[str, Any]]:
+        """Return the records that `ClassifierTask.predict` returns."""
+        if not texts:
+            return []
+        packed = self.tokenizer.encode_packed(texts, max_length=self.max_length)
+        probabilities, decision = self.classifier.probabilities(packed, self.tokenizer.pad_id), MostProbable()
+        predictions = [prediction(self.labels, self.names, decision, row) for row in probabilities]
+        records = make_records(texts, predictions)
+        mark_truncated(records, packed.lengths, self.max_length, self._find_truncated)
+        return records
+
+    def _find_truncated(self, texts: Sequence[str]) -> list[bool]:
+        return [count + 2 > self.max_length for count in self.tokenizer.count_tokens(texts)]
+
+    @staticmethod
+    def display(record: Record) -> Sequence[Line]:
+        """Return a line with label, probability and text."""
+        return display_explanation(record)

@@ -1,0 +1,51 @@
+"""The records of classified texts; nothing here imports Paddle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from paddle_tasks.arrays import Array
+from paddle_tasks.tasks.classification.decision import Decision
+
+FindTruncated = Callable[[Sequence[str]], Sequence[bool]]
+"""Tells of each text whether the model reads only a part of it."""
+
+
+def prediction(
+    labels: Sequence[str], names: Mapping[str, str], decision: Decision, probabilities: Array
+) -> dict[str, Any]:
+    """Return the predicted label, its name if it has one, and the probabilities <float>[labels] by label."""
+    label = labels[int(decision.choose(probabilities[None])[0])]
+    return {
+        "predicted": label,
+        **({"name": names[label]} if label in names else {}),
+        "probabilities": {label: float(probability) for label, probability in zip(labels, probabilities, strict=True)},
+    }
+
+
+def make_records(texts: Sequence[str], predictions: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return ``{"input", "label", "probabilities"}`` for each text, from what `prediction` returned."""
+    return [
+        {"input": text, "label": one["predicted"], **{key: one[key] for key in one if key != "predicted"}}
+        for text, one in zip(texts, predictions, strict=True)
+    ]
+
+
+def mark_truncated(
+    records: Sequence[dict[str, Any]], lengths: Array, max_length: int, find_truncated: FindTruncated
+) -> None:
+    """Mark the records of texts that were cut.
+
+    Args:
+        records: the records.
+        lengths: <int64>[rows], the numbers of tokens that the model read.
+        max_length: the most that it reads; only such rows can be cut.
+        find_truncated: looks at the whole texts.
+    """
+    full = [records[row] for row in np.flatnonzero(lengths >= max_length)]
+    for record, is_truncated in zip(full, find_truncated([each["input"] for each in full]), strict=True):
+        if is_truncated:
+            record["truncated"] = True
