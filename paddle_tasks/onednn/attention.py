@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from paddle_tasks.arrays import Array
-from paddle_tasks.onednn.primitives import Combine, PostOp, Scale, matmul, multiply, softmax, softmax_gradient
+from paddle_tasks.onednn.execution import Combine, PostOp, Scale
+from paddle_tasks.onednn.primitives import matmul, multiply, softmax, softmax_gradient
 
 
 class Dropout(NamedTuple):

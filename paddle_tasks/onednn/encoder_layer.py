@@ -14,12 +14,10 @@ import numpy as np
 
 from paddle_tasks.arrays import Array
 from paddle_tasks.onednn.attention import Attention, Dropout, Heads
+from paddle_tasks.onednn.execution import Accumulate, Combine, PostOp
 from paddle_tasks.onednn.linear_map import Map, as_type_of, map_gradient
 from paddle_tasks.onednn.primitives import (
-    Accumulate,
-    Combine,
     NormStatistics,
-    PostOp,
     activate,
     activation_gradient,
     convert,

@@ -69,6 +69,8 @@ def _declare(api: ctypes.CDLL) -> ctypes.CDLL:
     api.dnnl_version.restype = POINTER(_Version)
     api.dnnl_cpu_isa2str.restype = c_char_p
     api.dnnl_engine_create.argtypes = [c_void_p, c_int, c_size_t]
+    api.dnnl_primitive_desc_query_md.restype = c_void_p
+    api.dnnl_memory_desc_get_size.restype = c_size_t
     api.dnnl_memory_set_data_handle.argtypes = [c_void_p, c_void_p]
     api.dnnl_primitive_execute.argtypes = [c_void_p, c_void_p, c_int, c_void_p]
     api.dnnl_primitive_attr_set_fpmath_mode.argtypes = [c_void_p, c_int]

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from paddle_tasks.arrays import Array
-from paddle_tasks.onednn.primitives import BFLOAT16, convert, matmul, to_bfloat16
+from paddle_tasks.onednn.execution import BFLOAT16
+from paddle_tasks.onednn.primitives import convert, matmul, to_bfloat16
 
 
 class Map(NamedTuple):
