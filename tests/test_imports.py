@@ -19,6 +19,7 @@ STEPS = (
     {"process_state"},
     {"files", "runtime", "text", "config", "metrics"},
     {"figures"},
+    {"onednn"},
     {"data", "models"},
     {"generation"},
     {"training"},
@@ -56,7 +57,7 @@ HOMES = {
     "seqeval": {"metrics"},
 }
 WITHOUT_PADDLE = {"errors.py", "files.py", "runtime.py", "config.py"}
-WITHOUT_PADDLE |= {"text", "metrics", "figures", "doctor", "reporting", "cli"}
+WITHOUT_PADDLE |= {"text", "metrics", "figures", "doctor", "reporting", "cli", "onednn", "models/paddle_free"}
 MAX_LINES, MAX_STATEMENTS, MAX_PARAMETERS = 400, 40, 6
 MAX_BODY, MAX_MEDIAN = 40, 6
 """Lines of a function."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from paddle_tasks import runtime
 from paddle_tasks.cli.options import Device, Quiet
 from paddle_tasks.cli.output import write_json_text
 from paddle_tasks.cli.predict_options import check_options, flag, given_options, with_pipeline_options
@@ -83,6 +84,7 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many options as it off
     suffix _input. A row that cannot be predicted has an error instead, and the exit code is 2 at the end. Options whose
     help begins with a kind of model or a pipeline apply to that only.
     """
+    runtime.thread_count()  # a wrong PADDLE_TASKS_THREADS is refused, with Paddle or without
     chosen = given_options(options)
     check_files(output_file, chosen)
     from paddle_tasks.inference.inputs import InputLayout, read_inputs

@@ -33,6 +33,7 @@ def examine() -> list[Finding]:
             "paddlenlp": pool.submit(run_probe, installation.PADDLENLP_PROBE, IMPORT_TIMEOUT_S),
             "paddle": pool.submit(run_probe, installation.PADDLE_PROBE, IMPORT_TIMEOUT_S),
             "libraries": pool.submit(run_probe, installation.LIBRARIES_PROBE, IMPORT_TIMEOUT_S),
+            "onednn": pool.submit(run_probe, installation.ONEDNN_PROBE, IMPORT_TIMEOUT_S),
             "hub": pool.submit(run_probe, machine.hub_probe(), HUB_TIMEOUT_S),
             "visualdl": pool.submit(run_probe, installation.VISUALDL_PROBE, IMPORT_TIMEOUT_S),
         }
@@ -47,6 +48,7 @@ def examine() -> list[Finding]:
         machine.check_device(probes["paddle"], gpus),
         machine.check_threads(probes["paddle"], machine.usable_cores()),
         machine.check_dispatch(probes["paddle"], machine.cpu_field("vendor_id")),
+        machine.check_onednn(probes["onednn"]),
         machine.check_hub(probes["hub"]),
         machine.check_cache(),
         installation.check_visualdl(probes["visualdl"]),

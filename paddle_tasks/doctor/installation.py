@@ -42,6 +42,25 @@ report(gradient=float(weight.grad.sum()))
 """
 PROBE_GRADIENT = 1024.0  # the sum of the gradient of sum(W·W) for W = ones: 8 + 8 for each of the 64 elements
 
+# A run on a CPU computes with what this probe finds.
+ONEDNN_PROBE = """
+from paddle_tasks.onednn import library, precision
+dnn = library.get()
+report(
+    version=dnn.version if dnn else None,
+    isa=dnn.isa if dnn else None,
+    why_not=library.why_not(),
+    precision=precision.automatic(),
+)
+import numpy
+from paddle_tasks.onednn.primitives import matmul
+ones, result = numpy.ones((64, 64), "float32"), numpy.empty((64, 64), "float32")
+if dnn:
+    matmul(ones, ones, result)
+    report(product=float(result.sum()))
+"""
+ONEDNN_PRODUCT = 64.0**3
+
 PADDLENLP_PROBE = """
 import paddlenlp
 report(version=paddlenlp.__version__)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from paddle_tasks.doctor.finding import Finding, fail, ok, warn
 from paddle_tasks.doctor.home import can_write, home_folder
-from paddle_tasks.doctor.installation import PROBE_GRADIENT, gpu_install
+from paddle_tasks.doctor.installation import ONEDNN_PRODUCT, PROBE_GRADIENT, gpu_install
 from paddle_tasks.doctor.probe import ProbeResult
 from paddle_tasks.doctor.requirements import pip_install
 
@@ -135,6 +135,30 @@ def check_dispatch(probe: ProbeResult, vendor: str) -> Finding:
     if "Intel" in vendor and dispatch:
         return warn("cpu dispatch", f"{summary}: should be unset on Intel", "unset MKL_DEBUG_CPU_TYPE")
     return ok("cpu dispatch", summary)
+
+
+def check_onednn(probe: ProbeResult) -> Finding:
+    """Tell how a run on this CPU computes: by oneDNN in bfloat16 or float32, or by Paddle and numpy."""
+    facts = probe.facts
+    if "precision" not in facts or (probe.error and "version" not in facts):
+        return warn("cpu kernels", f"not checked: {probe.error}", "fix the other problems first")
+    if facts["version"] is None:
+        return warn(
+            "cpu kernels",
+            f"Paddle and numpy in float32, several times slower, since {facts['why_not']}",
+            "unset PADDLE_TASKS_ONEDNN" if "PADDLE_TASKS_ONEDNN" in facts["why_not"] else "use a Linux x86-64 machine",
+        )
+    if facts.get("product") != ONEDNN_PRODUCT:
+        problem = probe.error or f"a product was {facts.get('product')}, expected {ONEDNN_PRODUCT}"
+        return warn("cpu kernels", f"oneDNN {facts['version']}: {problem}", "export PADDLE_TASKS_ONEDNN=0")
+    means = "faster than float32 here" if facts["precision"] == "bfloat16" else _why_float32(facts["isa"])
+    return ok("cpu kernels", f"oneDNN {facts['version']} ({facts['isa']}), auto is {facts['precision']}: {means}")
+
+
+def _why_float32(isa: str) -> str:
+    if os.environ.get("PADDLE_TASKS_PRECISION") == "float32":
+        return "PADDLE_TASKS_PRECISION says so"
+    return f"{isa} does not multiply bfloat16 faster"
 
 
 def check_hub(probe: ProbeResult) -> Finding:

@@ -8,7 +8,7 @@ from pathlib import Path
 from paddle_tasks.errors import CheckpointError
 from paddle_tasks.files import atomic_folder, exists, expand_user, read_json_object, write_json
 from paddle_tasks.inference.model_card import is_finished, portable_config, write_card
-from paddle_tasks.inference.pipelines import model_folder
+from paddle_tasks.inference.model_folders import model_folder
 from paddle_tasks.models.pretrained import tensors
 from paddle_tasks.models.pretrained.saving import WEIGHTS
 from paddle_tasks.process_state import default_numpy_errors

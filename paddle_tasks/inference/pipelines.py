@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from paddle_tasks import config as configuration
 from paddle_tasks import runtime, tasks
-from paddle_tasks.errors import CheckpointError, ConfigError, DataError, did_you_mean
-from paddle_tasks.files import exists, expand_user, is_dir, is_file, list_siblings, short_name
+from paddle_tasks.errors import ConfigError
+from paddle_tasks.files import expand_user, is_dir
+from paddle_tasks.inference.model_folders import model_folder, read_settings, trained_folder
 from paddle_tasks.inference.texts import read_text, read_texts
-from paddle_tasks.models.pretrained.names import ASSETS, CONFIGS
+from paddle_tasks.models.pretrained.names import CONFIGS
 from paddle_tasks.onednn.precision import Precision, automatic
 from paddle_tasks.process_state import default_numpy_errors, default_settings, random_generator
 from paddle_tasks.training.protocol import RecordFormat
@@ -231,12 +231,12 @@ def load(run: str | Path, *, device: str = "auto") -> Predictor:
         SetupError: there is no such device, a training in this process uses another one, or Paddle is in static mode.
     """
     folder = model_folder(expand_user(run))
-    settings = _settings(folder)
+    settings = read_settings(folder)
     precision = automatic()
     quick = None if _may_use_gpu(device) else _load_quick(folder, settings, precision)
     if quick is not None:
-        return Predictor(folder, len(quick.INPUT_FIELDS), quick, partial(_load_layer, folder, settings, device))
-    task, model = _load_layer(folder, settings, device)
+        return Predictor(folder, len(quick.INPUT_FIELDS), quick, partial(_load_with_paddle, folder, settings, device))
+    task, model = _load_with_paddle(folder, settings, device)
     return Predictor(folder, len(task.INPUT_FIELDS), None, lambda: (task, model))
 
 
@@ -250,15 +250,16 @@ def _may_use_gpu(device: str) -> bool:
     return device not in ("auto", "cpu") or (device == "auto" and runtime.has_gpu_package())
 
 
-@default_settings()
-def _load_layer(folder: Path, settings: Mapping[str, Any], device: str) -> tuple[Any, Any]:
+def _load_with_paddle(folder: Path, settings: Mapping[str, Any], device: str) -> tuple[Any, Any]:
     """Return the task of a model folder and its Layer."""
+    runtime.import_paddle()
     from paddle_tasks.models import cpu
 
-    runtime.use_device(device)
-    with random_generator():
-        task, model = tasks.find(settings["config"]["task"]).load(folder)
-    cpu.switch_in(model)
+    with default_settings():
+        runtime.use_device(device)
+        with random_generator():
+            task, model = tasks.find(settings["config"]["task"]).load(folder)
+        cpu.switch_in(model)
     return task, model
 
 
@@ -279,7 +280,7 @@ def pipeline(name: str | Path, *, model: str | Path | None = None, device: str =
     builtin = PIPELINES.get(str(name))
     if builtin is not None:
         return _load_builtin(builtin, builtin.model if model is None else str(model), device)
-    folder = _trained_folder(name)
+    folder = trained_folder(name, PIPELINES)
     if model is not None:
         raise ConfigError(f"model: {name} has its own model; a model can be chosen for {' and '.join(PIPELINES)}")
     return load(folder, device=device)
@@ -324,9 +325,9 @@ def usage_of(name: str | Path) -> Usage:
     """
     if str(name) in PIPELINES:
         return Usage(("text",), PIPELINES[str(name)].options, {}, takes_model=True)
-    settings = _settings(model_folder(Path(_trained_folder(name))))
+    settings = read_settings(model_folder(Path(trained_folder(name, PIPELINES))))
     name = settings["config"]["task"]
-    task = tasks.find_paddle_free(name) or tasks.find(name)
+    task = tasks.find_paddle_free(name) or _find_task(name)
     return Usage(
         task.INPUT_FIELDS,
         task.PREDICT_OPTIONS,
@@ -337,66 +338,6 @@ def usage_of(name: str | Path) -> Usage:
     )
 
 
-def _trained_folder(name: str | Path) -> str | Path:
-    """Return the folder of a shipped model or of a run.
-
-    Raises:
-        CheckpointError: there is neither.
-    """
-    shipped = {path.name: path for path in ASSETS.glob("*") if (path / tasks.SETTINGS).is_file()}
-    if str(name) in shipped:
-        return shipped[str(name)]
-    if exists(expand_user(name)):
-        return expand_user(name)
-    names = sorted([*shipped, *PIPELINES])
-    near = did_you_mean(str(name), [*names, *_runs_near(Path(name))])
-    raise CheckpointError(
-        f"{short_name(name)}: no such run folder, and no shipped model or pipeline ({', '.join(names)}){near}"
-    )
-
-
-def model_folder(run: Path) -> Path:
-    """Return the folder with the trained model: ``run/model``, or ``run`` if it is a model folder itself.
-
-    If a run was stopped before its first evaluation, no model is the best one yet, and the latest one is returned.
-
-    Raises:
-        CheckpointError: there is no such folder, or it contains no trained model.
-    """
-    for folder in (run / "model", run):
-        if is_file(folder / tasks.SETTINGS):
-            return folder
-    if not exists(run):
-        raise CheckpointError(f"{short_name(run)}: no such run folder{did_you_mean(str(run), _runs_near(run))}")
-    from paddle_tasks.training.checkpoint import CheckpointStore  # imports Paddle
-
-    checkpoint = CheckpointStore(run / "checkpoints", keep=1).load_latest()
-    if checkpoint:
-        return checkpoint.folder / "model"
-    if _is_baseline(run):
-        raise CheckpointError(
-            f"{run}: holds a baseline, which keeps no model; its predictions are in {run / 'predictions'}"
-        )
-    raise CheckpointError(f"{run}: holds no trained model yet; expected {run / 'model'}")
-
-
-def _is_baseline(run: Path) -> bool:
-    from paddle_tasks.training.result import RunResult
-
-    try:
-        result = RunResult.read(run)
-        baseline = tasks.find(result.task).BASELINE if result else None
-    except (DataError, ConfigError):  # the task may belong to a package that is not installed
-        return False
-    return bool(result and baseline and baseline.recognises(result.model.encoder))
-
-
-def _runs_near(run: Path) -> list[str]:
-    """Return the folders beside a path, and those in runs/, in case ``runs/`` was left out."""
-    return [*list_siblings(run), *list_siblings(Path("runs", run.name))]
-
-
-def _settings(folder: Path) -> dict[str, Any]:
-    """Return the configuration of a model folder, its labels and what else its task keeps there."""
-    path = folder / tasks.SETTINGS
-    return dict(configuration.parse_yaml(path.read_text(encoding="utf-8"), str(path)))
+def _find_task(name: Any) -> type[Task]:
+    runtime.import_paddle()
+    return tasks.find(name)

@@ -7,7 +7,7 @@ residuals, norms, softmax and all gradients of parameters are float32.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -127,27 +127,15 @@ class _Branch:
         return for_sums, for_inputs, map_gradient(self.inputs, for_branch), for_norm
 
 
-@dataclass
 class Call:
     """One call of a layer, which keeps what its gradient needs.
 
     Attributes:
-        first_only: attend from the first position of each text only, and return its state.
-        positions: <int64>[n], indices into the flattened positions whose states are returned; None for all.
         result: <float32>[rows, width]: of all positions, of the first ones, or of the given ones.
     """
 
-    layer: Layer
-    shape: tuple[int, ...]
-    first_only: bool
-    positions: Array | None
-    inputs: Array
-    parts: list[Array] = field(default_factory=list)
-    result: Array = field(init=False)
-
-    @classmethod
-    def compute(
-        cls,
+    def __init__(
+        self,
         layer: Layer,
         states: Array,
         offsets: Array | None,
@@ -155,17 +143,26 @@ class Call:
         *,
         first_only: bool = False,
         positions: Array | None = None,
-    ) -> Call:
-        """Compute a layer's states from <float32>[batch, length, width]."""
+    ) -> None:
+        """Compute a layer's states.
+
+        Args:
+            layer: the layer.
+            states: <float32>[batch, length, width].
+            offsets: <float32>, broadcast and added to the attention scores.
+            drops: the dropouts.
+            first_only: attend from the first position of each text only, and return its state.
+            positions: <int64>[n], indices into the flattened positions whose states are returned; None for all.
+        """
+        self.layer, self.shape, self.first_only, self.positions = layer, states.shape, first_only, positions
         rows = states.reshape(-1, states.shape[-1])
-        call = cls(layer, states.shape, first_only, positions, as_type_of(rows, layer.output.weight))
-        context = call._attend(offsets, drops.weights)
+        self.inputs = as_type_of(rows, layer.output.weight)
+        context = self._attend(offsets, drops.weights)
         residual = np.ascontiguousarray(states[:, 0]) if first_only else rows
         if positions is not None:
             context, residual = context[positions], residual[positions]
-        call._attended = _Branch.compute(context, layer.output, residual, layer.norms[0], drops.attention)
-        call.result = call._feed_forward(drops.feed_forward)
-        return call
+        self._attended = _Branch.compute(context, layer.output, residual, layer.norms[0], drops.attention)
+        self.result = self._feed_forward(drops.feed_forward)
 
     def _attend(self, offsets: Array | None, dropout: Dropout | None) -> Array:
         """Compute the contexts [rows, width] in the precision of the products."""

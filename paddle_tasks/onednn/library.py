@@ -100,6 +100,11 @@ def _load() -> OneDNN | str:
     return library
 
 
+def forget() -> None:
+    """Look for the library again at the next call of `get`, for tests."""
+    _load.cache_clear()
+
+
 def get() -> OneDNN | None:
     """Return the library; None if it cannot be used or is switched off."""
     library = None if _switched_off.value else _load()

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import TypeVar, get_args
 
 from paddle_tasks import config as configuration
 from paddle_tasks.data.tables.catalogue import SplitName
@@ -21,6 +21,17 @@ from paddle_tasks.training.settings import AnyRunSection, Dtype
 
 _LEFTOVERS = re.compile(r"\.lock|\.config\.yaml\..*tmp")
 """Files of a run that ended before its config.yaml was written."""
+
+
+C = TypeVar("C", bound=AnyRunSection)
+
+
+def in_precision(config: C, precision: Dtype | None) -> C:
+    """Return a configuration with a precision instead of ``auto``; unchanged if it names another, or for None."""
+    training = getattr(config, "training", None)
+    if precision is None or training is None or training.precision != "auto":
+        return config
+    return config.model_copy(update={"training": training.model_copy(update={"precision": precision})})
 
 
 @dataclass(frozen=True)
@@ -101,7 +112,8 @@ class RunFolder:
                 f"{self.path}: holds a run of another kind; choose another run_dir\n{error}"
             ) from error
         # The folder may have been renamed, or named relative to another folder.
-        differences = configuration.list_differences(old.model_copy(update={"run_dir": config.run_dir}), config)
+        old = old.model_copy(update={"run_dir": config.run_dir})
+        differences = configuration.list_differences(old, in_precision(config, self.precision))
         if differences:
             listing = "\n".join(f"  {line}" for line in differences)
             raise CheckpointError(

@@ -19,8 +19,8 @@ from paddle_tasks.training.precision import resolve
 from paddle_tasks.training.protocol import Task
 from paddle_tasks.training.ranks import Ranks
 from paddle_tasks.training.result import RunResult
-from paddle_tasks.training.run_folder import RunFolder
-from paddle_tasks.training.settings import Dtype, RunSection
+from paddle_tasks.training.run_folder import RunFolder, in_precision
+from paddle_tasks.training.settings import RunSection
 from paddle_tasks.training.trainer import InputReport, Note, Observer, Trainer, encoder_name
 from paddle_tasks.workflows.config import assignments, load_config
 
@@ -93,28 +93,20 @@ def run_in_slot(config: RunSection, *, device: str, fresh: bool, observe: Observ
     folder = RunFolder.of(config)
     with _owned(folder, ranks) as lock:
         with ranks.raise_together():  # no rank writes before all ranks have looked
-            config = _in_precision(config, None if fresh else folder.precision)
+            config = in_precision(config, None if fresh else folder.precision)
             result = _look(folder, config, fresh=fresh)
         if result:
             observe(Note(f"{folder.path} is finished already; nothing to do (--fresh trains anew)"))
             return Run(folder.path, result)
         with ranks.raise_together():
             runtime.use_device(device)
-            config = _in_precision(config, resolve(config.training.precision))
+            config = in_precision(config, resolve(config.training.precision))
         trainer = _prepare(config, folder, ranks, observe)
         with ranks.raise_together():
             moved = folder.create(config, lock, fresh=fresh) if lock else None
         if moved:
             observe(Note(f"the older run is now {moved}"))
         return Run(folder.path, trainer.run())
-
-
-def _in_precision(config: RunSection, precision: Dtype | None) -> RunSection:
-    """Return a configuration with a precision instead of ``auto``; unchanged if it names another, or for None."""
-    if precision is None or config.training.precision != "auto":
-        return config
-    training = config.training.model_copy(update={"precision": precision})
-    return config.model_copy(update={"training": training})
 
 
 @contextlib.contextmanager

@@ -164,6 +164,38 @@ def test_without_paddle_other_checks_point_to_it(check):
     assert finding.fix == "fix paddle first"
 
 
+FOUND = {"version": "3.6.2", "isa": "avx512_core_bf16", "why_not": "", "precision": "bfloat16", "product": 64.0**3}
+LACKING = {**FOUND, "version": None, "isa": None, "precision": "float32"}
+
+
+@pytest.mark.parametrize(
+    ("facts", "error", "status", "message"),
+    [
+        (FOUND, None, "ok", "oneDNN 3.6.2 (avx512_core_bf16), auto is bfloat16: faster than float32 here"),
+        (
+            {**FOUND, "isa": "avx2", "precision": "float32"},
+            None,
+            "ok",
+            "oneDNN 3.6.2 (avx2), auto is float32: avx2 does not multiply bfloat16 faster",
+        ),
+        (
+            {**LACKING, "why_not": "PADDLE_TASKS_ONEDNN=0"},
+            None,
+            "warn",
+            "Paddle and numpy in float32, several times slower, since PADDLE_TASKS_ONEDNN=0",
+        ),
+        ({**FOUND, "product": 1.0}, None, "warn", "oneDNN 3.6.2: a product was 1.0, expected 262144.0"),
+        ({**FOUND, "product": None}, "killed by signal 4", "warn", "oneDNN 3.6.2: killed by signal 4"),
+        ({}, "ModuleNotFoundError: numpy", "warn", "not checked: ModuleNotFoundError: numpy"),
+    ],
+)
+def test_how_a_cpu_computes(facts, error, status, message, monkeypatch):
+    monkeypatch.delenv("PADDLE_TASKS_PRECISION", raising=False)
+    finding = machine.check_onednn(ProbeResult(facts, error))
+    assert (finding.status, finding.message) == (status, message)
+    assert bool(finding.fix) == (status != "ok")
+
+
 # Hub, cache, disk
 
 

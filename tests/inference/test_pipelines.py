@@ -12,8 +12,9 @@ import pytest
 import paddle_tasks
 from paddle_tasks import load, pipeline, tasks, train
 from paddle_tasks.errors import CheckpointError, ConfigError
-from paddle_tasks.inference import pipelines
-from paddle_tasks.inference.pipelines import Predictor, Usage, model_folder, usage_of
+from paddle_tasks.inference import model_folders, pipelines
+from paddle_tasks.inference.model_folders import model_folder
+from paddle_tasks.inference.pipelines import Predictor, Usage, usage_of
 from paddle_tasks.models import cpu
 from paddle_tasks.models.encoders.build import EncoderSection, build_encoder
 from paddle_tasks.models.masked_lm import MaskedLanguageModel
@@ -73,7 +74,7 @@ def test_a_run_or_its_model_folder(run, ask, find):
 def test_a_model_that_ships_is_found_by_name(run, ask, tmp_path, monkeypatch):
     shutil.copytree(run.folder / "model", tmp_path / "models" / "mood")
     (tmp_path / "models" / "empty").mkdir()
-    monkeypatch.setattr(pipelines, "ASSETS", tmp_path / "models")
+    monkeypatch.setattr(model_folders, "ASSETS", tmp_path / "models")
     assert pipeline("mood")("房间干净") == ask("房间干净")
     names = r"and no shipped model or pipeline \(fill-mask, mood, rewrite\)"
     with pytest.raises(CheckpointError, match=rf"moood: no such run folder, {names}; did you mean 'mood'"):
@@ -249,7 +250,7 @@ def test_the_usage_of_a_name(run):
     for folder in (run.folder, run.folder / "model"):
         usage = usage_of(folder)
         assert (usage.fields, usage.options, usage.takes_model) == (("text",), ("explain",), False)
-        assert (list(usage.formats), usage.task) == (["clue"], tasks.find("sentiment"))
+        assert (list(usage.formats), usage.task) == (["clue"], tasks.find_paddle_free("sentiment"))
     for name, builtin in pipelines.PIPELINES.items():
         assert usage_of(name) == Usage(("text",), builtin.options, {}, takes_model=True)
 

@@ -139,7 +139,7 @@ def difference(ours: Array, theirs: Array) -> float:
 def test_a_layer_is_the_rounded_reference(weights, drops, draw, bfloat16, tolerance):
     states, gradient = draw(BATCH, LENGTH, WIDTH), draw(BATCH * LENGTH, WIDTH)
     offsets = np.where(draw(BATCH, 1, 1, LENGTH) > 1, -1e4, 0).astype(np.float32)
-    ours = outcome(Call.compute(make_layer(weights, bfloat16=bfloat16), states, offsets, drops), gradient)
+    ours = outcome(Call(make_layer(weights, bfloat16=bfloat16), states, offsets, drops), gradient)
     reference = Reference(weights, drops, offsets, rounded if bfloat16 else np.asarray)
     theirs = {"result": reference.forward(states), **reference.backward(gradient.astype(float))}
     assert ours.keys() == theirs.keys()
@@ -149,8 +149,7 @@ def test_a_layer_is_the_rounded_reference(weights, drops, draw, bfloat16, tolera
 def test_bfloat16_is_near_float32(weights, drops, draw):
     states, gradient = draw(BATCH, LENGTH, WIDTH), draw(BATCH * LENGTH, WIDTH)
     half, full = (
-        outcome(Call.compute(make_layer(weights, bfloat16=kind), states, None, drops), gradient)
-        for kind in (True, False)
+        outcome(Call(make_layer(weights, bfloat16=kind), states, None, drops), gradient) for kind in (True, False)
     )
     differences = {name: difference(half[name], full[name]) for name in half}
     assert max(differences.values()) < 0.05
@@ -161,8 +160,8 @@ def test_bfloat16_is_near_float32(weights, drops, draw):
 @pytest.mark.parametrize("positions", [[4, 0, 20], [4, 0, 4, 4]], ids=["distinct", "repeated"])
 def test_some_positions_are_those_of_all(weights, draw, positions, bfloat16):
     layer, states, chosen = make_layer(weights, bfloat16=bfloat16), draw(BATCH, LENGTH, WIDTH), np.array(positions)
-    part = Call.compute(layer, states, None, Drops(), positions=chosen)
-    whole = Call.compute(layer, states, None, Drops())
+    part = Call(layer, states, None, Drops(), positions=chosen)
+    whole = Call(layer, states, None, Drops())
     np.testing.assert_allclose(part.result, whole.result[chosen], rtol=1e-5, atol=1e-5)
     gradient, spread = draw(len(chosen), WIDTH), np.zeros((BATCH * LENGTH, WIDTH), np.float32)
     np.add.at(spread, chosen, gradient)
@@ -174,8 +173,8 @@ def test_some_positions_are_those_of_all(weights, draw, positions, bfloat16):
 @pytest.mark.parametrize("bfloat16", [False, True])
 def test_the_first_positions_are_those_of_all(weights, draw, bfloat16):
     layer, states = make_layer(weights, bfloat16=bfloat16), draw(BATCH, LENGTH, WIDTH)
-    first = Call.compute(layer, states, None, Drops(), first_only=True)
-    whole = Call.compute(layer, states, None, Drops())
+    first = Call(layer, states, None, Drops(), first_only=True)
+    whole = Call(layer, states, None, Drops())
     np.testing.assert_allclose(first.result, whole.result[::LENGTH], rtol=1e-5, atol=1e-5)
     gradient, spread = draw(BATCH, WIDTH), np.zeros((BATCH * LENGTH, WIDTH), np.float32)
     spread[::LENGTH] = gradient
@@ -185,7 +184,7 @@ def test_the_first_positions_are_those_of_all(weights, draw, bfloat16):
 
 
 def test_one_token_in_one_text(weights, draw):
-    call = Call.compute(make_layer(weights, bfloat16=True), draw(1, 1, WIDTH), None, Drops())
+    call = Call(make_layer(weights, bfloat16=True), draw(1, 1, WIDTH), None, Drops())
     assert np.isfinite(call.result).all()
     assert np.isfinite(call.backward(draw(1, WIDTH)).states).all()
 
@@ -194,7 +193,7 @@ def test_one_token_in_one_text(weights, draw):
 def test_the_same_bits_each_time(weights, drops, draw, bfloat16):
     states, gradient = draw(BATCH, LENGTH, WIDTH), draw(BATCH * LENGTH, WIDTH)
     layer = make_layer(weights, bfloat16=bfloat16)
-    first, second = (outcome(Call.compute(layer, states, None, drops), gradient) for _ in range(2))
+    first, second = (outcome(Call(layer, states, None, drops), gradient) for _ in range(2))
     assert all(np.array_equal(first[name], second[name]) for name in first)
 
 
@@ -204,5 +203,5 @@ def test_a_wrong_scale_is_found(weights, drops, draw, monkeypatch):
     reference.forward(states)
     theirs = reference.backward(gradient.astype(float))
     monkeypatch.setattr(encoder_layer, "multiply", lambda left, right, out, factor: np.copyto(out, left * right))
-    ours = outcome(Call.compute(make_layer(weights, bfloat16=True), states, None, drops), gradient)
+    ours = outcome(Call(make_layer(weights, bfloat16=True), states, None, drops), gradient)
     assert difference(ours["o"], theirs["o"]) > 0.05

@@ -28,10 +28,10 @@ assert (result == 64).all()
 @pytest.fixture
 def fresh(monkeypatch):
     """Let the library be looked for again, and again after the test."""
-    library._load.cache_clear()
+    library.forget()
     yield monkeypatch
     monkeypatch.undo()
-    library._load.cache_clear()
+    library.forget()
 
 
 def product() -> bool:

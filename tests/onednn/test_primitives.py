@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -144,10 +147,10 @@ def test_masks_of_bytes(draw):
 
 
 def test_primitives_are_kept_up_to_a_number(monkeypatch, draw):
-    monkeypatch.setattr(execution, "_MOST_KEPT", 5)
-    monkeypatch.setattr(execution, "_kept", execution._Kept())
+    monkeypatch.setattr("paddle_tasks.onednn.execution._MOST_KEPT", 5)
+    monkeypatch.setattr("paddle_tasks.onednn.execution._kept", SimpleNamespace(made=OrderedDict()))
     for size in range(1, 20):
         left, right, result = draw(2, 3), draw(3, size), np.empty((2, size), np.float32)
         matmul(left, right, result)
         np.testing.assert_allclose(result, left @ right, rtol=1e-5, atol=1e-5)
-    assert len(execution._kept.made) == 5
+    assert len(vars(execution)["_kept"].made) == 5

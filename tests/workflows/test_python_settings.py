@@ -32,6 +32,7 @@ def test_numpy_values_are_overrides(small_config, tmp_path):
         )
         plain: dict[str, Any] = {
             "training.max_steps": 1,
+            "training.precision": "float32",  # what auto became
             "optimizer.learning_rate": 0.25,
             "logging.visualdl": False,
             "model.kernel_sizes": [2],

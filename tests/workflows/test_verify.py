@@ -108,9 +108,9 @@ def test_other_weights_are_found(run):
 
 
 def test_the_last_digits_may_differ(run):
-    change_result(run, lambda result: result["test"].update(loss=result["test"]["loss"] * (1 + 3e-6)))
+    change_result(run, lambda result: result["test"].update(loss=result["test"]["loss"] * (1 + 8e-6)))
     assert places(verify(run)) == []
-    assert places(verify(run, tolerance=1e-7)) == ["result.json: test.loss"]
+    assert places(verify(run, tolerance=4e-6)) == ["result.json: test.loss"]
 
 
 # ---- what cannot be recomputed

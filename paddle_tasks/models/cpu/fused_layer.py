@@ -125,7 +125,7 @@ class _EncoderLayer(PyLayer):  # type: ignore[misc]
     @staticmethod
     def forward(ctx: Any, states: Tensor, *inputs: Any) -> Tensor:
         *parameters, settings = inputs
-        ctx.call = Call.compute(
+        ctx.call = Call(
             settings.prepare(),
             view(states.contiguous()),
             settings.offsets,

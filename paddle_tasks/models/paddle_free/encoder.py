@@ -96,7 +96,7 @@ class Encoder:
             offsets = (is_padding * np.float32(_NO_ATTENTION)).reshape(batch, 1, 1, length)
         for number, layer in enumerate(self.layers, start=1):
             is_last = number == len(self.layers)
-            result = Call.compute(layer, states, offsets, Drops(), first_only=first_only and is_last).result
+            result = Call(layer, states, offsets, Drops(), first_only=first_only and is_last).result
             states = result.reshape(batch, -1, result.shape[-1])
         return states
 
