@@ -14,7 +14,7 @@ from paddle_tasks.training.adversarial import check_word_vectors
 from paddle_tasks.training.averaging import WeightAverage
 from paddle_tasks.training.loop import Loop, Progress
 from paddle_tasks.training.optimizer import freeze
-from paddle_tasks.training.precision import Precision
+from paddle_tasks.training.precision import Precision, resolve
 from paddle_tasks.training.protocol import Task
 from paddle_tasks.training.settings import RunSection, TrainingSection
 from paddle_tasks.training.stopping import StopSignal
@@ -29,7 +29,7 @@ def build_model(task: Task, training: TrainingSection) -> nn.Layer:
     if training.deterministic:
         runtime.make_deterministic()
     cpu.switch_in(model)
-    if training.precision != "float32" and paddle.device.get_device().startswith("gpu"):
+    if resolve(training.precision) != "float32" and paddle.device.get_device().startswith("gpu"):
         gpu.switch_in(model)
     return model
 
@@ -66,7 +66,7 @@ def build_loop(config: RunSection, task: Task, model: nn.Layer, optimizer: paddl
         seed=config.seed,
         on_nonfinite=training.on_nonfinite,
         progress=Progress(),
-        precision=Precision.prepare(training.precision, training.amp_level),
+        precision=Precision.prepare(resolve(training.precision), training.amp_level),
         fgm_epsilon=training.fgm_epsilon,
         average=WeightAverage(model, training.ema_decay) if training.ema_decay else None,
         ranks=task.ranks,

@@ -17,7 +17,7 @@ from paddle_tasks.training.build import build_loop, build_model
 from paddle_tasks.training.loop import StepReport
 from paddle_tasks.training.optimizer import build_optimizer
 from paddle_tasks.training.protocol import Task
-from paddle_tasks.training.settings import RunSection, TextTrainingSection
+from paddle_tasks.training.settings import Dtype, RunSection, TextTrainingSection
 from paddle_tasks.workflows.bench.products import MatrixProducts, step_flops, synchronize
 from paddle_tasks.workflows.bench.report import Measurement, Notify, Report, Spread, run_rounds, time_call
 from paddle_tasks.workflows.bench.variants import Variant
@@ -34,6 +34,7 @@ class _Stepper:
     steps: Iterator[StepReport]
     batch_size: int
     length: int
+    precision: Dtype
 
     def step(self) -> None:
         next(self.steps)
@@ -60,19 +61,27 @@ def measure_encoder(
     steppers = {name: _prepare(variant, WARMUP + repeats) for name, variant in variants.items()}
     first = next(iter(variants))
     batch_size, length = steppers[first].batch_size, steppers[first].length
-    products = MatrixProducts(steppers[first].model, batch_size * length)
+    products = {
+        stepper.precision: MatrixProducts(steppers[first].model, batch_size * length, stepper.precision)
+        for stepper in steppers.values()
+    }
     calls: dict[str, Callable[[], None]] = {name: stepper.step for name, stepper in steppers.items()}
-    calls[_MATMUL] = products
+    calls |= {f"{_MATMUL} {precision}": call for precision, call in products.items()}
     timers = {name: (lambda call=call: time_call(call)) for name, call in calls.items()}
     seconds = run_rounds(timers, repeats, warmup=WARMUP, notify=notify)
-    matmul = Spread.from_values([products.flops / value / 1e9 for value in seconds.pop(_MATMUL)])
+    matmul = {
+        precision: Spread.from_values([call.flops / value / 1e9 for value in seconds.pop(f"{_MATMUL} {precision}")])
+        for precision, call in products.items()
+    }
     return Report(
         bench="encoder",
         timed="one training step",
-        measurements=[_measurement(name, steppers[name], seconds[name], matmul) for name in variants],
-        settings={"batch_size": batch_size, "length": length},
+        measurements=[
+            _measurement(name, steppers[name], seconds[name], matmul[steppers[name].precision]) for name in variants
+        ],
+        settings={"batch_size": batch_size, "length": length, "precision": steppers[first].precision},
         environment=runtime.describe_environment(device),
-        matmul_gflops=matmul,
+        matmul_gflops=matmul[steppers[first].precision],
     )
 
 
@@ -108,7 +117,7 @@ def _prepare(variant: Variant, n_steps: int) -> _Stepper:
         max_steps=None,
         on_nonfinite="stop",
     )
-    return _Stepper(model, loop.steps(), *size)
+    return _Stepper(model, loop.steps(), *size, loop.precision.dtype)
 
 
 def disable_frozen_cache(config: RunSection) -> RunSection:

@@ -6,8 +6,13 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import paddle
 from paddle import nn
+
+from paddle_tasks.onednn.primitives import matmul, to_bfloat16
+from paddle_tasks.training.precision import Precision
+from paddle_tasks.training.settings import Dtype
 
 _PER_TEXT_PARTS = ("pooler", "head")  # parts of a parameter's name; all other weights work on each token
 
@@ -73,16 +78,18 @@ def _attentions(model: nn.Layer) -> Iterator[tuple[int, int]]:
 
 
 class MatrixProducts:
-    """Matrix products of a model's sizes in float32: for each distinct weight the forward one and both gradients.
+    """Matrix products of a model's sizes: for each distinct weight the forward one and both gradients.
 
     Attributes:
         flops: floating-point operations of one call.
     """
 
-    def __init__(self, model: nn.Layer, n_tokens: int) -> None:
+    def __init__(self, model: nn.Layer, n_tokens: int, precision: Dtype = "float32") -> None:
+        """Prepare the products, by Paddle in float32, or on a CPU by oneDNN in bfloat16."""
         shapes = sorted({weight.shape for weight in weight_matrices(model) if not weight.is_per_text})
         self.flops = sum(3 * 2 * n_tokens * k * n for k, n in shapes)
-        self._calls = [self._products(n_tokens, k, n) for k, n in shapes]
+        prepare = _in_bfloat16 if Precision.prepare(precision).on_cpu else self._products
+        self._calls = [prepare(n_tokens, k, n) for k, n in shapes]
 
     @staticmethod
     def _products(m: int, k: int, n: int) -> Callable[[], None]:
@@ -100,6 +107,21 @@ class MatrixProducts:
         for call in self._calls:
             call()
         synchronize()
+
+
+def _in_bfloat16(m: int, k: int, n: int) -> Callable[[], None]:
+    generator = np.random.default_rng(0)
+    inputs, weight, outputs = (
+        to_bfloat16(generator.standard_normal(shape, np.float32)) for shape in ((m, k), (k, n), (m, n))
+    )
+    forward, back, to_weight = (np.empty(shape, np.float32) for shape in ((m, n), (m, k), (k, n)))
+
+    def multiply() -> None:
+        matmul(inputs, weight, forward)
+        matmul(outputs, weight.T, back)
+        matmul(inputs.T, outputs, to_weight)
+
+    return multiply
 
 
 def synchronize() -> None:

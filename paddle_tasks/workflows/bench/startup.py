@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 
 from paddle_tasks import runtime
 from paddle_tasks.errors import SetupError
@@ -25,7 +26,7 @@ def measure_startup(*, repeats: int, notify: Notify = lambda _text: None) -> Rep
     Raises:
         SetupError: a process fails.
     """
-    timers = {name: partial(time_call, partial(_run, arguments)) for name, arguments in COMMANDS.items()}
+    timers = {name: partial(time_call, partial(run_python, arguments)) for name, arguments in COMMANDS.items()}
     seconds = run_rounds(timers, repeats, warmup=1, notify=notify)
     return Report(
         bench="import",
@@ -36,8 +37,13 @@ def measure_startup(*, repeats: int, notify: Notify = lambda _text: None) -> Rep
     )
 
 
-def _run(arguments: Sequence[str]) -> None:
-    command = [sys.executable, *arguments]
-    done = subprocess.run(command, env=runtime.child_environment(), capture_output=True, text=True, check=False)
+def run_python(arguments: Sequence[str], variables: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Run Python in a process of its own, with further environment variables.
+
+    Raises:
+        SetupError: it fails.
+    """
+    command, environment = [sys.executable, *arguments], {**runtime.child_environment(), **variables}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SetupError(f"{' '.join(command)}: exit code {done.returncode}: {done.stderr.strip()[-500:]}")

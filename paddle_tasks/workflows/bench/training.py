@@ -23,7 +23,7 @@ from paddle_tasks.training import trainer
 from paddle_tasks.training.checkpoint import CheckpointStore
 from paddle_tasks.training.result import RunResult
 from paddle_tasks.training.run_folder import RunFolder
-from paddle_tasks.training.settings import RunSection
+from paddle_tasks.training.settings import Dtype, RunSection
 from paddle_tasks.workflows.bench.products import MatrixProducts, step_flops
 from paddle_tasks.workflows.bench.report import Measurement, Notify, Report, Spread, run_rounds, time_call
 from paddle_tasks.workflows.bench.stopwatch import Stopwatch
@@ -43,13 +43,15 @@ class _TimedRun:
         wall: seconds of the whole run.
         phases: seconds by phase.
         flops: floating-point operations of the matrix products in its steps.
-        matmul_gflops: the machine's rate in matrix products after the run.
+        precision: that of its products.
+        matmul_gflops: the machine's rate in matrix products of that precision after the run.
     """
 
     train: Mapping[str, Any]
     wall: float
     phases: Mapping[str, float]
     flops: int
+    precision: Dtype
     matmul_gflops: list[float]
 
 
@@ -72,14 +74,18 @@ def measure_training(
     timers = {name: partial(_run, variant, device) for name, variant in variants.items()}
     runs = run_rounds(timers, repeats, notify=notify)
     first = next(iter(variants))
-    matmul = Spread.from_values([rate for run in runs[first] for rate in run.matmul_gflops])
+    matmul = {name: Spread.from_values([rate for run in runs[name] for rate in run.matmul_gflops]) for name in variants}
     return Report(
         bench="train",
         timed="the steps of a run",
-        measurements=[_measurement(name, runs[name], matmul) for name in variants],
-        settings={**training_settings(variants[first].config), "steps": runs[first][0].train["optimizer_steps"]},
+        measurements=[_measurement(name, runs[name], matmul[name]) for name in variants],
+        settings={
+            **training_settings(variants[first].config),
+            "steps": runs[first][0].train["optimizer_steps"],
+            "precision": runs[first][0].precision,
+        },
         environment=runtime.describe_environment(device),
-        matmul_gflops=matmul,
+        matmul_gflops=matmul[first],
     )
 
 
@@ -112,10 +118,11 @@ def _run(variant: Variant, device: str) -> _TimedRun:
         with _timed_phases(watch, counter, tasks.find(config.task)), empty_cache(Path(folder) / "cache"):
             run = []
             wall = time_call(lambda: run.append(_train(config, device)))
-    products = MatrixProducts(counter.model, counter.mean_tokens)
+    precision = run[0].result["environment"]["precision"]
+    products = MatrixProducts(counter.model, counter.mean_tokens, precision)
     products()
     rates = [products.flops / time_call(products) / 1e9 for _ in range(_MATMUL_ROUNDS)]
-    return _TimedRun(run[0].result["train"], wall, watch.seconds, counter.flops, rates)
+    return _TimedRun(run[0].result["train"], wall, watch.seconds, counter.flops, precision, rates)
 
 
 def empty_cache(folder: Path) -> contextlib.AbstractContextManager[Any]:
