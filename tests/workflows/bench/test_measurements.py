@@ -15,6 +15,7 @@ from paddle_tasks.data.batching import token_cache
 from paddle_tasks.errors import ConfigError, DataError, SetupError
 from paddle_tasks.models import cpu
 from paddle_tasks.models.encoders.textcnn import TextCNN
+from paddle_tasks.onednn import precision
 from paddle_tasks.text.tokenizer import Tokenizer
 from paddle_tasks.training import trainer
 from paddle_tasks.training.checkpoint import CheckpointStore
@@ -23,6 +24,7 @@ from paddle_tasks.training.run_folder import RunFolder
 from paddle_tasks.workflows.bench import startup, tokenizing
 from paddle_tasks.workflows.bench.encoder import WARMUP, fill_batch, measure_encoder
 from paddle_tasks.workflows.bench.logging import measure_logging
+from paddle_tasks.workflows.bench.prediction import measure_prediction
 from paddle_tasks.workflows.bench.report import Report
 from paddle_tasks.workflows.bench.training import PHASES, measure_training
 from paddle_tasks.workflows.bench.variants import BASE, SWITCHES, Variant, load_variants
@@ -103,7 +105,7 @@ def test_encoder(config):
     messages = []
     report = measure_encoder(compared, repeats=3, device="cpu", notify=messages.append)
     printed = check(report, [BASE, "changed"])
-    assert printed["settings"] == {"batch_size": 4, "length": 16}
+    assert printed["settings"] == {"batch_size": 4, "length": 16, "precision": "float32"}
     for line in printed["lines"]:
         assert line["seconds"]["n"] == 3
         tokens = line["figures"]["tokens_per_second"] * line["seconds"]["median"]
@@ -163,7 +165,7 @@ def test_training(config, tmp_path):
     report = measure_training(compared, repeats=2, device="cpu")
     printed = check(report, [BASE, "changed"])
     assert {path.name for path in tmp_path.iterdir()} == before
-    assert printed["settings"]["steps"] == 3
+    assert (printed["settings"]["steps"], printed["settings"]["precision"]) == (3, "float32")
     assert len(switched) == 2  # once a run
     for line in printed["lines"]:
         figures = line["figures"]
@@ -307,3 +309,24 @@ def test_import(monkeypatch):
     monkeypatch.setattr(startup, "COMMANDS", {"broken": ("-c", "import sys; sys.exit('no such thing')")})
     with pytest.raises(SetupError, match="no such thing"):
         startup.measure_startup(repeats=1)
+
+
+# ---- prediction
+
+
+def test_prediction(tmp_path):
+    (tmp_path / "texts.txt").write_text("味道不错\n\n房间太小了\n", encoding="utf-8")
+    report = measure_prediction("sentiment", tmp_path / "texts.txt", repeats=1)
+    kinds = ["bfloat16", "float32"] if precision.has_bfloat16() else ["float32"]
+    assert [line["name"] for line in report.as_dict()["lines"]] == kinds
+    for line in report.as_dict()["lines"]:
+        figures = line["figures"]
+        assert figures["texts_per_second"] == pytest.approx(2 / line["seconds"]["median"])
+        assert 0 < figures["one_text_p50_ms"] <= figures["one_text_p95_ms"]
+        assert figures["process_seconds"] > 0
+
+
+def test_prediction_needs_texts(tmp_path):
+    (tmp_path / "texts.txt").write_text("\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"no text|nothing to predict"):
+        measure_prediction("sentiment", tmp_path / "texts.txt", repeats=1)
