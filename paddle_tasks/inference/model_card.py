@@ -12,7 +12,8 @@ from paddle_tasks import tasks
 from paddle_tasks.data.tables.catalogue import portable_path
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.files import write_json, write_text
-from paddle_tasks.models.pretrained.loading import ASSETS, BUILTIN
+from paddle_tasks.models.pretrained.loading import BUILTIN
+from paddle_tasks.models.pretrained.names import ASSETS
 from paddle_tasks.training.protocol import Task
 from paddle_tasks.training.result import FILE as RESULT
 from paddle_tasks.training.result import RunResult

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from paddle_tasks import runtime, tasks
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.files import expand_user, is_dir
 from paddle_tasks.inference.model_folders import model_folder, read_settings, trained_folder
-from paddle_tasks.inference.texts import read_text, read_texts
+from paddle_tasks.inference.texts import read_parts, read_text, read_texts
 from paddle_tasks.models.pretrained.names import CONFIGS
 from paddle_tasks.onednn.precision import Precision, automatic
 from paddle_tasks.process_state import default_numpy_errors, default_settings, random_generator
@@ -69,6 +69,20 @@ class Pipeline(ABC):
         if isinstance(texts, str):
             return dict(self.answer([read_text(texts, self.n_fields)], **options)[0])
         return list(self.answer(read_texts(texts, self.n_fields), **options))
+
+    def stream(self, texts: Iterable[str], *, n_at_once: int = 1024, **options: Any) -> Iterator[Record]:
+        """Yield the record of each text, in order, without holding all texts or records in memory.
+
+        Args:
+            texts: as in `__call__`, such as a generator that reads a large file.
+            n_at_once: how many texts are computed together.
+            **options: the options of the pipeline.
+
+        Raises:
+            DataError: an item is no text or blank; the records of earlier parts were yielded.
+        """
+        for part in read_parts(texts, self.n_fields, n_at_once):
+            yield from self.answer(part, **options)
 
     def answer(self, texts: Sequence[str], **options: Any) -> Sequence[Record]:
         """Return a record for each text; unlike `__call__`, this does not check the texts."""

@@ -6,6 +6,7 @@ import math
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -45,13 +46,39 @@ def read_texts(texts: Any, n_fields: int = 1) -> list[str]:
         DataError: ``texts`` is something else, or `find_problem` has found something in an item. The message names the
             item, counted from 1.
     """
+    _check_holds_items(texts)
+    items = list(texts)
+    return _read_items(items, n_fields, 1, f" of {len(items)}")
+
+
+def read_parts(texts: Any, n_fields: int, size: int) -> Iterator[list[str]]:
+    """Yield several texts in lists of ``size``, the last one shorter; only one part is in memory.
+
+    Args:
+        texts: as in `read_texts`.
+        n_fields: as in `read_text`.
+        size: texts of a part.
+
+    Raises:
+        DataError: as in `read_texts`, when the part with the item is reached.
+    """
+    _check_holds_items(texts)
+    items, number = iter(texts), 1
+    while part := list(islice(items, size)):
+        yield _read_items(part, n_fields, number, "")
+        number += len(part)
+
+
+def _check_holds_items(texts: Any) -> None:
     if not _holds_items(texts):
         raise DataError(f"expected a text or a list of texts, found {describe(texts)}{_hint(texts)}")
-    items = list(texts)
-    for number, item in enumerate(items, start=1):
+
+
+def _read_items(items: Sequence[Any], n_fields: int, first: int, of_all: str) -> list[str]:
+    for number, item in enumerate(items, start=first):
         problem = find_problem(item, n_fields)
         if problem:
-            raise DataError(f"item {number} of {len(items)}: {problem}")
+            raise DataError(f"item {number}{of_all}: {problem}")
     return [str.__str__(item) for item in items]
 
 

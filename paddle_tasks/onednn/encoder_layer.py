@@ -8,7 +8,7 @@ residuals, norms, softmax and all gradients of parameters are float32.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -59,7 +59,7 @@ class Layer:
     activation: str
 
     @property
-    def dtype(self) -> np.dtype:
+    def dtype(self) -> np.dtype[Any]:
         """The type of the factors of the products."""
         return self.output.weight.dtype
 

@@ -53,4 +53,5 @@ def column_sums(values: Array) -> Array:
     """Return the sums over the rows of [rows, columns], <float32>[columns], as a product with ones."""
     sums, one = np.empty((1, values.shape[1]), np.float32), 0x3F80 if values.dtype == BFLOAT16 else 1
     matmul(np.full((1, len(values)), one, values.dtype), values, sums)
-    return sums[0]
+    result: Array = sums[0]
+    return result

@@ -106,12 +106,12 @@ def prepare_layer(layer: nn.TransformerEncoderLayer, *, bfloat16: bool) -> Layer
     """Return the parameters of a layer for oneDNN; in float32 they share its memory as far as possible."""
     attend = layer.self_attn
     names = [(attend.q_proj, attend.k_proj, attend.v_proj), (attend.out_proj,), (layer.linear1,), (layer.linear2,)]
-    maps = [
+    projections, output, inner, outer = (
         prepare_map(*((view(part.weight), view(part.bias)) for part in parts), bfloat16=bfloat16) for parts in names
-    ]
+    )
     first, second = (Norm(view(n.weight), view(n.bias), n._epsilon) for n in (layer.norm1, layer.norm2))
     activation = activation_name(layer.activation)
-    return Layer(*maps, (first, second), attend.num_heads, str(activation))
+    return Layer(projections, output, inner, outer, (first, second), attend.num_heads, str(activation))
 
 
 def _parameters(layer: nn.TransformerEncoderLayer) -> list[Tensor]:

@@ -50,7 +50,7 @@ class _OneDnnNorm(PyLayer):  # type: ignore[misc]
         values = view(states.contiguous()).reshape(-1, states.shape[-1])
         result = np.empty(states.shape, np.float32)
         ctx.parameters = view(weight), view(bias), epsilon
-        ctx.statistics = primitives.layer_norm(values, *ctx.parameters, result.reshape(values.shape))
+        ctx.statistics = primitives.layer_norm(values, view(weight), view(bias), epsilon, result.reshape(values.shape))
         ctx.save_for_backward(states)
         ctx.need_gradients = need_gradients(states, weight, bias)
         return paddle.from_dlpack(result)

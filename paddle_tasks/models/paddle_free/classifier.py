@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +17,8 @@ from paddle_tasks.text.packing import PackedIds
 _TOKENS_PER_BATCH = 4096
 _LENGTH_STEP = 8
 """Batches are padded to a multiple of this, because oneDNN needs some milliseconds for each new shape."""
+
+_HEAD_TENSOR = re.compile(r"head\.(hidden|output)\.(weight|bias)")
 
 Head = Callable[[Array], Array]
 
@@ -55,7 +58,9 @@ class Classifier:
         """
         if section.get("pooling") not in ("cls", "mean", "max"):
             raise Unsupported(f"the pooling {section.get('pooling')}")
-        head = _head(str(section.get("head")), arrays)
+        head, others = _head(str(section.get("head")), arrays), f"{config.get('model_type')}."
+        if any(not name.startswith(others) and not _HEAD_TENSOR.fullmatch(name) for name in arrays):
+            raise Unsupported("tensors of other parts")
         encoder = Encoder.from_arrays(config, arrays, bfloat16=bfloat16)
         is_sigmoid = section.get("output") == "sigmoid"
         return cls(encoder, section["pooling"], head, is_sigmoid, encoder.pooler is not None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -74,7 +74,11 @@ class Encoder:
         )
         heads, activation = int(config["num_attention_heads"]), _ACTIVATIONS[config["hidden_act"]]
         layers = tuple(parts.layer(number, heads, activation) for number in range(int(config["num_hidden_layers"])))
-        return cls(words, positions, types, parts.norm("embeddings.layer_norm"), layers, parts.pooler())
+        encoder = cls(words, positions, types, parts.norm("embeddings.layer_norm"), layers, parts.pooler())
+        unused = {name for name in arrays if name.startswith(parts.prefix)} - parts.used
+        if unused:
+            raise Unsupported(f"the tensor {min(unused)}")
+        return encoder
 
     def states(self, ids: Array, types: Array, lengths: Array, *, first_only: bool = False) -> Array:
         """Return the states of the last layer.
@@ -111,14 +115,16 @@ class Encoder:
 
 @dataclass(frozen=True)
 class _Parts:
-    """The tensors of a file by PaddleNLP's names without their prefix."""
+    """The tensors of a file by PaddleNLP's names without their prefix; ``used`` are the names that were read."""
 
     arrays: Arrays
     prefix: str
     epsilon: float
     bfloat16: bool
+    used: set[str] = field(default_factory=set)
 
     def __getitem__(self, name: str) -> Array:
+        self.used.add(self.prefix + name)
         return np.ascontiguousarray(self.arrays[self.prefix + name], dtype=np.float32)
 
     def pair(self, name: str) -> tuple[Array, Array]:
@@ -134,9 +140,7 @@ class _Parts:
         name = f"encoder.layers.{number}"
         projections = [self.pair(f"{name}.self_attn.{part}_proj") for part in ("q", "k", "v")]
         others = (f"{name}.self_attn.out_proj", f"{name}.linear1", f"{name}.linear2")
-        maps = [
-            prepare_map(*projections, bfloat16=self.bfloat16),
-            *(prepare_map(self.pair(other), bfloat16=self.bfloat16) for other in others),
-        ]
+        joined = prepare_map(*projections, bfloat16=self.bfloat16)
+        output, inner, outer = (prepare_map(self.pair(other), bfloat16=self.bfloat16) for other in others)
         norms = self.norm(f"{name}.norm1"), self.norm(f"{name}.norm2")
-        return Layer(*maps, norms, n_heads, activation)
+        return Layer(joined, output, inner, outer, norms, n_heads, activation)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -48,7 +48,9 @@ def measure_prediction(name: str, file: Path, *, repeats: int, notify: Notify = 
     one = min(texts, key=lambda text: abs(len(text) - 100))
     kinds: tuple[Precision, ...] = ("bfloat16", "float32") if precision.has_bfloat16() else ("float32",)
     predictors = {kind: pipeline(name, device="cpu", precision=kind) for kind in kinds}
-    timers = {kind: partial(_measure, name, predictor, kind, texts, one) for kind, predictor in predictors.items()}
+    timers: dict[str, Callable[[], _Round]] = {
+        kind: partial(_measure, name, predictor, kind, texts, one) for kind, predictor in predictors.items()
+    }
     rounds = run_rounds(timers, repeats, warmup=1, notify=notify)
     return Report(
         bench="predict",

@@ -1,0 +1,179 @@
+"""Prediction without Paddle: equal to the Layer's, from threads and in streams; and models that need Paddle."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from paddle_tasks import load, pipeline
+from paddle_tasks.data.tables.catalogue import SAMPLES
+from paddle_tasks.errors import CheckpointError, DataError
+from paddle_tasks.models.pretrained.names import ASSETS
+from paddle_tasks.onednn import library, precision
+from paddle_tasks.tasks.classification.predictor import TextPredictor
+
+TEXTS = ["味道不错", "房间太小了，还很吵，再也不会来了。", "物流很快，包装完好，" * 40, "a", "还行吧"]
+needs_onednn = pytest.mark.skipif(library.get() is None, reason=f"oneDNN cannot be used: {library.why_not()}")
+
+
+def with_paddle(name):
+    """Return the predictor that uses the Layer."""
+    predictor = pipeline(name)
+    assert predictor.model is not None  # from now on the Layer predicts
+    return predictor
+
+
+def probabilities(records):
+    return np.array([list(record["probabilities"].values()) for record in records])
+
+
+def test_predict_imports_no_paddle():
+    code = (
+        "import sys\nfrom paddle_tasks.cli import main\nsys.argv[1:] = ['predict', 'sentiment', '味道不错']\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
+        "heavy = {'paddle', 'paddlenlp', 'sklearn', 'scipy', 'matplotlib', 'visualdl', 'pandas'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["label"] == "positive"
+
+
+@needs_onednn
+@pytest.mark.parametrize("name", ["sentiment", "news"])
+def test_the_records_are_those_of_the_layer(name):
+    quick, full = pipeline(name)(TEXTS), with_paddle(name)(TEXTS)
+    np.testing.assert_allclose(probabilities(quick), probabilities(full), atol=2e-6)
+    for one, other in zip(quick, full, strict=True):
+        assert {**one, "probabilities": None} == {**other, "probabilities": None}
+        assert list(one["probabilities"]) == list(other["probabilities"])
+    assert [record.get("truncated", False) for record in quick] == [False, False, True, False, False]
+
+
+@needs_onednn
+@pytest.mark.skipif(not precision.has_bfloat16(), reason="this CPU does not multiply bfloat16 faster")
+def test_bfloat16_is_near_float32():
+    half, full = (probabilities(pipeline("sentiment", precision=kind)(TEXTS)) for kind in ("bfloat16", "float32"))
+    assert 0 < np.abs(half - full).max() < 0.02
+
+
+@needs_onednn
+def test_a_batch_is_its_rows_one_by_one():
+    predictor = pipeline("sentiment")
+    single = [predictor(text) for text in TEXTS]
+    np.testing.assert_allclose(probabilities(predictor(TEXTS)), probabilities(single), atol=1e-6)
+
+
+@needs_onednn
+def test_every_pooling_and_head(small_config, tmp_path):
+    from paddle_tasks import train
+
+    sizes = {"hidden_size": 16, "n_layers": 2, "n_heads": 2, "kernel_sizes": None}
+    for pooling, head, output in itertools.product(("cls", "mean", "max"), ("linear", "mlp"), ("softmax", "sigmoid")):
+        config = small_config(tmp_path, training={"max_steps": 2})
+        model = {**config["model"], **sizes, "encoder": "ernie", "pooling": pooling, "head": head, "output": output}
+        del model["kernel_sizes"]
+        run = train({**config, "model": model, "run_dir": str(tmp_path / f"{pooling}{head}{output}")})
+        quick, full = load(run.folder)(TEXTS[:2]), with_paddle(run.folder)(TEXTS[:2])
+        np.testing.assert_allclose(probabilities(quick), probabilities(full), atol=2e-6)
+
+
+@needs_onednn
+def test_threads_share_a_predictor():
+    predictor, found = pipeline("sentiment"), {}
+    expected = predictor(TEXTS)
+
+    def predict(number):
+        found[number] = [predictor(TEXTS) for _ in range(3)]
+
+    threads = [threading.Thread(target=predict, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(answer == expected for answers in found.values() for answer in answers)
+    assert len(found) == 4
+
+
+def test_a_stream_is_computed_part_by_part():
+    predictor, taken = pipeline("sentiment"), []
+
+    def texts():
+        for number in itertools.count():
+            taken.append(number)
+            yield TEXTS[number % 2]
+
+    stream = predictor.stream(texts(), n_at_once=3)
+    first = list(itertools.islice(stream, 4))
+    assert len(taken) == 6  # of an endless generator
+    assert [record["input"] for record in first] == [TEXTS[0], TEXTS[1], TEXTS[0], TEXTS[1]]
+    assert list(predictor.stream([])) == []
+
+
+def test_a_stream_names_the_item_that_is_no_text():
+    stream = pipeline("sentiment").stream(["好", "好", "好", None], n_at_once=2)
+    assert [next(stream)["input"], next(stream)["input"]] == ["好", "好"]
+    with pytest.raises(DataError, match="item 4: expected a text, found None"):
+        next(stream)
+    with pytest.raises(DataError, match="expected a text or a list of texts"):
+        next(pipeline("sentiment").stream("好"))
+
+
+def test_explanations_use_the_layer():
+    record = pipeline("sentiment")("味道不错", explain=True)
+    assert record["label"] == "positive"
+    assert "attributions" in record or "explanation" in record
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda config, _: config.update(model_type="roberta"),
+        lambda config, _: config.update(hidden_act="mish"),
+        lambda config, _: config.update(use_task_id=True),
+        lambda _, settings: settings["config"]["model"].update(pooling="attention"),
+        lambda _, settings: settings["config"]["model"].update(head="course"),
+    ],
+)
+def test_other_models_need_paddle(spoil, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(ASSETS / "sentiment", folder)
+    config, settings = (json.loads((folder / name).read_text("utf-8")) for name in ("config.json", "paddle_tasks.json"))
+    assert (TextPredictor.load(folder, settings, bfloat16=False) is None) == (library.get() is None)
+    spoil(config, settings)
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    assert TextPredictor.load(folder, settings, bfloat16=False) is None
+
+
+def test_a_damaged_model_gets_the_message_of_paddles_path(tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(ASSETS / "sentiment", folder)
+    (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:-100])
+    with pytest.raises(CheckpointError, match=r"model\.safetensors: not a readable file of tensors"):
+        load(folder)
+
+
+def test_a_tensor_that_the_model_does_not_have_is_not_ignored(tmp_path):
+    from safetensors.numpy import load_file, save_file
+
+    folder = tmp_path / "model"
+    shutil.copytree(ASSETS / "sentiment", folder)
+    arrays = load_file(folder / "model.safetensors")
+    save_file({**arrays, "head.more": arrays["head.output.bias"]}, folder / "model.safetensors")
+    with pytest.raises(CheckpointError, match=r"head\.more"):
+        load(folder)
+
+
+@needs_onednn
+def test_the_samples_are_predicted_alike():
+    lines = (SAMPLES / "sentiment" / "test.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    texts = [line.split("\t")[-1] for line in lines][:60]
+    quick, full = pipeline("sentiment")(texts), with_paddle("sentiment")(texts)
+    assert [record["label"] for record in quick] == [record["label"] for record in full]
