@@ -13,7 +13,7 @@ from paddle.autograd import PyLayer
 from paddle.nn import functional
 
 from paddle_tasks.arrays import Array
-from paddle_tasks.models.cpu.arrays import Mask, first_order_only, view
+from paddle_tasks.models.cpu.arrays import Mask, first_order_only, to_tensor, view
 from paddle_tasks.onednn import library, precision
 from paddle_tasks.onednn.attention import Dropout
 from paddle_tasks.onednn.encoder_layer import Call, Drops, Gradients, Layer, Norm
@@ -134,7 +134,7 @@ class _EncoderLayer(PyLayer):  # type: ignore[misc]
             positions=settings.positions,
         )
         ctx.need_gradients = [not tensor.stop_gradient for tensor in (states, *parameters)]
-        return paddle.from_dlpack(ctx.call.result)
+        return to_tensor(ctx.call.result)
 
     @staticmethod
     @first_order_only
@@ -144,7 +144,7 @@ class _EncoderLayer(PyLayer):  # type: ignore[misc]
         gradients = ctx.call.backward(rows, states_need=states_need)
         del ctx.call  # its arrays are the largest of a step
         return tuple(
-            paddle.from_dlpack(array) if needed and array is not None else None
+            to_tensor(array) if needed and array is not None else None
             for array, needed in zip(_flatten(gradients), ctx.need_gradients, strict=True)
         )
 

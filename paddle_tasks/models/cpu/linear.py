@@ -13,7 +13,7 @@ from paddle import Tensor, nn
 from paddle.autograd import PyLayer
 
 from paddle_tasks.arrays import Array
-from paddle_tasks.models.cpu.arrays import first_order_only, is_plain, need_gradients, view
+from paddle_tasks.models.cpu.arrays import first_order_only, is_plain, need_gradients, to_tensor, view
 from paddle_tasks.onednn import library, precision
 from paddle_tasks.onednn.linear_map import Map, as_type_of, map_gradient, prepare_map
 from paddle_tasks.onednn.linear_map import column_sums as column_sums_of
@@ -60,7 +60,7 @@ class _OneDnnLinear(PyLayer):  # type: ignore[misc]
         matmul(rows, part.weight, result.reshape(-1, result.shape[-1]), bias=part.bias)
         ctx.rows, ctx.map, ctx.shape, ctx.transposed = rows, part, states.shape, transposed
         ctx.need_gradients = need_gradients(states, weight, bias)
-        return paddle.from_dlpack(result)
+        return to_tensor(result)
 
     @staticmethod
     @first_order_only
@@ -72,9 +72,9 @@ class _OneDnnLinear(PyLayer):  # type: ignore[misc]
         if states_need:
             inputs = np.empty(ctx.shape, np.float32)
             matmul(outputs, weight.T, inputs.reshape(-1, weight.shape[0]))
-            states = paddle.from_dlpack(inputs)
+            states = to_tensor(inputs)
         if weight_needs or bias_needs:
-            for_weight, for_bias = map(paddle.from_dlpack, _weight_gradients(rows, outputs, ctx.transposed))
+            for_weight, for_bias = map(to_tensor, _weight_gradients(rows, outputs, ctx.transposed))
         return states, for_weight if weight_needs else None, for_bias if bias_needs else None
 
 

@@ -10,7 +10,7 @@ from paddle import Tensor, nn
 from paddle.autograd import PyLayer
 
 from paddle_tasks.arrays import Array
-from paddle_tasks.models.cpu.arrays import Mask, empty, first_order_only, is_plain, need_gradients, view
+from paddle_tasks.models.cpu.arrays import Mask, empty, first_order_only, is_plain, need_gradients, to_tensor, view
 from paddle_tasks.models.cpu.linear import column_sums
 from paddle_tasks.onednn import library, primitives
 
@@ -53,7 +53,7 @@ class _OneDnnNorm(PyLayer):  # type: ignore[misc]
         ctx.statistics = primitives.layer_norm(values, view(weight), view(bias), epsilon, result.reshape(values.shape))
         ctx.save_for_backward(states)
         ctx.need_gradients = need_gradients(states, weight, bias)
-        return paddle.from_dlpack(result)
+        return to_tensor(result)
 
     @staticmethod
     @first_order_only
@@ -65,7 +65,7 @@ class _OneDnnNorm(PyLayer):  # type: ignore[misc]
             values, ctx.parameters, ctx.statistics, rows, result.reshape(values.shape)
         )
         return tuple(
-            paddle.from_dlpack(part) if needed else None
+            to_tensor(part) if needed else None
             for part, needed in zip((result, *parts), ctx.need_gradients, strict=True)
         )
 
