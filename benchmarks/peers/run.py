@@ -18,7 +18,7 @@ from typing import Any
 import launch
 from launch import ROOT, log, run_script, stock_environment, usable_cores
 
-PEERS = ("ours", "hf", "hf-bf16", "stock")
+PEERS = ("ours", "ours-f32", "hf", "hf-bf16", "stock")
 COLUMNS = ("peer", "train s", "total s", "tokens/s", "padding", "test accuracy", "epoch s", "ratio")
 
 
@@ -108,8 +108,8 @@ def make_weights(options: argparse.Namespace, settings: dict[str, Any], work: Pa
 def run_peer(peer: str, options: argparse.Namespace, settings: dict[str, Any], work: Path) -> dict[str, Any]:
     """Run one peer once and return its times, counts and score."""
     started = time.perf_counter()
-    if peer == "ours":
-        measured = run_ours(options, settings, work / "ours")
+    if peer.startswith("ours"):
+        measured = run_ours(options, settings, work / peer)
     elif peer == "stock":
         measured = run_script("stock_paddlenlp.py", options.python_stock, settings, work / "stock.json")
     else:
@@ -122,6 +122,7 @@ def run_ours(options: argparse.Namespace, settings: dict[str, Any], folder: Path
     """Run `paddle-tasks train` and return times, counts and score from its result.json."""
     command = [options.python_ours, "-m", "paddle_tasks", "train", str(ROOT / "configs" / "sentiment.yaml")]
     command += [f"{key}={value}" for key, value in overrides(settings, folder).items()] + options.ours
+    command += ["training.precision=float32"] * (folder.name == "ours-f32")
     fresh = ["--fresh"] if folder.exists() else []
     launch.run([*command, *fresh, "--quiet"], {**stock_environment(), "PADDLE_TASKS_THREADS": str(settings["threads"])})
     result = json.loads((folder / "result.json").read_text(encoding="utf-8"))

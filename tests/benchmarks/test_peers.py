@@ -83,7 +83,7 @@ def test_peers_run_with_their_defaults(run, monkeypatch):
 def test_unknown_peers(run, capsys, peers):
     with pytest.raises(SystemExit):
         run.parse(["data", "--peers", peers])
-    assert "expected some of ours, hf, hf-bf16, stock, each once" in capsys.readouterr().err
+    assert "expected some of ours, ours-f32, hf, hf-bf16, stock, each once" in capsys.readouterr().err
 
 
 def test_missing_data(run, tmp_path):
