@@ -12,6 +12,7 @@ from paddle import Tensor, nn
 from paddle.nn import functional
 
 from paddle_tasks.arrays import Array
+from paddle_tasks.models import cpu
 from paddle_tasks.models.chain import OUTSIDE, Chain, PathSums, TokenSpan, spans_from_tags
 from paddle_tasks.models.crf import CRF, float32_array
 from paddle_tasks.models.encoders.base import Encoder, real_positions
@@ -167,7 +168,7 @@ class OpinionTagger(nn.Layer):  # type: ignore[misc]
         """Return the emissions <float32>[batch, length, tags] of states <float>[batch, length, width]."""
         hidden = self.dropout(states)
         if hasattr(self, "tag_lstm"):
-            hidden = self.dropout(self.tag_lstm(hidden, sequence_length=lengths)[0])
+            hidden = self.dropout(cpu.run_recurrent(self.tag_lstm, hidden, lengths)[0])
         scores = self.output(hidden).astype("float32")
         positions = paddle.arange(states.shape[1], dtype=lengths.dtype)
         is_special = (positions == 0) | (positions == lengths.unsqueeze(1) - 1)

@@ -31,8 +31,8 @@ _LINEAR = 0x26
 _ANY_LAYOUT = 1
 _QUERY_LAYOUT = 255  # of an argument
 
-_MOST_KEPT = 4096
-"""The most primitives that a thread keeps; those of a Transformer layer are some 40 for each shape of a batch."""
+_MOST_KEPT = 2048
+"""The most primitives that a thread keeps: some 50 for each shape of a batch of a Transformer, 0.2 MB each."""
 
 
 class Scale(NamedTuple):
@@ -82,11 +82,11 @@ class Builder:
         """Return the memory descriptors of arrays."""
         return [self.memory(array) for array in arrays]
 
-    def any_layout(self, dtype: np.dtype[Any], *shape: int) -> c_void_p:
+    def any_layout(self, dtype: str, *shape: int) -> c_void_p:
         """Return a memory descriptor whose layout the primitive chooses; see `layout`."""
         create, descriptor = self.dnn.api.dnnl_memory_desc_create_with_tag, c_void_p()
         sizes = (c_int64 * len(shape))(*shape)
-        status = create(byref(descriptor), len(shape), sizes, _TYPES[dtype.char], _ANY_LAYOUT)
+        status = create(byref(descriptor), len(shape), sizes, _TYPES[dtype], _ANY_LAYOUT)
         return self._keep("memory_desc", descriptor, status, shape)
 
     def layout(self, descriptor: c_void_p, number: int) -> c_void_p:

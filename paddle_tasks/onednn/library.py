@@ -135,5 +135,10 @@ def switched_off() -> Iterator[None]:
 
 
 def _use_one_thread() -> None:
-    """Compute on one thread in a forked child, where GNU OpenMP's threads are gone and waiting for them never ends."""
-    ctypes.CDLL("libgomp.so.1").omp_set_num_threads(1)
+    """Compute on one thread in a forked child, where OpenMP's threads are gone and waiting for them never ends.
+
+    oneDNN uses GNU's OpenMP, or Intel's if Paddle was imported before it.
+    """
+    for name in (None, "libgomp.so.1", "libiomp5.so"):
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(name, mode=os.RTLD_NOW | os.RTLD_NOLOAD).omp_set_num_threads(1)

@@ -186,6 +186,7 @@ def test_it_learns_eight_rows(head):
     optimizer = build_optimizer(model, OptimizerSection(learning_rate=0.03, learning_rates=rates))
     switch_in(model)
     model.train()
+    paddle.seed(1)  # of dropout in the encoder; with 1 of 16 seeds the loss leaps and the tags end at 0.17
     for step in range(250):
         optimizer.set_lr(0.03 * (1 - step / 250))  # a constant rate would leave the end to chance
         own = model.losses(ids, types, lengths, target)

@@ -125,15 +125,28 @@ def test_products_in_belongs_to_a_thread_and_a_block():
     assert [*found, precision.is_bfloat16()] == [False, True, False, True, False]
 
 
+FORK = f"""
+import os, signal, sys
+if "paddle" in sys.argv:
+    from paddle_tasks import runtime
+    runtime.import_paddle()
+{MULTIPLY}
+child = os.fork()
+if not child:
+    signal.alarm(20)
+    exec({MULTIPLY!r})
+    os._exit(0)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+{MULTIPLY}
+"""
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
-def test_a_forked_child_computes():
+@pytest.mark.parametrize("first", ["onednn", pytest.param("paddle", marks=pytest.mark.long)])
+def test_a_forked_child_computes(first):
     needs_onednn()
-    assert product()  # the parent has threads by now
-    child = os.fork()
-    if not child:
-        os._exit(0 if product() else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert product()
+    environment = {**os.environ, "PADDLE_TASKS_THREADS": "2", "OMP_NUM_THREADS": "2"}
+    subprocess.run([sys.executable, "-c", FORK, first], check=True, timeout=90, env=environment)
 
 
 def test_a_spawned_child_computes():

@@ -11,14 +11,15 @@ from __future__ import annotations
 import paddle
 from paddle import nn
 
-from paddle_tasks.models.cpu import dropout, linear, norm, transformer
+from paddle_tasks.models.cpu import dropout, linear, norm, recurrent, transformer
 from paddle_tasks.models.cpu.linear import tied_output
+from paddle_tasks.models.cpu.recurrent import run_recurrent
 from paddle_tasks.models.cpu.transformer import keep_first_only, only_at
 from paddle_tasks.models.replacement import is_switched_in, replace_forward, switch_out
 
-__all__ = ["is_switched_in", "keep_first_only", "only_at", "switch_in", "switch_out", "tied_output"]
+__all__ = ["is_switched_in", "keep_first_only", "only_at", "run_recurrent", "switch_in", "switch_out", "tied_output"]
 
-_KERNELS = (transformer, linear, norm, dropout)
+_KERNELS = (transformer, recurrent, linear, norm, dropout)
 
 
 def switch_in(model: nn.Layer) -> None:

@@ -97,6 +97,8 @@ def test_results_and_gradients_are_paddles(kind, direction, n_layers, lengths):
 )
 @settings(max_examples=30, deadline=None)
 def test_any_sizes(kind, direction, lengths, sizes):
+    if library.get() is None:
+        pytest.skip("Paddle's own float32 is not always this near to float64")
     layer = make(kind, *sizes, direction=direction)
     arrays = texts(sizes[0], lengths)
     assert_same(outcome(layer, arrays, lengths), outcome(in_double(layer), arrays, lengths))
@@ -227,18 +229,21 @@ def test_two_threads_compute_what_one_does(kernels):
 
 @each_kind
 def test_dropout_between_layers(kind):
-    def run(seed: int, *, training: bool = True):
+    def run(seed: int):
         paddle.seed(seed)
-        (layer.train if training else layer.eval)()
         return outcome(layer, texts())
 
     layer = make(kind, num_layers=2, dropout=0.5)
-    first, again, other, without = run(1), run(1), run(2), run(1, training=False)
+    first, again, other = run(1), run(1), run(2)
     for mine, its in zip(first, again, strict=True):
         np.testing.assert_array_equal(mine, its)
     assert difference(first[0], other[0]) > 0.01
-    assert_same(without, outcome(in_double(layer), texts()))
-    np.testing.assert_allclose(first[1][0], without[1][0], atol=1e-6)  # the first layer itself drops nothing
+    layer.eval()
+    with paddle.no_grad():
+        states, last = cpu.run_recurrent(layer, paddle.to_tensor(texts()), paddle.to_tensor(LENGTHS))
+    expected = outcome(in_double(layer), texts())
+    assert_same([states.numpy(), last.numpy()], expected[:2])
+    np.testing.assert_allclose(first[1][0], expected[1][0], atol=1e-6)  # the first layer itself drops nothing
 
 
 # ---- negative controls
@@ -268,7 +273,6 @@ def test_a_wrong_length_is_found(direction):
 LEFT = {
     "not switched in": lambda: nn.GRU(4, 3),
     "relu": lambda: make_switched(nn.SimpleRNN(4, 3, activation="relu")),
-    "no bias": lambda: make_switched(nn.GRU(4, 3, bias_ih_attr=False)),
 }
 
 
@@ -287,7 +291,7 @@ def test_other_layers_are_paddles(make_layer, monkeypatch):
     np.testing.assert_array_equal(last.numpy(), (their_last[0] if type(layer) is nn.LSTM else their_last).numpy())
 
 
-@pytest.mark.parametrize("options", [{"time_major": True}, {"proj_size": 2}])  # Paddle's CPU kernel has no projection
+@pytest.mark.parametrize("options", [{"time_major": True}, {"proj_size": 2}, {"bias_ih_attr": False}])
 def test_layers_that_are_not_marked(options):
     assert not cpu.is_switched_in(make_switched(nn.LSTM(4, 3, **options)))
 
