@@ -189,6 +189,7 @@ def task_names(module: Module) -> list[str]:
 
 # Private names of libraries, where there is no other way.
 OF_LIBRARIES = {
+    "_all_weights",
     "_C_ops",
     "_convert_attention_mask",
     "_epsilon",

@@ -66,7 +66,7 @@ def run_recurrent(layer: nn.Layer, inputs: Tensor, lengths: Tensor) -> tuple[Ten
     for start in range(0, len(parameters), per_layer):
         if start:
             states = dropout.dropout(states, layer.dropout, training=layer.training)
-        states, last = _Recurrent.apply(states, *parameters[start : start + per_layer], settings)
+        states, last = RecurrentKernel.apply(states, *parameters[start : start + per_layer], settings)
         ends.append(last)
     return states, ends[0] if len(ends) == 1 else paddle.concat(ends)
 
@@ -134,7 +134,7 @@ class _Settings:
     keeps: bool
 
 
-class _Recurrent(PyLayer):  # type: ignore[misc]
+class RecurrentKernel(PyLayer):  # type: ignore[misc]
     """One layer in its directions: states <float32>[batch, length, inputs] and four parameters for each direction.
 
     It returns the states and the last ones <float32>[directions, batch, size].

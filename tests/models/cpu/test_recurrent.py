@@ -283,7 +283,9 @@ def make_switched(layer: nn.Layer) -> nn.Layer:
 
 @pytest.mark.parametrize("make_layer", LEFT.values(), ids=LEFT)
 def test_other_layers_are_paddles(make_layer, monkeypatch):
-    monkeypatch.setattr(recurrent._Recurrent, "apply", lambda *_: pytest.fail("the kernel cannot compute this Layer"))
+    monkeypatch.setattr(
+        recurrent.RecurrentKernel, "apply", lambda *_: pytest.fail("the kernel cannot compute this Layer")
+    )
     layer = make_layer()
     states, last = cpu.run_recurrent(layer, paddle.to_tensor(texts()), paddle.to_tensor(LENGTHS))
     theirs, their_last = layer(paddle.to_tensor(texts()), sequence_length=paddle.to_tensor(LENGTHS))
@@ -299,7 +301,7 @@ def test_layers_that_are_not_marked(options):
 @each_kind
 def test_hooks_and_switching_out_lead_to_paddle(kind, monkeypatch):
     layer = make(kind)
-    monkeypatch.setattr(recurrent._Recurrent, "apply", lambda *_: pytest.fail("the kernel calls no hooks"))
+    monkeypatch.setattr(recurrent.RecurrentKernel, "apply", lambda *_: pytest.fail("the kernel calls no hooks"))
     called = []
     hook = layer.register_forward_post_hook(lambda *_: called.append(1))
     outcome(layer, texts())
@@ -320,8 +322,8 @@ def test_a_marked_layer_computes_as_before(kind):
 @each_kind
 def test_kernels_are_used(kind, kernels, monkeypatch):
     used = []
-    apply = recurrent._Recurrent.apply
-    monkeypatch.setattr(recurrent._Recurrent, "apply", lambda *inputs: used.append(1) or apply(*inputs))
+    apply = recurrent.RecurrentKernel.apply
+    monkeypatch.setattr(recurrent.RecurrentKernel, "apply", lambda *inputs: used.append(1) or apply(*inputs))
     outcome(make(kind, num_layers=2), texts())
     assert len(used) == (2 if kernels == "onednn" else 0)
 
