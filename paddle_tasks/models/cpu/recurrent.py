@@ -142,6 +142,7 @@ class RecurrentKernel(PyLayer):  # type: ignore[misc]
 
     @staticmethod
     def forward(ctx: Any, inputs: Tensor, *others: Any) -> tuple[Tensor, Tensor]:
+        """Compute the states; ``others`` are the parameters and the settings of the call."""
         *parameters, settings = others
         ctx.set_materialize_grads(False)
         ctx.need_gradients, ctx.texts = need_gradients(inputs, *parameters), settings.texts
@@ -167,6 +168,7 @@ class RecurrentKernel(PyLayer):  # type: ignore[misc]
     @staticmethod
     @first_order_only
     def backward(ctx: Any, states: Tensor | None, last: Tensor | None) -> tuple[Tensor | None, ...]:
+        """Return the gradients of inputs and parameters, from those of the two results; None is zero."""
         inputs, gradients = list[Array](), list[Array]()
         for number, (call, direction) in enumerate(zip(ctx.calls, ctx.texts.directions, strict=True)):
             found = call.backward(_steps(ctx.texts, number, call.states.shape, states, last))
