@@ -88,7 +88,8 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many options as it off
     chosen = given_options(options)
     check_files(output_file, chosen)
     from paddle_tasks.inference.inputs import InputLayout, read_inputs
-    from paddle_tasks.inference.pipelines import pipeline, usage_of
+    from paddle_tasks.inference.pipelines import pipeline
+    from paddle_tasks.inference.usage import usage_of
 
     usage = usage_of(run)
     check_options(run, chosen, usage)

@@ -12,7 +12,7 @@ import typer
 from paddle_tasks.files import expand_user
 
 if TYPE_CHECKING:
-    from paddle_tasks.inference.pipelines import Usage
+    from paddle_tasks.inference.usage import Usage
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

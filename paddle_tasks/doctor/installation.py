@@ -46,12 +46,8 @@ PROBE_GRADIENT = 1024.0  # the sum of the gradient of sum(W·W) for W = ones: 8 
 ONEDNN_PROBE = """
 from paddle_tasks.onednn import library, precision
 dnn = library.get()
-report(
-    version=dnn.version if dnn else None,
-    isa=dnn.isa if dnn else None,
-    why_not=library.why_not(),
-    precision=precision.automatic(),
-)
+report(version=dnn.version if dnn else None, isa=dnn.isa if dnn else None, why_not=library.why_not())
+report(precision=precision.automatic())
 import numpy
 from paddle_tasks.onednn.primitives import matmul
 ones, result = numpy.ones((64, 64), "float32"), numpy.empty((64, 64), "float32")

@@ -140,19 +140,28 @@ def check_dispatch(probe: ProbeResult, vendor: str) -> Finding:
 def check_onednn(probe: ProbeResult) -> Finding:
     """Tell how a run on this CPU computes: by oneDNN in bfloat16 or float32, or by Paddle and numpy."""
     facts = probe.facts
-    if "precision" not in facts or (probe.error and "version" not in facts):
+    if "version" not in facts:
         return warn("cpu kernels", f"not checked: {probe.error}", "fix the other problems first")
+    if "precision" not in facts:
+        return warn("cpu kernels", f"not checked: {probe.error}", "unset PADDLE_TASKS_PRECISION")
     if facts["version"] is None:
-        return warn(
-            "cpu kernels",
-            f"Paddle and numpy in float32, several times slower, since {facts['why_not']}",
-            "unset PADDLE_TASKS_ONEDNN" if "PADDLE_TASKS_ONEDNN" in facts["why_not"] else "use a Linux x86-64 machine",
-        )
+        problem = f"Paddle and numpy in float32, several times slower, since {facts['why_not']}"
+        return warn("cpu kernels", problem, _onednn_fix(facts["why_not"]))
     if facts.get("product") != ONEDNN_PRODUCT:
         problem = probe.error or f"a product was {facts.get('product')}, expected {ONEDNN_PRODUCT}"
         return warn("cpu kernels", f"oneDNN {facts['version']}: {problem}", "export PADDLE_TASKS_ONEDNN=0")
     means = "faster than float32 here" if facts["precision"] == "bfloat16" else _why_float32(facts["isa"])
-    return ok("cpu kernels", f"oneDNN {facts['version']} ({facts['isa']}), auto is {facts['precision']}: {means}")
+    return ok(
+        "cpu kernels", f"oneDNN {facts['version']} ({facts['isa']}), auto is {facts['precision']} on the CPU: {means}"
+    )
+
+
+def _onednn_fix(reason: str) -> str:
+    if "PADDLE_TASKS_ONEDNN" in reason:
+        return "unset PADDLE_TASKS_ONEDNN"
+    if "AVX" in reason:
+        return "use a machine with a newer CPU"
+    return pip_install("paddlepaddle", options="--force-reinstall") + ", on Linux x86-64"
 
 
 def _why_float32(isa: str) -> str:

@@ -20,8 +20,8 @@ from paddle_tasks.data.tables.text_files import TextFile, data_suffix, read_text
 from paddle_tasks.data.tables.whole_rows import read_whole_rows
 from paddle_tasks.errors import DataError, UserError, did_you_mean
 from paddle_tasks.files import is_dir, list_siblings, short_name
-from paddle_tasks.inference.pipelines import Usage
 from paddle_tasks.inference.texts import find_problem
+from paddle_tasks.inference.usage import Usage
 
 STDIN = Path("-")
 _TABLES = tuple(name for name in get_args(Format) if name != "imdb")

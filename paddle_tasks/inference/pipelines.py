@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,12 +18,11 @@ from paddle_tasks.files import expand_user, is_dir
 from paddle_tasks.inference.model_folders import model_folder, read_settings, trained_folder
 from paddle_tasks.inference.texts import read_parts, read_text, read_texts
 from paddle_tasks.models.pretrained.names import CONFIGS
-from paddle_tasks.onednn.precision import Precision, automatic
+from paddle_tasks.onednn.precision import Precision, automatic, check_precision, products_in
 from paddle_tasks.process_state import default_numpy_errors, default_settings, random_generator
-from paddle_tasks.training.protocol import RecordFormat
 
 if TYPE_CHECKING:
-    from paddle_tasks.training.protocol import Task
+    pass
 
 Record = dict[str, Any]
 Texts = str | Iterable[str]
@@ -40,18 +39,21 @@ class Pipeline(ABC):
 
     Attributes:
         n_fields: the number of fields of an input; several have tabs between them.
+        precision: that of the products when Paddle's Layer predicts on a CPU.
     """
 
     n_fields = 1
+
+    precision: Precision = "float32"
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_lock"}  # locks cannot be copied
+        return {name: value for name, value in vars(self).items() if name not in ("_lock", "_loading")}  # no copies
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state, _lock=threading.Lock())
+        vars(self).update(state, _lock=threading.Lock(), _loading=threading.Lock())
 
     def __call__(self, texts: Texts, **options: Any) -> Record | list[Record]:
         """Return a record for a text, or a list of records for several texts; the keys depend on the pipeline.
@@ -71,7 +73,7 @@ class Pipeline(ABC):
         return list(self.answer(read_texts(texts, self.n_fields), **options))
 
     def stream(self, texts: Iterable[str], *, n_at_once: int = 1024, **options: Any) -> Iterator[Record]:
-        """Yield the record of each text, in order, without holding all texts or records in memory.
+        """Return an iterator over the records of texts, in order, that holds neither all texts nor all records.
 
         Args:
             texts: as in `__call__`, such as a generator that reads a large file.
@@ -79,15 +81,15 @@ class Pipeline(ABC):
             **options: the options of the pipeline.
 
         Raises:
-            DataError: an item is no text or blank; the records of earlier parts were yielded.
+            DataError: this is no iterable of texts; or, when its part is reached, an item is no text or blank.
         """
-        for part in read_parts(texts, self.n_fields, n_at_once):
-            yield from self.answer(part, **options)
+        parts = read_parts(texts, self.n_fields, n_at_once)
+        return (record for part in parts for record in self.answer(part, **options))
 
     def answer(self, texts: Sequence[str], **options: Any) -> Sequence[Record]:
         """Return a record for each text; unlike `__call__`, this does not check the texts."""
         runtime.import_paddle()
-        with self._lock, default_settings():
+        with self._lock, default_settings(), products_in("float32" if options.get("explain") else self.precision):
             return self.compute_records(texts, **options)
 
     @abstractmethod
@@ -98,11 +100,12 @@ class Pipeline(ABC):
 class Predictor(Pipeline):
     """A trained model with its task; see `Pipeline`.
 
-    A model that needs no Paddle predicts without it until `task` or `model` is used, and then threads that share it
-    compute at the same time.
+    A model that needs no Paddle predicts without it, and threads that share it compute at the same time. Once `task` or
+    `model` was used, the Layer predicts, in float32 unless bfloat16 was asked for.
 
     Attributes:
         folder: the model folder.
+        needs_paddle: whether the Layer predicts.
     """
 
     def __init__(
@@ -123,24 +126,33 @@ class Predictor(Pipeline):
         super().__init__()
         self.folder, self.n_fields = folder, n_fields
         self._quick, self._load = quick, load
+        self._loading = threading.Lock()
 
     @cached_property
     def _loaded(self) -> tuple[Any, Any]:
-        return self._load()
+        with self._loading:
+            return vars(self).get("_loaded") or self._load()
+
+    @property
+    def needs_paddle(self) -> bool:
+        """Whether the Layer predicts."""
+        return self._quick is None
 
     @property
     def task(self) -> Any:
         """The task; its `predict` documents options and records."""
+        self._quick = None
         return self._loaded[0]
 
     @property
     def model(self) -> Any:
         """The Layer."""
+        self._quick = None
         return self._loaded[1]
 
     def answer(self, texts: Sequence[str], **options: Any) -> Sequence[Record]:
         """Return a record for each text; unlike `__call__`, this does not check the texts."""
-        quick = None if "_loaded" in vars(self) else self._quick
+        quick = self._quick
         if quick is None or any(options.get(name) for name in quick.PADDLE_OPTIONS):
             return super().answer(texts, **options)
         unknown = [name for name in options if name not in quick.PREDICT_OPTIONS]
@@ -151,7 +163,8 @@ class Predictor(Pipeline):
 
     def compute_records(self, texts: Sequence[str], **options: Any) -> Sequence[Record]:
         """Return the task's record for each text."""
-        records: Sequence[Record] = self.task.predict(self.model, texts, **options)
+        task, model = self._loaded
+        records: Sequence[Record] = task.predict(model, texts, **options)
         return records
 
 
@@ -240,20 +253,41 @@ def load(run: str | Path, *, device: str = "auto", precision: Literal["auto"] | 
         run: the folder.
         device: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.
         precision: that of the products on a CPU, ``float32`` or ``bfloat16``; ``auto`` is bfloat16 on a CPU that
-            computes them faster in it. Explanations and what Paddle alone can compute are float32.
+            computes them faster in it, for models that need no Paddle. Explanations are float32.
 
     Raises:
         CheckpointError: there is no trained model.
-        SetupError: there is no such device, a training in this process uses another one, or Paddle is in static mode.
+        ConfigError: there is no such precision.
+        SetupError: there is no such device or this CPU has no bfloat16, a training in this process uses another device,
+            or Paddle is in static mode.
     """
     folder = model_folder(expand_user(run))
     settings = read_settings(folder)
-    precision = automatic() if precision == "auto" else precision
-    quick = None if _may_use_gpu(device) else _load_quick(folder, settings, precision)
+    check_precision(precision)
+    kind = automatic() if precision == "auto" else precision
+    quick = None if _may_use_gpu(device) else _load_quick(folder, settings, kind)
+    predictor = _new_predictor(folder, settings, device, quick)
+    if precision != "auto":
+        predictor.precision = precision
+    return predictor
+
+
+def load_layer(run: str | Path, *, device: str = "auto") -> Predictor:
+    """Return what `load` returns, for a caller that uses `Predictor.task` and `Predictor.model`."""
+    folder = model_folder(expand_user(run))
+    return _new_predictor(folder, read_settings(folder), device, None)
+
+
+def _new_predictor(
+    folder: Path, settings: Mapping[str, Any], device: str, quick: tasks.PaddleFreePredictor | None
+) -> Predictor:
+    load_model = partial(_load_with_paddle, folder, settings, device)
     if quick is not None:
-        return Predictor(folder, len(quick.INPUT_FIELDS), quick, partial(_load_with_paddle, folder, settings, device))
-    task, model = _load_with_paddle(folder, settings, device)
-    return Predictor(folder, len(task.INPUT_FIELDS), None, lambda: (task, model))
+        return Predictor(folder, len(quick.INPUT_FIELDS), quick, load_model)
+    loaded = load_model()
+    predictor = Predictor(folder, len(loaded[0].INPUT_FIELDS), None, load_model)
+    vars(predictor)["_loaded"] = loaded
+    return predictor
 
 
 def _load_quick(folder: Path, settings: Mapping[str, Any], precision: Precision) -> tasks.PaddleFreePredictor | None:
@@ -300,9 +334,12 @@ def pipeline(
         ConfigError: a model is given for something that has its own, or there is no such model.
         SetupError: as in `load`.
     """
+    check_precision(precision)
     builtin = PIPELINES.get(str(name))
     if builtin is not None:
-        return _load_builtin(builtin, builtin.model if model is None else str(model), device)
+        answers = _load_builtin(builtin, builtin.model if model is None else str(model), device)
+        answers.precision = "float32" if precision == "auto" else precision
+        return answers
     folder = trained_folder(name, PIPELINES)
     if model is not None:
         raise ConfigError(f"model: {name} has its own model; a model can be chosen for {' and '.join(PIPELINES)}")
@@ -315,52 +352,3 @@ def _load_builtin(builtin: _Builtin, model: str, device: str) -> BuiltinPipeline
         runtime.use_device(device)
         with random_generator():
             return BuiltinPipeline(builtin.build(*builtin.load(model)))
-
-
-@dataclass(frozen=True)
-class Usage:
-    """What a pipeline takes and returns.
-
-    Attributes:
-        fields: the fields of an input.
-        options: the options of a call.
-        formats: the formats of records other than JSON lines, by the name of the option that selects them.
-        takes_model: whether the model can be chosen.
-        task: the task of the model, or what predicts for it without Paddle; None for a built-in pipeline.
-        data: the ``data`` section of the configuration that the model was trained with; empty for a built-in pipeline.
-        labels: the labels of the model, if it has any.
-    """
-
-    fields: tuple[str, ...]
-    options: tuple[str, ...]
-    formats: Mapping[str, RecordFormat]
-    takes_model: bool = False
-    task: type[Task] | type[tasks.PaddleFreePredictor] | None = None
-    data: Mapping[str, Any] = field(default_factory=dict)
-    labels: tuple[str, ...] = ()
-
-
-def usage_of(name: str | Path) -> Usage:
-    """Return the usage of what `pipeline` returns for a name, without loading a model.
-
-    Raises:
-        CheckpointError: nothing has that name.
-    """
-    if str(name) in PIPELINES:
-        return Usage(("text",), PIPELINES[str(name)].options, {}, takes_model=True)
-    settings = read_settings(model_folder(Path(trained_folder(name, PIPELINES))))
-    name = settings["config"]["task"]
-    task = tasks.find_paddle_free(name) or _find_task(name)
-    return Usage(
-        task.INPUT_FIELDS,
-        task.PREDICT_OPTIONS,
-        task.RECORD_FORMATS,
-        task=task,
-        data=settings["config"].get("data") or {},
-        labels=tuple(settings.get("labels") or ()),
-    )
-
-
-def _find_task(name: Any) -> type[Task]:
-    runtime.import_paddle()
-    return tasks.find(name)

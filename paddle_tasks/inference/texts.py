@@ -52,7 +52,7 @@ def read_texts(texts: Any, n_fields: int = 1) -> list[str]:
 
 
 def read_parts(texts: Any, n_fields: int, size: int) -> Iterator[list[str]]:
-    """Yield several texts in lists of ``size``, the last one shorter; only one part is in memory.
+    """Return an iterator over texts in lists of ``size``, the last one shorter; only one part is in memory.
 
     Args:
         texts: as in `read_texts`.
@@ -60,10 +60,18 @@ def read_parts(texts: Any, n_fields: int, size: int) -> Iterator[list[str]]:
         size: texts of a part.
 
     Raises:
-        DataError: as in `read_texts`, when the part with the item is reached.
+        DataError: as in `read_texts`; of an item, when its part is reached.
     """
+    if isinstance(texts, str):
+        raise DataError("expected several texts, found one text; pass a list, or call the pipeline itself")
     _check_holds_items(texts)
-    items, number = iter(texts), 1
+    if size < 1:
+        raise DataError(f"n_at_once: expected a number above 0, found {size}")
+    return _parts(iter(texts), n_fields, size)
+
+
+def _parts(items: Iterator[Any], n_fields: int, size: int) -> Iterator[list[str]]:
+    number = 1
     while part := list(islice(items, size)):
         yield _read_items(part, n_fields, number, "")
         number += len(part)

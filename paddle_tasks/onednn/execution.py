@@ -7,6 +7,7 @@ own, so that threads may compute at the same time.
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Container, Hashable, Sequence
@@ -31,8 +32,8 @@ _LINEAR = 0x26
 _ANY_LAYOUT = 1
 _QUERY_LAYOUT = 255  # of an argument
 
-_MOST_KEPT = 2048
-"""The most primitives that a thread keeps: some 50 for each shape of a batch of a Transformer, 0.2 MB each."""
+_MOST_KEPT, _MOST_KEPT_BESIDE = 2048, 256
+"""The most primitives that the main thread and any other keeps: some 50 for each shape of a batch, 0.2 MB each."""
 
 
 class Scale(NamedTuple):
@@ -42,7 +43,7 @@ class Scale(NamedTuple):
 
 
 class Combine(NamedTuple):
-    """A post-operation: ``add`` a contiguous array to the result, or ``mul``-tiply them; sizes of 1 are broadcast."""
+    """A post-operation: ``add`` adds a contiguous array to the result, ``mul`` multiplies by it; broadcasting works."""
 
     how: str
     array: Array
@@ -193,6 +194,15 @@ class _Kept(threading.local):
 
 
 _kept = _Kept()
+
+
+def _forget() -> None:
+    """Drop the primitives of this thread: each runs on the number of threads for which it was made."""
+    _kept.made.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
 Made = TypeVar("Made")
 
 
@@ -211,7 +221,7 @@ def keep(key: Hashable, make: Callable[[Builder], Made]) -> Made:
         _kept.made.move_to_end(key)
         return made
     made = _kept.made[key] = _build(make)
-    if len(_kept.made) > _MOST_KEPT:
+    if len(_kept.made) > (_MOST_KEPT if threading.current_thread() is threading.main_thread() else _MOST_KEPT_BESIDE):
         _kept.made.popitem(last=False)
     return made
 

@@ -57,6 +57,11 @@ class OneDNN:
         """Whether products of bfloat16 numbers are faster than those of float32 on this CPU."""
         return any(part in self.isa for part in _BFLOAT16_ISAS)
 
+    @property
+    def can_bfloat16(self) -> bool:
+        """Whether it computes products of bfloat16 numbers on this CPU, if slowly."""
+        return any(part in self.isa for part in ("avx512", "amx", "avx10", "avx2_vnni_2"))
+
 
 def check(status: int, function: str) -> None:
     """Raise RuntimeError unless a function of the C API has returned 0."""
@@ -73,7 +78,6 @@ def _declare(api: ctypes.CDLL) -> ctypes.CDLL:
     api.dnnl_memory_desc_get_size.restype = c_size_t
     api.dnnl_memory_set_data_handle.argtypes = [c_void_p, c_void_p]
     api.dnnl_primitive_execute.argtypes = [c_void_p, c_void_p, c_int, c_void_p]
-    api.dnnl_primitive_attr_set_fpmath_mode.argtypes = [c_void_p, c_int]
     api.dnnl_post_ops_append_eltwise.argtypes = [c_void_p, c_int, c_float, c_float]
     api.dnnl_post_ops_append_sum.argtypes = [c_void_p, c_float, c_int, c_int]
     api.dnnl_memory_desc_create_with_strides.argtypes = [c_void_p, c_int, POINTER(c_int64), c_int, POINTER(c_int64)]

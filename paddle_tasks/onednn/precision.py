@@ -1,6 +1,7 @@
 """The precision of the products on a CPU: float32, or bfloat16 where the CPU multiplies it faster.
 
-It holds for one thread inside a `with` block, for forward passes and for the backward passes over them.
+It holds for one thread inside a `with` block. A backward pass has the precision of its forward pass; one that computes
+layers again needs the block too.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ import threading
 from collections.abc import Iterator
 from typing import Literal
 
-from paddle_tasks.errors import SetupError
+from paddle_tasks.errors import ConfigError, SetupError, did_you_mean
 from paddle_tasks.onednn import library
 
 AUTO_VARIABLE = "PADDLE_TASKS_PRECISION"
 """The environment variable that says what ``auto`` means on a CPU, ``float32`` or ``bfloat16``."""
 
 Precision = Literal["float32", "bfloat16"]
+_NAMES = ("auto", "float32", "bfloat16")
 
 
 class _Current(threading.local):
@@ -37,12 +39,36 @@ def automatic() -> Precision:
     """Return what ``auto`` means on this CPU: bfloat16 if it is faster, unless `AUTO_VARIABLE` says float32.
 
     Raises:
-        SetupError: the variable holds something else.
+        SetupError: the variable holds something else, or bfloat16 where it is not faster.
     """
     chosen = os.environ.get(AUTO_VARIABLE, "")
     if chosen not in ("", "float32", "bfloat16"):
         raise SetupError(f"{AUTO_VARIABLE}={chosen!r}: expected float32 or bfloat16")
+    if chosen == "bfloat16" and not has_bfloat16():
+        raise SetupError(f"{AUTO_VARIABLE}=bfloat16: {why_not_bfloat16()}; run `paddle-tasks doctor`")
     return "bfloat16" if has_bfloat16() and chosen != "float32" else "float32"
+
+
+def why_not_bfloat16() -> str:
+    """Return why products in bfloat16 are not faster here; empty if they are."""
+    if has_bfloat16():
+        return ""
+    return library.why_not() or "this CPU does not multiply bfloat16 faster than float32"
+
+
+def check_precision(name: str) -> None:
+    """Check that a precision is one, or ``auto``, and can be computed here.
+
+    Raises:
+        ConfigError: there is no such precision.
+        SetupError: bfloat16 cannot be computed at all.
+    """
+    if name not in ("auto", "float32", "bfloat16"):
+        raise ConfigError(f"precision: {name!r} is unknown{did_you_mean(name, _NAMES)} (one of {', '.join(_NAMES)})")
+    dnn = library.get()
+    if name == "bfloat16" and (dnn is None or not dnn.can_bfloat16):
+        reason = library.why_not() or f"oneDNN has no bfloat16 for {dnn.isa if dnn else 'this CPU'}"
+        raise SetupError(f"precision: bfloat16 cannot be computed here: {reason}")
 
 
 def is_bfloat16() -> bool:
@@ -52,10 +78,7 @@ def is_bfloat16() -> bool:
 
 @contextlib.contextmanager
 def products_in(precision: Precision) -> Iterator[None]:
-    """Compute products in this precision inside the `with` block; bfloat16 works on every CPU that oneDNN supports.
-
-    Without oneDNN, products are float32.
-    """
+    """Compute products in this precision inside the `with` block; without oneDNN they are float32."""
     before, _current.bfloat16 = _current.bfloat16, precision == "bfloat16"
     try:
         yield

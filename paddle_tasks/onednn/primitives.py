@@ -31,7 +31,7 @@ _MEAN, _VARIANCE, _SCALE, _SHIFT = 49, 50, 51, 52
 _DIFF_SRC, _DIFF_DST, _DIFF_SCALE, _DIFF_SHIFT = 129, 145, 255, 256
 _SOFTMAX = 0x30000
 _USE_SCALE_AND_SHIFT = 2 | 4
-ACTIVATIONS = {"relu": 0x20, "tanh": 0x21, "sigmoid": 0x29, "gelu_tanh": 0x2B, "silu": 0x2C, "gelu": 0x31}
+ACTIVATIONS = {"relu": 0x20, "tanh": 0x21, "gelu_tanh": 0x2B, "silu": 0x2C, "gelu": 0x31}
 """The activations by name, with oneDNN's numbers."""
 
 

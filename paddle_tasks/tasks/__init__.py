@@ -95,7 +95,8 @@ def missing_members(task: Any) -> list[str]:
 class PaddleFreePredictor(Protocol):
     """Predicts with a trained model without Paddle, whose import takes seconds.
 
-    A task's package names the class in ``PREDICTOR``; members that `Task` has too are the same.
+    The package of a task of this project names the class in ``PREDICTOR``. Members with the name of a member of `Task`
+    have the same meaning.
 
     Attributes:
         PADDLE_OPTIONS: the options of `predict` that only the task's own `predict` knows.
@@ -121,7 +122,7 @@ class PaddleFreePredictor(Protocol):
 
 def find_paddle_free(name: Any) -> type[PaddleFreePredictor] | None:
     """Return the class that predicts for a task without Paddle; None if there is none."""
-    if name not in CLASSES:
+    if not isinstance(name, str) or name not in CLASSES:
         return None
     declared = getattr(importlib.import_module(f"{__name__}.{name}"), "PREDICTOR", None)
     if declared is None:

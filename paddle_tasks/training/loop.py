@@ -321,7 +321,8 @@ class Loop:
         with self.precision.autocast():
             loss, count = self.loss(self.model, batch)
         scaler = self.precision.scaler
-        (scaler.scale(loss) if scaler else loss).backward()
+        with self.precision.backward():
+            (scaler.scale(loss) if scaler else loss).backward()
         return loss.detach().astype("float32"), count
 
     def _update(self, rate: float, sums: StepSums, group: Sequence[MicroBatch]) -> float:

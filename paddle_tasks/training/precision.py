@@ -71,6 +71,10 @@ class Precision:
         """
         return self.autocast() if self.level == "O2" else contextlib.nullcontext()
 
+    def backward(self) -> contextlib.AbstractContextManager[Any]:
+        """Return the context of a backward pass, which may compute layers again; Paddle's own casts need none."""
+        return self.autocast() if self.on_cpu else contextlib.nullcontext()
+
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
         """Return the context of a training forward pass."""
         if self.dtype == "float32":

@@ -38,7 +38,7 @@ class TrainingSection(Section):
     """How long to train, how batches are made, and what to do when something goes wrong.
 
     ``precision`` is that of the products: ``auto`` is bfloat16 on a CPU that computes them faster in it, and float32
-    elsewhere; config.yaml of the run holds what it became. float16 is for a GPU, and so are ``amp_level`` and
+    elsewhere; config.yaml of the run records which it was. float16 is for a GPU, and so are ``amp_level`` and
     ``deterministic``. ``freeze`` has shell patterns of parameter names.
     ``fgm_epsilon`` adds an adversarial pass over word vectors that are moved by that distance (0 is off).
     ``ema_decay`` scores and saves a moving average of the weights (null is off).

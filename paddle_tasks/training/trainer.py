@@ -17,6 +17,7 @@ from paddle_tasks import runtime
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.errors import CheckpointError, Interrupted, NonFiniteError, RunStopped
 from paddle_tasks.files import copy_folder
+from paddle_tasks.onednn import precision as cpu_precision
 from paddle_tasks.training import run_panels
 from paddle_tasks.training.build import build_loop
 from paddle_tasks.training.checkpoint import Checkpoint, CheckpointStore, load_optimizer_state
@@ -100,8 +101,7 @@ class Trainer:
             UserError: the run cannot be continued.
         """
         if self.loop.precision.dtype != self.config.training.precision:
-            needs = "needs a GPU" if self.config.training.precision == "float16" else "is not faster on this CPU"
-            self._notify(f"training.precision {self.config.training.precision} {needs}: computing in float32")
+            self._notify(f"training.precision {self.config.training.precision} {self._why_not()}: computing in float32")
         with self.ranks.raise_together():
             checkpoint = self._restore()
         try:
@@ -110,6 +110,10 @@ class Trainer:
             # The launcher ends all processes as soon as one has failed, while rank 0 may still be writing.
             self.ranks.barrier()
             raise
+
+    def _why_not(self) -> str:
+        is_half = self.config.training.precision == "float16"
+        return "needs a GPU" if is_half else f"is not used, since {cpu_precision.why_not_bfloat16()}"
 
     def _notify(self, text: str) -> None:
         self.observe(Note(text))
@@ -179,7 +183,9 @@ class Trainer:
                     f"{self.folder.path}: data.{name} ({split.path}) has changed since this run began, so it cannot be "
                     "continued exactly; restore the file, or start anew with --fresh"
                 )
-        computed = checkpoint.state.get("precision", self.loop.precision.dtype)  # older checkpoints do not tell
+        # Older checkpoints do not tell; at that time a CPU computed in float32 only.
+        older = "float32" if self.loop.precision.on_cpu else self.loop.precision.dtype
+        computed = checkpoint.state.get("precision", older)
         if computed != self.loop.precision.dtype:
             raise CheckpointError(
                 f"{self.folder.path}: this run was computed in {computed}, here it would be continued in "

@@ -13,7 +13,7 @@ from paddle_tasks import config as configuration
 from paddle_tasks.config import Section
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.errors import ConfigError, UserError
-from paddle_tasks.inference.pipelines import load
+from paddle_tasks.inference.pipelines import load_layer
 from paddle_tasks.process_state import default_settings
 
 
@@ -43,7 +43,7 @@ def evaluate(
         ConfigError: the run has no such split, or a setting is unknown or does not fit the model.
         DataError: the file cannot be used.
     """
-    predictor = load(run, device=device)
+    predictor = load_layer(run, device=device)
     task = predictor.task
     if data is None and not task.config.data.has(split):
         raise ConfigError(f"{run}: has no data.{split}; name a file with --data")

@@ -11,6 +11,7 @@ from typing import Any
 import paddle
 
 from paddle_tasks import runtime, tasks
+from paddle_tasks.errors import SetupError
 from paddle_tasks.process_state import default_settings, random_generator, training_slot
 from paddle_tasks.training.build import build_model, describe_model
 from paddle_tasks.training.folder_lock import FolderLock
@@ -101,12 +102,27 @@ def run_in_slot(config: RunSection, *, device: str, fresh: bool, observe: Observ
         with ranks.raise_together():
             runtime.use_device(device)
             config = in_precision(config, resolve(config.training.precision))
+            _check_alike(config, ranks)
         trainer = _prepare(config, folder, ranks, observe)
         with ranks.raise_together():
             moved = folder.create(config, lock, fresh=fresh) if lock else None
         if moved:
             observe(Note(f"the older run is now {moved}"))
         return Run(folder.path, trainer.run())
+
+
+def _check_alike(config: RunSection, ranks: Ranks) -> None:
+    """Check that all ranks compute in the same precision.
+
+    Raises:
+        SetupError: their machines differ in what ``auto`` means.
+    """
+    found = sorted(set(ranks.gather_objects(config.training.precision)))
+    if len(found) > 1:
+        raise SetupError(
+            f"training.precision: auto is {' on some ranks and '.join(found)} on others; set it to float32, or to "
+            "bfloat16 if all machines have it"
+        )
 
 
 @contextlib.contextmanager

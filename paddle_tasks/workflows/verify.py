@@ -15,7 +15,7 @@ from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.splits import Split
 from paddle_tasks.errors import CheckpointError, DataError
 from paddle_tasks.files import exists, read_json_lines, short_name, to_json
-from paddle_tasks.inference.pipelines import load
+from paddle_tasks.inference.pipelines import load_layer
 from paddle_tasks.process_state import default_settings
 from paddle_tasks.training.protocol import Evaluation, Record
 from paddle_tasks.training.result import RunResult
@@ -135,7 +135,7 @@ def _read_result(folder: Path) -> RunResult:
 
 def _rescore(folder: Path, result: RunResult, device: str) -> _Recomputed:
     """Score the splits with the best model."""
-    predictor = load(folder, device=device)
+    predictor = load_layer(folder, device=device)
     task = predictor.task
     names: list[SplitName] = ["train", *result.scores]
     for name in names:

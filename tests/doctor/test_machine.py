@@ -171,12 +171,12 @@ LACKING = {**FOUND, "version": None, "isa": None, "precision": "float32"}
 @pytest.mark.parametrize(
     ("facts", "error", "status", "message"),
     [
-        (FOUND, None, "ok", "oneDNN 3.6.2 (avx512_core_bf16), auto is bfloat16: faster than float32 here"),
+        (FOUND, None, "ok", "oneDNN 3.6.2 (avx512_core_bf16), auto is bfloat16 on the CPU: faster than float32 here"),
         (
             {**FOUND, "isa": "avx2", "precision": "float32"},
             None,
             "ok",
-            "oneDNN 3.6.2 (avx2), auto is float32: avx2 does not multiply bfloat16 faster",
+            "oneDNN 3.6.2 (avx2), auto is float32 on the CPU: avx2 does not multiply bfloat16 faster",
         ),
         (
             {**LACKING, "why_not": "PADDLE_TASKS_ONEDNN=0"},
@@ -186,6 +186,12 @@ LACKING = {**FOUND, "version": None, "isa": None, "precision": "float32"}
         ),
         ({**FOUND, "product": 1.0}, None, "warn", "oneDNN 3.6.2: a product was 1.0, expected 262144.0"),
         ({**FOUND, "product": None}, "killed by signal 4", "warn", "oneDNN 3.6.2: killed by signal 4"),
+        (
+            {key: FOUND[key] for key in ("version", "isa", "why_not")},
+            "SetupError: PADDLE_TASKS_PRECISION='half'",
+            "warn",
+            "not checked: SetupError: PADDLE_TASKS_PRECISION='half'",
+        ),
         ({}, "ModuleNotFoundError: numpy", "warn", "not checked: ModuleNotFoundError: numpy"),
     ],
 )

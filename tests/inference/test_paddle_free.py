@@ -14,7 +14,7 @@ import pytest
 
 from paddle_tasks import load, pipeline
 from paddle_tasks.data.tables.catalogue import SAMPLES
-from paddle_tasks.errors import CheckpointError, DataError
+from paddle_tasks.errors import CheckpointError, ConfigError, DataError
 from paddle_tasks.models.pretrained.names import ASSETS
 from paddle_tasks.onednn import library, precision
 from paddle_tasks.tasks.classification.predictor import TextPredictor
@@ -81,6 +81,7 @@ def test_every_pooling_and_head(small_config, tmp_path):
         model = {**config["model"], **sizes, "encoder": "ernie", "pooling": pooling, "head": head, "output": output}
         del model["kernel_sizes"]
         run = train({**config, "model": model, "run_dir": str(tmp_path / f"{pooling}{head}{output}")})
+        assert not load(run.folder).needs_paddle
         quick, full = load(run.folder)(TEXTS[:2]), with_paddle(run.folder)(TEXTS[:2])
         np.testing.assert_allclose(probabilities(quick), probabilities(full), atol=2e-6)
 
@@ -122,14 +123,45 @@ def test_a_stream_names_the_item_that_is_no_text():
     assert [next(stream)["input"], next(stream)["input"]] == ["好", "好"]
     with pytest.raises(DataError, match="item 4: expected a text, found None"):
         next(stream)
-    with pytest.raises(DataError, match="expected a text or a list of texts"):
-        next(pipeline("sentiment").stream("好"))
+    with pytest.raises(DataError, match="expected several texts, found one text"):
+        pipeline("sentiment").stream("好")
+    with pytest.raises(DataError, match="n_at_once: expected a number above 0, found 0"):
+        pipeline("sentiment").stream(["好"], n_at_once=0)
 
 
-def test_explanations_use_the_layer():
-    record = pipeline("sentiment")("味道不错", explain=True)
-    assert record["label"] == "positive"
-    assert "attributions" in record or "explanation" in record
+@needs_onednn
+def test_explanations_use_the_layer_and_change_nothing():
+    predictor = pipeline("sentiment")
+    before = predictor("味道不错")
+    explained = predictor("味道不错", explain=True)
+    assert (explained["label"], len(explained) > len(before)) == ("positive", True)
+    assert predictor("味道不错") == before
+    assert not predictor.needs_paddle
+
+
+@needs_onednn
+def test_the_layer_predicts_once_it_was_used():
+    predictor = pipeline("sentiment")
+    for parameter in predictor.model.head.parameters():
+        parameter.set_value(parameter * 0)
+    assert list(predictor("味道不错")["probabilities"].values()) == [0.5, 0.5]
+
+
+@pytest.mark.parametrize("name", ["float16", "bf16"])
+def test_an_unknown_precision_is_refused(name):
+    with pytest.raises(ConfigError, match=f"precision: '{name}' is unknown"):
+        pipeline("sentiment", precision=name)
+
+
+@needs_onednn
+def test_texts_as_long_as_the_model_reads(small_config, tmp_path):
+    from paddle_tasks import train
+
+    config = small_config(tmp_path, training={"max_steps": 1, "max_length": 21})
+    model = {"encoder": "bert", "hidden_size": 16, "n_layers": 1, "n_heads": 2, "max_positions": 21, "dropout": 0.0}
+    run = train({**config, "model": model})
+    quick, full = load(run.folder)(["好" * 30, "好"]), with_paddle(run.folder)(["好" * 30, "好"])
+    np.testing.assert_allclose(probabilities(quick), probabilities(full), atol=2e-6)
 
 
 @pytest.mark.parametrize(
@@ -140,6 +172,13 @@ def test_explanations_use_the_layer():
         lambda config, _: config.update(use_task_id=True),
         lambda _, settings: settings["config"]["model"].update(pooling="attention"),
         lambda _, settings: settings["config"]["model"].update(head="course"),
+        lambda _, settings: settings["labels"].append("neutral"),
+        lambda _, settings: settings["config"]["model"].update(output="sigmoid"),
+        lambda _, settings: settings["config"]["training"].update(max_length=600),
+        lambda _, settings: settings["config"]["training"].pop("max_length"),
+        lambda config, _: config.update(num_attention_heads=3),
+        lambda config, _: config.update(num_hidden_layers=3),
+        lambda config, _: config.update(pool_act="relu"),
     ],
 )
 def test_other_models_need_paddle(spoil, tmp_path):

@@ -14,7 +14,8 @@ from paddle_tasks import load, pipeline, tasks, train
 from paddle_tasks.errors import CheckpointError, ConfigError
 from paddle_tasks.inference import model_folders, pipelines
 from paddle_tasks.inference.model_folders import model_folder
-from paddle_tasks.inference.pipelines import Predictor, Usage, usage_of
+from paddle_tasks.inference.pipelines import Predictor
+from paddle_tasks.inference.usage import Usage, usage_of
 from paddle_tasks.models import cpu
 from paddle_tasks.models.encoders.build import EncoderSection, build_encoder
 from paddle_tasks.models.masked_lm import MaskedLanguageModel

@@ -12,6 +12,9 @@ from paddle_tasks.onednn import library
 def _needs_onednn(request):
     if library.get() is None and "test_library" not in request.node.nodeid:
         pytest.skip(f"oneDNN cannot be used: {library.why_not()}")
+    dnn = library.get()
+    if dnn is not None and not dnn.can_bfloat16 and "test_library" not in request.node.nodeid:
+        pytest.skip(f"oneDNN has no bfloat16 for {dnn.isa}")
 
 
 @pytest.fixture

@@ -12,16 +12,19 @@ import threading
 import numpy as np
 import pytest
 
-from paddle_tasks.errors import SetupError
+from paddle_tasks.errors import ConfigError, SetupError
 from paddle_tasks.onednn import library, precision
 from paddle_tasks.onednn.primitives import matmul
 
 MULTIPLY = """
 import numpy as np
-from paddle_tasks.onednn.primitives import matmul
-ones, result = np.ones((64, 64), np.float32), np.empty((64, 64), np.float32)
-matmul(ones, ones, result)
-assert (result == 64).all()
+from paddle_tasks.onednn.primitives import layer_norm, matmul
+ones, weight = np.ones((3520, 256), np.float32), np.ones((256, 1024), np.float32)
+result, normal = np.empty((3520, 1024), np.float32), np.empty_like(ones)
+matmul(ones, weight, result)
+assert (result == 256).all()
+layer_norm(ones, ones[0], ones[0], 1e-5, normal)
+assert (normal == 1).all()
 """
 
 
@@ -97,12 +100,27 @@ def test_switched_off_in_one_thread_only():
     ("", False, "float32"),
     ("float32", True, "float32"),
     ("bfloat16", True, "bfloat16"),
-    ("bfloat16", False, "float32"),
 ])  # fmt: skip
 def test_what_auto_means(monkeypatch, chosen, has_it, expected):
     monkeypatch.setenv(precision.AUTO_VARIABLE, chosen)
     monkeypatch.setattr(precision, "has_bfloat16", lambda: has_it)
     assert precision.automatic() == expected
+
+
+def test_bfloat16_is_refused_where_it_is_not_faster(monkeypatch):
+    monkeypatch.setenv(precision.AUTO_VARIABLE, "bfloat16")
+    monkeypatch.setattr(precision, "has_bfloat16", lambda: False)
+    with pytest.raises(SetupError, match="PADDLE_TASKS_PRECISION=bfloat16: "):
+        precision.automatic()
+
+
+def test_a_precision_is_checked(monkeypatch):
+    with pytest.raises(ConfigError, match=r"precision: 'bfloat' is unknown; did you mean 'bfloat16'\? \(one of auto"):
+        precision.check_precision("bfloat")
+    monkeypatch.setattr(library, "get", lambda: None)
+    with pytest.raises(SetupError, match="precision: bfloat16 cannot be computed here"):
+        precision.check_precision("bfloat16")
+    precision.check_precision("float32")
 
 
 def test_a_wrong_choice_is_named(monkeypatch):

@@ -46,7 +46,13 @@ def linear(states: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 def _can_use_onednn(states: Tensor) -> bool:
-    return library.get() is not None and states.size > 0
+    return (
+        library.get() is not None
+        and states.size > 0
+        and states.dtype == paddle.float32
+        and states.place.is_cpu_place()
+        and paddle.in_dynamic_mode()
+    )
 
 
 class _OneDnnLinear(PyLayer):  # type: ignore[misc]

@@ -43,7 +43,7 @@ class Classifier:
 
     @classmethod
     def from_arrays(
-        cls, config: Mapping[str, Any], section: Mapping[str, Any], arrays: Arrays, *, bfloat16: bool
+        cls, config: Mapping[str, Any], section: Mapping[str, Any], arrays: Arrays, n_classes: int, *, bfloat16: bool
     ) -> Classifier:
         """Return the classifier of a model folder.
 
@@ -51,6 +51,7 @@ class Classifier:
             config: its config.json.
             section: the ``model`` section of its configuration.
             arrays: its tensors, <float32>.
+            n_classes: the number of its labels.
             bfloat16: whether the layers compute their products in it.
 
         Raises:
@@ -63,11 +64,16 @@ class Classifier:
             raise Unsupported("tensors of other parts")
         encoder = Encoder.from_arrays(config, arrays, bfloat16=bfloat16)
         is_sigmoid = section.get("output") == "sigmoid"
+        n_units = _check_shapes(arrays, encoder.words.shape[1])
+        if n_units != (1 if is_sigmoid else n_classes) or (is_sigmoid and n_classes != 2):
+            raise Unsupported(f"{n_units} units for {n_classes} classes")
         return cls(encoder, section["pooling"], head, is_sigmoid, encoder.pooler is not None)
 
     def probabilities(self, packed: PackedIds, pad_id: int) -> Array:
         """Return the probabilities of the classes <float32>[rows, classes] for encoded texts."""
-        units = [(rows, self._units(*_pad(packed, rows, pad_id))) for rows in _batches(packed.lengths)]
+        most = len(self.encoder.positions)
+        batches = _batches(packed.lengths, most)
+        units = [(rows, self._units(*_pad(packed, rows, pad_id, most))) for rows in batches]
         result = np.empty((len(packed), 2 if self.is_sigmoid else units[0][1].shape[1]), np.float32)
         for rows, values in units:
             result[rows] = _softmax(np.pad(values, ((0, 0), (1, 0))) if self.is_sigmoid else values)
@@ -99,6 +105,21 @@ def _head(name: str, arrays: Arrays) -> Head:
     return partial(_apply, pairs)
 
 
+def _check_shapes(arrays: Arrays, width: int) -> int:
+    """Check that the maps of the head follow one another, and return the number of units.
+
+    Raises:
+        Unsupported: they do not.
+    """
+    for part in ("hidden", "output"):
+        if f"head.{part}.weight" in arrays:
+            weight, bias = arrays[f"head.{part}.weight"], arrays[f"head.{part}.bias"]
+            if weight.shape != (width, len(bias)) or bias.ndim != 1:
+                raise Unsupported(f"a head of {weight.shape}")
+            width = len(bias)
+    return width
+
+
 def _apply(pairs: list[tuple[Array, Array]], vectors: Array) -> Array:
     for pair in pairs[:-1]:
         vectors = np.maximum(_linear(vectors, *pair), 0)
@@ -116,23 +137,23 @@ def _softmax(values: Array) -> Array:
     return result
 
 
-def _batches(lengths: Array) -> Iterator[Array]:
-    """Yield the rows of each batch: rows of similar lengths, the longest first."""
+def _batches(lengths: Array, most: int) -> Iterator[Array]:
+    """Yield the rows of each batch: rows of similar lengths, the longest first; ``most`` is the longest possible."""
     order, start = np.argsort(-lengths, kind="stable"), 0
     while start < len(order):
-        size = max(1, _TOKENS_PER_BATCH // _padded(int(lengths[order[start]])))
+        size = max(1, _TOKENS_PER_BATCH // _padded(int(lengths[order[start]]), most))
         yield order[start : start + size]
         start += size
 
 
-def _padded(length: int) -> int:
-    return -(-length // _LENGTH_STEP) * _LENGTH_STEP
+def _padded(length: int, most: int) -> int:
+    return min(most, -(-length // _LENGTH_STEP) * _LENGTH_STEP)
 
 
-def _pad(packed: PackedIds, rows: Array, pad_id: int) -> tuple[Array, Array, Array]:
+def _pad(packed: PackedIds, rows: Array, pad_id: int, most: int) -> tuple[Array, Array, Array]:
     """Return ids and types <int32>[batch, length] and lengths <int64>[batch] of some rows."""
     starts, lengths = packed.offsets[rows], packed.lengths[rows]
-    columns = np.arange(_padded(int(lengths.max())))
+    columns = np.arange(_padded(int(lengths.max()), most))
     is_real = columns < lengths[:, None]
     sources = (starts[:, None] + columns)[is_real]
     ids = np.full(is_real.shape, pad_id, np.int32)

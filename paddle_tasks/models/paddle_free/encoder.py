@@ -65,6 +65,8 @@ class Encoder:
             Unsupported: the encoder is of another kind.
         """
         kind = config.get("model_type")
+        if config.get("pool_act", "tanh") != "tanh":
+            raise Unsupported("a pooler without tanh")
         if kind not in ("bert", "ernie") or config.get("use_task_id") or config.get("hidden_act") not in _ACTIVATIONS:
             raise Unsupported(f"an encoder of the kind {kind}")
         epsilon = _ERNIE_EPSILON if kind == "ernie" else float(config["layer_norm_eps"])
@@ -72,7 +74,13 @@ class Encoder:
         words, positions, types = (
             parts[f"embeddings.{name}_embeddings.weight"] for name in ("word", "position", "token_type")
         )
+        if words.ndim != 2 or positions.shape[1:] != words.shape[1:] or types.shape[1:] != words.shape[1:]:
+            raise Unsupported(f"embeddings of {words.shape}, {positions.shape} and {types.shape}")
+        if kind == "ernie":
+            words[int(config.get("pad_token_id", 0))] = 0  # PaddleNLP's ERNIE looks up zeros there
         heads, activation = int(config["num_attention_heads"]), _ACTIVATIONS[config["hidden_act"]]
+        if words.shape[1] % heads:
+            raise Unsupported(f"{heads} heads for a width of {words.shape[1]}")
         layers = tuple(parts.layer(number, heads, activation) for number in range(int(config["num_hidden_layers"])))
         encoder = cls(words, positions, types, parts.norm("embeddings.layer_norm"), layers, parts.pooler())
         unused = {name for name in arrays if name.startswith(parts.prefix)} - parts.used
@@ -123,24 +131,38 @@ class _Parts:
     bfloat16: bool
     used: set[str] = field(default_factory=set)
 
+    @property
+    def width(self) -> int:
+        return self["embeddings.word_embeddings.weight"].shape[1]
+
     def __getitem__(self, name: str) -> Array:
         self.used.add(self.prefix + name)
         return np.ascontiguousarray(self.arrays[self.prefix + name], dtype=np.float32)
 
-    def pair(self, name: str) -> tuple[Array, Array]:
-        return self[f"{name}.weight"], self[f"{name}.bias"]
+    def pair(self, name: str, *shape: int) -> tuple[Array, Array]:
+        """Return weight and bias; oneDNN would read beyond arrays of other shapes."""
+        weight, bias = self[f"{name}.weight"], self[f"{name}.bias"]
+        if weight.shape != shape or bias.shape != shape[-1:]:
+            raise Unsupported(f"{name} of {weight.shape} and {bias.shape}")
+        return weight, bias
 
     def norm(self, name: str) -> Norm:
-        return Norm(*self.pair(name), self.epsilon)
+        return Norm(*self.pair(name, self.width), self.epsilon)
 
     def pooler(self) -> tuple[Array, Array] | None:
-        return self.pair("pooler.dense") if f"{self.prefix}pooler.dense.weight" in self.arrays else None
+        has_pooler = f"{self.prefix}pooler.dense.weight" in self.arrays
+        return self.pair("pooler.dense", self.width, self.width) if has_pooler else None
 
     def layer(self, number: int, n_heads: int, activation: str) -> Layer:
-        name = f"encoder.layers.{number}"
-        projections = [self.pair(f"{name}.self_attn.{part}_proj") for part in ("q", "k", "v")]
-        others = (f"{name}.self_attn.out_proj", f"{name}.linear1", f"{name}.linear2")
+        name, width = f"encoder.layers.{number}", self.width
+        inner_width = self[f"{name}.linear1.bias"].size
+        projections = [self.pair(f"{name}.self_attn.{part}_proj", width, width) for part in ("q", "k", "v")]
+        others = [
+            self.pair(f"{name}.self_attn.out_proj", width, width),
+            self.pair(f"{name}.linear1", width, inner_width),
+            self.pair(f"{name}.linear2", inner_width, width),
+        ]
         joined = prepare_map(*projections, bfloat16=self.bfloat16)
-        output, inner, outer = (prepare_map(self.pair(other), bfloat16=self.bfloat16) for other in others)
+        output, inner, outer = (prepare_map(other, bfloat16=self.bfloat16) for other in others)
         norms = self.norm(f"{name}.norm1"), self.norm(f"{name}.norm2")
         return Layer(joined, output, inner, outer, norms, n_heads, activation)

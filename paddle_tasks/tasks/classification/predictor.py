@@ -53,15 +53,16 @@ class TextPredictor:
         """Return the predictor of a model folder; None if only Paddle can compute or check the model."""
         if library.get() is None or not (folder / _WEIGHTS).is_file():
             return None
-        section = settings["config"]
         try:
             config, arrays = read_json_object(folder / _CONFIG), tensors.read(folder / _WEIGHTS)
-            classifier = Classifier.from_arrays(config, section["model"], arrays, bfloat16=bfloat16)
-        except (Unsupported, KeyError, ValueError, TypeError):  # a damaged folder: Paddle's path says what is wrong
+            section, labels = settings["config"], tuple(settings["labels"])
+            classifier = Classifier.from_arrays(config, section["model"], arrays, len(labels), bfloat16=bfloat16)
+            max_length = int(section["training"]["max_length"])
+        except (Unsupported, LookupError, ValueError, TypeError):  # Paddle's path says what is wrong with the folder
             return None
-        names = settings.get("label_names", {})
-        max_length = section["training"]["max_length"]
-        return cls(classifier, Tokenizer.load(folder), tuple(settings["labels"]), names, max_length)
+        if max_length > len(classifier.encoder.positions):
+            return None
+        return cls(classifier, Tokenizer.load(folder), labels, settings.get("label_names", {}), max_length)
 
     def predict(self, texts: Sequence[str]) -> list[dict[str, Any]]:
         """Return the records that `ClassifierTask.predict` returns."""

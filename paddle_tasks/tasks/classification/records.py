@@ -11,7 +11,7 @@ from paddle_tasks.arrays import Array
 from paddle_tasks.tasks.classification.decision import Decision
 
 FindTruncated = Callable[[Sequence[str]], Sequence[bool]]
-"""Tells of each text whether the model reads only a part of it."""
+"""Returns for each text whether the model reads only a part of it."""
 
 
 def prediction(

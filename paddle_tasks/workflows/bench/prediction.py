@@ -13,7 +13,8 @@ import numpy as np
 from paddle_tasks import runtime
 from paddle_tasks.errors import DataError
 from paddle_tasks.inference.inputs import InputLayout, read_inputs
-from paddle_tasks.inference.pipelines import Pipeline, pipeline, usage_of
+from paddle_tasks.inference.pipelines import Pipeline, pipeline
+from paddle_tasks.inference.usage import usage_of
 from paddle_tasks.onednn import precision
 from paddle_tasks.onednn.precision import Precision
 from paddle_tasks.workflows.bench.report import Measurement, Notify, Report, Spread, run_rounds, time_call
@@ -72,7 +73,7 @@ def _read(name: str, file: Path) -> list[str]:
 def _measure(name: str, predictor: Pipeline, kind: Precision, texts: list[str], one: str) -> _Round:
     whole = time_call(lambda: predictor.answer(texts))
     calls = [time_call(lambda: predictor.answer([one])) for _ in range(_CALLS)]
-    command = ("-m", "paddle_tasks", "predict", name, one)
+    command = ("-m", "paddle_tasks", "predict", name, "--device", "cpu", "--", one)
     process = time_call(lambda: run_python(command, {precision.AUTO_VARIABLE: kind}))
     return _Round(whole, calls, process)
 

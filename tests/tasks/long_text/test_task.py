@@ -10,7 +10,8 @@ import pytest
 
 from paddle_tasks.data.batching.batches import LengthGroupedBatchSampler
 from paddle_tasks.errors import ConfigError
-from paddle_tasks.inference.pipelines import load, usage_of
+from paddle_tasks.inference.pipelines import load
+from paddle_tasks.inference.usage import usage_of
 from paddle_tasks.models.encoders.textcnn import TextCNN
 from paddle_tasks.tasks.classification.frozen import has_fixed_vectors
 from paddle_tasks.tasks.classification.loss import build_loss

@@ -13,7 +13,8 @@ import pytest
 
 from paddle_tasks.data.tables.splits import LabelledText, Split
 from paddle_tasks.errors import ConfigError, DataError
-from paddle_tasks.inference.pipelines import load, usage_of
+from paddle_tasks.inference.pipelines import load
+from paddle_tasks.inference.usage import usage_of
 from paddle_tasks.models.similarity import PairClassifier
 from paddle_tasks.tasks import SETTINGS
 from paddle_tasks.tasks.classification.frozen import has_fixed_vectors

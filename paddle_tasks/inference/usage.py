@@ -1,0 +1,65 @@
+"""What a model or a pipeline takes and returns, known without loading it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from paddle_tasks import runtime, tasks
+from paddle_tasks.inference.model_folders import model_folder, read_settings, trained_folder
+from paddle_tasks.inference.pipelines import PIPELINES
+from paddle_tasks.training.protocol import RecordFormat
+
+if TYPE_CHECKING:
+    from paddle_tasks.training.protocol import Task
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a pipeline takes and returns.
+
+    Attributes:
+        fields: the fields of an input.
+        options: the options of a call.
+        formats: the formats of records other than JSON lines, by the name of the option that selects them.
+        takes_model: whether the model can be chosen.
+        task: the task of the model, or what predicts for it without Paddle; None for a built-in pipeline.
+        data: the ``data`` section of the configuration that the model was trained with; empty for a built-in pipeline.
+        labels: the labels of the model, if it has any.
+    """
+
+    fields: tuple[str, ...]
+    options: tuple[str, ...]
+    formats: Mapping[str, RecordFormat]
+    takes_model: bool = False
+    task: type[Task] | type[tasks.PaddleFreePredictor] | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
+
+
+def usage_of(name: str | Path) -> Usage:
+    """Return the usage of what `pipeline` returns for a name, without loading a model.
+
+    Raises:
+        CheckpointError: nothing has that name.
+    """
+    if str(name) in PIPELINES:
+        return Usage(("text",), PIPELINES[str(name)].options, {}, takes_model=True)
+    settings = read_settings(model_folder(Path(trained_folder(name, PIPELINES))))
+    name = settings["config"]["task"]
+    task = tasks.find_paddle_free(name) or _find_task(name)
+    return Usage(
+        task.INPUT_FIELDS,
+        task.PREDICT_OPTIONS,
+        task.RECORD_FORMATS,
+        task=task,
+        data=settings["config"].get("data") or {},
+        labels=tuple(settings.get("labels") or ()),
+    )
+
+
+def _find_task(name: Any) -> type[Task]:
+    runtime.import_paddle()
+    return tasks.find(name)
