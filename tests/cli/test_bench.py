@@ -24,7 +24,7 @@ def report(*seconds: float, **values: float) -> Report:
 
 
 def test_commands():
-    assert COMMANDS == ["encoder", "import", "logging", "tokenize", "train"]
+    assert COMMANDS == ["encoder", "import", "logging", "predict", "tokenize", "train"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -57,7 +57,11 @@ def test_encoder_as_json(cli, settings):
     outcome = cli("bench", "encoder", QUICK, *settings, *size, "--compare", "model.dropout=0.0", "--json", "--quiet")
     assert (outcome.code, outcome.stderr) == (0, "")
     report = json.loads(outcome.stdout)
-    assert (report["schema"], report["bench"], report["settings"]) == (1, "encoder", {"batch_size": 2, "length": 5})
+    assert (report["schema"], report["bench"], report["settings"]) == (
+        1,
+        "encoder",
+        {"batch_size": 2, "length": 5, "precision": "float32"},
+    )
     assert [line["name"] for line in report["lines"]] == ["as configured", "model.dropout=0.0"]
 
 

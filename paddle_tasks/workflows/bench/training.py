@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import statistics
 import tempfile
@@ -74,18 +75,21 @@ def measure_training(
     timers = {name: partial(_run, variant, device) for name, variant in variants.items()}
     runs = run_rounds(timers, repeats, notify=notify)
     first = next(iter(variants))
-    matmul = {name: Spread.from_values([rate for run in runs[name] for rate in run.matmul_gflops]) for name in variants}
+    rates: dict[Dtype, list[float]] = {}
+    for run in itertools.chain.from_iterable(runs.values()):
+        rates.setdefault(run.precision, []).extend(run.matmul_gflops)
+    matmul = {precision: Spread.from_values(values) for precision, values in rates.items()}
     return Report(
         bench="train",
         timed="the steps of a run",
-        measurements=[_measurement(name, runs[name], matmul[name]) for name in variants],
+        measurements=[_measurement(name, runs[name], matmul[runs[name][0].precision]) for name in variants],
         settings={
             **training_settings(variants[first].config),
             "steps": runs[first][0].train["optimizer_steps"],
             "precision": runs[first][0].precision,
         },
         environment=runtime.describe_environment(device),
-        matmul_gflops=matmul[first],
+        matmul_gflops=matmul[runs[first][0].precision],
     )
 
 
