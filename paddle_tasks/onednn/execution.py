@@ -68,7 +68,8 @@ class Builder:
         self.dnn, self._made = dnn, list[tuple[str, c_void_p]]()
 
     def _keep(self, kind: str, handle: c_void_p, status: int, what: object) -> c_void_p:
-        check(status, f"{kind} of {what}")
+        if status:  # the message may name whole arrays
+            check(status, f"{kind} of {what}")
         self._made.append((kind, handle))
         return handle
 

@@ -51,9 +51,11 @@ def to_tensor(array: Array) -> Tensor:
 
     Not `paddle.from_dlpack`, which would share the memory: when one thread frees such a tensor while another makes one,
     both wait for each other for ever (Paddle 3.3.1 holds a lock while it waits for Python's). The copy of 3,520 x 256
-    takes 0.1 ms.
+    takes 0.1 ms, and `paddle.to_tensor` takes 40 µs more.
     """
-    return paddle.to_tensor(array)
+    tensor, values = empty(*array.shape)
+    np.copyto(values, array)
+    return tensor
 
 
 def need_gradients(*tensors: Tensor | None) -> list[bool]:
