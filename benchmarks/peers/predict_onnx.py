@@ -48,7 +48,7 @@ def export(model: BertForSequenceClassification, path: Path) -> Path:
 
 
 def fuse(path: Path, model: BertForSequenceClassification) -> Path:
-    """Write a copy of an exported model in which onnxruntime's tool has fused the operators of each layer."""
+    """Write a copy of an exported model, with the operators of each layer fused by onnxruntime's tool."""
     fused = path.with_name("fused.onnx")
     sizes = {"num_heads": model.config.num_attention_heads, "hidden_size": model.config.hidden_size}
     optimizer.optimize_model(str(path), model_type="bert", **sizes).save_model_to_file(str(fused))

@@ -20,6 +20,7 @@ AUTO_VARIABLE = "PADDLE_TASKS_PRECISION"
 
 Precision = Literal["float32", "bfloat16"]
 _NAMES = ("auto", "float32", "bfloat16")
+_FEWEST_IN_BFLOAT16 = 64
 
 
 class _Current(threading.local):
@@ -74,6 +75,14 @@ def check_precision(name: str) -> None:
 def is_bfloat16() -> bool:
     """Return whether products are computed in bfloat16 now."""
     return _current.bfloat16 and library.get() is not None
+
+
+def suits_bfloat16(*sizes: int) -> bool:
+    """Return whether a map with these numbers of inputs and outputs is computed in bfloat16 now.
+
+    Small maps stay in float32: they take no time, and may be the last before a result.
+    """
+    return is_bfloat16() and min(sizes) >= _FEWEST_IN_BFLOAT16
 
 
 @contextlib.contextmanager

@@ -179,7 +179,7 @@ def _operand(weight: Array, n_gates: int) -> Array:
 
 
 def _parameter(operand: Array) -> Array:
-    """Return the array [gates * size, inputs] of which `_operand` has made a view."""
+    """Undo `_operand`: return the array [gates * size, inputs]."""
     inputs, n_gates, size = operand.shape[2:]
     parameter: Array = operand[0, 0].transpose(1, 2, 0).reshape(n_gates * size, inputs)
     return parameter

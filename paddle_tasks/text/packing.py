@@ -34,6 +34,24 @@ class PackedIds:
         """The number of tokens of each row, ``<int64>[rows]``."""
         return np.diff(self.offsets)
 
+    def pad(self, rows: Counts, pad_id: int, length: int) -> tuple[Counts, Counts]:
+        """Return ids and token types ``<int64>[rows, length]`` of some rows, padded at the end.
+
+        Args:
+            rows: ``<int64>[rows]``, the indices of the rows.
+            pad_id: the id in the padding, whose token type is 0.
+            length: at least the number of tokens of the longest of these rows.
+        """
+        starts, columns = self.offsets[rows], np.arange(length)
+        is_real = columns < (self.offsets[rows + 1] - starts)[:, None]
+        sources = (starts[:, None] + columns)[is_real]
+        ids = np.full(is_real.shape, pad_id, dtype=np.int64)
+        ids[is_real] = self.input_ids[sources]
+        types = np.zeros(is_real.shape, dtype=np.int64)
+        if self.token_type_ids is not None:
+            types[is_real] = self.token_type_ids[sources]
+        return ids, types
+
 
 def assemble(parts: Sequence[tuple[Ids, Counts]], max_length: int, cls_id: int, sep_id: int) -> PackedIds:
     """Build rows ``[CLS] a [SEP]``, or ``[CLS] a [SEP] b [SEP]`` for pairs, and truncate them.

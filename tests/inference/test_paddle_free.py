@@ -12,7 +12,7 @@ import threading
 import numpy as np
 import pytest
 
-from paddle_tasks import load, pipeline
+from paddle_tasks import load, pipeline, tasks
 from paddle_tasks.data.tables.catalogue import SAMPLES
 from paddle_tasks.errors import CheckpointError, ConfigError, DataError
 from paddle_tasks.models.pretrained.names import ASSETS
@@ -44,6 +44,13 @@ def test_predict_imports_no_paddle():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["label"] == "positive"
+
+
+@pytest.mark.parametrize("name", ["sentiment", "news"])
+def test_it_declares_what_the_task_declares(name):
+    quick, task = tasks.find_paddle_free(name), tasks.find(name)
+    for member in ("FIELDS", "INPUT_FIELDS", "PREDICT_OPTIONS", "RECORD_FORMATS"):
+        assert getattr(quick, member) == getattr(task, member), member
 
 
 @needs_onednn

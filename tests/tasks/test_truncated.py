@@ -1,4 +1,4 @@
-"""A text of which the model reads only a part is marked in its record, and no other text."""
+"""A record is marked if the model reads only a part of its text, and only then."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_truncation_of_long_texts(predict, truncation):
 
 def test_windows_of_long_texts(predict):
     windows = {"data.truncation": "windows", "data.window_overlap": 2}
-    # Three windows of 10 tokens, of which the second and the third begin with 2 tokens of the one before.
+    # Three windows of 10 tokens; the second and the third begin with the last 2 tokens of the one before.
     predictor = predict("long_text", **windows, **{"data.max_windows": 3})
     assert is_truncated(predictor, "好" * 11, "好" * 26, "好" * 27) == [False, False, True]
     predictor = predict("long_text", **windows, **{"data.max_windows": None})

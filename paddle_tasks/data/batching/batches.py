@@ -87,17 +87,10 @@ class _PaddedArrays:
 
 
 def _pad(features: PackedFeatures, rows: Sequence[int], pad_id: int) -> _PaddedArrays:
-    chosen = np.asarray(rows, dtype=np.int64)
-    ids = features.ids
-    starts, lengths = ids.offsets[chosen], ids.offsets[chosen + 1] - ids.offsets[chosen]
-    columns = np.arange(lengths.max(initial=0))  # a rank's share of a small batch may hold no rows
-    is_real = columns < lengths[:, None]
-    sources = (starts[:, None] + columns)[is_real]
-    input_ids = np.full(is_real.shape, pad_id, dtype=np.int64)
-    input_ids[is_real] = ids.input_ids[sources]
-    types = np.zeros(is_real.shape, dtype=np.int64)
-    if ids.token_type_ids is not None:
-        types[is_real] = ids.token_type_ids[sources]
+    chosen, ids = np.asarray(rows, dtype=np.int64), features.ids
+    lengths = ids.offsets[chosen + 1] - ids.offsets[chosen]
+    # A rank's share of a small batch may hold no rows.
+    input_ids, types = ids.pad(chosen, pad_id, int(lengths.max(initial=0)))
     return _PaddedArrays(input_ids, types, lengths, features.labels[chosen], tuple(chosen.tolist()))
 
 

@@ -19,9 +19,6 @@ from paddle_tasks.onednn.linear_map import Map, as_type_of, map_gradient, prepar
 from paddle_tasks.onednn.linear_map import column_sums as column_sums_of
 from paddle_tasks.onednn.primitives import matmul
 
-_FEWEST_IN_BFLOAT16 = 64
-"""Maps with fewer inputs or outputs stay in float32: they take no time, and may be the last before a result."""
-
 
 def can_replace(layer: nn.Layer) -> bool:
     """Return whether a Layer is a linear map with a bias."""
@@ -85,8 +82,7 @@ class _OneDnnLinear(PyLayer):  # type: ignore[misc]
 
 
 def _prepare(weight: Array, bias: Array) -> Map:
-    in_bfloat16 = precision.is_bfloat16() and min(weight.shape) >= _FEWEST_IN_BFLOAT16
-    return prepare_map((weight, bias), bfloat16=in_bfloat16)
+    return prepare_map((weight, bias), bfloat16=precision.suits_bfloat16(*weight.shape))
 
 
 def _weight_gradients(rows: Array, outputs: Array, transposed: bool) -> tuple[Array, Array]:

@@ -21,9 +21,6 @@ from paddle_tasks.onednn.recurrent import Call, Kind, Parameters
 _KINDS: dict[str, Kind] = {"RNN_TANH": "rnn", "GRU": "gru", "LSTM": "lstm"}
 """By Paddle's mode. Not RNN_RELU: its states may overflow in the padding, through which the kernel runs as well."""
 
-_FEWEST_IN_BFLOAT16 = 64
-"""Layers with fewer inputs or states stay in float32, as small linear maps do."""
-
 
 def can_replace(layer: nn.Layer) -> bool:
     """Return whether `run_recurrent` computes what a Layer's own forward does from zero initial states."""
@@ -183,8 +180,8 @@ class RecurrentKernel(PyLayer):  # type: ignore[misc]
 
 
 def _is_bfloat16(n_inputs: int, size: int) -> bool:
-    is_large = min(n_inputs, size) >= _FEWEST_IN_BFLOAT16
-    return is_large and precision.is_bfloat16() and precision.has_bfloat16()
+    # oneDNN has no recurrent layers in bfloat16 for CPUs that only emulate it.
+    return precision.suits_bfloat16(n_inputs, size) and precision.has_bfloat16()
 
 
 def _steps(texts: _Texts, number: int, shape: tuple[int, ...], states: Tensor | None, last: Tensor | None) -> Array:

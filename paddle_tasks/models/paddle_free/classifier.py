@@ -32,14 +32,12 @@ class Classifier:
         pooling: ``cls``, ``mean`` or ``max``.
         head: maps text vectors <float32>[batch, width] to units <float32>[batch, n_units].
         is_sigmoid: whether the one unit is the log-odds of the second class.
-        pools_first: whether the text vector is the output of the encoder's pooler.
     """
 
     encoder: Encoder
     pooling: str
     head: Head
     is_sigmoid: bool
-    pools_first: bool
 
     @classmethod
     def from_arrays(
@@ -67,13 +65,15 @@ class Classifier:
         n_units = _check_shapes(arrays, encoder.words.shape[1])
         if n_units != (1 if is_sigmoid else n_classes) or (is_sigmoid and n_classes != 2):
             raise Unsupported(f"{n_units} units for {n_classes} classes")
-        return cls(encoder, section["pooling"], head, is_sigmoid, encoder.pooler is not None)
+        return cls(encoder, section["pooling"], head, is_sigmoid)
 
     def probabilities(self, packed: PackedIds, pad_id: int) -> Array:
         """Return the probabilities of the classes <float32>[rows, classes] for encoded texts."""
-        most = len(self.encoder.positions)
-        batches = _batches(packed.lengths, most)
-        units = [(rows, self._units(*_pad(packed, rows, pad_id, most))) for rows in batches]
+        lengths, most = packed.lengths, len(self.encoder.positions)
+        units = []
+        for rows in _batches(lengths, most):
+            ids, types = packed.pad(rows, pad_id, _padded(int(lengths[rows].max()), most))
+            units.append((rows, self._units(ids, types, lengths[rows])))
         result = np.empty((len(packed), 2 if self.is_sigmoid else units[0][1].shape[1]), np.float32)
         for rows, values in units:
             result[rows] = _softmax(np.pad(values, ((0, 0), (1, 0))) if self.is_sigmoid else values)
@@ -85,8 +85,8 @@ class Classifier:
 
     def _pool(self, states: Array, lengths: Array) -> Array:
         if self.pooling == "cls":
-            first = states[:, 0]
-            return np.tanh(_linear(first, *self.encoder.pooler)) if self.pools_first and self.encoder.pooler else first
+            first, pooler = states[:, 0], self.encoder.pooler
+            return first if pooler is None else np.tanh(_linear(first, *pooler))
         is_padding = np.arange(states.shape[1]) >= lengths[:, None]
         if self.pooling == "max":
             pooled: Array = np.where(is_padding[..., None], -np.inf, states).max(axis=1)
@@ -148,17 +148,3 @@ def _batches(lengths: Array, most: int) -> Iterator[Array]:
 
 def _padded(length: int, most: int) -> int:
     return min(most, -(-length // _LENGTH_STEP) * _LENGTH_STEP)
-
-
-def _pad(packed: PackedIds, rows: Array, pad_id: int, most: int) -> tuple[Array, Array, Array]:
-    """Return ids and types <int32>[batch, length] and lengths <int64>[batch] of some rows."""
-    starts, lengths = packed.offsets[rows], packed.lengths[rows]
-    columns = np.arange(_padded(int(lengths.max()), most))
-    is_real = columns < lengths[:, None]
-    sources = (starts[:, None] + columns)[is_real]
-    ids = np.full(is_real.shape, pad_id, np.int32)
-    ids[is_real] = packed.input_ids[sources]
-    types = np.zeros(is_real.shape, np.int32)
-    if packed.token_type_ids is not None:
-        types[is_real] = packed.token_type_ids[sources]
-    return ids, types, lengths

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from paddle.nn import functional
 
 from paddle_tasks.models.cpu.linear import column_sums, linear, tied_output
+from paddle_tasks.onednn import precision
 
-from .oracles import LAYOUTS, assert_same, in_float64, normal, outcome, tensors
+from .oracles import LAYOUTS, assert_same, difference, in_float64, normal, outcome, tensors
 
 FROZEN = [set(frozen) for size in range(3) for frozen in itertools.combinations(range(3), size)]
 
@@ -154,3 +155,27 @@ def test_second_derivatives_of_scores_are_refused():
     leaves = tensors(tied_inputs(4, 3, 5))
     with pytest.raises(Exception, match="derivatives of derivatives"):
         paddle.grad(tied_output(*leaves).sum(), leaves, create_graph=True)
+
+
+# ---- bfloat16
+
+
+def in_bfloat16(function, arrays):
+    with precision.products_in("bfloat16"):
+        return outcome(function, arrays)
+
+
+@pytest.mark.parametrize(("function", "weight"), [(linear, (96, 80)), (tied_output, (80, 96))])
+def test_large_maps_round_their_factors(function, weight, kernels):
+    arrays = [normal(40, 96), normal(*weight, seed=1), normal(80, seed=2)]
+    half, full = in_bfloat16(function, arrays), outcome(function, arrays)
+    differences = [difference(ours, theirs) for ours, theirs in zip(half, full, strict=True)]
+    assert max(differences) < 0.02
+    assert (min(differences[:3]) > 1e-5) == (kernels == "onednn")
+
+
+@pytest.mark.parametrize("sizes", [(96, 63), (63, 96)])
+def test_small_maps_stay_in_float32(sizes):
+    arrays = [normal(40, sizes[0]), normal(*sizes, seed=1), normal(sizes[1], seed=2)]
+    for ours, theirs in zip(in_bfloat16(linear, arrays), outcome(linear, arrays), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
