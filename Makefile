@@ -2,6 +2,7 @@
 #   make demo            train on the reviews that ship
 #   make test            run the tests; at most five minutes on two cores
 #   make test-long       run the long tests: real data, quick configurations, a browser
+#   make catalogue       update the catalogue of Chinese messages
 #   make demo VENV=      use the current Python and its own Paddle instead (AI Studio, GPU)
 
 VENV ?= .venv
@@ -21,7 +22,7 @@ RUN = $(VENV)/bin/python
 INSTALLED = $(VENV)/.installed
 endif
 
-.PHONY: install demo test test-long lint current-python
+.PHONY: install demo test test-long lint catalogue current-python
 
 install: $(INSTALLED)
 
@@ -51,3 +52,7 @@ lint: $(INSTALLED)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
+
+# Brings the catalogue of Chinese messages in step with the code, and names the messages without a translation.
+catalogue: $(INSTALLED)
+	$(RUN) -m tests.catalogue

@@ -15,7 +15,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10,<3.13",
     packages=find_packages(include=["paddle_tasks", "paddle_tasks.*"]),
-    package_data={"paddle_tasks": ["py.typed", "assets/**/*", "reporting/*.yaml"]},
+    package_data={"paddle_tasks": ["py.typed", "assets/**/*", "locale/**/*.mo", "reporting/*.yaml"]},
     install_requires=[
         # paddlepaddle is an extra: on a GPU machine it would overwrite paddlepaddle-gpu.
         "paddlenlp==3.0.0b4",
@@ -43,6 +43,7 @@ setup(
         "cpu": ["paddlepaddle==3.3.1"],
         "onnx": ["onnxruntime>=1.17"],
         "dev": [
+            "babel>=2.12",  # the catalogue of messages
             "pytest>=8",
             "pytest-xdist>=3",
             "hypothesis>=6",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-import paddle_tasks  # noqa: F401
+os.environ["PADDLE_TASKS_LANGUAGE"] = "en"  # whatever the locale; tests of Chinese ask for it
+
+from paddle_tasks import language
 from paddle_tasks.figures import fonts
 
 # A loaded machine must not fail a test: no deadline for a single example.
@@ -34,6 +37,14 @@ def _float32():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PADDLE_TASKS_PRECISION", "float32")
         yield
+
+
+@pytest.fixture
+def in_chinese() -> Iterator[None]:
+    """Write messages in Chinese, in this process and in those that the test starts."""
+    language.use("zh")
+    yield
+    language.use("en")
 
 
 @pytest.fixture(autouse=True)

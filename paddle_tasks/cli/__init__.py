@@ -24,13 +24,14 @@ def main() -> None:
     prepare_streams()
     import typer
 
-    from paddle_tasks.cli.commands import app
+    from paddle_tasks.cli.help import choose_language
     from paddle_tasks.errors import RunStopped, UserError
 
     # Recent versions of typer contain a copy of click, so the class cannot be imported from click itself.
     click_exception: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
     try:
-        code = _invoke(typer.main.get_command(app))
+        choose_language(sys.argv[1:])
+        code = _invoke(_command())
     except typer.Exit as stop:
         code = stop.exit_code
     except UserError as error:
@@ -59,6 +60,18 @@ def _exit(code: int) -> NoReturn:
         sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
+
+
+def _command() -> Any:
+    """Return the command line with its help in the chosen language."""
+    import typer
+
+    from paddle_tasks.cli.commands import app
+    from paddle_tasks.cli.help import prepare_help
+
+    command = typer.main.get_command(app)
+    prepare_help(command)
+    return command
 
 
 def _invoke(command: Any) -> int:
