@@ -26,10 +26,11 @@ endif
 
 install: $(INSTALLED)
 
+# In this mode of an editable install, type checkers find the package too.
 $(VENV)/.installed: $(LOCK) setup.py
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --requirement $(LOCK)
-	$(VENV)/bin/python -m pip install --quiet --no-deps --editable .
+	$(VENV)/bin/python -m pip install --quiet --no-deps --config-settings editable_mode=compat --editable .
 	touch $@
 
 # The lock is only a constraint here: what the machine has, such as paddlepaddle-gpu, stays as it is.

@@ -47,6 +47,8 @@ setup(
             "pytest>=8",
             "pytest-xdist>=3",
             "hypothesis>=6",
+            "nbclient>=0.10",  # executes notebooks in tests
+            "ipykernel>=6.29",
             "setuptools>=77",  # builds the package of docs/add-a-task.md in a test
             "ruff>=0.8",
             "mypy>=1.13",

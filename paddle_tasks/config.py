@@ -12,10 +12,11 @@ from typing import Any, ClassVar, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic_core import ErrorDetails
 
-from paddle_tasks.errors import ConfigError, did_you_mean
+from paddle_tasks.errors import ConfigError, at, did_you_mean, suggestion
 from paddle_tasks.files import is_file, list_siblings, short_name
+from paddle_tasks.language import _, join, mark, plural
+from paddle_tasks.validation_messages import explain
 
 
 class Section(BaseModel):
@@ -34,6 +35,20 @@ class Section(BaseModel):
 S = TypeVar("S", bound=Section)
 _NOT_PLAIN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 """Characters that JSON allows unescaped, but YAML forbids or reads as a line break."""
+
+
+YAML_PROBLEMS = (  # the usual ones, in PyYAML's words
+    mark("mapping values are not allowed here"),
+    mark("could not find expected ':'"),
+    mark("found character '\\t' that cannot start any token"),
+    mark("found unexpected end of stream"),
+    mark("expected ',' or ']', but got '<stream end>'"),
+    mark("expected ',' or '}', but got '<stream end>'"),
+    mark("expected <block end>, but found '<block mapping start>'"),
+    mark("expected <block end>, but found '<scalar>'"),
+    mark("expected <block end>, but found '-'"),
+    mark("expected <block end>, but found '?'"),
+)
 
 
 class _Loader(yaml.SafeLoader):
@@ -69,13 +84,15 @@ def _construct_decimal(loader: _Loader, node: yaml.ScalarNode) -> int:
 
 def _construct_mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     line_of_key: dict[Any, int] = {}
-    for key_node, _ in node.value:
+    for key_node, _value_node in node.value:
         key, line = loader.construct_object(key_node), key_node.start_mark.line + 1
         where = f"{key_node.start_mark.name}:{line}"
         if not isinstance(key, Hashable):
-            raise ConfigError(f"{where}: a list or mapping cannot be a key; quote a text that begins with a bracket")
+            message = _("{where}: a list or mapping cannot be a key; quote a text that begins with a bracket")
+            raise ConfigError(message.format(where=where))
         if key in line_of_key:
-            raise ConfigError(f"{where}: key {key!r} is already defined in line {line_of_key[key]}")
+            message = _("{where}: key {key!r} is already defined in line {line}")
+            raise ConfigError(message.format(where=where, key=key, line=line_of_key[key]))
         line_of_key[key] = line
     return dict(loader.construct_mapping(node, deep=True))
 
@@ -100,11 +117,13 @@ def parse_yaml(text: str, where: str) -> Any:
         loader.name = where
         return loader.get_single_data()
     except yaml.MarkedYAMLError as error:
-        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ConfigError(f"{where}{line}: not valid YAML: {error.problem}") from error
+        place = f"{where}:{error.problem_mark.line + 1}" if error.problem_mark else where
+        problem = _(error.problem) if error.problem else str(error)
+        raise ConfigError(_("{where}: not valid YAML: {problem}").format(where=place, problem=problem)) from error
     except yaml.reader.ReaderError as error:
-        line = f":{text.count(chr(10), 0, error.position) + 1}"
-        raise ConfigError(f"{where}{line}: not valid YAML: the character U+{error.character:04X}") from error
+        place = f"{where}:{text.count(chr(10), 0, error.position) + 1}"
+        message = _("{where}: not valid YAML: the character U+{code:04X}")
+        raise ConfigError(message.format(where=place, code=error.character)) from error
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -114,14 +133,16 @@ def read(path: Path) -> dict[str, Any]:
         ConfigError: there is no such file (the nearest name is suggested), it is not UTF-8, or it is not a mapping.
     """
     if not is_file(path):
-        raise ConfigError(f"{short_name(path)}: no such configuration file{_nearest_file(path)}")
+        message = _("{file}: no such configuration file{hint}")
+        raise ConfigError(message.format(file=short_name(path), hint=_nearest_file(path)))
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 text at byte {error.start}") from None
+        raise ConfigError(_("{file}: not UTF-8 text at byte {byte}").format(file=path, byte=error.start)) from None
     tree = parse_yaml(text, str(path))
     if not isinstance(tree, dict):
-        raise ConfigError(f"{path}: expected sections such as `data:` and `model:`, found {tree!r}")
+        message = _("{file}: expected sections such as `data:` and `model:`, found {found!r}")
+        raise ConfigError(message.format(file=path, found=tree))
     return tree
 
 
@@ -132,7 +153,7 @@ def _nearest_file(path: Path) -> str:
         for file in sorted(list_siblings(name))
         if file.endswith(".yaml")
     ]
-    same_stem = [f"; did you mean {name!r}?" for name in candidates if Path(name).stem == path.name]
+    same_stem = [suggestion(name) for name in candidates if Path(name).stem == path.name]
     return did_you_mean(str(path), candidates) or "".join(same_stem[:1])
 
 
@@ -167,7 +188,7 @@ def to_plain(tree: Mapping[str, Any], where: str) -> dict[str, Any]:
 def _plain(given: Any, key: str, problems: list[str]) -> Any:
     value = _unwrap(given)
     if key.count(".") > _MAX_DEPTH:
-        problems.append(f"{key}: too many levels")
+        problems.append(_("{key}: too many levels").format(key=key))
         return None
     if isinstance(value, Mapping):
         return _plain_mapping(value, key, problems)
@@ -178,14 +199,15 @@ def _plain(given: Any, key: str, problems: list[str]) -> Any:
     for kind in (str, int, float):  # subclasses, such as enumerations and numpy.float64
         if isinstance(value, kind):
             return str.__str__(value) if kind is str else kind(value)
-    hint = "; a set has no order, give a list" if isinstance(value, (set, frozenset)) else ""
-    expected = "expected a text, a number, true, false, null, a list or a mapping"
-    problems.append(f"{key}: {expected}, found {_show(given)}{hint}")
+    hint = _("; a set has no order, give a list") if isinstance(value, (set, frozenset)) else ""
+    problem = _("{key}: expected a text, a number, true, false, null, a list or a mapping, found {found}{hint}")
+    problems.append(problem.format(key=key, found=_show(given), hint=hint))
     return None
 
 
 def _show(value: Any) -> str:
-    return f"{' '.join(repr(value).split())[:_MAX_SHOWN]} of type {type(value).__name__}"
+    shown = " ".join(repr(value).split())[:_MAX_SHOWN]
+    return _("{value} of type {type}").format(value=shown, type=type(value).__name__)
 
 
 def _unwrap(value: Any) -> Any:
@@ -202,9 +224,10 @@ def _plain_mapping(tree: Mapping[Any, Any], key: str, problems: list[str]) -> di
         name = _unwrap(given)
         dotted = f"{key}.{name}" if key else f"{name}"
         if not isinstance(name, (str, int)) or isinstance(name, bool):
-            problems.append(f"{dotted}: expected a text as the key, found {_show(given)}")
+            problem = _("{key}: expected a text as the key, found {found}")
+            problems.append(problem.format(key=dotted, found=_show(given)))
         elif str(name) in plain:
-            problems.append(f"{dotted}: this key is given as a text and as a number")
+            problems.append(_("{key}: this key is given as a text and as a number").format(key=dotted))
         else:
             plain[str.__str__(name) if isinstance(name, str) else str(int(name))] = _plain(value, dotted, problems)
     return plain
@@ -223,7 +246,7 @@ def override(tree: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any
     for item in overrides:
         key, equals, value = item.partition("=")
         if not equals or not key:
-            raise ConfigError(f"{item!r}: expected KEY=VALUE, for example training.epochs=3")
+            raise ConfigError(_("{found!r}: expected KEY=VALUE, for example training.epochs=3").format(found=item))
         _set(merged, key, value if value == "-" else parse_yaml(value, key))
     return merged
 
@@ -239,7 +262,8 @@ def _set(tree: dict[str, Any], dotted: str, value: Any) -> None:
             tree[name] = {}
         tree = tree[name]
         if not isinstance(tree, dict):
-            raise ConfigError(f"{dotted}: {'.'.join(parents[:depth])} is a single value, not a section")
+            message = _("{key}: {parent} is a single value, not a section")
+            raise ConfigError(message.format(key=dotted, parent=".".join(parents[:depth])))
     tree[last] = value
 
 
@@ -262,7 +286,7 @@ def validate(
     try:
         config = schema.model_validate_json(json.dumps(tree))
     except ValidationError as error:
-        problems += [_explain(detail, schema) for detail in error.errors()]
+        problems += [explain(detail, schema) for detail in error.errors()]
         raise ConfigError(_format_problems(where, problems)) from None
     if problems:
         raise ConfigError(_format_problems(where, problems))
@@ -270,53 +294,22 @@ def validate(
 
 
 def _format_problems(where: str, problems: Sequence[str]) -> str:
-    return "\n".join(
-        [f"{where}: {len(problems)} problem{'s' * (len(problems) > 1)}", *(f"  {line}" for line in problems)]
-    )
+    count = plural("{count} problem", "{count} problems", len(problems))
+    return "\n".join([at(where, count), *(f"  {line}" for line in problems)])
 
 
 def _bad_choices(tree: Mapping[str, Any], choices: Mapping[str, Iterable[str]]) -> Iterator[str]:
     for dotted, names in choices.items():
         value, allowed = _get(tree, dotted), sorted(names)
         if isinstance(value, str) and value not in allowed:
-            yield f"{dotted}: {value!r} is unknown{did_you_mean(value, allowed)} (one of {', '.join(allowed)})"
+            problem = _("{key}: {name!r} is unknown{hint} (one of {names})")
+            yield problem.format(key=dotted, name=value, hint=did_you_mean(value, allowed), names=join(allowed))
 
 
 def _get(tree: Any, dotted: str) -> Any:
     for name in dotted.split("."):
         tree = tree.get(name) if isinstance(tree, Mapping) else None
     return tree
-
-
-def _explain(detail: ErrorDetails, schema: type[Section]) -> str:
-    path = ".".join(str(part) for part in detail["loc"])
-    if detail["type"] == "extra_forbidden":
-        *parents, last = [str(part) for part in detail["loc"]]
-        return f"{path}: unknown key{did_you_mean(last, _keys(schema, parents)) or _section_hint(schema, last)}"
-    if detail["type"] == "missing":
-        return f"{path}: missing"
-    message = detail["msg"][0].lower() + detail["msg"][1:]
-    if detail["type"] == "literal_error" and isinstance(detail["input"], str):
-        allowed = re.findall(r"'([^']*)'", detail["msg"])
-        return f"{path}: {message}, found {detail['input']!r}{did_you_mean(detail['input'], allowed)}"
-    return f"{path}: {message}, found {detail['input']!r}"
-
-
-def _keys(schema: type[BaseModel], parents: Sequence[str]) -> list[str]:
-    for name in parents:
-        field = schema.model_fields.get(name)
-        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
-            return []
-        schema = field.annotation
-    return list(schema.model_fields)
-
-
-def _section_hint(schema: type[BaseModel], key: str) -> str:
-    """Return a hint for a key that lacks its section, such as ``epochs`` instead of ``training.epochs``."""
-    for name in schema.model_fields:
-        if key in _keys(schema, [name]):
-            return f"; did you mean '{name}.{key}'?"
-    return ""
 
 
 def dump(config: Section) -> str:

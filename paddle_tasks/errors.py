@@ -5,8 +5,18 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
+from paddle_tasks.language import _, join
 
-class UserError(Exception):
+
+class _WithoutTraceback(Exception):  # noqa: N818
+    """An error whose message says all that a user needs."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython and notebooks show in place of a traceback: the message."""
+        return [str(self)]
+
+
+class UserError(_WithoutTraceback):
     """A mistake by the user. The message says what is wrong, where, what was found and what was expected."""
 
     exit_code = 2
@@ -31,17 +41,37 @@ class SetupError(UserError):
 def did_you_mean(name: str, choices: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the choice nearest to ``name``, or an empty string."""
     nearest = difflib.get_close_matches(name, list(choices), n=1, cutoff=0.6)
-    return f"; did you mean {nearest[0]!r}?" if nearest else ""
+    return suggestion(nearest[0]) if nearest else ""
+
+
+def suggestion(name: str) -> str:
+    """Return ``"; did you mean 'name'?"``, the end of a message about a wrong name."""
+    return _("; did you mean {name!r}?").format(name=name)
+
+
+def at(where: object, problem: object) -> str:
+    """Return a message that begins with its place: ``train.tsv:3: empty text``."""
+    return _("{where}: {problem}").format(where=where, problem=problem)
 
 
 def join_names(names: Sequence[str], max_shown: int = 20) -> str:
     """Join names with commas; of a long list, show only the first half of ``max_shown`` and the last name."""
     if len(names) <= max_shown:
-        return ", ".join(names)
-    return f"{', '.join(names[: max_shown // 2])}, …, {names[-1]}"
+        return join(names)
+    return join([*names[: max_shown // 2], "…", names[-1]])
 
 
-class RunStopped(Exception):  # noqa: N818
+def join_all(names: Sequence[str]) -> str:
+    """Join names with ``and``."""
+    return _(" and ").join(names)
+
+
+def join_alternatives(names: Sequence[str]) -> str:
+    """Join names with commas and ``or``: ``a, b or c``."""
+    return _("{names} or {last}").format(names=join(names[:-1]), last=names[-1]) if names[1:] else join(names)
+
+
+class RunStopped(_WithoutTraceback):
     """A training run that stopped early; ``exit_code`` says why."""
 
     exit_code = 1

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from paddle_tasks.errors import ConfigError, DataError, UserError
+from paddle_tasks.language import _
 
 _MAX_PREFIX = 40
 """Characters of a file's name that the name of its temporary file keeps; a name has a maximum length."""
@@ -84,7 +85,9 @@ def expand_user(path: str | Path) -> Path:
     expanded = Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser raises RuntimeError
     if str(expanded).startswith("~") and not expanded.exists():
         raise ConfigError(
-            f"{path}: the home folder that {expanded.parts[0]} stands for is unknown; write the whole path"
+            _("{path}: the home folder that {name} stands for is unknown; write the whole path").format(
+                path=path, name=expanded.parts[0]
+            )
         )
     return expanded
 
@@ -225,9 +228,10 @@ def read_json_object(path: Path, error: type[UserError] = DataError) -> dict[str
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as problem:
-        raise error(f"{path}: not valid JSON ({problem})") from None
+        raise error(_("{file}: not valid JSON ({problem})").format(file=path, problem=problem)) from None
     if not isinstance(content, dict):
-        raise error(f"{path}: expected a JSON object, found a {type(content).__name__}")
+        kind = type(content).__name__
+        raise error(_("{file}: expected a JSON object, found a {kind}").format(file=path, kind=kind))
     return content
 
 

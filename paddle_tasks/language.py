@@ -6,10 +6,11 @@ values where its grammar needs them.
 
 from __future__ import annotations
 
+import contextlib
 import gettext
 import locale
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 LANGUAGES = ("en", "zh")
@@ -32,6 +33,17 @@ def use(language: str) -> None:
         raise ValueError(f"language: expected {' or '.join(LANGUAGES)}, found {language!r}")
     _chosen[:] = [language]
     os.environ[VARIABLE] = language
+
+
+@contextlib.contextmanager
+def using(language: str) -> Iterator[None]:
+    """Write messages in a language within a block, as for files that exist in several languages."""
+    before = list(_chosen)
+    _chosen[:] = [language]
+    try:
+        yield
+    finally:
+        _chosen[:] = before
 
 
 def current() -> str:

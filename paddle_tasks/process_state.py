@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from paddle_tasks.errors import SetupError
+from paddle_tasks.language import _
 
 
 class _Float32Default:
@@ -63,8 +64,10 @@ def default_settings() -> Iterator[None]:
 
     if not paddle.in_dynamic_mode():
         raise SetupError(
-            "Paddle is in static mode, in which models of paddle_tasks cannot run: call paddle.disable_static() first "
-            "(paddle.enable_static() was called in this process)"
+            _(
+                "Paddle is in static mode, in which models of paddle_tasks cannot run: call paddle.disable_static() "
+                "first (paddle.enable_static() was called in this process)"
+            )
         )
     with contextlib.ExitStack() as settings:
         settings.enter_context(_float32_default(paddle))
@@ -131,9 +134,11 @@ class _TrainingSlot:
         """
         if not self._lock.acquire(blocking=False):
             raise SetupError(
-                f"{run_dir}: a training is running in this process already ({self._label}), and both would draw from "
-                "Paddle's one random generator, so that their results would not be those of their seeds; wait until it "
-                "has ended, or train in another process"
+                _(
+                    "{run}: a training is running in this process already ({other}), and both would draw from Paddle's "
+                    "one random generator, so that their results would not be those of their seeds; wait until it has "
+                    "ended, or train in another process"
+                ).format(run=run_dir, other=self._label)
             )
         try:
             self._thread, self._label = threading.get_ident(), str(run_dir)
@@ -153,8 +158,10 @@ class _TrainingSlot:
             self.device = device
         if self.device not in {None, device}:
             raise SetupError(
-                f"--device {device}: the training that is running in this process ({self._label}) uses {self.device}, "
-                "and Paddle has one device at a time; use the same, or another process"
+                _(
+                    "--device {device}: the training that is running in this process ({run}) uses {used}, and Paddle "
+                    "has one device at a time; use the same, or another process"
+                ).format(device=device, run=self._label, used=self.device)
             )
 
 

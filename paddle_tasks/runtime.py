@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from paddle_tasks.errors import SetupError, UserError
+from paddle_tasks.language import _
 from paddle_tasks.process_state import training_slot
 
 CGROUP = Path("/sys/fs/cgroup")
@@ -67,7 +68,7 @@ def thread_count() -> int:
     if not requested:
         return _cores_per_process()
     if not requested.isdecimal() or int(requested) < 1:
-        raise UserError(f"PADDLE_TASKS_THREADS={requested!r}: expected a whole number above 0")
+        raise UserError(_("PADDLE_TASKS_THREADS={value!r}: expected a whole number above 0").format(value=requested))
     return int(requested)
 
 
@@ -138,8 +139,10 @@ def _thread_count_or_default() -> int:
 def _set_threads_of_loaded(paddle: Any) -> None:
     paddle.base.core.set_num_threads(_parse_thread_count(os.environ["OMP_NUM_THREADS"]))
     warnings.warn(
-        "paddle was imported before paddle_tasks: its threads are set, but its CPU dispatch cannot be changed; "
-        "import paddle_tasks first for full speed",
+        _(
+            "paddle was imported before paddle_tasks: its threads are set, but its CPU dispatch cannot be changed; "
+            "import paddle_tasks first for full speed"
+        ),
         stacklevel=4,
     )
 
@@ -172,7 +175,8 @@ def import_paddle() -> Any:
         except Exception as error:  # broken installs raise ImportError, AttributeError and others
             if _is_ctrl_c(error):
                 raise KeyboardInterrupt from error
-            raise SetupError(f"paddle or paddlenlp cannot be imported ({error}); run `paddle-tasks doctor`") from error
+            message = _("paddle or paddlenlp cannot be imported ({error}); run `paddle-tasks doctor`")
+            raise SetupError(message.format(error=error)) from error
     paddlenlp.utils.log.logger.set_level("ERROR")
     return paddle
 
@@ -210,9 +214,10 @@ def use_device(requested: str) -> str:
         requested = _launched_device(requested, n_gpus)
     device = (training_slot.device or ("gpu" if n_gpus else "cpu")) if requested == "auto" else requested
     if not re.fullmatch(r"cpu|gpu(:[0-9]+)?", device):
-        raise SetupError(f"--device {device}: expected auto, cpu, gpu or gpu:N")
+        raise SetupError(_("--device {device}: expected auto, cpu, gpu or gpu:N").format(device=device))
     if device != "cpu" and int(device.removeprefix("gpu").removeprefix(":") or 0) >= n_gpus:
-        raise SetupError(f"--device {device}: Paddle sees {n_gpus} GPUs; run `paddle-tasks doctor`")
+        message = _("--device {device}: Paddle sees {count} GPUs; run `paddle-tasks doctor`")
+        raise SetupError(message.format(device=device, count=n_gpus))
     training_slot.claim_device(device)
     paddle.device.set_device(device)
     return device
@@ -223,8 +228,10 @@ def _launched_device(requested: str, n_gpus: int) -> str:
     kind = "gpu" if n_gpus and os.environ.get("PADDLE_DISTRI_BACKEND") != "gloo" else "cpu"
     if requested not in ("auto", kind):
         raise SetupError(
-            f"--device {requested}: the launcher assigns each process its device (here: {kind}); leave out --device "
-            "and choose with the launcher's --devices (GPUs) or --backend gloo (CPU)"
+            _(
+                "--device {device}: the launcher assigns each process its device (here: {kind}); leave out --device "
+                "and choose with the launcher's --devices (GPUs) or --backend gloo (CPU)"
+            ).format(device=requested, kind=kind)
         )
     return kind
 

@@ -21,6 +21,7 @@ _KEYWORDS: dict[str, Any] = {
     "plural": (1, 2),
     "in_context": ((1, "c"), 2),
     "mark": None,
+    "caption": None,  # of a figure
     "mark_in_context": ((1, "c"), 2),
 }
 PO = FOLDER / "zh" / "LC_MESSAGES" / f"{DOMAIN}.po"
@@ -58,6 +59,8 @@ def update(catalogue: Catalog) -> list[Message]:
     """Add new messages to a catalogue, drop those that are no longer used, and return those without a translation."""
     catalogue.update(extract(), no_fuzzy_matching=True, update_creation_date=False)
     catalogue.obsolete.clear()
+    for message in catalogue:  # Babel marks plurals without a translation, and compiles no marked message later
+        message.flags.discard("fuzzy")
     return [message for message in catalogue if message.id and not is_translated(message)]
 
 

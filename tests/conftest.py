@@ -40,11 +40,11 @@ def _float32():
 
 
 @pytest.fixture
-def in_chinese() -> Iterator[None]:
+def in_chinese(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Write messages in Chinese, in this process and in those that the test starts."""
-    language.use("zh")
-    yield
-    language.use("en")
+    monkeypatch.setenv(language.VARIABLE, "zh")
+    with language.using("zh"):
+        yield
 
 
 @pytest.fixture(autouse=True)

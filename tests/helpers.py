@@ -65,7 +65,8 @@ class CommandLine:
         outcome = self(*arguments)
         assert outcome.code == 2, outcome
         assert outcome.stdout == ""
-        assert outcome.stderr.count("paddle-tasks: ") + outcome.stderr.count("Error: ") == 1
+        assert outcome.stderr.count("paddle-tasks: ") == 1
+        assert outcome.stderr.startswith("paddle-tasks: ") or "\npaddle-tasks: " in outcome.stderr
         assert "Traceback" not in outcome.stderr
         return outcome.stderr
 

@@ -2,28 +2,167 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import re
-from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 from string import Formatter
 
 import pytest
 
-from paddle_tasks import language
+from paddle_tasks import errors, language
 from paddle_tasks.errors import UserError
 from paddle_tasks.language import _, in_context, label_name, plural
+from paddle_tasks.models.pretrained.names import ASSETS
+from paddle_tasks.tasks import SETTINGS
 from tests import catalogue
 
 CATALOGUE = catalogue.read()
 CHINESE = re.compile(r"[一-鿿]")
+SENTENCE = re.compile(r"[A-Za-z]{2,} [a-z]+ [a-z]+|[a-z]+: [a-z]")
+"""Three English words in a row, or a word after a colon."""
+COVERED = (
+    "errors.py",
+    "files.py",
+    "config.py",
+    "runtime.py",
+    "process_state.py",
+    "text",
+    "data",
+    "metrics",
+    "onednn",
+    "models",
+    "generation",
+    "training",
+    "tasks",
+    "inference",
+    "workflows/baseline.py",
+    "workflows/catalogue.py",
+    "workflows/check_data.py",
+    "workflows/config.py",
+    "workflows/evaluate.py",
+    "workflows/notebook.py",
+    "workflows/run.py",
+    "workflows/run_tables.py",
+    "workflows/sweep",
+    "workflows/train.py",
+    "workflows/verify.py",
+)
+"""The files and folders of the package whose sentences all go through the catalogue."""
+TRANSLATED = {"_", "plural", "in_context", "mark", "mark_in_context"}
+OTHER_STRINGS = re.compile(r"out of memory|cannot allocate memory|border-bottom:")
+"""What libraries say, and style sheets."""
+INTERNAL = {
+    "ValueError",
+    "RuntimeError",
+    "TypeError",
+    "OSError",
+    "ReferenceError",
+    "NotImplementedError",
+    "Unsupported",
+}
+"""Errors that only a programmer sees; their messages stay English."""
+MESSAGES = {"BadRow", *(name for name, kind in vars(errors).items() if isinstance(kind, type))}
 
 
 def forms(string: str | tuple[str, ...] | list[str]) -> list[str]:
     return [string] if isinstance(string, str) else list(string)
 
 
-def placeholders(text: str) -> Counter[str]:
-    """Return the replacement fields of a message with how often each occurs, formats included."""
-    return Counter(f"{name}:{spec}!{form}" for _text, name, spec, form in Formatter().parse(text) if name is not None)
+def placeholders(text: str) -> set[str]:
+    """Return the replacement fields of a message, formats included; a translation may repeat one."""
+    return {f"{name}:{spec}!{form}" for _text, name, spec, form in Formatter().parse(text) if name is not None}
+
+
+def untranslated(node: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yield the line and the text of each sentence, and of each word in an error, that is not in the catalogue."""
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        return  # a docstring
+    if isinstance(node, ast.Call):
+        name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+        if name in TRANSLATED | INTERNAL:
+            return
+        if name in MESSAGES:
+            yield from ((node.lineno, text) for message in node.args for text in words_of_formatted(message))
+    text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+    if SENTENCE.search(text) and not OTHER_STRINGS.search(text):
+        yield node.lineno, text
+    for child in ast.iter_child_nodes(node):
+        yield from untranslated(child)
+
+
+def words_of_formatted(message: ast.AST) -> Iterator[str]:
+    """Yield the literal parts with words of an f-string, other than paths such as ``file.tsv:3``."""
+    parts = message.values if isinstance(message, ast.JoinedStr) else []
+    for part in parts:
+        if isinstance(part, ast.Constant) and re.search(r"[a-z]{2,} | [a-z]{2,}", str(part.value)):
+            yield str(part.value)
+
+
+@pytest.mark.parametrize("place", COVERED)
+def test_no_sentence_of_the_code_is_outside_the_catalogue(place):
+    path = catalogue.PACKAGE / place
+    files = sorted(path.rglob("*.py")) if path.is_dir() else [path]
+    assert all(file.is_file() for file in files)
+    trees = [(file, ast.parse(file.read_text("utf-8"))) for file in files]
+    found = [f"{file}:{line}: {text}" for file, tree in trees for line, text in untranslated(tree)]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ('raise DataError(f"{path}: the file is empty")', [": the file is empty"]),
+        ('raise DataError(f"data.{split}: {path}")', []),
+        ('raise DataError(f"{path}: not {name}")', [": not "]),
+        ('raise DataError(_("{path}: the file is empty").format(path=path))', []),
+        ('raise ValueError(f"{path}: the file is empty")', []),
+        ('problem = f"{name} is not here"', [" is not here"]),
+        ('yield "no row can be used"', ["no row can be used"]),
+        ('notify(_("{n} rows: {why}").format(n=n, why="they are bad ones"))', ["they are bad ones"]),
+        ('"""The file is empty."""', []),
+    ],
+)
+def test_sentences_outside_the_catalogue_are_found(code, found):
+    assert sorted({text for _line, text in untranslated(ast.parse(code))}) == found
+
+
+SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+def shadowed(tree: ast.AST) -> Iterator[int]:
+    """Yield the line of each function that translates messages although `_` is a variable of its own."""
+    for scope in ast.walk(tree):
+        uses = [node.ctx for node in own_nodes(scope) if isinstance(node, ast.Name) and node.id == "_"]
+        if isinstance(scope, SCOPES) and {type(context) for context in uses} == {ast.Load, ast.Store}:
+            yield scope.lineno
+
+
+def own_nodes(scope: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes within a function, but not those of functions and comprehensions in it."""
+    for node in ast.iter_child_nodes(scope):
+        if not isinstance(node, SCOPES):
+            yield node
+            yield from own_nodes(node)
+
+
+def test_no_function_has_another_underscore():
+    trees = {path: ast.parse(path.read_text("utf-8")) for path in catalogue.PACKAGE.rglob("*.py")}
+    assert [f"{path}:{line}" for path, tree in trees.items() for line in shadowed(tree)] == []
+
+
+@pytest.mark.parametrize(
+    ("code", "lines"),
+    [
+        ("def f(pair):\n    name, _ = pair\n    return _(name)", [1]),
+        ("def f(rows):\n    for _ in rows:\n        raise DataError(_('no row'))", [1]),
+        ("def f(pairs):\n    names = [name for name, _ in pairs]\n    return _('no {name}')", []),
+        ("def f(pair):\n    name, _ = pair\n    return name", []),
+    ],
+)
+def test_another_underscore_is_found(code, lines):
+    assert list(shadowed(ast.parse(code))) == lines
 
 
 def test_no_message_lacks_its_translation():
@@ -73,6 +212,7 @@ def test_a_catalogue_without_a_translation_is_noticed():
     ],
 )
 def test_the_language_is_the_chosen_one_or_that_of_the_locale(monkeypatch, variables, expected):
+    monkeypatch.setattr(language, "_chosen", [])
     for name in ("PADDLE_TASKS_LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
@@ -95,6 +235,22 @@ def test_an_unknown_language_is_refused():
 def test_numbers_choose_the_form():
     assert plural("{count} row", "{count} rows", 1) == "1 row"
     assert plural("{count} row", "{count} rows", 2000) == "2,000 rows"
+
+
+def labels_of(folder: Path) -> list[str]:
+    settings = json.loads((folder / SETTINGS).read_text("utf-8"))
+    return [label for key in ("labels", "polarities") for label in settings.get(key, ())]
+
+
+@pytest.mark.usefixtures("in_chinese")
+@pytest.mark.parametrize("folder", sorted(ASSETS.glob("*/")), ids=lambda folder: folder.name)
+def test_every_label_of_a_shipped_model_has_a_chinese_name(folder):
+    for label in labels_of(folder):
+        assert re.fullmatch(rf"[一-鿿]+ \({label}\)", label_name(label))
+
+
+def test_the_shipped_classifiers_have_labels():
+    assert {folder.name for folder in ASSETS.glob("*/") if labels_of(folder)} == {"news", "opinion", "sentiment"}
 
 
 def test_what_has_no_translation_stays():

@@ -13,8 +13,9 @@ from safetensors.numpy import load_file
 
 from paddle_tasks.data.corpus.documents import CorpusSection, Document, read_documents
 from paddle_tasks.data.tables.catalogue import SAMPLES
-from paddle_tasks.inference.model_card import CARD, STAGES
+from paddle_tasks.inference.model_card import cards
 from paddle_tasks.inference.pipelines import pipeline
+from paddle_tasks.inference.stages import STAGES
 from paddle_tasks.metrics.spans import SpanMetrics
 from paddle_tasks.models.masked_lm import load_masked_lm
 from paddle_tasks.models.pretrained.loading import ASSETS
@@ -38,6 +39,8 @@ PUBLIC_TEXTS = {
     },
 }
 
+_PROBABILITY = re.compile(r"\b[01]\.\d\d\b|\d+\.\d%")
+
 each_model = pytest.mark.parametrize("folder", MODELS, ids=lambda folder: folder.name)
 each_language_model = pytest.mark.parametrize("folder", LANGUAGE_MODELS, ids=lambda folder: folder.name)
 
@@ -58,13 +61,13 @@ def test_its_weights_are_half_precision_and_small(folder: Path):
 
 @each_model
 def test_its_card_describes_its_stages(folder: Path):
-    card = (folder / CARD).read_text(encoding="utf-8")
+    for file, expected in cards(folder).items():
+        found = (folder / file).read_text(encoding="utf-8")
+        # Other processors differ in the last digits of probabilities.
+        assert _PROBABILITY.sub("p", found) == _PROBABILITY.sub("p", expected), f"write_cards({folder.name!r})"
     for stage in json.loads((folder / STAGES).read_text(encoding="utf-8")):
-        assert f"{stage['train']['tokens']:,} tokens" in card
         sources = stage["config"]["data"]["train"]
         assert all(source["origin"] for source in sources if isinstance(source, dict))
-    assert "## Licences" in card
-    assert "## Limits" in card
 
 
 @each_model

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from paddle_tasks.cli.options import Config, Device, Overrides, Quiet
-from paddle_tasks.cli.output import print_json, print_text
+from paddle_tasks.cli.output import print_json, print_notice, print_text
 from paddle_tasks.files import expand_user
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Measure training, prediction, logging, tokenising and start-up. Every command takes --repeats, --json and "
+    help="Measure training, prediction, logging, tokenising and start-up.\n\nEvery command takes --repeats, --json and "
     "--quiet.",
 )
 
@@ -186,7 +185,7 @@ def _import_paddle() -> None:
 def _notifier(quiet: bool) -> Callable[[str], None]:
     def notify(text: str) -> None:
         if not quiet:
-            sys.stderr.write(f"{text}\n")
+            print_notice(text)
 
     return notify
 

@@ -10,8 +10,9 @@ import typer
 
 from paddle_tasks import runtime
 from paddle_tasks.cli.options import Quiet
-from paddle_tasks.cli.output import print_json, print_text
+from paddle_tasks.cli.output import print_json, print_lines
 from paddle_tasks.files import exists
+from paddle_tasks.language import _
 
 _REST_HELP = (
     "The dev and test files, and settings of their layout, such as data.columns.text=review; "
@@ -25,7 +26,7 @@ def check_data(
         str,
         typer.Argument(metavar="TRAIN", help="The train file, or a data set of `paddle-tasks list data`."),
     ],
-    rest: Annotated[list[str] | None, typer.Argument(metavar="[DEV [TEST]] [KEY=VALUE]", help=_REST_HELP)] = None,
+    rest: Annotated[list[str] | None, typer.Argument(metavar="[DEV [TEST]] [KEY=VALUE …]", help=_REST_HELP)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     quiet: Quiet = False,  # noqa: ARG001
 ) -> None:
@@ -42,12 +43,13 @@ def check_data(
     settings = [word for word in rest or [] if _is_setting(word)]
     files = [train, *(word for word in rest or [] if word not in settings)]
     if len(files) > 3:
-        raise typer.BadParameter(f"expected TRAIN [DEV [TEST]], found {len(files)} files: {' '.join(files)}")
+        message = _("expected TRAIN [DEV [TEST]], found {count} files: {files}")
+        raise typer.BadParameter(message.format(count=len(files), files=" ".join(files)))
     report = check(task, dict(zip(("train", "dev", "test"), files, strict=False)), settings)
     if as_json:
         print_json(report)
     else:
-        print_text("\n".join(report_lines(task, report)))
+        print_lines("\n".join(report_lines(task, report)), " " * 7)
     require_usable_rows(report)
 
 

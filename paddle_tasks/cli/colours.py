@@ -10,7 +10,9 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
+from paddle_tasks.language import _
 from paddle_tasks.training.display import Line, Segment
+from paddle_tasks.wrapping import wrap
 
 _FOR, _AGAINST = (46, 160, 67), (218, 54, 51)
 # Segments with a smaller absolute strength are shown like neutral ones.
@@ -18,11 +20,11 @@ _MIN_COLOURED, _MIN_MARKED = 0.05, 0.25
 _LABEL_COLOURS = ("#8ec5ff", "#ffd166", "#b5e48c", "#ffadad", "#cdb4db")
 """Backgrounds of the labels, in the order of their names."""
 TONES = {"": "", "positive": "green", "negative": "red"}
-_LEGEND: Line = (Segment("for the label", strength=1.0), Segment(" "), Segment("against it", strength=-1.0))
+CHANGES = {"added": "green", "removed": "red strike"}
 
 
 def show_lines(lines: Sequence[Line], console: Console | None = None) -> None:
-    """Write lines to a console, by default to stderr, below a legend of their colours and marks.
+    """Write lines to a console, by default to stderr, below a legend of their colours and marks; wrap on a terminal.
 
     Without colours a span is written as 【text｜label】, and segments for and against a prediction as ``{+for+}`` and
     ``[-against-]``.
@@ -32,12 +34,25 @@ def show_lines(lines: Sequence[Line], console: Console | None = None) -> None:
     styles = label_styles(lines)
     for line in [*_legend(lines, styles, has_colours=has_colours), *lines]:
         text = draw_coloured(line, styles) if has_colours else draw_marked(line)
-        console.print(text, soft_wrap=True, highlight=False)
+        for row in _rows(text, console.width) if console.is_terminal else [text]:
+            console.print(row, soft_wrap=True, highlight=False)
+
+
+def _rows(text: Text, width: int) -> Iterator[Text]:
+    """Yield a text as rows that fit a terminal; the later ones are indented two columns more."""
+    plain, end = text.plain.rstrip(), 0
+    indent = " " * (len(plain) - len(plain.lstrip()))
+    hanging = f"{indent}  "
+    for number, row in enumerate(wrap(plain, width, indent, hanging)):
+        content = row[len(hanging if number else indent) :]
+        start = plain.index(content, end)
+        end = start + len(content)
+        yield Text(hanging if number else indent).append_text(text[start:end])
 
 
 def _legend(lines: Sequence[Line], styles: Mapping[str, Style], *, has_colours: bool) -> Iterator[Line]:
     if any(segment.strength for line in lines for segment in line):
-        yield _LEGEND
+        yield [Segment(_("for the label"), strength=1.0), Segment(" "), Segment(_("against it"), strength=-1.0)]
     if styles and has_colours:
         names = [Segment(f" {label} ", label=label) for label in styles]
         yield [part for name in names for part in (name, Segment(" "))][:-1]
@@ -60,6 +75,8 @@ def draw_coloured(line: Line, styles: Mapping[str, Style]) -> Text:
 
 
 def _style(segment: Segment) -> Style | str | None:
+    if segment.change:
+        return CHANGES[segment.change]
     strength = segment.strength
     if abs(strength) < _MIN_COLOURED:
         return TONES[segment.tone] or None
@@ -78,6 +95,8 @@ def draw_marked(line: Line) -> Text:
 
 
 def _sign(segment: Segment) -> int:
+    if segment.change:
+        return 1 if segment.change == "added" else -1
     return 0 if abs(segment.strength) < _MIN_MARKED else (1 if segment.strength > 0 else -1)
 
 

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from paddle_tasks.cli.options import Quiet
+from paddle_tasks.cli.output import print_lines, print_notice
 from paddle_tasks.files import expand_user
+from paddle_tasks.language import _, plural
 from paddle_tasks.training.stopping import stop_at_once
 
 if TYPE_CHECKING:
@@ -61,14 +63,17 @@ def _print_summary(board: Dashboard, *, quiet: bool) -> None:
     from paddle_tasks.reporting.vdl.dashboard import ai_studio_url
 
     for line in (line for report in board.reports for line in report.lines()):
-        sys.stderr.write(f"{line}\n")
+        print_notice(line)
     for path, reason in board.unreadable.items():
-        sys.stderr.write(f"{path}: not shown: {reason}\n")
-    runs = "1 run" if board.n_runs == 1 else f"{board.n_runs} runs"
-    sys.stdout.write(f"{board.url}\n" if quiet else f"{runs} at {board.url}   (Ctrl-C stops it)\n")
+        print_notice(_("{path}: not shown: {reason}").format(path=path, reason=reason))
+    runs = plural("{count} run", "{count} runs", board.n_runs)
+    line = _("{runs} at {url}   (Ctrl-C stops it)").format(runs=runs, url=board.url)
+    print_lines(board.url if quiet else line)
     studio = ai_studio_url(board.port)
     if studio and not quiet:
-        sys.stdout.write(f"On AI Studio open {studio}, with --host 0.0.0.0; if the page is empty, see --help\n")
+        print_lines(
+            _("On AI Studio open {url}, with --host 0.0.0.0; if the page is empty, see --help").format(url=studio)
+        )
     sys.stdout.flush()
 
 

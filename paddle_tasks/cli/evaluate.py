@@ -8,7 +8,7 @@ import typer
 
 from paddle_tasks import runtime
 from paddle_tasks.cli.options import Device, Quiet, RunFolder
-from paddle_tasks.cli.output import print_json, print_text
+from paddle_tasks.cli.output import print_json, print_lines
 
 _SETTINGS_HELP = (
     "Settings of the file's layout in place of the run's, such as data.columns.text=review, data.encoding=gb18030 or "
@@ -23,7 +23,9 @@ def evaluate(
         str | None,
         typer.Option(metavar="FILE", help="Score this file, laid out like the run's data or as KEY=VALUE says."),
     ] = None,
-    split: Annotated[Literal["dev", "test"], typer.Option(help="The split of the run to score.")] = "test",
+    split: Annotated[
+        Literal["dev", "test"], typer.Option(metavar="dev|test", help="The split of the run to score.")
+    ] = "test",
     device: Device = "auto",
     quiet: Quiet = False,  # noqa: ARG001
 ) -> None:
@@ -53,10 +55,11 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Recompute the scores of a finished run, and say what differs from its result.json and predictions.
+    """Recompute the scores of a finished run and compare them with its files.
 
-    The weights and the data of the run are needed. The exit code is 0 if everything agrees, 1 if something differs, and
-    2 if the scores cannot be recomputed, for example because the data has changed.
+    It says what differs from result.json and the predictions. The weights and the data of the run are needed. The exit
+    code is 0 if everything agrees, 1 if something differs, and 2 if the scores cannot be recomputed, for example
+    because the data has changed.
     """
     runtime.import_paddle()
     from paddle_tasks.workflows.verify import TOLERANCE, describe
@@ -66,6 +69,6 @@ def verify(
     if as_json:
         print_json(verification.to_json())
     elif not quiet or verification.differences:
-        print_text("\n".join(describe(verification)))
+        print_lines("\n".join(describe(verification)), "  ")
     if verification.differences:
         raise typer.Exit(1)

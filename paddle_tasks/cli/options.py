@@ -1,4 +1,8 @@
-"""Arguments and options of several commands, and the examples below their help."""
+"""Arguments and options of several commands, and the examples below their help.
+
+Every argument and option has a ``metavar``, which help shows as it is: ``N`` is a whole number, ``X`` any number, and
+``a|b`` a choice.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,12 @@ from typing import Annotated
 
 import typer
 
+from paddle_tasks.cli.verbosity import verbosity
 from paddle_tasks.files import expand_user
+from paddle_tasks.language import mark
+
+COMMON = mark("Options of every command")
+"""The heading above the options that every command has."""
 
 Config = Annotated[
     Path,
@@ -32,7 +41,16 @@ Device = Annotated[
         help="cpu, gpu, gpu:N (the GPU with index N), or auto: the GPU if there is one, else the CPU.",
     ),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors only.")]
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet",
+        "-q",
+        help="Print results and errors only.",
+        rich_help_panel=COMMON,
+        callback=verbosity.be_quiet,
+    ),
+]
 RunFolder = Annotated[
     Path,
     typer.Argument(parser=expand_user, metavar="RUN", help="A run folder, such as runs/sentiment.", show_default=False),
@@ -41,5 +59,4 @@ RunFolder = Annotated[
 
 def examples(*commands: str) -> str:
     """Return the text below the help of a command that shows example commands, each on one line."""
-    title = "Example:" if len(commands) == 1 else "Examples:"
-    return "\n".join([f"{title}\n\n\b", *commands])  # \b keeps the line breaks
+    return "\n".join(commands)

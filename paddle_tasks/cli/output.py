@@ -7,12 +7,42 @@ import re
 import sys
 from typing import Any
 
+from paddle_tasks.wrapping import columns, width_of, wrap
+
+_INDENT = re.compile(" *")
 _NOT_ASCII = re.compile("[^\x00-\x7f]")
 
 
 def print_text(text: str) -> None:
     """Print a text and a line break."""
     sys.stdout.write(text + "\n")
+
+
+def print_lines(text: str, hanging: str = "") -> None:
+    """Print a text; on a terminal its lines are wrapped, and go on below their beginning and ``hanging``."""
+    print_text(wrapped(text, hanging) if sys.stdout.isatty() else text)
+
+
+def print_notice(text: str, hanging: str = "  ") -> None:
+    """Print a message on stderr, wrapped if that is a terminal."""
+    sys.stderr.write((wrapped(text, hanging) if sys.stderr.isatty() else text) + "\n")
+
+
+def wrapped(text: str, hanging: str = "") -> str:
+    """Return a text whose lines fit the terminal and keep their indents.
+
+    Args:
+        text: any number of lines.
+        hanging: what the continued lines begin with behind the indent of their line.
+    """
+    return "\n".join(row for line in text.splitlines() for row in _wrapped_line(line, hanging))
+
+
+def _wrapped_line(line: str, hanging: str) -> list[str]:
+    if width_of(line) <= columns():
+        return [line]
+    indent = (_INDENT.match(line) or [""])[0]
+    return wrap(line, columns(), indent, indent + hanging)
 
 
 def print_json(value: Any) -> None:

@@ -12,12 +12,14 @@ import typer
 
 from paddle_tasks import runtime
 from paddle_tasks.cli.options import Device, Quiet
-from paddle_tasks.cli.output import write_json_text
+from paddle_tasks.cli.output import print_notice, write_json_text
 from paddle_tasks.cli.predict_options import check_options, flag, given_options, with_pipeline_options
 from paddle_tasks.files import expand_user, is_dir, short_name
+from paddle_tasks.language import _
 
 if TYPE_CHECKING:
     from paddle_tasks.inference.inputs import Inputs
+    from paddle_tasks.inference.records import Display
     from paddle_tasks.training.protocol import Record
 
 
@@ -73,16 +75,21 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many options as it off
             help="Write these fields only, such as id,label,score; score is the probability of a classifier's label.",
         ),
     ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON lines on a terminal too, as they are printed elsewhere.")
+    ] = False,
     device: Device = "auto",
     quiet: Quiet = False,
     **options: Any,
 ) -> None:
-    """Predict with a model or a built-in pipeline.
+    """Use a model on texts: labels, opinions, fillings, other wordings.
 
-    Prints one line of JSON for each text, such as its label and probabilities, or its spans. The record of a row of a
-    file also has its line and the other columns of the row; a column named like a field of the prediction gets the
-    suffix _input. A row that cannot be predicted has an error instead, and the exit code is 2 at the end. Options whose
-    help begins with a kind of model or a pipeline apply to that only.
+    On a terminal the answers are for people. In a pipe or a file there is one line of JSON for each text, such as its
+    label and probabilities, or its spans; numbers have six decimal places.
+
+    The record of a row of a file also has its line and the other columns of the row; a column named like a field of the
+    prediction gets the suffix _input. A row that cannot be predicted has an error instead, and the exit code is 2 at
+    the end.
     """
     runtime.thread_count()  # a wrong PADDLE_TASKS_THREADS is refused, with Paddle or without
     chosen = given_options(options)
@@ -94,19 +101,19 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many options as it off
     usage = usage_of(run)
     check_options(run, chosen, usage)
     formats = {name: (form, chosen.pop(name)) for name, form in usage.formats.items() if name in chosen}
-    output = parse_output(output_file, fields, formats)
+    output = parse_output(output_file, fields, formats, as_json=as_json)
     layout = InputLayout.of_model(usage).with_options(column, encoding)
     inputs = read_inputs(texts or [], input_file_of(texts or [], input_file), layout)
     predictor = pipeline(run, model=chosen.pop("model", None), device=device)
     answers = answer_inputs(lambda part: predictor.answer(part, **chosen), inputs)
-    write_records(answers, inputs, output, formats)
+    if output.for_people:
+        show_answers(answers, inputs, predictor.display)
+    else:
+        write_records(answers, inputs, output, formats)
     if not quiet:
         warn_of_truncation(answers)
-    if usage.task and chosen.get("explain") and not quiet:
-        from paddle_tasks.cli.colours import show_lines
-
-        records = [answer for answer in answers if not isinstance(answer, str)]
-        show_lines([line for record in records for line in usage.task.display(record)])
+        if chosen.get("explain") and not output.for_people:
+            show_explanations(answers, predictor.display)
     report_errors(answers, inputs)
 
 
@@ -120,30 +127,35 @@ class Output:
     Attributes:
         file: the file to write; None prints them, unless a format writes a file of its own.
         fields: the fields to write; all if there are none.
+        for_people: whether to print readable text, with colours on a terminal, in place of the records.
     """
 
     file: Path | None = None
     fields: Sequence[str] = ()
+    for_people: bool = False
 
 
-def parse_output(file: Path | None, fields: str | None, formats: Mapping[str, Any]) -> Output:
+def parse_output(file: Path | None, fields: str | None, formats: Mapping[str, Any], *, as_json: bool) -> Output:
     """Return what ``--output`` and ``--fields`` ask for.
 
     Args:
         file: the file, if there is one.
         fields: names with commas between them.
         formats: the other formats that were asked for, by option.
+        as_json: whether JSON lines were asked for.
 
     Raises:
         BadParameter: a name is empty, or a format replaces the records.
     """
     names = fields.split(",") if fields is not None else []
     if not all(names):
-        raise typer.BadParameter(f"--fields {fields}: expected names with commas between them, as in id,label,score")
-    replaced = next((flag(name) for name, (form, _) in formats.items() if form.to_lines), None)
+        message = _("--fields {fields}: expected names with commas between them, as in id,label,score")
+        raise typer.BadParameter(message.format(fields=fields))
+    replaced = next((flag(name) for name, (form, _value) in formats.items() if form.to_lines), None)
     if names and replaced:
-        raise typer.BadParameter(f"--fields: not with {replaced}, whose lines have fields of their own")
-    return Output(file, names)
+        message = _("--fields: not with {option}, whose lines have fields of their own")
+        raise typer.BadParameter(message.format(option=replaced))
+    return Output(file, names, for_people=sys.stdout.isatty() and not (file or names or formats or as_json))
 
 
 def check_files(output_file: Path | None, options: Mapping[str, Any]) -> None:
@@ -155,9 +167,12 @@ def check_files(output_file: Path | None, options: Mapping[str, Any]) -> None:
     files = {flag(name): value for name, value in options.items() if isinstance(value, Path)}
     for option, file in {"--output": output_file, **files}.items():
         if file and is_dir(file):
-            raise typer.BadParameter(f"{option} {file}: is a folder, expected a file")
+            message = _("{option} {file}: is a folder, expected a file")
+            raise typer.BadParameter(message.format(option=option, file=file))
         if file and not is_dir(file.parent):
-            raise typer.BadParameter(f"{option} {short_name(file)}: no such folder {short_name(file.parent)}")
+            message = _("{option} {file}: no such folder {folder}")
+            name, folder = short_name(file), short_name(file.parent)
+            raise typer.BadParameter(message.format(option=option, file=name, folder=folder))
 
 
 def input_file_of(texts: Sequence[str], input_file: Path | None) -> Path | None:
@@ -194,7 +209,7 @@ def write_records(answers: Sequence[Record | str], inputs: Inputs, output: Outpu
     from paddle_tasks.inference.outputs import format_records, select_fields, with_inputs
 
     good = [answer for answer in answers if not isinstance(answer, str)]
-    replacements = [form.to_lines for form, _ in formats.values() if form.to_lines]
+    replacements = [form.to_lines for form, _value in formats.values() if form.to_lines]
     if replacements:
         text = "".join(f"{line}\n" for line in replacements[0](good, _good_ids(answers, inputs)))
     else:
@@ -208,6 +223,30 @@ def write_records(answers: Sequence[Record | str], inputs: Inputs, output: Outpu
         table = form.write_file(good, path) if form.write_file else None
         if table:
             print_table(table)
+
+
+def show_answers(answers: Sequence[Record | str], inputs: Inputs, display: Display) -> None:
+    """Print answers for people: their lines, with a space between answers of several lines."""
+    from rich.console import Console
+
+    from paddle_tasks.cli.colours import show_lines
+    from paddle_tasks.training.display import Segment
+
+    blocks = []
+    for row, answer in zip(inputs.rows, answers, strict=True):
+        failed = isinstance(answer, str)
+        reason = _("{place}: {reason}").format(place=f"{inputs.source}:{row.line}", reason=answer)
+        blocks.append([[Segment(reason, tone="negative")]] if failed else list(display(answer)))  # type: ignore[arg-type]
+    between: list[list[Segment]] = [[]] if any(len(block) > 1 for block in blocks) else []
+    lines = [line for block in blocks for line in (*between, *block)]
+    show_lines(lines[len(between) :], Console(file=sys.stdout, highlight=False))
+
+
+def show_explanations(answers: Sequence[Record | str], display: Display) -> None:
+    """Show on stderr what speaks for the answers that are printed as JSON."""
+    from paddle_tasks.cli.colours import show_lines
+
+    show_lines([line for answer in answers if not isinstance(answer, str) for line in display(answer)])
 
 
 def _good_ids(answers: Sequence[Record | str], inputs: Inputs) -> list[int | str]:
@@ -225,12 +264,11 @@ def warn_of_truncation(answers: Sequence[Record | str]) -> None:
     """Print one line on stderr if texts are longer than the model reads."""
     n_truncated = sum(not isinstance(answer, str) and bool(answer.get("truncated")) for answer in answers)
     if n_truncated:
-        are = "text is" if n_truncated == 1 else "texts are"
-        typer.echo(
-            f"warning: {n_truncated} of {len(answers)} {are} longer than the model reads, which has read only a part "
-            'of each ("truncated": true)',
-            err=True,
+        message = _(
+            "warning: {count} of {total} texts: longer than the model reads, which has read only a part of each "
+            '("truncated": true)'
         )
+        print_notice(message.format(count=n_truncated, total=len(answers)))
 
 
 def report_errors(answers: Sequence[Record | str], inputs: Inputs) -> None:
@@ -240,5 +278,6 @@ def report_errors(answers: Sequence[Record | str], inputs: Inputs) -> None:
     errors = [(row.line, answer) for row, answer in zip(inputs.rows, answers, strict=True) if isinstance(answer, str)]
     if errors:
         line, reason = errors[0]
-        count = f"{len(errors)} of {len(answers)} rows"
-        raise DataError(f"{count} could not be predicted; the first one: {inputs.source}:{line}: {reason}")
+        where = f"{inputs.source}:{line}"
+        message = _("{count} of {total} rows could not be predicted; the first one: {where}: {reason}")
+        raise DataError(message.format(count=len(errors), total=len(answers), where=where, reason=reason))

@@ -9,64 +9,90 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from paddle_tasks.errors import join_alternatives
 from paddle_tasks.files import expand_user
+from paddle_tasks.language import _, join, mark
 
 if TYPE_CHECKING:
     from paddle_tasks.inference.usage import Usage
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_EXPLAIN = (
-    "Classifiers: show which tokens speak for the label (green) and against it (red), and add these attributions to "
-    "the JSON as [start, end, value] in characters (integrated gradients of the label's log-odds). Opinion extraction: "
-    "show the spans in colours, and the triplets. Shown on stderr, unless --quiet is given; without colours, or with "
-    "the environment variable NO_COLOR, marked as {+for+}, [-against-] and 【text｜label】."
-)
-_SUMMARY = (
-    "Opinion extraction: instead of the JSON, print a table of the aspects in all texts with their counts, shares of "
-    "polarities and most frequent opinions, and write a bar chart to the file."
-)
-_DOCCANO = (
-    "Opinion extraction: instead of the JSON, write the predictions to a file that the annotation tool doccano can "
-    "import, to correct them there."
-)
+_LABELS, _OPINIONS = mark("Labels"), mark("Opinions")
+_MASKS, _REWRITINGS = mark("fill-mask and pretrained models"), mark("rewrite")
 # None means that an option is not given; each pipeline has its own defaults.
 OPTIONS: dict[str, Any] = {
-    "explain": Annotated[bool | None, typer.Option("--explain", help=_EXPLAIN, show_default=False)],
-    "clue": Annotated[
-        bool | None,
-        typer.Option(
-            "--clue",
-            help="Classifiers: instead of the JSON, print the lines of a submission to the CLUE benchmark.",
-            show_default=False,
-        ),
-    ],
-    "summary": Annotated[
-        Path | None, typer.Option("--summary", parser=expand_user, metavar="FILE.png|FILE.svg", help=_SUMMARY)
-    ],
-    "doccano": Annotated[Path | None, typer.Option("--doccano", parser=expand_user, metavar="FILE", help=_DOCCANO)],
-    "model": Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            metavar="NAME|FOLDER",
-            help="fill-mask, rewrite: another masked language model: builtin/NAME of `paddle-tasks list models`, a "
-            "model folder, or a run folder of pretraining.",
-        ),
-    ],
     "top_k": Annotated[
         int | None,
         typer.Option(
             "--top-k",
             metavar="N",
             min=1,
-            help="fill-mask, runs of pretraining: number of candidates for each [MASK], and of fillings of the whole "
-            "text (at most 64); 5 by default.",
+            help="Number of candidates for each [MASK], and of fillings of the whole text, 5 by default; or number of "
+            "labels in the JSON, all by default.",
+        ),
+    ],
+    "explain": Annotated[
+        bool | None,
+        typer.Option(
+            "--explain",
+            help="Show which tokens speak for the label (green) and against it (red): integrated gradients of its "
+            "log-odds, also added to the JSON as [start, end, value] in characters. For opinions: show them in colours "
+            "beside the JSON. Without colours, or with NO_COLOR set, +plus+ and -minus- signs and 【text｜label】 "
+            "mark them.",
+            show_default=False,
+            rich_help_panel=_LABELS,
+        ),
+    ],
+    "clue": Annotated[
+        bool | None,
+        typer.Option(
+            "--clue",
+            help="Print the lines of a submission to the CLUE benchmark instead.",
+            show_default=False,
+            rich_help_panel=_LABELS,
+        ),
+    ],
+    "summary": Annotated[
+        Path | None,
+        typer.Option(
+            "--summary",
+            parser=expand_user,
+            metavar="FILE",
+            help="Print a table of the aspects in all texts instead, with counts, polarities and frequent opinions, "
+            "and draw it into this file (.png or .svg).",
+            rich_help_panel=_OPINIONS,
+        ),
+    ],
+    "doccano": Annotated[
+        Path | None,
+        typer.Option(
+            "--doccano",
+            parser=expand_user,
+            metavar="FILE",
+            help="Write a file for the annotation tool doccano instead, to correct the predictions there.",
+            rich_help_panel=_OPINIONS,
+        ),
+    ],
+    "model": Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="MODEL",
+            help="Another masked language model for fill-mask or rewrite: builtin/NAME of `paddle-tasks list models`, "
+            "a model folder, or a run folder of pretraining.",
+            rich_help_panel=_MASKS,
         ),
     ],
     "n_variants": Annotated[
         int | None,
-        typer.Option("--variants", metavar="N", min=1, help="rewrite: number of variants of each text; 3 by default."),
+        typer.Option(
+            "--variants",
+            metavar="N",
+            min=1,
+            help="Number of variants of each text; 3 by default.",
+            rich_help_panel=_REWRITINGS,
+        ),
     ],
     "share": Annotated[
         float | None,
@@ -75,7 +101,8 @@ OPTIONS: dict[str, Any] = {
             metavar="X",
             min=0,
             max=1,
-            help="rewrite: share of the changeable words that are replaced, above 0; 0.3 by default.",
+            help="Share of the changeable words that are replaced, above 0; 0.3 by default.",
+            rich_help_panel=_REWRITINGS,
         ),
     ],
     "rounds": Annotated[
@@ -84,8 +111,8 @@ OPTIONS: dict[str, Any] = {
             "--rounds",
             metavar="N",
             min=1,
-            help="rewrite: how often the words are replaced; each round sees the replacements of the rounds before; "
-            "2 by default.",
+            help="How often words are replaced; each round sees the replacements before it; 2 by default.",
+            rich_help_panel=_REWRITINGS,
         ),
     ],
     "min_similarity": Annotated[
@@ -95,7 +122,8 @@ OPTIONS: dict[str, Any] = {
             metavar="X",
             min=-1,
             max=1,
-            help="rewrite: minimum cosine similarity of text and variant; 0.85 by default.",
+            help="Minimum cosine similarity of text and variant; 0.85 by default.",
+            rich_help_panel=_REWRITINGS,
         ),
     ],
     "seed": Annotated[
@@ -104,7 +132,8 @@ OPTIONS: dict[str, Any] = {
             "--seed",
             metavar="N",
             min=0,
-            help="rewrite: random seed; the same seed gives the same variants; 0 by default.",
+            help="Random seed; the same seed gives the same variants; 0 by default.",
+            rich_help_panel=_REWRITINGS,
         ),
     ],
 }
@@ -145,12 +174,15 @@ def check_options(name: str, options: Mapping[str, Any], usage: Usage) -> None:
     accepted = [*usage.options, *usage.formats, *["model"] * usage.takes_model]
     refused = [flag(option) for option in options if option not in accepted]
     if refused:
-        listing = ", ".join(flag(option) for option in accepted if option in OPTIONS) or "none of these options"
-        raise typer.BadParameter(f"{', '.join(refused)}: not for {name}, which takes {listing}")
+        listing = join([flag(option) for option in accepted if option in OPTIONS]) or _("none of these options")
+        message = _("{options}: not for {name}, which takes {accepted}")
+        raise typer.BadParameter(message.format(options=join(refused), name=name, accepted=listing))
     for option, record_format in usage.formats.items():
         file, suffixes = options.get(option), record_format.suffixes
         if suffixes and isinstance(file, Path) and file.suffix not in suffixes:
-            raise typer.BadParameter(f"{flag(option)} {file}: expected a name that ends in {' or '.join(suffixes)}")
+            message = _("{option} {file}: expected a name that ends in {suffixes}")
+            endings = join_alternatives(suffixes)
+            raise typer.BadParameter(message.format(option=flag(option), file=file, suffixes=endings))
 
 
 def flag(option: str) -> str:

@@ -7,12 +7,15 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from paddle_tasks.cli.output import print_notice
+from paddle_tasks.cli.verbosity import verbosity
+from paddle_tasks.language import _
+from paddle_tasks.training.display_text import format_duration
 from paddle_tasks.training.loop import StepReport
 from paddle_tasks.training.session import CheckpointReport, EvaluationReport
 
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from paddle_tasks.training.trainer import Observer
 
 _SECONDS_BETWEEN_LINES = 10.0
+_BAR_WIDTH = 16
 
 
 @contextlib.contextmanager
@@ -29,20 +33,19 @@ def display_progress(*, quiet: bool) -> Iterator[Observer]:
         yield lambda _event: None
     elif sys.stderr.isatty():
         with training_bar() as bar:
-            yield ProgressDisplay(partial(bar.console.print, markup=False, highlight=False), bar).show
+            # rich shows what is written to stderr above the bar.
+            yield ProgressDisplay(print_notice, bar).show
     else:
-        yield ProgressDisplay(lambda text: sys.stderr.write(f"{text}\n")).show
+        yield ProgressDisplay(print_notice).show
 
 
 def training_bar() -> Progress:
     """Return an empty progress bar on stderr."""
     return Progress(
-        TextColumn("epoch {task.fields[epoch]}"),
-        BarColumn(),
+        TextColumn("{task.fields[epoch]}"),
+        BarColumn(_BAR_WIDTH),
         MofNCompleteColumn(),
-        TextColumn("loss {task.fields[loss]:.4f}  {task.fields[rate]:,.0f} tokens/s  {task.fields[score]}"),
-        TextColumn("left"),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[state]}"),
         console=Console(stderr=True),
     )
 
@@ -61,6 +64,7 @@ class ProgressDisplay:
         self._write_line, self._bar = write_line, bar
         self._bar_task: Any = None
         self.loss, self.rate, self.score = float("nan"), 0.0, ""
+        self._step_seconds = 0.0
         self._last_line = 0.0
         self._last_step = 0
 
@@ -78,33 +82,50 @@ class ProgressDisplay:
             self._reset(report)
         self._last_step = report.step
         # Raw values would change too fast to be read.
-        rate = report.n_tokens / report.seconds
-        self.rate = 0.9 * self.rate + 0.1 * rate if self.rate else rate
+        self.rate = _smoothed(self.rate, report.n_tokens / report.seconds)
+        self._step_seconds = _smoothed(self._step_seconds, report.seconds)
         self.loss = 0.9 * self.loss + 0.1 * report.loss if not math.isnan(self.loss) else report.loss
         if self._bar is not None:
             self._move_bar(self._bar, report)
         elif time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES or report.step == 1:
             self._last_line = time.monotonic()
-            left = (report.total_steps - report.step) * report.seconds
-            self._write_line(
-                f"epoch {report.epoch}  step {report.step}/{report.total_steps}  loss {self.loss:.4f}  "
-                f"{self.rate:,.0f} tokens/s  {left / 60:.1f} min left"
-            )
+            step = _("step {step}/{total}").format(step=report.step, total=report.total_steps)
+            self._write_line(f"{_epoch(report.epoch)}  {step}  {self._state(report)}")
+
+    def _state(self, report: StepReport) -> str:
+        """Return loss, score, speed if it is asked for, and the time left."""
+        left = (report.total_steps - report.step) * self._step_seconds
+        parts = [f"loss {self.loss:.4f}", self.score]
+        if verbosity.verbose or self._bar is None:
+            parts.append(_("{rate:,.0f} tokens/s").format(rate=self.rate))
+        if report.step > 1 and report.step < report.total_steps:
+            parts.append(_("{time} left").format(time=format_duration(left)))
+        return "  ".join(filter(None, parts))
 
     def _reset(self, report: StepReport) -> None:
         self.loss, self.rate, self.score, self._last_line = float("nan"), 0.0, "", 0.0
+        self._step_seconds = 0.0
         if self._bar is not None and self._bar_task is not None:
             self._bar.reset(self._bar_task, total=report.total_steps)
 
     def _move_bar(self, bar: Progress, report: StepReport) -> None:
-        fields: dict[str, Any] = {"epoch": report.epoch, "loss": self.loss, "rate": self.rate, "score": self.score}
+        fields: dict[str, Any] = {"epoch": _epoch(report.epoch), "state": self._state(report)}
         if self._bar_task is None:
             self._bar_task = bar.add_task("train", total=report.total_steps, completed=report.step, **fields)
         bar.update(self._bar_task, completed=report.step, **fields)
 
     def _show_evaluation(self, report: EvaluationReport) -> None:
-        scores = "  ".join(
-            f"{name} {report.metrics[name]:.4f}" for name in report.summary_metrics if name in report.metrics
-        )
+        names = [name for name in report.summary_metrics if name in report.metrics]
+        scores = "  ".join(f"{name} {report.metrics[name]:.4f}" for name in names)
         self.score = f"dev {report.metrics[report.metric]:.4f}"
-        self._write_line(f"epoch {report.epoch}  step {report.step}  dev {scores}{'  best so far' * report.is_best}")
+        best = "  " + _("best") if report.is_best else ""
+        step = "" if self._bar is not None else "  " + _("step {step}").format(step=report.step)
+        self._write_line(f"{_epoch(report.epoch)}{step}  dev {scores}{best}")
+
+
+def _epoch(number: int) -> str:
+    return _("epoch {number}").format(number=number)
+
+
+def _smoothed(before: float, value: float) -> float:
+    return 0.9 * before + 0.1 * value if before else value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from paddle_tasks.cli.options import Quiet
-from paddle_tasks.cli.output import print_text
+from paddle_tasks.cli.output import print_notice, print_text
 from paddle_tasks.files import expand_user
+from paddle_tasks.language import _
+from paddle_tasks.wrapping import columns
 
 if TYPE_CHECKING:
     from paddle_tasks.reporting.entries import Entry
@@ -38,19 +41,23 @@ def report(
 ) -> None:
     """Print the results of runs and sweeps beside published scores.
 
-    The table is Markdown: the scores, model, number of parameters, seconds and seeds of each run, grouped by data set.
+    The scores, model, number of parameters, seconds and seeds of each run, grouped by data set. In a pipe or a file the
+    tables are Markdown; on a terminal they are made to fit.
     """
+    from paddle_tasks.cli.markdown import to_terminal
     from paddle_tasks.files import exists, is_dir, write_text
     from paddle_tasks.reporting.report import report as make_report
 
     if markdown and is_dir(markdown):
-        raise typer.BadParameter(f"--markdown {markdown}: is a folder, expected a file")
+        raise typer.BadParameter(_("--markdown {file}: is a folder, expected a file").format(file=markdown))
     if markdown and not is_dir(markdown.parent):
-        raise typer.BadParameter(f"--markdown {markdown}: no such folder {markdown.parent}")
+        message = _("--markdown {file}: no such folder {folder}")
+        raise typer.BadParameter(message.format(file=markdown, folder=markdown.parent))
     if png and exists(png) and not png.is_dir():
-        raise typer.BadParameter(f"--png {png}: is a file, expected a folder")
+        raise typer.BadParameter(_("--png {folder}: is a file, expected a folder").format(folder=png))
     made = make_report(runs)
-    print_text(made.markdown.rstrip())
+    text = made.markdown.rstrip()
+    print_text("\n".join(to_terminal(text, columns())) if sys.stdout.isatty() else text)
     if markdown:
         write_text(markdown, made.markdown)
     if png:
@@ -61,7 +68,7 @@ def _write_figures(entries: Sequence[Entry], folder: Path, *, quiet: bool) -> No
     from paddle_tasks.reporting.figure_files import write_figures
 
     written = write_figures(entries, folder)
-    for note in written.notes:
-        typer.echo(f"note: {note}", err=True)
     if not quiet:
-        typer.echo("\n".join(f"wrote {path}" for path in written.files), err=True)
+        for note in written.notes:
+            print_notice(_("note: {note}").format(note=note))
+        print_notice("\n".join(_("wrote {file}").format(file=path) for path in written.files))

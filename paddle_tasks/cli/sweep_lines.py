@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from paddle_tasks.language import _, plural
+
 
 def format_sweep(summary: Mapping[str, Any], folder: Path) -> Iterator[str]:
     """Yield a line for each combination of a sweep, and lines for the best one on dev.
@@ -16,15 +18,16 @@ def format_sweep(summary: Mapping[str, Any], folder: Path) -> Iterator[str]:
     """
     metric = summary["metric"]
     for point in summary["points"]:
-        scores = [
-            f"{split} {metric} {_format_spread(point[split][metric])}" for split in ("dev", "test") if point[split]
-        ]
-        yield f"{point['name'] or 'mean'}  {'  '.join(scores)}  ({point['finished']} seeds)"
+        scores = [f"{split} {_format_spread(point[split][metric])}" for split in ("dev", "test") if point[split]]
+        seeds = plural("{count} seed", "{count} seeds", point["finished"])
+        name = point["name"] or _("mean")
+        yield f"{name}  {metric}: {'  '.join(scores)}  ({seeds})"
     if best := summary["best"]:
         if len(summary["points"]) > 1:
-            yield f"best  {best['point']}, by {summary['chosen_by']}: {best['dev']['mean']:.4f}"
-        yield f"best run by dev  {folder / best['run']}"
-    yield f"sweep {folder}"
+            line = _("best  {point}, by {criterion}: {score:.4f}")
+            yield line.format(point=best["point"], criterion=summary["chosen_by"], score=best["dev"]["mean"])
+        yield _("best run by dev  {folder}").format(folder=folder / best["run"])
+    yield _("sweep {folder}").format(folder=folder)
 
 
 def _format_spread(spread: Mapping[str, Any]) -> str:

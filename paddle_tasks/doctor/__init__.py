@@ -17,6 +17,8 @@ from pathlib import Path
 from paddle_tasks.doctor import installation, machine
 from paddle_tasks.doctor.finding import Finding
 from paddle_tasks.doctor.probe import run_probe
+from paddle_tasks.language import _
+from paddle_tasks.wrapping import columns, wrap
 
 __all__ = ["Finding", "examine", "main"]
 
@@ -58,9 +60,9 @@ def examine() -> list[Finding]:
 
 def main(argv: list[str] | None = None) -> int:
     """Print the findings and return the exit code: 1 if training cannot work, else 0."""
-    parser = argparse.ArgumentParser(prog="paddle-tasks doctor", description="Examine this installation.")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--quiet", action="store_true", help="print problems only")
+    parser = argparse.ArgumentParser(prog="paddle-tasks doctor", description=_("Examine this installation."))
+    parser.add_argument("--json", action="store_true", help=_("print one JSON object"))
+    parser.add_argument("--quiet", action="store_true", help=_("print problems only"))
     arguments = parser.parse_args(argv)
     findings = examine()
     works = all(finding.status != "fail" for finding in findings)
@@ -72,8 +74,18 @@ def main(argv: list[str] | None = None) -> int:
         return 0 if works else 1
     for finding in findings:
         if finding.status != "ok" or not arguments.quiet:
-            print(f"{finding.status:<4}  {finding.name:<12}  {finding.message}")  # noqa: T201
-        if finding.fix:
-            print(f"      fix: {finding.fix}")  # noqa: T201
-    print("training works" if works else "training cannot work: fix what is marked fail")  # noqa: T201
+            print("\n".join(_lines(finding)))  # noqa: T201
+    print(_("training works") if works else _("training cannot work: fix what is marked fail"))  # noqa: T201
     return 0 if works else 1
+
+
+def _lines(finding: Finding) -> list[str]:
+    """Return a finding as lines, which fit the terminal if there is one."""
+    start = f"{finding.status:<4}  {finding.name:<12}  "
+    texts = [(start, finding.message)]
+    if finding.fix:
+        texts.append((" " * 6, _("fix: {fix}").format(fix=finding.fix)))
+    if not sys.stdout.isatty():
+        return [f"{first}{text}" for first, text in texts]
+    indent = " " * len(start)
+    return [line for first, text in texts for line in wrap(text, columns(), first, indent)]

@@ -8,7 +8,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-HOME_FIX = "export HOME=FOLDER, with a folder that you can write to"
+from paddle_tasks.language import mark
+
+HOME_FIX = mark("export HOME=FOLDER, with a folder that you can write to")
 
 _FILE_ERROR = re.compile(r"\w*Error: \[Errno \d+\] .*?: '([^']+)'")
 

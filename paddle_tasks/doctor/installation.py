@@ -19,6 +19,7 @@ from paddle_tasks.doctor.requirements import (
     satisfies,
     version_ranges,
 )
+from paddle_tasks.language import _, join
 
 # Importing paddle_tasks first sets the environment of a real run. The gradient shows that the device computes.
 PADDLE_PROBE = """
@@ -105,11 +106,12 @@ _LOCKED = ("paddlepaddle", "paddlepaddle-gpu", "visualdl", *NLP_STACK)
 
 def gpu_install() -> str:
     """Return how to replace the installed build by the GPU build, whose wheels depend on the CUDA version."""
-    return (
-        "python -m pip uninstall -y paddlepaddle paddlepaddle-gpu, then install paddlepaddle-gpu"
-        + REQUIREMENTS["paddlepaddle"]
-        + " with the command that PaddlePaddle's install page gives for your CUDA version"
+    message = _(
+        "{uninstall}, then install {requirement} with the command that PaddlePaddle's install page gives for your CUDA "
+        "version"
     )
+    uninstall = "python -m pip uninstall -y paddlepaddle paddlepaddle-gpu"
+    return message.format(uninstall=uninstall, requirement="paddlepaddle-gpu" + REQUIREMENTS["paddlepaddle"])
 
 
 def check_python(version: tuple[int, int] = sys.version_info[:2]) -> Finding:
@@ -117,8 +119,8 @@ def check_python(version: tuple[int, int] = sys.version_info[:2]) -> Finding:
     name = ".".join(map(str, version))
     if (3, 10) <= version < (3, 13):
         return ok("python", name)
-    fix = "create an environment with a supported Python: python3.11 -m venv .venv"
-    return fail("python", f"{name}; expected 3.10, 3.11 or 3.12", fix)
+    fix = _("create an environment with a supported Python: python3.11 -m venv .venv")
+    return fail("python", _("{version}; expected 3.10, 3.11 or 3.12").format(version=name), fix)
 
 
 def check_paddle(probe: ProbeResult, machine_gpus: list[str]) -> Finding:
@@ -129,19 +131,32 @@ def check_paddle(probe: ProbeResult, machine_gpus: list[str]) -> Finding:
     version = probe.facts.get("version")
     if len(names) == len(wheels):
         cpu_fix = "python -m pip uninstall -y paddlepaddle paddlepaddle-gpu && " + pip_install("paddlepaddle")
-        broken = "" if version else f"; import paddle fails: {probe.error}"
-        message = f"{' and '.join(names)} are both installed and overwrite each other's files{broken}"
+        message = _("{one} and {other} are both installed and overwrite each other's files")
+        message = message.format(one=names[0], other=names[1])
+        if not version:
+            message += _("; import paddle fails: {error}").format(error=probe.error)
         return (warn if version else fail)("paddle", message, gpu_install() if machine_gpus else cpu_fix)
     if version:
-        return ok("paddle", f"{version} ({', '.join(names) or 'no wheel'})")
+        wheel = join(names) or _("no wheel")
+        return ok("paddle", f"{version} ({wheel})")
     if not names:
-        gpu_hint = f"; for the GPU: {gpu_install()}" if machine_gpus else ""
-        return fail("paddle", f"no wheel is installed: {probe.error}", pip_install("paddlepaddle") + gpu_hint)
+        gpu_hint = _("; for the GPU: {command}").format(command=gpu_install()) if machine_gpus else ""
+        message = _("no wheel is installed: {error}").format(error=probe.error)
+        return fail("paddle", message, pip_install("paddlepaddle") + gpu_hint)
     if comes_from_home(probe.error):
-        return fail("paddle", f"cannot write to HOME: {probe.error}", HOME_FIX)
+        return fail("paddle", _home_problem(probe), _(HOME_FIX))
     # Without numpy in the command, reinstalling the dependencies would install numpy 2.
     reinstall = pip_install("paddlepaddle", "numpy", options="--force-reinstall")
-    return fail("paddle", f"{names[0]} cannot be imported: {probe.error}", gpu_install() if on_gpu else reinstall)
+    message = _("{name} cannot be imported: {error}").format(name=names[0], error=probe.error)
+    return fail("paddle", message, gpu_install() if on_gpu else reinstall)
+
+
+def _home_problem(probe: ProbeResult) -> str:
+    return _("cannot write to HOME: {error}").format(error=probe.error)
+
+
+def _import_problem(error: str | None) -> str:
+    return _("cannot be imported: {error}").format(error=error)
 
 
 def check_paddlenlp(probe: ProbeResult, paddle: ProbeResult) -> Finding:
@@ -150,25 +165,27 @@ def check_paddlenlp(probe: ProbeResult, paddle: ProbeResult) -> Finding:
     if probe.error is None:
         return _check_paddlenlp_version(str(version))
     if "version" not in paddle.facts:
-        return fail("paddlenlp", "not checked, since it needs paddle", "fix paddle first")
+        return fail("paddlenlp", _("not checked, since it needs paddle"), _("fix paddle first"))
     if probe.error == "ModuleNotFoundError: No module named 'paddlenlp'":
-        return fail("paddlenlp", "not installed", pip_install(*NLP_STACK))
+        return fail("paddlenlp", _("not installed"), pip_install(*NLP_STACK))
     for known in KNOWN_FAILURES:
         if re.search(known.trace, probe.trace):
-            return fail("paddlenlp", f"cannot be imported: {known.message}", known.fix)
+            return fail("paddlenlp", _import_problem(_(known.message)), _(known.fix))
     if comes_from_home(probe.error):
-        return fail("paddlenlp", f"cannot write to HOME: {probe.error}", HOME_FIX)
+        return fail("paddlenlp", _home_problem(probe), _(HOME_FIX))
     # The lock file has the CPU wheel, which would overwrite the GPU wheel.
     fix = pip_install(*NLP_STACK) if installed("paddlepaddle-gpu") else lock_install()
-    return fail("paddlenlp", f"cannot be imported: {probe.error}", fix)
+    return fail("paddlenlp", _import_problem(probe.error), fix)
 
 
 def _check_paddlenlp_version(version: str) -> Finding:
     if satisfies(version, REQUIREMENTS["paddlenlp"]):
         return ok("paddlenlp", version)
-    evidence = "works, but less tested" if version == TOLERATED_PADDLENLP else "not tested"
-    message = f"{version} ({evidence}); expected {REQUIREMENTS['paddlenlp'].lstrip('=')}"
-    return warn("paddlenlp", message, pip_install(*NLP_STACK))
+    evidence = _("works, but less tested") if version == TOLERATED_PADDLENLP else _("not tested")
+    message = _("{version} ({evidence}); expected {expected}")
+    expected = REQUIREMENTS["paddlenlp"].lstrip("=")
+    found = message.format(version=version, evidence=evidence, expected=expected)
+    return warn("paddlenlp", found, pip_install(*NLP_STACK))
 
 
 def check_libraries(probe: ProbeResult) -> Finding:
@@ -177,26 +194,26 @@ def check_libraries(probe: ProbeResult) -> Finding:
     if probe.error is not None:  # a crash or a hang while importing the last reported module
         broken[probe.facts.get("importing", next(iter(LIBRARIES)))] = probe.error
     if not broken:
-        return ok("libraries", f"all {len(LIBRARIES)} can be imported")
+        return ok("libraries", _("all {count} can be imported").format(count=len(LIBRARIES)))
     message = "; ".join(f"{module}: {error}" for module, error in broken.items())
     names = [LIBRARIES[module] for module, error in broken.items() if not comes_from_home(error)]
     # Unless forced, pip does not reinstall a library, even a broken one.
     options = "--force-reinstall --no-deps" if all(map(installed, names)) else ""
-    fixes = [HOME_FIX] * (len(names) < len(broken)) + [pip_install(*names, options=options)] * bool(names)
-    return fail("libraries", f"cannot be imported: {message}", "; ".join(fixes))
+    fixes = [_(HOME_FIX)] * (len(names) < len(broken)) + [pip_install(*names, options=options)] * bool(names)
+    return fail("libraries", _import_problem(message), "; ".join(fixes))
 
 
 def check_versions() -> Finding:
     """Compare the installed versions of fragile distributions with the tested ranges."""
     versions = {name: version for name in _LOCKED if (version := installed(name))}
     if not versions:
-        return warn("versions", f"none installed of {', '.join(_LOCKED)}", lock_install())
+        return warn("versions", _("none installed of {names}").format(names=join(_LOCKED)), lock_install())
     expected = version_ranges(versions.get("paddlenlp"))
     expected["paddlepaddle-gpu"] = expected["paddlepaddle"]
     wrong = [name for name, version in versions.items() if not satisfies(version, expected[name])]
     if not wrong:
-        return ok("versions", ", ".join(f"{name} {version}" for name, version in versions.items()))
-    message = ", ".join(f"{name} {versions[name]} (tested: {expected[name].lstrip('=')})" for name in wrong)
+        return ok("versions", join([f"{name} {version}" for name, version in versions.items()]))
+    message = join([_untested(name, versions[name], expected[name]) for name in wrong])
     # With a GPU wheel, pip must not install the CPU wheel; see the finding on paddle.
     kept = {"paddlepaddle", "paddlepaddle-gpu"} if "paddlepaddle-gpu" in versions else set()
     by_pip = [name + expected[name] for name in wrong if name not in kept]
@@ -205,16 +222,20 @@ def check_versions() -> Finding:
     return warn("versions", message, "; ".join(fixes))
 
 
+def _untested(name: str, version: str, expected: str) -> str:
+    return _("{name} {version} (tested: {expected})").format(name=name, version=version, expected=expected.lstrip("="))
+
+
 def check_visualdl(probe: ProbeResult) -> Finding:
     """Check that VisualDL can write a scalar and read it back."""
     records = probe.facts.get("records")
     if probe.error is None and records == [[3, 0.5]]:
-        return ok("visualdl", "writes a scalar and reads it back")
+        return ok("visualdl", _("writes a scalar and reads it back"))
     if comes_from_home(probe.error):
-        return fail("visualdl", f"cannot write to HOME: {probe.error}", HOME_FIX)
+        return fail("visualdl", _home_problem(probe), _(HOME_FIX))
     if probe.error and probe.error.startswith(("OSError", "PermissionError", "FileNotFoundError")):
-        return fail(
-            "visualdl", f"cannot write: {probe.error}", "export TMPDIR=FOLDER, with a folder that you can write to"
-        )
-    problem = probe.error or f"wrote [[3, 0.5]], read back {records}"
-    return fail("visualdl", f"cannot log: {problem}", pip_install("visualdl", options="--force-reinstall --no-deps"))
+        message = _("cannot write: {error}").format(error=probe.error)
+        return fail("visualdl", message, _("export TMPDIR=FOLDER, with a folder that you can write to"))
+    problem = probe.error or _("wrote [[3, 0.5]], read back {records}").format(records=records)
+    message = _("cannot log: {problem}").format(problem=problem)
+    return fail("visualdl", message, pip_install("visualdl", options="--force-reinstall --no-deps"))

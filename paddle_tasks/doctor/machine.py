@@ -15,6 +15,7 @@ from paddle_tasks.doctor.home import can_write, home_folder
 from paddle_tasks.doctor.installation import ONEDNN_PRODUCT, PROBE_GRADIENT, gpu_install
 from paddle_tasks.doctor.probe import ProbeResult
 from paddle_tasks.doctor.requirements import pip_install
+from paddle_tasks.language import _, join, mark
 
 # From here paddlenlp downloads bert-base-chinese; PPNLP_ENDPOINT does not affect its built-in names.
 HUB_URL = "https://bj.bcebos.com/paddlenlp/models/transformers/bert/bert-base-chinese.pdparams"
@@ -23,6 +24,7 @@ CGROUP = Path("/sys/fs/cgroup")
 CPUINFO = Path("/proc/cpuinfo")
 NVIDIA_DEVICE = Path("/dev/nvidia0")
 NEEDED_DISK_BYTES = 10**9
+_NO_PADDLE = mark("not checked, since paddle cannot be imported")
 
 
 def hub_probe(url: str = HUB_URL) -> str:
@@ -48,7 +50,7 @@ def machine_gpus() -> list[str]:
             listing = ""
         if names := re.findall(r"^GPU \d+: (.+?)(?: \(UUID.*)?$", listing, re.MULTILINE):
             return names
-    return ["an NVIDIA GPU"] if NVIDIA_DEVICE.exists() else []
+    return [_("an NVIDIA GPU")] if NVIDIA_DEVICE.exists() else []
 
 
 def usable_cores() -> int:
@@ -81,43 +83,53 @@ def check_device(probe: ProbeResult, gpus: list[str]) -> Finding:
     """Check that Paddle computes correctly, and that it uses the machine's GPU if there is one."""
     facts = probe.facts
     if "version" not in facts:
-        return fail("device", "not checked, since paddle cannot be imported", "fix paddle first")
+        return fail("device", _(_NO_PADDLE), _("fix paddle first"))
     cuda = facts["cuda"]
-    error = probe.error or ("a gradient was wrong" if facts["gradient"] != PROBE_GRADIENT else None)
+    error = probe.error or (_("a gradient was wrong") if facts["gradient"] != PROBE_GRADIENT else None)
     if error and cuda:
-        fix = "install a GPU driver for this CUDA (nvidia-smi shows the newest supported), or train with --device cpu"
-        return fail("device", f"paddle (CUDA {cuda}) cannot compute: {error}", fix)
+        fix = _(
+            "install a GPU driver for this CUDA (nvidia-smi shows the newest supported), or train with --device cpu"
+        )
+        return fail("device", _("paddle (CUDA {cuda}) cannot compute: {error}").format(cuda=cuda, error=error), fix)
     if error:
         fix = pip_install("paddlepaddle", "numpy", options="--force-reinstall")
-        return fail("device", f"paddle cannot compute: {error}", fix)
+        return fail("device", _("paddle cannot compute: {error}").format(error=error), fix)
     if facts["gpus"]:
-        return ok("device", f"{facts['device']} of {len(facts['gpus'])} ({', '.join(facts['gpus'])})")
+        message = _("{device} of {count} ({names})")
+        names = join(facts["gpus"])
+        return ok("device", message.format(device=facts["device"], count=len(facts["gpus"]), names=names))
     device = f"{facts['device']} ({cpu_field('model name')})"
     if gpus and not cuda:
-        return warn("device", f"{device}; the machine has {gpus[0]}, but this paddle has no CUDA", gpu_install())
+        message = _("{device}; the machine has {gpu}, but this paddle has no CUDA")
+        return warn("device", message.format(device=device, gpu=gpus[0]), gpu_install())
     if gpus:
-        fix = "unset CUDA_VISIBLE_DEVICES, and compare the CUDA version that nvidia-smi prints with paddle's"
-        return warn("device", f"{device}; paddle (CUDA {cuda}) does not see {gpus[0]}", fix)
-    return ok("device", f"{device}, no GPU")
+        fix = _("unset CUDA_VISIBLE_DEVICES, and compare the CUDA version that nvidia-smi prints with paddle's")
+        message = _("{device}; paddle (CUDA {cuda}) does not see {gpu}")
+        return warn("device", message.format(device=device, cuda=cuda, gpu=gpus[0]), fix)
+    return ok("device", _("{device}, no GPU").format(device=device))
 
 
 def check_threads(probe: ProbeResult, n_cores: int) -> Finding:
     """Compare the number of threads that Paddle uses in a run with the number of usable cores."""
     if "threads" not in probe.facts:
-        return warn("threads", "not checked, since paddle cannot be imported", "fix paddle first")
+        return warn("threads", _(_NO_PADDLE), _("fix paddle first"))
     threads = int(probe.facts["threads"])
-    summary = f"OMP_NUM_THREADS={threads} in a run, {n_cores} usable cores"
+    summary = _("OMP_NUM_THREADS={threads} in a run, {cores} usable cores").format(threads=threads, cores=n_cores)
     fix = f"export PADDLE_TASKS_THREADS={n_cores}"
     requested = os.environ.get("PADDLE_TASKS_THREADS") or "1"
     if not requested.isdecimal() or int(requested) < 1:
-        return fail("threads", f"PADDLE_TASKS_THREADS={requested!r}, expected a whole number above 0", fix)
+        message = _("PADDLE_TASKS_THREADS={value!r}, expected a whole number above 0")
+        return fail("threads", message.format(value=requested), fix)
     if threads > n_cores:
-        return warn("threads", f"{summary}: more threads than cores slow each other down", fix)
+        message = _("{summary}: more threads than cores slow each other down")
+        return warn("threads", message.format(summary=summary), fix)
     if threads > 1 or n_cores == 1 or os.environ.get("PADDLE_TASKS_THREADS") == "1":
         return ok("threads", summary)
     if "unprepared" in probe.facts:
-        return warn("threads", f"{summary}; paddle_tasks cannot be imported: {probe.facts['unprepared']}", fix)
-    return warn("threads", f"{summary}: the other cores stay idle", f"unset OMP_NUM_THREADS, or {fix}")
+        message = _("{summary}; paddle_tasks cannot be imported: {error}")
+        return warn("threads", message.format(summary=summary, error=probe.facts["unprepared"]), fix)
+    fix = _("unset OMP_NUM_THREADS, or {command}").format(command=fix)
+    return warn("threads", _("{summary}: the other cores stay idle").format(summary=summary), fix)
 
 
 def check_dispatch(probe: ProbeResult, vendor: str) -> Finding:
@@ -127,13 +139,16 @@ def check_dispatch(probe: ProbeResult, vendor: str) -> Finding:
     the variable would make it slower.
     """
     if "dispatch" not in probe.facts:
-        return warn("cpu dispatch", "not checked, since paddle cannot be imported", "fix paddle first")
+        return warn("cpu dispatch", _(_NO_PADDLE), _("fix paddle first"))
     dispatch = probe.facts["dispatch"]
-    summary = f"{vendor or 'unknown processor'}, MKL_DEBUG_CPU_TYPE={dispatch or '(unset)'}"
+    processor, value = vendor or _("unknown processor"), dispatch or _("(unset)")
+    summary = f"{processor}, MKL_DEBUG_CPU_TYPE={value}"
     if "AMD" in vendor and dispatch != "5":
-        return warn("cpu dispatch", f"{summary}: MKL uses its slow code path", "export MKL_DEBUG_CPU_TYPE=5")
+        message = _("{summary}: MKL uses its slow code path").format(summary=summary)
+        return warn("cpu dispatch", message, "export MKL_DEBUG_CPU_TYPE=5")
     if "Intel" in vendor and dispatch:
-        return warn("cpu dispatch", f"{summary}: should be unset on Intel", "unset MKL_DEBUG_CPU_TYPE")
+        message = _("{summary}: should be unset on Intel").format(summary=summary)
+        return warn("cpu dispatch", message, "unset MKL_DEBUG_CPU_TYPE")
     return ok("cpu dispatch", summary)
 
 
@@ -141,33 +156,39 @@ def check_onednn(probe: ProbeResult) -> Finding:
     """Tell how a run on this CPU computes: by oneDNN in bfloat16 or float32, or by Paddle and numpy."""
     facts = probe.facts
     if "version" not in facts:
-        return warn("cpu kernels", f"not checked: {probe.error}", "fix the other problems first")
+        return warn("cpu kernels", _not_checked(probe), _("fix the other problems first"))
     if "precision" not in facts:
-        return warn("cpu kernels", f"not checked: {probe.error}", "unset PADDLE_TASKS_PRECISION")
+        return warn("cpu kernels", _not_checked(probe), "unset PADDLE_TASKS_PRECISION")
     if facts["version"] is None:
-        problem = f"Paddle and numpy in float32, several times slower, since {facts['why_not']}"
-        return warn("cpu kernels", problem, _onednn_fix(facts["why_not"]))
+        problem = _("Paddle and numpy in float32, several times slower, since {reason}")
+        return warn("cpu kernels", problem.format(reason=facts["why_not"]), _onednn_fix(facts["why_not"]))
     if facts.get("product") != ONEDNN_PRODUCT:
-        problem = probe.error or f"a product was {facts.get('product')}, expected {ONEDNN_PRODUCT}"
+        wrong = _("a product was {found}, expected {expected}")
+        problem = probe.error or wrong.format(found=facts.get("product"), expected=ONEDNN_PRODUCT)
         return warn("cpu kernels", f"oneDNN {facts['version']}: {problem}", "export PADDLE_TASKS_ONEDNN=0")
-    means = "faster than float32 here" if facts["precision"] == "bfloat16" else _why_float32(facts["isa"])
-    return ok(
-        "cpu kernels", f"oneDNN {facts['version']} ({facts['isa']}), auto is {facts['precision']} on the CPU: {means}"
-    )
+    reason = _("faster than float32 here") if facts["precision"] == "bfloat16" else _why_float32(facts["isa"])
+    message = _("oneDNN {version} ({isa}), auto is {precision} on the CPU: {reason}")
+    found = {name: facts[name] for name in ("version", "isa", "precision")}
+    return ok("cpu kernels", message.format(**found, reason=reason))
+
+
+def _not_checked(probe: ProbeResult) -> str:
+    return _("not checked: {error}").format(error=probe.error)
 
 
 def _onednn_fix(reason: str) -> str:
     if "PADDLE_TASKS_ONEDNN" in reason:
         return "unset PADDLE_TASKS_ONEDNN"
     if "AVX" in reason:
-        return "use a machine with a newer CPU"
-    return pip_install("paddlepaddle", options="--force-reinstall") + ", on Linux x86-64"
+        return _("use a machine with a newer CPU")
+    command = pip_install("paddlepaddle", options="--force-reinstall")
+    return _("{command}, on Linux x86-64").format(command=command)
 
 
 def _why_float32(isa: str) -> str:
     if os.environ.get("PADDLE_TASKS_PRECISION") == "float32":
-        return "PADDLE_TASKS_PRECISION says so"
-    return f"{isa} does not multiply bfloat16 faster"
+        return _("PADDLE_TASKS_PRECISION says so")
+    return _("{isa} does not multiply bfloat16 faster").format(isa=isa)
 
 
 def check_hub(probe: ProbeResult) -> Finding:
@@ -175,13 +196,15 @@ def check_hub(probe: ProbeResult) -> Finding:
     host = HUB_URL.split("/")[2]
     status = probe.facts.get("status")
     if status == 200:
-        return ok("hub", f"{host} answers")
-    reason = f"HTTP status {status}" if status else probe.error or probe.facts["reason"]
-    return warn(
-        "hub",
-        f"{host} cannot be reached ({reason}); hub names such as bert-base-chinese load only from the model cache",
-        "use a local folder or an encoder trained from scratch (textcnn), or fill the cache on a machine with network",
+        return ok("hub", _("{host} answers").format(host=host))
+    reason = _("HTTP status {status}").format(status=status) if status else probe.error or probe.facts["reason"]
+    message = _(
+        "{host} cannot be reached ({reason}); hub names such as bert-base-chinese load only from the model cache"
     )
+    fix = _(
+        "use a local folder or an encoder trained from scratch (textcnn), or fill the cache on a machine with network"
+    )
+    return warn("hub", message.format(host=host, reason=reason), fix)
 
 
 def check_cache() -> Finding:
@@ -190,25 +213,27 @@ def check_cache() -> Finding:
     folder = home / "models"
     # A model may have several weight files; a folder with only a tokenizer is not a model.
     weights = [file for pattern in ("*.pdparams", "*.safetensors") for file in folder.rglob(pattern)]
-    summary = f"{len({file.parent for file in weights})} models in {_short(folder)}"
+    n_models = len({file.parent for file in weights})
+    summary = _("{count} models in {folder}").format(count=n_models, folder=_short(folder))
     if can_write(folder):
         return ok("model cache", summary)
-    fix = "export PPNLP_HOME=FOLDER, with a folder that you can write to"
-    return warn("model cache", f"{summary}, which cannot be written", fix)
+    fix = _("export PPNLP_HOME=FOLDER, with a folder that you can write to")
+    return warn("model cache", _("{summary}, which cannot be written").format(summary=summary), fix)
 
 
 def check_disk(folder: Path) -> Finding:
     """Check that the working folder, where runs are saved, can be written and has free space."""
     free_bytes = shutil.disk_usage(folder).free
-    summary = f"{free_bytes / 10**9:.1f} GB free in the working folder"
+    summary = _("{free:.1f} GB free in the working folder").format(free=free_bytes / 10**9)
     if not can_write(folder):
         return warn(
             "disk",
-            "the working folder cannot be written",
-            "cd to a folder that you can write to, or set run_dir to one",
+            _("the working folder cannot be written"),
+            _("cd to a folder that you can write to, or set run_dir to one"),
         )
     if free_bytes < NEEDED_DISK_BYTES:
-        return warn("disk", f"{summary}; expected at least 1", "remove old runs, or set run_dir to another disk")
+        message = _("{summary}; expected at least 1").format(summary=summary)
+        return warn("disk", message, _("remove old runs, or set run_dir to another disk"))
     return ok("disk", summary)
 
 

@@ -10,6 +10,8 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+from paddle_tasks.language import _
+
 _MARK = "paddle_tasks-doctor:"
 
 # The child uses the module path of this process. It reports each fact at once, so that facts survive a later crash.
@@ -54,7 +56,9 @@ def run_probe(code: str, timeout_s: float) -> ProbeResult:
         )
     except subprocess.TimeoutExpired as expired:
         return ProbeResult(
-            _facts(expired.stdout or b""), f"no answer within {timeout_s:g} s", _text(expired.stderr or b"")
+            _facts(expired.stdout or b""),
+            _("no answer within {seconds:g} s").format(seconds=timeout_s),
+            _text(expired.stderr or b""),
         )
     facts = _facts(child.stdout)
     return ProbeResult(facts, _error(facts, child.returncode), _text(child.stderr))
@@ -76,5 +80,6 @@ def _error(facts: dict[str, Any], exit_code: int) -> str | None:
     if "finished" in facts:  # errors during the shutdown of the process do not matter
         return None
     if exit_code < 0:
-        return f"killed by signal {-exit_code} ({signal.strsignal(-exit_code)})"
-    return str(facts.get("error", f"the process ended early with exit code {exit_code}"))
+        message = _("killed by signal {number} ({name})")
+        return message.format(number=-exit_code, name=signal.strsignal(-exit_code))
+    return str(facts.get("error", _("the process ended early with exit code {code}").format(code=exit_code)))

@@ -7,6 +7,8 @@ import sys
 from dataclasses import dataclass
 from importlib import metadata
 
+from paddle_tasks.language import mark
+
 # The same ranges as in setup.py. paddlenlp 3.0.0b4 accepts newer releases of its dependencies than it can be imported
 # with: aistudio-sdk 0.3 has no `hub.download`, huggingface_hub dropped `repo_type_and_id_from_hf_id`, newer pyarrow
 # refuses numpy 1, pyarrow 21 dropped the `PyExtensionType` of old datasets; paddlenlp itself asks for numpy 1.
@@ -42,8 +44,8 @@ class KnownFailure:
 
     Attributes:
         trace: a regular expression that matches its stderr.
-        message: the cause.
-        fix: the command or action that solves the problem.
+        message: the cause, in English.
+        fix: the command or action that solves the problem, in English.
     """
 
     trace: str
@@ -100,27 +102,27 @@ def _numbers(version: str) -> list[int]:
 KNOWN_FAILURES = (
     KnownFailure(
         "repo_type_and_id_from_hf_id|cannot import name .* from 'huggingface_hub",
-        "huggingface_hub is too new (a name that paddlenlp imports was removed)",
+        mark("huggingface_hub is too new (a name that paddlenlp imports was removed)"),
         pip_install("huggingface_hub"),
     ),
     KnownFailure(
         "cannot import name 'download' from 'aistudio_sdk|No module named 'aistudio_sdk|'aistudio_sdk.*no attribute",
-        "aistudio-sdk is not the release that paddlenlp needs (hub.download was removed)",
+        mark("aistudio-sdk is not the release that paddlenlp needs (hub.download was removed)"),
         pip_install("aistudio-sdk"),
     ),
     KnownFailure(
         "PyExtensionType",
-        "datasets is too old for the installed pyarrow (PyExtensionType was removed)",
+        mark("datasets is too old for the installed pyarrow (PyExtensionType was removed)"),
         pip_install("datasets"),
     ),
     KnownFailure(
         r"Error: \[Errno \d+\].*\.paddlenlp",
-        "its cache folder ~/.paddlenlp cannot be written",
-        "export PPNLP_HOME=FOLDER, with a folder that you can write to",
+        mark("its cache folder ~/.paddlenlp cannot be written"),
+        mark("export PPNLP_HOME=FOLDER, with a folder that you can write to"),
     ),
     KnownFailure(
         r"pyarrow requires NumPy|numpy\.core\.multiarray failed to import|_ARRAY_API not found",
-        "a module (mostly pyarrow) was compiled for another version of numpy",
+        mark("a module (mostly pyarrow) was compiled for another version of numpy"),
         pip_install("pyarrow", "numpy"),
     ),
 )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from paddle_tasks.arrays import Array
-from paddle_tasks.figures.fonts import BASE, families, legible_names, quiet
+from paddle_tasks.figures.fonts import BASE, families, label_names, legible_names, quiet
 from paddle_tasks.files import write_bytes
 
 if TYPE_CHECKING:
@@ -80,9 +80,14 @@ def line_style(index: int) -> dict[str, Any]:
     }
 
 
-def display_names(names: Sequence[str], kind: str) -> list[str]:
+def display_names(names: Sequence[str], kind: str, max_length: int = MAX_NAME_LENGTH) -> list[str]:
     """Return names for display: replaced if no font has their characters, and shortened if they are long."""
-    return [shorten(name) for name in legible_names(names, kind)]
+    return [shorten(name, max_length) for name in legible_names(names, kind)]
+
+
+def display_labels(labels: Sequence[str]) -> list[str]:
+    """Return the names of labels for display, in the current language too."""
+    return display_names(label_names(labels), "class")
 
 
 def shorten(name: str, max_length: int = MAX_NAME_LENGTH) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
+from paddle_tasks.language import _, label_name
+
 _KNOWN = ("Noto Sans CJK SC", "Source Han Sans SC", "WenQuanYi Micro Hei", "Microsoft YaHei", "PingFang SC", "SimHei")
 """Fonts that are preferred among those that have the characters."""
 
@@ -17,7 +19,11 @@ BASE = "DejaVu Sans"
 
 
 class MissingGlyphs(UserWarning):
-    """No installed font has the characters of some texts, so these are replaced."""
+    """No installed font has the characters of some texts, so these are replaced.
+
+    Nothing else says so: Matplotlib's own warnings, one for each character, are suppressed. The command line collects
+    these warnings and says once how to install a font.
+    """
 
 
 def find_font(text: str) -> str | None:
@@ -71,6 +77,28 @@ def _base_characters() -> frozenset[str]:
     from matplotlib.font_manager import findfont
 
     return frozenset(map(chr, _characters(findfont(BASE)))) | frozenset(" \n")
+
+
+def caption(message: str) -> str:
+    """Return a text of a figure in the current language, or as it is if no font has its translation.
+
+    Calls belong to the catalogue of messages, like those of ``_``.
+    """
+    return legible(_(message), message)
+
+
+def legible(text: str, english: str) -> str:
+    """Return a translated text, or the English one if no font has its characters; then `MissingGlyphs` is issued."""
+    if families(text):
+        return text
+    warnings.warn(f"no installed font has all characters of {text!r}", MissingGlyphs, stacklevel=2)
+    return english
+
+
+def label_names(labels: Sequence[str]) -> list[str]:
+    """Return labels with their translations, such as ``房产 (realty)``; without a font for these, as they are."""
+    names = [label_name(label) for label in labels]
+    return names if families("".join(sorted(set("".join(names))))) else list(labels)
 
 
 def legible_names(names: Sequence[str], kind: str) -> list[str]:

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from paddle_tasks.arrays import Array
-from paddle_tasks.figures.canvas import COLOURS, display_names, line_style, new_figure, printable_title, style
+from paddle_tasks.figures.canvas import (
+    COLOURS,
+    display_names,
+    line_style,
+    new_figure,
+    printable_title,
+    style,
+    text_width,
+)
+from paddle_tasks.figures.fonts import caption, legible
+from paddle_tasks.metrics.names import metric_name, score_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,9 +28,12 @@ Records = Iterable[Mapping[str, Any]]
 Points = tuple[Array, Array]
 """Steps ``<int64>[points]`` and values ``<float64>[points]``."""
 
-LOSS, RATE, DEV = "train/loss", "train/learning_rate", "dev/"
+TRAIN, LOSS, RATE, DEV = "train/", "train/loss", "train/learning_rate", "dev/"
 _MAX_METRICS = 6
+_MAX_RUN_NAME = 64
 _WIDTH, _HEIGHT = 4.2, 3.4  # of a chart, in inches
+_LEGEND_SIZE, _HANDLE = 8, 0.7
+"""Of the common legend: the font size in points, and the width in inches of a line with its gaps."""
 
 
 def learning_curves(records: Records, title: str = "", metrics: Sequence[str] = ()) -> Figure:
@@ -37,52 +50,88 @@ def learning_curves(records: Records, title: str = "", metrics: Sequence[str] = 
     dev_metrics = [tag.removeprefix(DEV) for tag in points if tag.startswith(DEV) and not tag.endswith("loss")]
     shown = [name for name in metrics if name in dev_metrics] or dev_metrics[:_MAX_METRICS]
     rates = [tag for tag in points if tag.startswith(RATE)]
-    with style(title, *points):
-        names = ["loss"] + ["dev metrics"] * bool(shown) + ["learning rate"] * bool(rates)
-        figure, axes = _charts(names, title)
-        if LOSS in points:
-            steps, values = points[LOSS]
-            axes["loss"].plot(steps, values, color=COLOURS[0], alpha=0.3, linewidth=0.8, label="train")
-            axes["loss"].plot(steps, moving_mean(values), color=COLOURS[0], linewidth=2, label="train, moving mean")
-        if f"{DEV}loss" in points:
-            axes["loss"].plot(*points[f"{DEV}loss"], "o-", color=COLOURS[1], label="dev")
+    loss, scores, rate = caption("loss"), caption("dev metrics"), caption("learning rate")
+    with style(title, loss, scores, rate, *points, *map(metric_name, shown), *_captions()):
+        figure, axes = _charts([loss, *[scores] * bool(shown), *[rate] * bool(rates)], title)
+        _draw_losses(axes[loss], points)
         for index, name in enumerate(shown):
-            axes["dev metrics"].plot(*points[DEV + name], marker="o", markersize=4, **line_style(index), label=name)
+            label = legible(metric_name(name), name)
+            axes[scores].plot(*points[DEV + name], marker="o", markersize=4, **line_style(index), label=label)
         for index, tag in enumerate(rates):
-            axes["learning rate"].plot(*points[tag], **line_style(index), label=tag.removeprefix(RATE).lstrip("/"))
+            axes[rate].plot(*points[tag], **line_style(index), label=tag.removeprefix(RATE).lstrip("/"))
         if rates:
-            axes["learning rate"].ticklabel_format(axis="y", style="sci", scilimits=(-2, 3))
+            axes[rate].ticklabel_format(axis="y", style="sci", scilimits=(-2, 3))
         _add_legends(axes.values())
     return figure
 
 
+def _draw_losses(axes: Axes, points: Mapping[str, Points]) -> None:
+    if LOSS in points:
+        steps, values = points[LOSS]
+        train, mean = _captions()[:2]
+        axes.plot(steps, values, color=COLOURS[0], alpha=0.3, linewidth=0.8, label=train)
+        axes.plot(steps, moving_mean(values), color=COLOURS[0], linewidth=2, label=mean)
+    if f"{DEV}loss" in points:
+        axes.plot(*points[f"{DEV}loss"], "o-", color=COLOURS[1], label=caption("dev"))
+
+
+def _captions() -> tuple[str, ...]:
+    """Return the texts that every chart may have."""
+    return caption("train"), caption("train, moving mean"), caption("dev"), caption("optimiser step")
+
+
 def comparison(runs: Mapping[str, Records], metric: str = "accuracy", title: str = "") -> Figure:
     """Draw the train losses (moving means), the dev losses and a dev metric of several runs.
+
+    The score of a baseline, which has no steps, is drawn as a level.
 
     Args:
         runs: the records of metrics.jsonl by run name.
         metric: the dev metric; runs without it are left out of its chart.
         title: the title of the figure.
     """
-    names, title = display_names(list(runs), "run"), printable_title(title)
+    names, title = display_names(list(runs), "run", _MAX_RUN_NAME), printable_title(title)
     points_of_runs = [read_points(records) for records in runs.values()]
-    tags = {"train loss, moving mean": LOSS, "dev loss": f"{DEV}loss", f"dev {metric}": DEV + metric}
+    score = legible(score_name("dev", metric), f"dev {metric}")
+    tags = {
+        caption("train loss, moving mean"): LOSS,
+        legible(score_name("dev", "loss"), "dev loss"): f"{DEV}loss",
+        score: DEV + metric,
+    }
     charts = {chart: tag for chart, tag in tags.items() if any(tag in points for points in points_of_runs)}
-    with style(title, metric, *names):
-        figure, axes = _charts(list(charts) or ["train loss"], title)
+    with style(title, *tags, *names, *_captions()):
+        figure, axes = _charts(list(charts) or list(tags)[:1], title)
         lines: dict[str, Any] = {}
         for chart, tag in charts.items():
             for index, (name, points) in enumerate(zip(names, points_of_runs, strict=True)):
                 if tag in points:
-                    steps, values = points[tag]
-                    markers: dict[str, Any] = {} if tag == LOSS else {"marker": "o", "markersize": 4}
-                    curve = moving_mean(values) if tag == LOSS else values
-                    (lines[name],) = axes[chart].plot(steps, curve, **line_style(index), **markers)
+                    lines[name] = _draw_run(axes[chart], points, tag, index)
         if lines:
             drawn = [name for name in names if name in lines]
-            handles = [lines[name] for name in drawn]
-            figure.legend(handles, drawn, loc="outside lower center", ncols=min(4, len(drawn)), fontsize=8)
+            _add_common_legend(figure, [lines[name] for name in drawn], drawn)
     return figure
+
+
+def _draw_run(axes: Axes, points: Mapping[str, Points], tag: str, index: int) -> Any:
+    """Draw one curve, or the level of a baseline, and return its line."""
+    steps, values = points[tag]
+    if is_baseline(points):
+        return axes.axhline(float(values[-1]), **line_style(index))
+    markers: dict[str, Any] = {} if tag == LOSS else {"marker": "o", "markersize": 4}
+    (line,) = axes.plot(steps, moving_mean(values) if tag == LOSS else values, **line_style(index), **markers)
+    return line
+
+
+def _add_common_legend(figure: Figure, lines: Sequence[Any], names: Sequence[str]) -> None:
+    """Add the legend of all charts, in as many columns as fit into the width of the figure."""
+    fitting = int(figure.get_figwidth() / (text_width(names, _LEGEND_SIZE) + _HANDLE))
+    columns = max(1, min(4, fitting, len(names)))
+    figure.legend(lines, names, loc="outside lower center", ncols=columns, fontsize=_LEGEND_SIZE)
+
+
+def is_baseline(tags: Iterable[str]) -> bool:
+    """Return whether a run with these tags was fitted at once: it has scores, but nothing of training steps."""
+    return not any(tag.startswith(TRAIN) for tag in tags)
 
 
 def read_points(records: Records) -> dict[str, Points]:
@@ -113,7 +162,7 @@ def _charts(names: Sequence[str], title: str) -> tuple[Figure, dict[str, Axes]]:
     row = figure.subplots(1, len(names), squeeze=False)[0]
     for axes, name in zip(row, names, strict=True):
         axes.set_title(name, fontsize=10)
-        axes.set_xlabel("optimiser step")
+        axes.set_xlabel(caption("optimiser step"))
         axes.grid()
     if title:
         figure.suptitle(title, fontsize=11)

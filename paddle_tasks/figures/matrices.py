@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from paddle_tasks.arrays import Array
-from paddle_tasks.figures.canvas import COLOURS, display_names, new_figure, printable_title, style, text_width
+from paddle_tasks.figures.canvas import (
+    COLOURS,
+    display_labels,
+    display_names,
+    new_figure,
+    printable_title,
+    style,
+    text_width,
+)
+from paddle_tasks.figures.fonts import caption
+from paddle_tasks.language import mark
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +30,7 @@ MAX_NUMBERED, MAX_NAMED = 20, 40
 """The maximum number of rows or columns at which every cell shows its number, and every row its name."""
 
 _MAX_CONFUSED = 20
+_CONFUSED_TITLE = mark("most confused: gold → predicted")
 _NUMBERED_CELL, _NAMED_CELL, _SMALL_CELL = 0.42, 0.19, 0.062
 """The sides of a cell with its number, of one in a row with its name, and of others, in inches."""
 _MIN_SIZE, _MARGIN, _BAR, _CONFUSED = 2.6, 0.9, 0.7, 4.2
@@ -38,10 +49,11 @@ def confusion_matrix(counts: Array, labels: Sequence[str], title: str = "") -> F
         title: the title of the figure.
     """
     counts = np.asarray(counts)
-    names, title = display_names(labels, "class"), printable_title(title)
+    names, title = display_labels(labels), printable_title(title)
+    captions = caption("predicted"), caption("gold"), caption("share of the gold label's rows")
     shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     many = len(names) > MAX_NAMED
-    with style(title, *names):
+    with style(title, *names, *captions, caption(_CONFUSED_TITLE)):
         width, height = _figure_size(names, names)
         figure = new_figure(width + _CONFUSED * many, height)
         axes, *others = figure.subplots(1, 1 + many, squeeze=False, width_ratios=[width, _CONFUSED][: 1 + many])[0]
@@ -49,10 +61,10 @@ def confusion_matrix(counts: Array, labels: Sequence[str], title: str = "") -> F
         _label_axes(axes, names, names)
         if len(names) <= MAX_NUMBERED:
             _write_cells(axes, [[f"{count}" if count else "" for count in row] for row in counts], shares > 0.55)
-        axes.set(xlabel="predicted", ylabel="gold", title=title)
+        axes.set(xlabel=captions[0], ylabel=captions[1], title=title)
         for other in others:
             _draw_most_confused(other, counts, names)
-        _add_colour_bar(figure, axes, image, "share of the gold label's rows")
+        _add_colour_bar(figure, axes, image, captions[2])
     return figure
 
 
@@ -159,4 +171,4 @@ def _draw_most_confused(axes: Axes, counts: Array, names: Sequence[str]) -> None
     axes.tick_params(axis="y", length=0)
     axes.set_xticks([])
     axes.spines[:].set_visible(False)
-    axes.set_title("most confused: gold → predicted", fontsize=9)
+    axes.set_title(caption(_CONFUSED_TITLE), fontsize=9)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from paddle_tasks.arrays import Array
 from paddle_tasks.figures.canvas import COLOURS, INK, display_names, new_figure, printable_title, style, text_width
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Values = Sequence[float | None]
 _BAR, _GAP, _MARGINS, _WIDTH = 0.2, 0.12, 0.9, 5.0
 """Inches: the height of a bar, the gap between names, top and bottom margins together, the maximum bar width."""
+
+_MAX_NAME_LENGTH = 64
+"""Characters of a name at most: of a run, or of a run in a sweep's folder."""
 
 
 def bars(
@@ -36,7 +41,7 @@ def bars(
         form: the format of the numbers, as for `format`.
         kind: what is named, such as ``run``; if no font can show a name, it becomes the kind and its index.
     """
-    shown, title = display_names(names, kind), printable_title(title)
+    shown, title = display_names(names, kind, _MAX_NAME_LENGTH), printable_title(title)
     with style(title, *shown, *series):
         height = len(shown) * (len(series) * _BAR + _GAP) + _MARGINS
         figure = new_figure(_WIDTH + text_width(shown, 9) + 0.6, height)
@@ -46,10 +51,10 @@ def bars(
             positions = np.arange(len(shown)) + (index - (len(series) - 1) / 2) * thickness
             numbers = _to_array(values)
             spread = _to_array((deviations or {}).get(name, [None] * len(shown)))
-            drawn = axes.barh(positions, numbers, thickness * 0.92, color=COLOURS[index % len(COLOURS)], label=name)
+            axes.barh(positions, numbers, thickness * 0.92, color=COLOURS[index % len(COLOURS)], label=name)
             has_spread = np.isfinite(spread)
             axes.errorbar(numbers[has_spread], positions[has_spread], xerr=spread[has_spread], fmt="none", ecolor=INK)
-            axes.bar_label(drawn, _format_values(numbers, spread, form), fontsize=8, padding=6)
+            _write_numbers(axes, positions, numbers, spread, form)
         axes.set_yticks(range(len(shown)), shown, fontsize=9)
         axes.set_ylim(len(shown) - 0.45, -0.55)
         axes.margins(x=0.18)
@@ -59,11 +64,14 @@ def bars(
     return figure
 
 
-def _to_array(values: Values) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _to_array(values: Values) -> Array:
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
-def _format_values(numbers: Any, spread: Any, form: str) -> list[str]:
-    values = [format(number, form) if np.isfinite(number) else "" for number in numbers]
-    deviations = [f" ± {format(width, form)}" if np.isfinite(width) else "" for width in spread]
-    return [value + deviation if value else "" for value, deviation in zip(values, deviations, strict=True)]
+def _write_numbers(axes: Axes, positions: Array, numbers: Array, spread: Array, form: str) -> None:
+    """Write each value behind its bar, and behind the line of its deviation if it has one."""
+    ends = numbers + np.nan_to_num(spread)
+    for index in np.flatnonzero(np.isfinite(numbers)):
+        deviation = f" ± {format(spread[index], form)}" if np.isfinite(spread[index]) else ""
+        text, place = f"{format(numbers[index], form)}{deviation}", (ends[index], positions[index])
+        axes.annotate(text, place, (6, 0), textcoords="offset points", va="center", fontsize=8)

@@ -42,7 +42,7 @@ def write_stacked_bars(
 
     printable = [_printable(name) for name in names]
     is_svg = path.suffix == ".svg"
-    font = None if is_svg else fonts.find_font("".join(printable))
+    font = None if is_svg else fonts.find_font("".join([*printable, *parts, unit]))
     has_names = is_svg or font is not None
     labels = printable if has_names else [str(number) for number in range(1, len(names) + 1)]
     # With a fixed salt and without a date, equal charts are equal files.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,24 +12,44 @@ from paddle_tasks.arrays import Array
 from paddle_tasks.figures.canvas import (
     INK,
     PALE,
-    display_names,
+    display_labels,
     line_style,
     new_figure,
     printable_title,
     style,
     text_width,
 )
+from paddle_tasks.figures.fonts import caption
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Curve = tuple[Array, Array, float]
-"""x (ascending) and y of the points, and the area under the curve; see `_curves` for the values between points."""
+"""x (ascending) and y of the points, and the area under the curve; see `_CurveKind` for the values between points."""
 
 MAX_CURVES = 10
 _GRID = np.linspace(0, 1, 501)
 _SIZE = 4.8  # of the axes with their labels, in inches
+
+
+@dataclass(frozen=True)
+class _CurveKind:
+    """One kind of curve.
+
+    Attributes:
+        area_name: the name of the area under the curve.
+        compute: returns the curve of decisions and their scores.
+        x_axis: the label of the horizontal axis.
+        y_axis: the label of the vertical axis.
+        steps: Matplotlib's ``drawstyle``: "default" is linear between two points; otherwise the curve has steps.
+    """
+
+    area_name: str
+    compute: Callable[[Array, Array], Curve]
+    x_axis: str
+    y_axis: str
+    steps: str = "default"
 
 
 def pr_curves(gold: Array, probabilities: Array, labels: Sequence[str], title: str = "") -> Figure:
@@ -43,9 +64,8 @@ def pr_curves(gold: Array, probabilities: Array, labels: Sequence[str], title: s
         labels: the names, in the order of the probabilities.
         title: the title of the figure.
     """
-    figure, axes = _curves(np.asarray(gold), np.asarray(probabilities), labels, ("AP", title, _pr), steps="steps-pre")
-    axes.set(xlabel="recall", ylabel="precision")
-    return figure
+    kind = _CurveKind("AP", _pr, caption("recall"), caption("precision"), steps="steps-pre")
+    return _draw_curves(np.asarray(gold), np.asarray(probabilities), labels, kind, title)[0]
 
 
 def roc_curves(gold: Array, probabilities: Array, labels: Sequence[str], title: str = "") -> Figure:
@@ -53,9 +73,9 @@ def roc_curves(gold: Array, probabilities: Array, labels: Sequence[str], title: 
 
     The arguments and the choice of classes are the same as in `pr_curves`.
     """
-    figure, axes = _curves(np.asarray(gold), np.asarray(probabilities), labels, ("AUC", title, _roc))
+    kind = _CurveKind("AUC", _roc, caption("false positive rate"), caption("true positive rate"))
+    figure, axes = _draw_curves(np.asarray(gold), np.asarray(probabilities), labels, kind, title)
     axes.plot([0, 1], [0, 1], color=PALE, linewidth=0.8, zorder=1)
-    axes.set(xlabel="false positive rate", ylabel="true positive rate")
     return figure
 
 
@@ -73,51 +93,42 @@ def _roc(is_positive: Array, scores: Array) -> Curve:
     return false_rate, true_rate, float(auc(false_rate, true_rate))
 
 
-def _curves(
-    gold: Array,
-    probabilities: Array,
-    labels: Sequence[str],
-    kind: tuple[str, str, Callable[[Array, Array], Curve]],
-    steps: str = "default",
+def _draw_curves(
+    gold: Array, probabilities: Array, labels: Sequence[str], kind: _CurveKind, title: str
 ) -> tuple[Figure, Axes]:
-    """Return a figure with the curves of one kind and its axes.
-
-    Args:
-        gold: as in `pr_curves`.
-        probabilities: as in `pr_curves`.
-        labels: as in `pr_curves`.
-        kind: the name of the area under the curve, the title of the figure, and the function that computes a curve.
-        steps: Matplotlib's ``drawstyle``: "default" is linear between two points; otherwise the curve has steps.
-    """
-    area_name, title, compute_curve = kind
-    names, title = display_names(labels, "class"), printable_title(title)
+    """Return a figure with the curves of one kind and its axes; the other arguments are those of `pr_curves`."""
+    names, title = display_labels(labels), printable_title(title)
     is_gold = gold[:, None] == np.arange(len(names))
     rows = is_gold.sum(axis=0)
     # A curve needs a positive and a negative row.
     drawable = [index for index in np.argsort(-rows, kind="stable") if 0 < rows[index] < len(gold)]
-    curves = {int(index): compute_curve(is_gold[:, index], probabilities[:, index]) for index in drawable}
-    with style(title, *names):
+    curves = {int(index): kind.compute(is_gold[:, index], probabilities[:, index]) for index in drawable}
+    averages = caption("macro mean"), caption("micro average")
+    part = caption("{shown} of {total} classes").format(shown=min(len(curves), MAX_CURVES), total=len(names))
+    with style(title, *names, *averages, part, kind.x_axis, kind.y_axis):
         shown = sorted(list(curves)[:MAX_CURVES])
-        legend_names = [*(names[index] for index in shown), "micro average"]
+        legend_names = [*(names[index] for index in shown), *averages]
         figure = new_figure(_SIZE + 1.0 + text_width(legend_names, 8), _SIZE)
         axes = figure.subplots()
         for order, index in enumerate(shown):
             x, y, area = curves[index]
-            label = f"{names[index]}  {area_name} {area:.4f}"
-            axes.plot(x, y, **line_style(order), drawstyle=steps, linewidth=1.4, label=label)
+            label = f"{names[index]}  {kind.area_name} {area:.4f}"
+            axes.plot(x, y, **line_style(order), drawstyle=kind.steps, linewidth=1.4, label=label)
         if curves:
-            micro = compute_curve(is_gold.ravel(), probabilities.ravel())
-            _draw_averages(axes, list(curves.values()), micro, area_name, steps)
-        _finish(figure, axes, title, f"{len(shown)} of {len(names)} classes" if len(shown) < len(names) else "")
+            micro = kind.compute(is_gold.ravel(), probabilities.ravel())
+            _draw_averages(axes, list(curves.values()), micro, averages, kind)
+        axes.set(xlabel=kind.x_axis, ylabel=kind.y_axis)
+        _finish(figure, axes, title, part if len(shown) < len(names) else "")
     return figure, axes
 
 
-def _draw_averages(axes: Axes, curves: Sequence[Curve], micro: Curve, area_name: str, steps: str) -> None:
-    macro = np.mean([_interpolate(x, y, steps) for x, y, _ in curves], axis=0)
-    macro_area = np.mean([area for _, _, area in curves])
-    axes.plot(_GRID, macro, color=INK, linestyle=":", linewidth=2.2, label=f"macro mean  {area_name} {macro_area:.4f}")
-    x, y, area = micro
-    axes.plot(x, y, color=INK, drawstyle=steps, linewidth=2.2, label=f"micro average  {area_name} {area:.4f}")
+def _draw_averages(axes: Axes, curves: Sequence[Curve], micro: Curve, names: tuple[str, str], kind: _CurveKind) -> None:
+    macro = np.mean([_interpolate(x, y, kind.steps) for x, y, _ in curves], axis=0)
+    x, y, micro_area = micro
+    areas = float(np.mean([area for _, _, area in curves])), micro_area
+    macro_label, micro_label = (f"{name}  {kind.area_name} {area:.4f}" for name, area in zip(names, areas, strict=True))
+    axes.plot(_GRID, macro, color=INK, linestyle=":", linewidth=2.2, label=macro_label)
+    axes.plot(x, y, color=INK, drawstyle=kind.steps, linewidth=2.2, label=micro_label)
 
 
 def _interpolate(x: Array, y: Array, steps: str) -> Array:

@@ -13,12 +13,15 @@ import numpy.typing as npt
 import paddle
 from paddle import nn
 
-from paddle_tasks.errors import ConfigError, DataError
+from paddle_tasks.errors import ConfigError, DataError, suggestion
+from paddle_tasks.language import _
 from paddle_tasks.models.gradients import without_gradients
 from paddle_tasks.text.tokenizer import Tokenizer
 
 Ids = npt.NDArray[np.int64]
 LogProbs = npt.NDArray[np.float32]
+Span = tuple[int, int]
+"""A half-open range of characters."""
 Tokens = tuple[int, ...]
 """Token ids that fill the first masks of a text, from left to right."""
 Accept = Callable[[Tokens], bool]
@@ -188,7 +191,7 @@ class _Request:
 
     text: str
     masked: MaskedIds
-    spans: Sequence[tuple[int, int]]
+    spans: Sequence[Span]
     is_truncated: bool
 
 
@@ -208,17 +211,19 @@ class FillMask:
                 at most 64, which is the maximum width of the beam.
 
         Returns:
-            For each text ``{"input", "masks": [{"position", "candidates": [{"token", "prob"}]}], "fillings": [{"text",
-            "prob"}], "text"}``. The position of a mask is in characters. The candidates of a mask are rated with all
-            other masks in place; fillings are rated as a whole, see `MaskScorer.fill`. ``text`` is the text of the
-            first filling. ``"truncated": True`` is added if the model reads only a part of the text.
+            For each text ``{"input", "masks": [{"position", "candidates": [{"token", "prob", "token_str",
+            "sequence"}]}], "fillings": [{"text", "prob"}], "text"}``. The position of a mask is in characters. The
+            candidates of a mask are rated with all other masks in place; ``sequence`` is the text with this mask filled
+            and the others in place, ``token_str`` the token, as other libraries call it. Fillings are rated as a whole,
+            see `MaskScorer.fill`. ``text`` is the text of the first filling. ``"truncated": True`` is added if the
+            model reads only a part of the text.
 
         Raises:
             ConfigError: ``top_k`` is not positive.
             DataError: a text contains no [MASK], or its masks are too far apart for the model.
         """
         if top_k < 1:
-            raise ConfigError(f"top_k: expected at least 1, found {top_k}")
+            raise ConfigError(_("top_k: expected at least 1, found {found}").format(found=top_k))
         texts = [texts] if isinstance(texts, str) else list(texts)
         requests = [self._encode(text) for text in texts]
         chunks = (requests[start : start + BATCH_SIZE] for start in range(0, len(requests), BATCH_SIZE))
@@ -228,8 +233,12 @@ class FillMask:
         encoded = self._tokenizer.encode([text], max_length=4 * len(text) + 2)[0]
         positions = np.flatnonzero(encoded.input_ids == self._tokenizer.mask_id)
         if not len(positions):
-            hint = "; did you mean '[MASK]'?" if _MISSPELT_MASK.search(text) else ""
-            raise DataError(f"{excerpt(text)}: contains no [MASK]; write one for each token to predict{hint}")
+            near = suggestion("[MASK]") if _MISSPELT_MASK.search(text) else ""
+            raise DataError(
+                _("{text}: contains no [MASK]; write one for each token to predict{near}").format(
+                    text=excerpt(text), near=near
+                )
+            )
         start, end = self._window(text, len(encoded.input_ids), int(positions[0]), int(positions[-1]))
         ids = np.concatenate([encoded.input_ids[:1], encoded.input_ids[start:end], encoded.input_ids[-1:]])
         spans = [(int(first), int(last)) for first, last in encoded.offsets[positions]]
@@ -251,8 +260,10 @@ class FillMask:
         n_masked = last - first + 1
         if n_masked > size:
             raise DataError(
-                f"{excerpt(text)}: there are {n_masked} tokens from the first to the last [MASK]; "
-                f"the model reads at most {size}"
+                _(
+                    "{text}: there are {count} tokens from the first to the last [MASK]; the model reads at most "
+                    "{limit}"
+                ).format(text=excerpt(text), count=n_masked, limit=size)
             )
         start = max(1, min(first - (size - n_masked) // 2, length - 1 - size))
         return start, min(start + size, length - 1)
@@ -267,8 +278,8 @@ class FillMask:
         of_each_mask = iter(log_probs)
         for request, beam in zip(requests, beams, strict=True):
             masks = [
-                {"position": start, "candidates": self._candidates(next(of_each_mask), top_k)}
-                for start, _ in request.spans
+                {"position": span[0], "candidates": self._candidates(request.text, span, next(of_each_mask), top_k)}
+                for span in request.spans
             ]
             fillings = [
                 {"text": self._insert(request, filling.tokens), "prob": float(np.exp(filling.log_prob))}
@@ -277,10 +288,14 @@ class FillMask:
             record = {"input": request.text, "masks": masks, "fillings": fillings, "text": fillings[0]["text"]}
             yield {**record, "truncated": True} if request.is_truncated else record
 
-    def _candidates(self, log_probs: LogProbs, top_k: int) -> list[dict[str, Any]]:
+    def _candidates(self, text: str, span: Span, log_probs: LogProbs, top_k: int) -> list[dict[str, Any]]:
+        """Return the candidates of the mask at ``span``, from its log-probabilities <float32>[tokens]."""
+        fillings = list(extend_filling(Filling(), log_probs, top_k))
+        tokens = [self._tokenizer.vocabulary[filling.tokens[0]] for filling in fillings]
+        probs = [float(np.exp(filling.log_prob)) for filling in fillings]
         return [
-            {"token": self._tokenizer.vocabulary[filling.tokens[0]], "prob": float(np.exp(filling.log_prob))}
-            for filling in extend_filling(Filling(), log_probs, top_k)
+            {"token": token, "prob": prob, "token_str": token, "sequence": insert_entries(text, [span], [token])}
+            for token, prob in zip(tokens, probs, strict=True)
         ]
 
     def _insert(self, request: _Request, tokens: Tokens) -> str:

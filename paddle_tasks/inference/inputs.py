@@ -20,8 +20,9 @@ from paddle_tasks.data.tables.text_files import TextFile, data_suffix, read_text
 from paddle_tasks.data.tables.whole_rows import read_whole_rows
 from paddle_tasks.errors import DataError, UserError, did_you_mean
 from paddle_tasks.files import is_dir, list_siblings, short_name
-from paddle_tasks.inference.texts import find_problem
+from paddle_tasks.inference.texts import BLANK, find_problem
 from paddle_tasks.inference.usage import Usage
+from paddle_tasks.language import _, mark
 
 STDIN = Path("-")
 _TABLES = tuple(name for name in get_args(Format) if name != "imdb")
@@ -30,19 +31,19 @@ _FORMATS: Mapping[str, Format] = {
 }  # fmt: skip
 _SEPARATORS: Mapping[Format, str] = {"tsv": "\t", "csv": ","}
 _ID_NAMES = frozenset({"", "id", "qid", "index", "编号", "序号"})
-# The readers name settings; `predict` has options in their place.
+# The readers name settings; `predict` has options in their place. Patterns of words are translated as the words are.
 _OPTIONS = (
-    (r"data\.columns\.text_a=(\S+) data\.columns\.text_b=([^\s;]+)", r"--column \1,\2"),
-    (r"data\.columns\.text=([^\s;]+)", r"--column \1"),
-    (r" data\.columns\.label=[^\s;]+", ""),
+    (r"data\.columns\.text_a=(\S+) data\.columns\.text_b=([^\s;；，]+)", r"--column \1,\2"),
+    (r"data\.columns\.text=([^\s;；，]+)", r"--column \1"),
+    (r" data\.columns\.label=[^\s;；，]+", ""),
     (r"data\.columns(\.\w+)?", "--column"),
-    (r"another data\.format, or positions", "or the position of the texts"),
+    (mark(r"another data\.format, or positions"), mark("or the position of the texts")),
     (
-        r"set data\.header=true (.*) if it is one, or data\.header=false if it is a row",
-        r"name the column of the texts: \1",
+        mark(r"set data\.header=true (.*) if it is one, or data\.header=false if it is a row"),
+        mark(r"name the column of the texts: \1"),
     ),
-    (r"set data\.encoding to another", "name another with --encoding"),
-    (r"for UTF-16 set data\.encoding=(\S+)", r"for UTF-16 set --encoding \1"),
+    (mark(r"set data\.encoding to another"), mark("name another with --encoding")),
+    (r"data\.encoding=(\S+)", r"--encoding \1"),
     (r"data\.encoding", "--encoding"),
 )
 
@@ -88,7 +89,8 @@ class Inputs:
         if len(without) == len(good):
             return [index for index, row in enumerate(self.rows) if not row.error]
         if without:
-            raise DataError(f"--input {self.source}:{without[0].line}: no field 'id', which other rows have")
+            message = _("--input {file}:{line}: no field 'id', which other rows have")
+            raise DataError(message.format(file=self.source, line=without[0].line))
         return [_parse_id(row.others["id"]) for row in good]
 
 
@@ -151,9 +153,8 @@ class InputLayout:
     def _parse_column(self, column: str) -> dict[str, str | int]:
         names = column.split(",") if len(self.fields) > 1 else [column]
         if len(names) != len(self.fields) or not all(names):
-            raise DataError(
-                f"--column {column}: expected {len(self.fields)} columns, as in --column a,b or --column 0,1"
-            )
+            message = _("--column {column}: expected {count} columns, as in --column a,b or --column 0,1")
+            raise DataError(message.format(column=column, count=len(self.fields)))
         return {
             key: int(name) if name.isdecimal() else name for key, name in zip(self.fields, names, strict=True)
         }  # fmt: skip
@@ -176,18 +177,19 @@ def read_inputs(texts: Sequence[str], file: Path | None, layout: InputLayout = I
         ConfigError: the encoding is unknown.
     """
     if file is not None and texts:
-        raise DataError("give texts or --input FILE, not both")
+        raise DataError(_("give texts or --input FILE, not both"))
     inputs = Inputs(_check_arguments(texts, layout)) if file is None else _read_file(file, layout)
     if not inputs.rows:
-        raise DataError("nothing to predict: expected a text, or --input FILE with one text on each line")
+        raise DataError(_("nothing to predict: expected a text, or --input FILE with one text on each line"))
     return inputs
 
 
 def _check_arguments(texts: Sequence[str], layout: InputLayout) -> list[InputRow]:
     for number, text in enumerate(texts, start=1):
         problem = find_problem(text, len(layout.fields))
-        if problem == "the text is blank":
-            raise DataError(f"nothing to predict: text {number} of {len(texts)} is blank")
+        if problem == _(BLANK):
+            message = _("nothing to predict: text {number} of {count} is blank")
+            raise DataError(message.format(number=number, count=len(texts)))
         if problem:
             raise DataError(problem)
     return [InputRow(text) for text in texts]
@@ -195,15 +197,15 @@ def _check_arguments(texts: Sequence[str], layout: InputLayout) -> list[InputRow
 
 def _read_file(path: Path, layout: InputLayout) -> Inputs:
     if path != STDIN and is_dir(path):
-        raise DataError(f"--input {path}: is a folder, expected a file")
+        raise DataError(_("{option} {file}: is a folder, expected a file").format(option="--input", file=path))
     if not _is_readable(path):
         near = did_you_mean(str(path), list_siblings(path))
-        raise DataError(f"--input {short_name(path)}: no such file{near}")
+        raise DataError(_("--input {file}: no such file{near}").format(file=short_name(path), near=near))
     try:
         rows = _read_rows(path, layout)
     except UserError as error:
         raise type(error)(f"--input {for_command(str(error))}") from None
-    return Inputs([_checked(row, layout) for row in rows], "standard input" if path == STDIN else str(path))
+    return Inputs([_checked(row, layout) for row in rows], _("standard input") if path == STDIN else str(path))
 
 
 def _is_readable(path: Path) -> bool:
@@ -212,13 +214,14 @@ def _is_readable(path: Path) -> bool:
     except OSError as error:
         if path != STDIN:
             raise
-        raise DataError(f"nothing to predict: expected a text, or --input FILE (standard input: {error})") from None
+        message = _("nothing to predict: expected a text, or --input FILE (standard input: {reason})")
+        raise DataError(message.format(reason=error)) from None
 
 
 def for_command(message: str) -> str:
     """Return a message of the readers with the options of `predict` in place of settings."""
     for pattern, replacement in _OPTIONS:
-        message = re.sub(pattern, replacement, message)
+        message = re.sub(_(pattern), _(replacement), message) if replacement else re.sub(pattern, "", message)
     return message
 
 

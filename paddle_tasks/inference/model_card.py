@@ -1,201 +1,363 @@
-"""The model card: the data, settings and scores of a model, all taken from the runs that trained it."""
+"""The model card, in English and Chinese: what a model is, how to use it, how good it is, and how it was made.
+
+Every number is taken from `stages`, and every answer is computed by the model; an author's notes add the rest.
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from paddle_tasks import config as configuration
 from paddle_tasks import tasks
-from paddle_tasks.data.tables.catalogue import portable_path
+from paddle_tasks.config import Section
 from paddle_tasks.errors import ConfigError
-from paddle_tasks.files import write_json, write_text
-from paddle_tasks.models.pretrained.loading import BUILTIN
+from paddle_tasks.files import read_json_lines, write_json, write_text
+from paddle_tasks.inference.pipelines import load
+from paddle_tasks.inference.stages import STAGES, Stage, read_stages, stages_of, summary_metrics
+from paddle_tasks.language import _, current, join, label_name, using
 from paddle_tasks.models.pretrained.names import ASSETS
-from paddle_tasks.training.protocol import Task
-from paddle_tasks.training.result import FILE as RESULT
-from paddle_tasks.training.result import RunResult
-from paddle_tasks.training.tracking import read_metrics
+from paddle_tasks.tasks import SETTINGS
+from paddle_tasks.training.display import Line, Segment
 
-STAGES, CARD = "stages.json", "README.md"
+CARDS = {"en": "README.md", "zh": "README.zh-CN.md"}
 NOTES = "card.yaml"
-"""A file in the run folder with sections that its author adds to the card: texts by heading (Licences, Limits)."""
+"""A file in the run folder, and then in the model folder, with what its author adds to the card."""
+_MAX_EXAMPLES, _MAX_EXAMPLE_LENGTH, _N_WEAKEST = 6, 60, 3
 
-Stage = Mapping[str, Any]
+
+class NotesSection(Section):
+    """The texts of an author in one language.
+
+    Attributes:
+        summary: what the model is.
+        use: how to use it, in place of the commands for any model.
+        limits: what it cannot do, and what it must not be used for.
+        data: the data that it was trained on.
+        licences: the licences of the weights and the data.
+    """
+
+    summary: str = ""
+    use: str = ""
+    limits: str = ""
+    data: str = ""
+    licences: str = ""
 
 
-def write_card(run: Path, folder: Path, name: str) -> None:
-    """Write README.md and stages.json into a model folder.
+class Example(Section):
+    """A text that is hard for the model.
 
-    A stage is a run: first the runs that led to the model that training started from, then the run itself.
+    Attributes:
+        text: the text.
+        expected: the right answer: a label, or words.
+        expected_zh: the right answer in Chinese, if it is no label.
+    """
+
+    text: str
+    expected: str = ""
+    expected_zh: str = ""
+
+    def answer(self) -> str:
+        """Return the right answer in the current language."""
+        return self.expected_zh if current() == "zh" and self.expected_zh else label_name(self.expected)
+
+
+class Notes(Section):
+    """What an author adds to a card.
+
+    Attributes:
+        pipeline_tag: the kind of model in the front matter, as Hugging Face calls it.
+        en: texts in English.
+        zh: texts in Chinese.
+        examples: hard texts, whose answers the card shows; without them they are the worst errors of the run.
+    """
+
+    pipeline_tag: str | None = None
+    en: NotesSection = NotesSection()
+    zh: NotesSection = NotesSection()
+    examples: tuple[Example, ...] = ()
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a card is written from.
+
+    Attributes:
+        name: the name of the model.
+        folder: the model folder.
+        stages: the runs that led to the model, the last one last.
+        notes: what its author adds.
+        answers: for each example its answer, as lines of text.
+    """
+
+    name: str
+    folder: Path
+    stages: Sequence[Stage]
+    notes: Notes
+    answers: Sequence[Sequence[str]]
+
+    @property
+    def task(self) -> str:
+        """The task of the model."""
+        return str(self.stages[-1]["task"])
+
+
+def write_stages(run: Path, folder: Path) -> None:
+    """Write what cards are made from into a model folder: the stages of a finished run, and the author's notes.
+
+    Raises:
+        ConfigError: the notes have an unknown key or a wrong value.
+    """
+    notes = _read_notes(run)
+    if not notes.examples:
+        notes = notes.model_copy(update={"examples": tuple(_worst_errors(run))})
+    write_json(folder / STAGES, stages_of(run))
+    tree = notes.model_dump(mode="json", exclude_defaults=True)
+    write_text(folder / NOTES, yaml.safe_dump(tree, allow_unicode=True, sort_keys=False, width=120))
+
+
+def write_cards(folder: Path, name: str | None = None) -> None:
+    """Write the cards of a model folder that holds its stages.
 
     Args:
-        run: a finished run folder.
-        folder: the folder of the exported model.
-        name: the name of the model.
+        folder: the model folder.
+        name: the name of the model; by default that of the folder.
     """
-    stages = [*_earlier_stages(run), _stage(run)]
-    path = run / NOTES
-    notes = configuration.parse_yaml(path.read_text(encoding="utf-8"), str(path)) if path.is_file() else {}
-    write_json(folder / STAGES, stages)
-    write_text(folder / CARD, "\n".join(_card(name, stages, notes)) + "\n")
+    for file, text in cards(folder, name).items():
+        write_text(folder / file, text)
 
 
-def is_finished(run: Path) -> bool:
-    """Return whether a run is finished."""
-    result = RunResult.read(run)
-    return result is not None and result.is_finished
+def cards(folder: Path, name: str | None = None) -> dict[str, str]:
+    """Return the text of each card of a model folder by the name of its file."""
+    notes, stages = _read_notes(folder), read_stages(folder)
+    texts = {}
+    for language, file in CARDS.items():
+        with using(language):
+            answers = _answers(folder, stages[-1]["task"], notes)
+            card = Card(name or folder.name, folder, stages, notes, answers)
+            texts[file] = "\n".join(_lines(card, getattr(notes, language))) + "\n"
+    return texts
 
 
-def _earlier_stages(run: Path) -> list[Stage]:
-    """Return the stages of the model that a run started from, if that was exported or belongs to another run."""
-    encoder = str(_config(run)["model"].get("encoder", ""))
-    folder = ASSETS / encoder.removeprefix(BUILTIN) if encoder.startswith(BUILTIN) else Path(encoder).expanduser()
-    if (folder / STAGES).is_file():
-        return list(json.loads((folder / STAGES).read_text(encoding="utf-8")))
-    if folder.name == "model" and (folder.parent / RESULT).is_file():
-        return [*_earlier_stages(folder.parent), _stage(folder.parent)]
-    return []
+def _read_notes(folder: Path) -> Notes:
+    path = folder / NOTES
+    if not path.is_file():
+        return Notes()
+    tree = configuration.parse_yaml(path.read_text(encoding="utf-8"), str(path)) or {}
+    return configuration.validate(tree, Notes, str(path))
 
 
-def _config(run: Path) -> Any:
-    return configuration.parse_yaml((run / "config.yaml").read_text(encoding="utf-8"), str(run / "config.yaml"))
+def _worst_errors(run: Path) -> Iterator[Example]:
+    """Yield short texts among the worst errors of a run, if its records have a text and a label."""
+    records = read_json_lines(run / "predictions" / "errors.jsonl")
+    found = (record for record in records if isinstance(record.get("gold"), str) and _is_short(record.get("text")))
+    for record, _number in zip(found, range(_MAX_EXAMPLES), strict=False):
+        yield Example(text=record["text"], expected=record["gold"])
 
 
-def _stage(run: Path) -> Stage:
-    result = RunResult.read(run)
-    assert result is not None  # the run is finished, or another run started from its model
-    tree = result.to_json()
-    kept = ("task", "status", "seed", "model", "data", "dev", "test", "train")
-    environment = tree["environment"]
-    return {
-        "run": run.name,
-        **{name: tree[name] for name in kept if name in tree},
-        "data": {split: {**facts, "path": portable_path(facts["path"])} for split, facts in tree["data"].items()},
-        "environment": {name: environment[name] for name in ("versions", "device", "threads", "processes")},
-        "config": portable_config(_config(run)),
-        "curve": list(_curve(run, summary_metrics(result.task))),
-    }
+def _is_short(text: Any) -> bool:
+    return isinstance(text, str) and 0 < len(text) <= _MAX_EXAMPLE_LENGTH
 
 
-def portable_config(tree: Any) -> Any:
-    """Return a configuration without the paths of this machine; see `portable_path`."""
-    if isinstance(tree, dict):
-        return {key: value if _holds_labels(key, value) else portable_config(value) for key, value in tree.items()}
-    if isinstance(tree, (list, tuple)):
-        return [portable_config(value) for value in tree]
-    return portable_path(tree) if isinstance(tree, str) else tree
+def _answers(folder: Path, task: str, notes: Notes) -> list[list[str]]:
+    """Return the model's answer to each example as lines of text, in the current language."""
+    if not notes.examples:
+        return []
+    records = load(folder, device="cpu", precision="float32")([example.text for example in notes.examples])
+    display = (tasks.find_paddle_free(task) or tasks.find(task)).display
+    return [
+        list(_answer_lines(example.text, display(record)))
+        for example, record in zip(notes.examples, records, strict=True)
+    ]
 
 
-def _holds_labels(key: str, value: Any) -> bool:
-    """Return whether a setting holds labels, which may look like paths; ``label_names`` may be a file, too."""
-    return key in {"labels", "columns", "label_map"} or (key == "label_names" and isinstance(value, dict))
+def _answer_lines(text: str, lines: Sequence[Line]) -> Iterator[str]:
+    """Yield an answer as lines of text, below the input if the answer does not contain it."""
+    if text not in "\n".join("".join(segment.text for segment in line) for line in lines):
+        yield text
+    yield from ("".join(map(_plain, line)) for line in lines)
 
 
-def _curve(run: Path, metrics: Sequence[str]) -> Iterator[Stage]:
-    """Yield the dev scores of each evaluation."""
-    points: dict[int, dict[str, float]] = {}
-    for record in read_metrics(run / "metrics.jsonl"):
-        split, _, name = record["tag"].partition("/")
-        if split == "dev" and name in metrics:
-            points.setdefault(record["step"], {})[name] = record["value"]
-    for step, scores in sorted(points.items()):
-        yield {"step": step, **scores}
-
-
-def _task(name: str) -> type[Task] | None:
-    try:
-        return tasks.find(name)
-    except ConfigError:  # it belongs to a package that is not installed
-        return None
-
-
-def summary_metrics(task: str) -> tuple[str, ...]:
-    """Return the summary metrics of a task; none if the task is unknown."""
-    return tasks.shown_metrics(task).summary
+def _plain(segment: Segment) -> str:
+    return segment.text if segment.label is None else f"[{segment.text}|{segment.label}]"
 
 
 # ---- the text
 
 
-def _card(name: str, stages: Sequence[Stage], notes: Mapping[str, str]) -> Iterator[str]:
-    yield f"# {name}"
-    yield ""
-    model = stages[-1]["model"]
-    yield f"{model['parameters']:,} parameters in training; the weights here are rounded to float16."
-    yield "`paddle-tasks export` took every number below from the runs; `stages.json` contains all of them."
-    for number, stage in enumerate(stages, start=1):
-        yield from _stage_lines(number, stage)
-    for heading, text in notes.items():
-        yield from ("", f"## {heading}", "", text)
+def _lines(card: Card, notes: NotesSection) -> Iterator[str]:
+    yield from _front_matter(card)
+    yield from (f"# {card.name}", "", notes.summary or _summary(card), "", _size(card))
+    sections = {
+        _("Use"): notes.use.splitlines() or list(_use_lines(card)),
+        _("Scores"): [*_score_lines(card), *_weakness_lines(card)],
+        _("Limits"): [notes.limits or _("It was scored on the data below only. Other kinds of text may be harder.")],
+        _("Training"): list(_training_lines(card)),
+        _("Data and licences"): list(_data_lines(card, notes)),
+    }
+    for heading, lines in sections.items():
+        yield from ("", f"## {heading}", "", *lines)
 
 
-def _stage_lines(number: int, stage: Stage) -> Iterator[str]:
-    train, config = stage["train"], stage["config"]
-    yield from ("", f"## Stage {number}: {stage['task']} ({stage['run']})", "")
-    environment, speed = stage["environment"], f"{train['tokens_per_second'] or 0:,.0f} tokens/s"
-    encoder = config["model"].get("encoder")
-    start = f"From `{encoder}`, seed" if encoder else "Seed"
-    yield (
-        f"{start} {stage['seed']}: {train['optimizer_steps']:,} steps, "
-        f"{train['tokens']:,} tokens in {train['seconds'] / 3600:.2f} hours, {speed} ({environment['device']}, "
-        f"processes: {environment['processes']}, threads per process: {environment['threads']})."
+def _front_matter(card: Card) -> Iterator[str]:
+    """Yield the YAML that model hubs read."""
+    tree = {
+        "language": "zh",
+        "license": "apache-2.0",
+        "library_name": "paddle_tasks",
+        "pipeline_tag": card.notes.pipeline_tag,
+        "tags": ["paddlepaddle", "chinese", card.task],
+        "metrics": list(summary_metrics(card.task)),
+    }
+    given = {name: value for name, value in tree.items() if value}
+    yield from ("---", yaml.safe_dump(given, sort_keys=False).rstrip(), "---", "")
+
+
+def _summary(card: Card) -> str:
+    encoder = card.stages[-1]["model"].get("encoder")
+    if encoder is None:
+        return _("A model for the task {task}.").format(task=card.task)
+    return _("A model for the task {task}, trained from {encoder}.").format(task=card.task, encoder=f"`{encoder}`")
+
+
+def _size(card: Card) -> str:
+    size = sum(path.stat().st_size for path in card.folder.glob("*.safetensors")) / 1e6
+    return _("{parameters:,} parameters in training; the weights in this folder are float16, {size:.1f} MB.").format(
+        parameters=card.stages[-1]["model"]["parameters"], size=size
     )
+
+
+def _use_lines(card: Card) -> Iterator[str]:
+    is_shipped = (ASSETS / card.name / SETTINGS).is_file()
+    text = card.notes.examples[0].text if card.notes.examples else "…"
+    yield from ("```bash", f'paddle-tasks predict {card.name} "{text}"', "```", "", "```python")
+    name = "pipeline" if is_shipped else "load"
+    yield from (f"from paddle_tasks import {name}", "", f'{name}("{card.name}")("{text}")', "```")
+
+
+def _score_lines(card: Card) -> Iterator[str]:
+    stage = card.stages[-1]
+    splits = [split for split in ("dev", "test") if split in stage]
+    if not splits:
+        yield _("The run was stopped before it was scored.")
+        return
+    names = [name for name in summary_metrics(card.task) if any(name in stage[split] for split in splits)]
+    yield from _table([_("split"), _("rows"), *names])
+    for split in splits:
+        rows = stage["data"].get(split, {}).get("rows", "")
+        yield _row([split, f"{rows:,}" if rows else "", *(_number(stage[split].get(name)) for name in names)])
+
+
+def _weakness_lines(card: Card) -> Iterator[str]:
+    weakest = _weakest_labels(card.stages[-1])
+    if weakest:
+        yield from ("", _("Weakest labels, by F1: {labels}.").format(labels=join(weakest)))
+    if card.answers:
+        yield from (
+            "",
+            _("Hard texts, the model's answers and, behind the arrow, the right ones:"),
+            "",
+            "```text",
+        )
+        for example, lines in zip(card.notes.examples, card.answers, strict=True):
+            yield from (*lines[:-1], lines[-1] + (f"  → {example.answer()}" if example.expected else ""))
+        yield "```"
+
+
+def _weakest_labels(stage: Stage) -> list[str]:
+    split = next((split for split in ("test", "dev") if split in stage), None)
+    by_label = stage[split].get("per_label", {}) if split else {}
+    ranked = sorted((scores["f1"], label) for label, scores in by_label.items() if "f1" in scores)
+    return [f"{label_name(label)} {score:.3f}" for score, label in ranked[:_N_WEAKEST]] if len(ranked) > 2 else []
+
+
+def _training_lines(card: Card) -> Iterator[str]:
+    yield _("`{file}` has all settings, scores and learning curves of these runs.").format(file=STAGES)
+    yield ""
+    yield from _table([_("stage"), _("task"), _("start"), _("seed"), _("steps"), _("tokens"), _("hours"), _("device")])
+    for number, stage in enumerate(card.stages, start=1):
+        train = stage["train"]
+        yield _row(
+            [
+                f"{number} ({stage['run']})",
+                stage["task"],
+                stage["config"]["model"].get("encoder") or "–",
+                stage["seed"],
+                f"{train['optimizer_steps']:,}",
+                f"{train['tokens']:,}",
+                f"{train['seconds'] / 3600:.2f}",
+                f"{stage['environment']['device']} × {stage['environment']['processes']}",
+            ]
+        )
+    yield ""
+    for number, stage in enumerate(card.stages, start=1):
+        yield f"{number}. " + " ".join(_remarks(stage))
+
+
+def _remarks(stage: Stage) -> Iterator[str]:
+    """Yield what the table does not say of a stage: settings, and what was special."""
+    settings = _settings(stage["task"], stage["config"])
+    yield _("Settings: {settings}.").format(settings=join([f"{name} {value}" for name, value in settings.items()]))
     if stage.get("status") == "interrupted":
-        yield f"The run was stopped; the weights of step {train['best_step']:,} were used."
+        yield _("The run was stopped; the weights of step {step:,} were used.").format(step=stage["train"]["best_step"])
     n_dropped = stage["data"]["train"].get("dropped_lines")
     if n_dropped is not None:
-        yield (
-            f"{n_dropped:,} of {stage['data']['train']['lines']:,} lines were dropped before training, since they "
-            "equal or nearly equal a line of data.held_out (Jaccard similarity of character 5-grams)."
-        )
-    yield from _source_lines(config["data"]["train"])
-    yield from _setting_lines(stage["task"], config)
-    yield from _score_lines(stage)
-    yield from _curve_lines(stage)
+        yield _(
+            "{dropped:,} of {lines:,} lines were dropped before training, since they equal or nearly equal a line of "
+            "data.held_out (Jaccard similarity of character 5-grams)."
+        ).format(dropped=n_dropped, lines=stage["data"]["train"]["lines"])
 
 
-def _source_lines(sources: Any) -> Iterator[str]:
-    if isinstance(sources, str):
-        yield f"Train data: `{sources}`."
-        return
-    yield from ("", "| documents | times | origin |", "|---|---|---|")
-    for source in sources:
-        chapters = " (train chapters)" if source.get("chapters") else ""
-        yield f"| `{source['path']}`{chapters} | {source['times']} | {source.get('origin', '')} |"
-
-
-def _setting_lines(task: str, config: Mapping[str, Any]) -> Iterator[str]:
-    optimizer, task_class = config["optimizer"], _task(task)
+def _settings(task: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    optimizer = config["optimizer"]
+    try:
+        own = tasks.find(task).card_settings(config)
+    except ConfigError:  # it belongs to a package that is not installed
+        own = {}
     settings = {
         "learning rate": optimizer["learning_rate"],
         "schedule": optimizer["schedule"],
         "weight decay": optimizer["weight_decay"],
-        **(task_class.card_settings(config) if task_class else {}),
+        **own,
     }
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def _data_lines(card: Card, notes: NotesSection) -> Iterator[str]:
+    """Yield a table of the train data, a line for each source with how often each stage reads it, and the notes."""
+    numbers = [str(number) for number in range(1, len(card.stages) + 1)]
+    yield _("How often each stage reads a source in an epoch:")
     yield ""
-    yield "Settings: " + ", ".join(f"{name} {value}" for name, value in settings.items() if value is not None) + "."
+    yield from _table([_("source"), _("origin"), *numbers])
+    for (path, origin), times in _sources(card.stages).items():
+        yield _row([path, origin, *(times.get(number, "") for number in range(len(card.stages)))])
+    for text in filter(None, (notes.data, notes.licences)):
+        yield from ("", text)
 
 
-def _score_lines(stage: Stage) -> Iterator[str]:
-    splits = [split for split in ("dev", "test") if split in stage]
-    if not splits:  # the run was stopped
-        return
-    metrics = summary_metrics(stage["task"])
-    names = [name for name in metrics if any(name in stage[split] for split in splits)]
-    yield from ("", "| | " + " | ".join(names) + " |", "|---|" + "---|" * len(names))
-    for split in splits:
-        yield f"| {split} | " + " | ".join(_number(stage[split].get(name)) for name in names) + " |"
+def _sources(stages: Sequence[Stage]) -> dict[tuple[str, str], dict[int, Any]]:
+    """Return how often each stage reads each source, by path and origin."""
+    found: dict[tuple[str, str], dict[int, Any]] = {}
+    for number, stage in enumerate(stages):
+        train = stage["config"]["data"]["train"]
+        sources: Sequence[Mapping[str, Any]] = [{"path": train, "times": 1}] if isinstance(train, str) else train
+        for source in sources:
+            chapters = _(" (train chapters)") if source.get("chapters") else ""
+            key = (f"`{source['path']}`{chapters}", source.get("origin", ""))
+            found.setdefault(key, {})[number] = f"{source['times']:g}"
+    return found
 
 
-def _curve_lines(stage: Stage) -> Iterator[str]:
-    curve = stage["curve"]
-    names = [name for name in summary_metrics(stage["task"]) if any(name in point for point in curve)]
-    yield from ("", "| step | " + " | ".join(f"dev {name}" for name in names) + " |", "|---|" + "---|" * len(names))
-    for point in curve:
-        yield f"| {point['step']:,} | " + " | ".join(_number(point.get(name)) for name in names) + " |"
+def _table(columns: Sequence[str]) -> Iterator[str]:
+    yield from (_row(columns), "|" + "---|" * len(columns))
+
+
+def _row(cells: Sequence[Any]) -> str:
+    return f"| {' | '.join(str(cell) for cell in cells)} |"
 
 
 def _number(value: float | None) -> str:

@@ -10,29 +10,63 @@ from paddle_tasks import config as configuration
 from paddle_tasks import tasks
 from paddle_tasks.errors import CheckpointError, ConfigError, DataError, did_you_mean
 from paddle_tasks.files import exists, expand_user, is_file, list_siblings, short_name
-from paddle_tasks.models.pretrained.names import ASSETS
+from paddle_tasks.language import _, join
+from paddle_tasks.models.pretrained.names import ASSETS, BUILTIN
 
 
 def trained_folder(name: str | Path, others: Iterable[str]) -> str | Path:
     """Return the folder of a shipped model or of a run.
 
     Args:
-        name: the name of the model, or the folder of the run.
+        name: the name of the model, also with ``builtin/`` before it or as an alias, or the folder of the run.
         others: further names, for the message.
 
     Raises:
         CheckpointError: there is neither.
     """
-    shipped = {path.name: path for path in ASSETS.glob("*") if (path / tasks.SETTINGS).is_file()}
-    if str(name) in shipped:
-        return shipped[str(name)]
+    found = shipped_folder(name)
+    if found is not None:
+        return found
     if exists(expand_user(name)):
         return expand_user(name)
-    names = sorted([*shipped, *others])
+    names = sorted([*_shipped(), *others])
     near = did_you_mean(str(name), [*names, *_runs_near(Path(name))])
     raise CheckpointError(
-        f"{short_name(name)}: no such run folder, and no shipped model or pipeline ({', '.join(names)}){near}"
+        _("{name}: no such run folder, and no shipped model or pipeline ({known}){near}").format(
+            name=short_name(name), known=join(names), near=near
+        )
     )
+
+
+def named_folder(run: str | Path) -> Path:
+    """Return the path of a run; that of a shipped model for its name, unless there is a path with this name."""
+    path = expand_user(run)
+    return path if exists(path) else shipped_folder(run) or path
+
+
+def is_shipped(run: str | Path) -> bool:
+    """Return whether `named_folder` finds a shipped model under a name."""
+    return not exists(expand_user(run)) and shipped_folder(run) is not None
+
+
+def shipped_folder(name: str | Path) -> Path | None:
+    """Return the folder of a shipped model by its name, with or without ``builtin/``, or by an alias of its task."""
+    text = Path(name).as_posix()
+    return _shipped().get(tasks.aliases().get(text, text.removeprefix(BUILTIN)))
+
+
+def is_alias(name: str) -> bool:
+    """Return whether a name is what others call a pipeline of this package, such as ``text-classification``."""
+    return name in tasks.aliases()
+
+
+def shipped_names() -> list[str]:
+    """Return the names of the shipped models that predict."""
+    return sorted(_shipped())
+
+
+def _shipped() -> dict[str, Path]:
+    return {path.name: path for path in ASSETS.glob("*") if (path / tasks.SETTINGS).is_file()}
 
 
 def model_folder(run: Path) -> Path:
@@ -47,7 +81,8 @@ def model_folder(run: Path) -> Path:
         if is_file(folder / tasks.SETTINGS):
             return folder
     if not exists(run):
-        raise CheckpointError(f"{short_name(run)}: no such run folder{did_you_mean(str(run), _runs_near(run))}")
+        near = did_you_mean(str(run), [*_runs_near(run), *_shipped()])
+        raise CheckpointError(_("{run}: no such run folder{near}").format(run=short_name(run), near=near))
     from paddle_tasks.training.checkpoint import CheckpointStore  # imports Paddle
 
     checkpoint = CheckpointStore(run / "checkpoints", keep=1).load_latest()
@@ -55,9 +90,12 @@ def model_folder(run: Path) -> Path:
         return checkpoint.folder / "model"
     if _is_baseline(run):
         raise CheckpointError(
-            f"{run}: holds a baseline, which keeps no model; its predictions are in {run / 'predictions'}"
+            _("{run}: holds a baseline, which keeps no model; its predictions are in {folder}").format(
+                run=run, folder=run / "predictions"
+            )
         )
-    raise CheckpointError(f"{run}: holds no trained model yet; expected {run / 'model'}")
+    message = _("{run}: holds no trained model yet; expected {folder}")
+    raise CheckpointError(message.format(run=run, folder=run / "model"))
 
 
 def _is_baseline(run: Path) -> bool:

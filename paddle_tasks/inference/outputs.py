@@ -12,9 +12,11 @@ from typing import Any
 from paddle_tasks.errors import DataError, did_you_mean, join_names
 from paddle_tasks.files import to_json
 from paddle_tasks.inference.inputs import InputRow, Inputs
+from paddle_tasks.language import _
 
 Record = Mapping[str, Any]
-LINE, ERROR, SCORE = "line", "error", "score"
+LINE, ERROR = "line", "error"
+DECIMALS = 6
 _SOMETIMES = (LINE, ERROR, "truncated")
 """Keys that only some records have."""
 _SUFFIX = "_input"
@@ -47,9 +49,10 @@ def _answer_each(answer: Callable[[list[str]], Sequence[Record]], texts: list[st
 def with_inputs(inputs: Inputs, answers: Sequence[Record | str]) -> list[dict[str, Any]]:
     """Return a record for each row: its line, the other columns of its row, and the prediction or the error.
 
-    A column whose name is a key of the predictions gets the suffix ``_input``: ``label_input`` is the file's label.
+    The numbers of the prediction are `rounded`. A column whose name is a key of the predictions gets the suffix
+    ``_input``: ``label_input`` is the file's label.
     """
-    taken = {LINE, ERROR, SCORE, *(key for answer in answers if not isinstance(answer, str) for key in answer)}
+    taken = {LINE, ERROR, *(key for answer in answers if not isinstance(answer, str) for key in answer)}
     names = _rename((name for row in inputs.rows for name in row.others), taken)
     return [_record(row, answer, names) for row, answer in zip(inputs.rows, answers, strict=True)]
 
@@ -68,33 +71,33 @@ def _rename(columns: Iterable[str], taken: set[str]) -> dict[str, str]:
 def _record(row: InputRow, answer: Record | str, names: Mapping[str, str]) -> dict[str, Any]:
     line = {} if row.line is None else {LINE: row.line}
     others = {names[name]: value for name, value in row.others.items()}
-    return {**line, **others, **({ERROR: answer} if isinstance(answer, str) else answer)}
+    return {**line, **others, **({ERROR: answer} if isinstance(answer, str) else rounded(answer))}
+
+
+def rounded(value: Any) -> Any:
+    """Return a JSON value whose numbers have at most six decimal places: more would be noise of the processor."""
+    if isinstance(value, float):
+        return round(value, DECIMALS)
+    if isinstance(value, Mapping):
+        return {key: rounded(inner) for key, inner in value.items()}
+    return [rounded(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
 def select_fields(records: Sequence[Record], fields: Sequence[str]) -> list[dict[str, Any]]:
     """Return records with some of their fields; records with an error keep ``line`` and ``error`` too.
 
-    ``score`` is the probability of the predicted label of a classifier.
-
     Raises:
         DataError: no record has a field of that name.
     """
-    whole = [_with_score(record) for record in records]
-    known = list(dict.fromkeys([*(key for record in whole for key in record), *_SOMETIMES]))
+    known = list(dict.fromkeys([*(key for record in records for key in record), *_SOMETIMES]))
     unknown = [field for field in fields if field not in known]
     if unknown and any(ERROR not in record for record in records):
         near = did_you_mean(unknown[0], known)
-        raise DataError(f"--fields: no field {unknown[0]!r}{near} (one of {join_names(known)})")
+        message = _("--fields: no field {name!r}{near} (one of {known})")
+        raise DataError(message.format(name=unknown[0], near=near, known=join_names(known)))
     return [
-        {key: record.get(key) for key in (*fields, *((LINE, ERROR) if ERROR in record else ()))} for record in whole
+        {key: record.get(key) for key in (*fields, *((LINE, ERROR) if ERROR in record else ()))} for record in records
     ]
-
-
-def _with_score(record: Record) -> Record:
-    label, probabilities = record.get("label"), record.get("probabilities")
-    if not isinstance(probabilities, Mapping) or label not in probabilities:
-        return record
-    return {**record, SCORE: probabilities[label]}
 
 
 # ---- formats

@@ -8,25 +8,26 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 
 from paddle_tasks import runtime, tasks
-from paddle_tasks.errors import ConfigError
-from paddle_tasks.files import expand_user, is_dir
-from paddle_tasks.inference.model_folders import model_folder, read_settings, trained_folder
+from paddle_tasks.errors import ConfigError, join_all
+from paddle_tasks.files import is_dir
+from paddle_tasks.inference.display import display_variants
+from paddle_tasks.inference.model_folders import is_alias, model_folder, named_folder, read_settings, trained_folder
+from paddle_tasks.inference.records import Display, Record, Records
 from paddle_tasks.inference.texts import read_parts, read_text, read_texts
+from paddle_tasks.language import _
 from paddle_tasks.models.pretrained.names import CONFIGS
 from paddle_tasks.onednn.precision import Precision, automatic, check_precision, products_in
 from paddle_tasks.process_state import default_numpy_errors, default_settings, random_generator
+from paddle_tasks.training.display import display_fields
+from paddle_tasks.training.display_fillings import display_fillings
 
-if TYPE_CHECKING:
-    pass
-
-Record = dict[str, Any]
-Texts = str | Iterable[str]
-Answer = Callable[..., Sequence[Record]]
+Answers = Sequence[dict[str, Any]]
+Answer = Callable[..., Answers]
 """Takes a list of texts and the options of a pipeline; returns a record for each text."""
 
 
@@ -55,22 +56,37 @@ class Pipeline(ABC):
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, _lock=threading.Lock(), _loading=threading.Lock())
 
-    def __call__(self, texts: Texts, **options: Any) -> Record | list[Record]:
+    @overload
+    def __call__(self, texts: str, *, batch_size: int | None = None, **options: Any) -> Record: ...
+
+    @overload
+    def __call__(self, texts: Iterable[str], *, batch_size: int | None = None, **options: Any) -> Records: ...
+
+    def __call__(self, texts: Any, *, batch_size: int | None = None, **options: Any) -> Record | Records:
         """Return a record for a text, or a list of records for several texts; the keys depend on the pipeline.
+
+        Records are dicts. In a notebook they are shown in colours, and their ``to_html()`` returns the same.
 
         Args:
             texts: a text, or a list, tuple, generator, numpy array or pandas Series of texts.
-            **options: the options of the pipeline.
+            batch_size: how many texts are computed together; all by default. The records do not depend on it.
+            **options: the options of the pipeline, such as ``top_k`` or ``explain``.
 
         Raises:
-            DataError: this is something else, or an item is no text or blank; nothing was computed.
+            ConfigError: an option is out of its range.
+            DataError: ``texts`` is something else, or an item is no text or blank; nothing was computed.
             SetupError: Paddle is in static mode.
         """
+        if batch_size is not None and batch_size < 1:
+            raise ConfigError(_("batch_size: expected at least 1, found {found}").format(found=batch_size))
         if isinstance(texts, np.ndarray) and not texts.ndim:
             texts = texts.item()
         if isinstance(texts, str):
-            return dict(self.answer([read_text(texts, self.n_fields)], **options)[0])
-        return list(self.answer(read_texts(texts, self.n_fields), **options))
+            return Record(self.answer([read_text(texts, self.n_fields)], **options)[0], self.display)
+        checked = read_texts(texts, self.n_fields)
+        size = batch_size or max(1, len(checked))
+        batches = [checked[start : start + size] for start in range(0, len(checked), size)] or [[]]
+        return Records((record for batch in batches for record in self.answer(batch, **options)), self.display)
 
     def stream(self, texts: Iterable[str], *, n_at_once: int = 1024, **options: Any) -> Iterator[Record]:
         """Return an iterator over the records of texts, in order, that holds neither all texts nor all records.
@@ -84,16 +100,21 @@ class Pipeline(ABC):
             DataError: this is no iterable of texts; or, when its part is reached, an item is no text or blank.
         """
         parts = read_parts(texts, self.n_fields, n_at_once)
-        return (record for part in parts for record in self.answer(part, **options))
+        return (Record(record, self.display) for part in parts for record in self.answer(part, **options))
 
-    def answer(self, texts: Sequence[str], **options: Any) -> Sequence[Record]:
-        """Return a record for each text; unlike `__call__`, this does not check the texts."""
+    @property
+    def display(self) -> Display:
+        """The function that returns a record as lines for people."""
+        return display_fields
+
+    def answer(self, texts: Sequence[str], **options: Any) -> Answers:
+        """Return a plain record for each text; unlike `__call__`, this does not check the texts."""
         runtime.import_paddle()
         with self._lock, default_settings(), products_in("float32" if options.get("explain") else self.precision):
             return self.compute_records(texts, **options)
 
     @abstractmethod
-    def compute_records(self, texts: Sequence[str], **options: Any) -> Sequence[Record]:
+    def compute_records(self, texts: Sequence[str], **options: Any) -> Answers:
         """Return a record for each text, while no other thread uses the model."""
 
 
@@ -150,8 +171,13 @@ class Predictor(Pipeline):
         self._quick = None
         return self._loaded[1]
 
-    def answer(self, texts: Sequence[str], **options: Any) -> Sequence[Record]:
-        """Return a record for each text; unlike `__call__`, this does not check the texts."""
+    @property
+    def display(self) -> Display:
+        """The function that returns a record as lines for people."""
+        return self._loaded[0].display if self._quick is None else self._quick.display
+
+    def answer(self, texts: Sequence[str], **options: Any) -> Answers:
+        """Return a plain record for each text; unlike `__call__`, this does not check the texts."""
         quick = self._quick
         if quick is None or any(options.get(name) for name in quick.PADDLE_OPTIONS):
             return super().answer(texts, **options)
@@ -159,12 +185,12 @@ class Predictor(Pipeline):
         if unknown:
             raise TypeError(f"unknown option {unknown[0]!r}; expected {', '.join(quick.PREDICT_OPTIONS)}")
         with default_numpy_errors():
-            return quick.predict(texts)
+            return quick.predict(texts, **{name: options[name] for name in options if name not in quick.PADDLE_OPTIONS})
 
-    def compute_records(self, texts: Sequence[str], **options: Any) -> Sequence[Record]:
+    def compute_records(self, texts: Sequence[str], **options: Any) -> Answers:
         """Return the task's record for each text."""
         task, model = self._loaded
-        records: Sequence[Record] = task.predict(model, texts, **options)
+        records: Answers = task.predict(model, texts, **options)
         return records
 
 
@@ -178,17 +204,22 @@ class BuiltinPipeline(Pipeline):
         compute: the object that computes the records, such as a `FillMask`.
     """
 
-    def __init__(self, compute: Answer) -> None:
+    def __init__(self, compute: Answer, display: Display) -> None:
         super().__init__()
-        self.compute = compute
+        self.compute, self._display = compute, display
 
-    def compute_records(self, texts: Sequence[str], **options: Any) -> Sequence[Record]:
+    @property
+    def display(self) -> Display:
+        """The function that returns a record as lines for people."""
+        return self._display
+
+    def compute_records(self, texts: Sequence[str], **options: Any) -> Answers:
         """Return a record for each text."""
         return self.compute(texts, **options)
 
 
 @dataclass(frozen=True)
-class _Builtin:
+class Builtin:
     """How a built-in pipeline is made.
 
     Attributes:
@@ -196,12 +227,14 @@ class _Builtin:
         build: makes the pipeline from a model and a tokenizer.
         model: the name of the default model.
         options: the options of a call.
+        display: returns a record as lines for people.
     """
 
     load: Callable[[str], tuple[Any, Any]]
     build: Callable[[Any, Any], Answer]
     model: str
     options: tuple[str, ...]
+    display: Display
 
 
 def _fill_mask(model: Any, tokenizer: Any) -> Answer:
@@ -234,9 +267,9 @@ def _load_masked_lm(name: str) -> tuple[Any, Any]:
 
 _ERNIE = "builtin/ernie-mini-zh"
 _REWRITE_OPTIONS = ("n_variants", "share", "rounds", "min_similarity", "seed")
-PIPELINES: Mapping[str, _Builtin] = {
-    "fill-mask": _Builtin(_load_masked_lm, _fill_mask, _ERNIE, ("top_k",)),
-    "rewrite": _Builtin(_load_masked_lm, _rewrite, _ERNIE, _REWRITE_OPTIONS),
+PIPELINES: Mapping[str, Builtin] = {
+    "fill-mask": Builtin(_load_masked_lm, _fill_mask, _ERNIE, ("top_k",), display_fillings),
+    "rewrite": Builtin(_load_masked_lm, _rewrite, _ERNIE, _REWRITE_OPTIONS, display_variants),
 }
 """The built-in pipelines by name; unlike a shipped model, they belong to no task."""
 
@@ -245,12 +278,16 @@ PIPELINES: Mapping[str, _Builtin] = {
 
 
 def load(run: str | Path, *, device: str = "auto", precision: Literal["auto"] | Precision = "auto") -> Predictor:
-    """Load the best model of a run folder, or a model folder.
+    """Load the best model of a run folder, a model folder, or a model that ships with the package.
 
     Beside a training in another thread it waits for the end of the current step, unless the model needs no Paddle.
 
+    >>> load("builtin/sentiment")("房间干净，就是早餐太差了")["label"]
+    'negative'
+
     Args:
-        run: the folder.
+        run: the folder; or the name of a shipped model, such as ``builtin/sentiment``. ``builtin/`` may be left out if
+            there is no such folder.
         device: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.
         precision: that of the products on a CPU, ``float32`` or ``bfloat16``; ``auto`` is bfloat16 on a CPU that
             computes them faster in it, for models that need no Paddle. Explanations are float32.
@@ -261,7 +298,7 @@ def load(run: str | Path, *, device: str = "auto", precision: Literal["auto"] | 
         SetupError: there is no such device or this CPU has no bfloat16, a training in this process uses another device,
             or Paddle is in static mode.
     """
-    folder = model_folder(expand_user(run))
+    folder = model_folder(named_folder(run))
     settings = read_settings(folder)
     check_precision(precision)
     kind = automatic() if precision == "auto" else precision
@@ -274,7 +311,7 @@ def load(run: str | Path, *, device: str = "auto", precision: Literal["auto"] | 
 
 def load_layer(run: str | Path, *, device: str = "auto") -> Predictor:
     """Return what `load` returns, for a caller that uses `Predictor.task` and `Predictor.model`."""
-    folder = model_folder(expand_user(run))
+    folder = model_folder(named_folder(run))
     return _new_predictor(folder, read_settings(folder), device, None)
 
 
@@ -322,10 +359,16 @@ def pipeline(
 ) -> Pipeline:
     """Return a built-in pipeline or a shipped model by name, or the predictor of a run folder.
 
+    >>> pipeline("sentiment-analysis")(["服务很好", "太吵了"], batch_size=8)[1]["label"]
+    'negative'
+    >>> pipeline("fill-mask")("味道很不[MASK]。", top_k=2)["text"]
+    '味道很不错。'
+
     Args:
-        name: `fill-mask` or `rewrite`, the name of a shipped model such as `sentiment`, or a run folder.
-        model: for a built-in pipeline, another model: `builtin/NAME`, a model folder, a PaddleNLP name or a run of
-            masked language model pretraining.
+        name: ``fill-mask`` or ``rewrite``; the name of a shipped model such as ``sentiment`` or ``builtin/sentiment``,
+            or its name elsewhere (``sentiment-analysis``, ``text-classification``); or a run folder.
+        model: another model. For a built-in pipeline ``builtin/NAME``, a model folder, a PaddleNLP name or a run of
+            masked language model pretraining; for ``text-classification`` and the like a run folder or a shipped model.
         device: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.
         precision: as in `load`.
 
@@ -340,15 +383,18 @@ def pipeline(
         answers = _load_builtin(builtin, builtin.model if model is None else str(model), device)
         answers.precision = "float32" if precision == "auto" else precision
         return answers
+    if model is not None and is_alias(str(name)):
+        return load(model, device=device, precision=precision)
     folder = trained_folder(name, PIPELINES)
     if model is not None:
-        raise ConfigError(f"model: {name} has its own model; a model can be chosen for {' and '.join(PIPELINES)}")
+        message = _("model: {name} has its own model; a model can be chosen for {others}")
+        raise ConfigError(message.format(name=name, others=join_all(list(PIPELINES))))
     return load(folder, device=device, precision=precision)
 
 
-def _load_builtin(builtin: _Builtin, model: str, device: str) -> BuiltinPipeline:
+def _load_builtin(builtin: Builtin, model: str, device: str) -> BuiltinPipeline:
     runtime.import_paddle()
     with default_settings():
         runtime.use_device(device)
         with random_generator():
-            return BuiltinPipeline(builtin.build(*builtin.load(model)))
+            return BuiltinPipeline(builtin.build(*builtin.load(model)), builtin.display)

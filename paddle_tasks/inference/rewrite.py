@@ -32,6 +32,7 @@ from paddle_tasks.inference.changeable_words import (
     is_chinese_without_negation,
     may_have_kind,
 )
+from paddle_tasks.language import _, mark
 from paddle_tasks.models.gradients import without_gradients
 from paddle_tasks.models.pooling import pool
 from paddle_tasks.text import words
@@ -43,8 +44,11 @@ _SENTENCE = re.compile(r"[^。！？!?；;\n]*[。！？!?；;\n]*[”’」』�
 _WINDOW_SIZE = 128
 """Maximum number of tokens in a window: enough context for a word, and a constant cost per word in long texts."""
 _BATCH_SIZE = 32
-_NO_WORD = "the text contains no word that may be changed"
-_NO_CANDIDATE = "every change would make the text less similar than min_similarity"
+_NO_WORD = mark("the text contains no word that may be changed")
+_NO_CANDIDATE = mark("every change would make the text less similar than min_similarity")
+_RANGE = mark("{name}: expected a value from {low} to {high}, found {value}")
+_RANGE_UP = mark("{name}: expected a value from {low} on, found {value}")
+_RANGE_OF_SHARE = mark("{name}: expected a value above 0, up to 1, found {value}")
 
 States = npt.NDArray[np.float32]
 
@@ -74,8 +78,8 @@ class RewriteOptions:
         for name, (low, high) in {**ranges, "share": (0, 1)}.items():
             value = getattr(self, name)
             if not low <= value <= high or (name == "share" and value == 0):
-                bounds = "above 0, up to 1" if name == "share" else f"from {low} to {high}".replace(" to inf", " on")
-                raise ConfigError(f"{name}: expected a value {bounds}, found {value}")
+                message = _RANGE_OF_SHARE if name == "share" else _RANGE_UP if high == np.inf else _RANGE
+                raise ConfigError(_(message).format(name=name, low=low, high=high, value=value))
 
 
 @dataclass(frozen=True)
@@ -172,7 +176,7 @@ class Rewriter:
             if len(variants) == options.n_variants:
                 break
         if not variants:
-            note = _NO_CANDIDATE if source.slots else _NO_WORD
+            note = _(_NO_CANDIDATE if source.slots else _NO_WORD)
             return {"input": text, "variants": [_variant_record(text, [], 1.0)], "note": note}
         return {"input": text, "variants": sorted(variants.values(), key=lambda variant: -variant["score"])}
 

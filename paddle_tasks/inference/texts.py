@@ -12,8 +12,11 @@ from typing import Any
 import numpy as np
 
 from paddle_tasks.errors import DataError, join_names
+from paddle_tasks.language import _, mark
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+BLANK = mark("the text is blank")
+"""What `find_problem` says of a text without characters to read."""
 _MAX_SHOWN = 40
 """Characters of a text in a message."""
 
@@ -30,7 +33,7 @@ def read_text(text: str, n_fields: int = 1) -> str:
     """
     problem = find_problem(text, n_fields)
     if problem:
-        raise DataError(f"nothing to predict: {problem}")
+        raise DataError(_("nothing to predict: {problem}").format(problem=problem))
     return str.__str__(text)
 
 
@@ -48,7 +51,7 @@ def read_texts(texts: Any, n_fields: int = 1) -> list[str]:
     """
     _check_holds_items(texts)
     items = list(texts)
-    return _read_items(items, n_fields, 1, f" of {len(items)}")
+    return _read_items(items, n_fields, 1, len(items))
 
 
 def read_parts(texts: Any, n_fields: int, size: int) -> Iterator[list[str]]:
@@ -63,30 +66,32 @@ def read_parts(texts: Any, n_fields: int, size: int) -> Iterator[list[str]]:
         DataError: as in `read_texts`; of an item, when its part is reached.
     """
     if isinstance(texts, str):
-        raise DataError("expected several texts, found one text; pass a list, or call the pipeline itself")
+        raise DataError(_("expected several texts, found one text; pass a list, or call the pipeline itself"))
     _check_holds_items(texts)
     if size < 1:
-        raise DataError(f"n_at_once: expected a number above 0, found {size}")
+        raise DataError(_("n_at_once: expected a number above 0, found {found}").format(found=size))
     return _parts(iter(texts), n_fields, size)
 
 
 def _parts(items: Iterator[Any], n_fields: int, size: int) -> Iterator[list[str]]:
     number = 1
     while part := list(islice(items, size)):
-        yield _read_items(part, n_fields, number, "")
+        yield _read_items(part, n_fields, number)
         number += len(part)
 
 
 def _check_holds_items(texts: Any) -> None:
     if not _holds_items(texts):
-        raise DataError(f"expected a text or a list of texts, found {describe(texts)}{_hint(texts)}")
+        message = _("expected a text or a list of texts, found {found}{hint}")
+        raise DataError(message.format(found=describe(texts), hint=_hint(texts)))
 
 
-def _read_items(items: Sequence[Any], n_fields: int, first: int, of_all: str) -> list[str]:
+def _read_items(items: Sequence[Any], n_fields: int, first: int, n_items: int | None = None) -> list[str]:
     for number, item in enumerate(items, start=first):
         problem = find_problem(item, n_fields)
         if problem:
-            raise DataError(f"item {number}{of_all}: {problem}")
+            message = _("item {number} of {count}: {problem}") if n_items else _("item {number}: {problem}")
+            raise DataError(message.format(number=number, count=n_items, problem=problem))
     return [str.__str__(item) for item in items]
 
 
@@ -97,15 +102,16 @@ def find_problem(text: Any, n_fields: int = 1) -> str | None:
     UTF-8), since no file or terminal can hold what a pipeline returns for them.
     """
     if not isinstance(text, str):
-        return f"expected a text, found {describe(text)}{_item_hint(text)}"
+        return _("expected a text, found {found}{hint}").format(found=describe(text), hint=_item_hint(text))
     if not text.strip():
-        return "the text is blank"
+        return _(BLANK)
     if _SURROGATE.search(text):
-        return f"{text[:_MAX_SHOWN]!r}: this text is not UTF-8"
+        return _("{text!r}: this text is not UTF-8").format(text=text[:_MAX_SHOWN])
     parts = text.split("\t")
     if n_fields > 1 and (len(parts) != n_fields or not all(part.strip() for part in parts)):
-        count = "two" if n_fields == 2 else n_fields
-        return f"expected {count} texts with a tab between them, found {text[:_MAX_SHOWN]!r}"
+        count = _("two") if n_fields == 2 else n_fields
+        message = _("expected {count} texts with a tab between them, found {text!r}")
+        return message.format(count=count, text=text[:_MAX_SHOWN])
     return None
 
 
@@ -127,33 +133,36 @@ def describe(value: Any) -> str:
     """Return what a value is, for a message: ``NaN (a missing value)``, ``3 (int)``, ``a list of 2``."""
     kind = type(value).__name__
     if isinstance(value, float) and math.isnan(value):
-        return "NaN (a missing value)"
+        return _("{value} (a missing value)").format(value="NaN")
     if value is None or kind in {"NAType", "NaTType"}:
-        return f"{value} (a missing value)"
+        return _("{value} (a missing value)").format(value=value)
     if isinstance(value, (int, float, np.generic)):
         return f"{value} ({kind})"
     if isinstance(value, np.ndarray):
-        return f"an array of shape {value.shape}"
+        return _("an array of shape {shape}").format(shape=value.shape)
     if _is_pandas(value, "DataFrame"):
-        return f"a DataFrame with the columns {join_names([str(name) for name in value.columns])}"
+        return _("a DataFrame with the columns {names}").format(names=join_names([str(name) for name in value.columns]))
     if isinstance(value, Mapping):
-        return f"a {kind} with the keys {join_names([str(name) for name in value])}"
-    return f"a {kind} of {len(value)}" if isinstance(value, (list, tuple, set, frozenset)) else kind
+        names = join_names([str(name) for name in value])
+        return _("a {kind} with the keys {names}").format(kind=kind, names=names)
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return _("a {kind} of {count}").format(kind=kind, count=len(value))
+    return kind
 
 
 def _hint(value: Any) -> str:
     if _is_pandas(value, "DataFrame"):
-        return "; name the column of the texts, as in table['text']"
+        return _("; name the column of the texts, as in table['text']")
     if isinstance(value, Mapping):
-        return "; pass the texts alone, in a list"
+        return _("; pass the texts alone, in a list")
     if isinstance(value, (set, frozenset)):
-        return "; a set has no order, so pass a list"
+        return _("; a set has no order, so pass a list")
     return _item_hint(value)
 
 
 def _item_hint(value: Any) -> str:
     if isinstance(value, (bytes, bytearray)):
-        return "; decode it, as in data.decode('utf-8')"
+        return _("; decode it, as in data.decode('utf-8')")
     if isinstance(value, (list, tuple)) and len(value) == 2 and all(isinstance(part, str) for part in value):
-        return "; a pair is one text with a tab between its two parts"
+        return _("; a pair is one text with a tab between its two parts")
     return ""

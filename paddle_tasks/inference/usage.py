@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from paddle_tasks import runtime, tasks
 from paddle_tasks.inference.model_folders import model_folder, read_settings, trained_folder
 from paddle_tasks.inference.pipelines import PIPELINES
+from paddle_tasks.inference.records import Display
 from paddle_tasks.training.protocol import RecordFormat
 
 if TYPE_CHECKING:
@@ -28,11 +29,13 @@ class Usage:
         task: the task of the model, or what predicts for it without Paddle; None for a built-in pipeline.
         data: the ``data`` section of the configuration that the model was trained with; empty for a built-in pipeline.
         labels: the labels of the model, if it has any.
+        display: returns a record as lines for people.
     """
 
     fields: tuple[str, ...]
     options: tuple[str, ...]
     formats: Mapping[str, RecordFormat]
+    display: Display
     takes_model: bool = False
     task: type[Task] | type[tasks.PaddleFreePredictor] | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -45,8 +48,9 @@ def usage_of(name: str | Path) -> Usage:
     Raises:
         CheckpointError: nothing has that name.
     """
-    if str(name) in PIPELINES:
-        return Usage(("text",), PIPELINES[str(name)].options, {}, takes_model=True)
+    builtin = PIPELINES.get(str(name))
+    if builtin is not None:
+        return Usage(("text",), builtin.options, {}, builtin.display, takes_model=True)
     settings = read_settings(model_folder(Path(trained_folder(name, PIPELINES))))
     name = settings["config"]["task"]
     task = tasks.find_paddle_free(name) or _find_task(name)
@@ -54,6 +58,7 @@ def usage_of(name: str | Path) -> Usage:
         task.INPUT_FIELDS,
         task.PREDICT_OPTIONS,
         task.RECORD_FORMATS,
+        task.display,
         task=task,
         data=settings["config"].get("data") or {},
         labels=tuple(settings.get("labels") or ()),

@@ -7,8 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from paddle_tasks.language import mark_in_context
+
 ErrorKind = Literal["boundary", "type", "missed", "spurious"]
 ERROR_KINDS: tuple[ErrorKind, ...] = ("boundary", "type", "missed", "spurious")
+_NAMES = (  # of these kinds, for `label_name`
+    mark_in_context("label", "boundary"),
+    mark_in_context("label", "type"),
+    mark_in_context("label", "missed"),
+    mark_in_context("label", "spurious"),
+)
 
 
 class SpanLike(Protocol):

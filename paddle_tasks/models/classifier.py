@@ -7,6 +7,7 @@ from typing import Literal
 from paddle import Tensor, nn
 
 from paddle_tasks.errors import ConfigError
+from paddle_tasks.language import _
 from paddle_tasks.models.encoders.base import Encoder
 from paddle_tasks.models.heads import Head, build_head, two_class_logits
 from paddle_tasks.models.pooling import Pooling, build_pooling
@@ -33,7 +34,9 @@ class TextClassifier(nn.Layer):  # type: ignore[misc]
     ) -> None:
         super().__init__()
         if output == "sigmoid" and n_classes != 2:
-            raise ConfigError(f"model.output: sigmoid is for two classes, the data has {n_classes}; use softmax")
+            raise ConfigError(
+                _("model.output: sigmoid is for two classes, the data has {count}; use softmax").format(count=n_classes)
+            )
         # In the head it stays trainable when the encoder is frozen, and the states below it can be cached.
         pooler = encoder.take_pooler() if head == "course" else None
         # The text vector may already be this pooling.

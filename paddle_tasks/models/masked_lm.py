@@ -10,6 +10,7 @@ from paddle import Tensor, nn
 from paddle.nn import functional
 
 from paddle_tasks.errors import CheckpointError
+from paddle_tasks.language import _
 from paddle_tasks.models import cpu
 from paddle_tasks.models.encoders.paddlenlp import TANH_GELU, PretrainedEncoder
 from paddle_tasks.models.pretrained import tensors
@@ -137,8 +138,10 @@ def load_masked_lm(name: str, *, next_sentence: bool = False, model_type: str | 
     stored = _head_tensors(tensors.read(path))
     if _BIAS not in stored:
         raise CheckpointError(
-            f"{name}: has no head that predicts tokens (cls.predictions.* in {path.name}); "
-            "expected a masked language model, such as a run of the task pretrain or builtin/ernie-mini-zh"
+            _(
+                "{name}: has no head that predicts tokens (cls.predictions.* in {file}); expected a masked language "
+                "model, such as a run of the task pretrain or builtin/ernie-mini-zh"
+            ).format(name=name, file=path.name)
         )
     model = MaskedLanguageModel(encoder, next_sentence=next_sentence)
     _fill_heads(model, stored, path)

@@ -9,6 +9,7 @@ from paddle import Tensor, nn
 from paddle.nn import functional
 
 from paddle_tasks.errors import ConfigError
+from paddle_tasks.language import _
 from paddle_tasks.models.classifier import TextClassifier
 from paddle_tasks.models.encoders.base import Encoder, real_positions
 from paddle_tasks.models.heads import CosineHead, two_class_logits
@@ -66,7 +67,7 @@ class PairClassifier(TextClassifier):
         if kind == "bi":
             parts["output"] = "sigmoid"
         if kind == "aligned" and pooling == "cls":
-            raise ConfigError("model.pooling: aligned tokens are pooled by mean, max or attention, not by cls")
+            raise ConfigError(_("model.pooling: aligned tokens are pooled by mean, max or attention, not by cls"))
         super().__init__(encoder, n_classes=2, pooling=pooling, dropout=dropout, **parts)
         self.kind = kind
         if kind == "bi":

@@ -1,4 +1,4 @@
-"""Finding, loading and checking Paddle's copy of oneDNN; standard library only.
+"""Finding, loading and checking Paddle's copy of oneDNN, without Paddle.
 
 The functions and constants are those of oneDNN's C API, version 3: https://uxlfoundation.github.io/oneDNN/.
 """
@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from ctypes import POINTER, byref, c_char_p, c_float, c_int, c_int64, c_size_t, c_void_p
 from functools import cache
 from pathlib import Path
+
+from paddle_tasks.language import _
 
 SWITCH = "PADDLE_TASKS_ONEDNN"
 """The environment variable that turns oneDNN off when it is ``0``."""
@@ -93,14 +95,14 @@ def _load() -> OneDNN | str:
     folders = [] if paddle is None else paddle.submodule_search_locations or []
     path = next((file for folder in folders if (file := Path(folder, "libs", _FILE)).is_file()), None)
     if path is None:
-        return f"paddle/libs/{_FILE} was not found" if paddle else "paddle is not installed"
+        return _("{file} was not found").format(file=f"paddle/libs/{_FILE}") if paddle else _("paddle is not installed")
     try:
         _load_openmp(path.with_name(_OPENMP))
         library = OneDNN(path)
     except (OSError, AttributeError, RuntimeError) as error:
-        return f"{_FILE} cannot be used: {error}"
+        return _("{file} cannot be used: {error}").format(file=_FILE, error=error)
     if "avx2" not in library.isa and "avx512" not in library.isa and "amx" not in library.isa:
-        return f"the CPU has neither AVX2 nor AVX-512 (oneDNN uses {library.isa})"
+        return _("the CPU has neither AVX2 nor AVX-512 (oneDNN uses {isa})").format(isa=library.isa)
     os.register_at_fork(after_in_child=_use_one_thread)
     return library
 

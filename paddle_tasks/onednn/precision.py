@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from paddle_tasks.errors import ConfigError, SetupError, did_you_mean
+from paddle_tasks.language import _, join
 from paddle_tasks.onednn import library
 
 AUTO_VARIABLE = "PADDLE_TASKS_PRECISION"
@@ -44,9 +45,11 @@ def automatic() -> Precision:
     """
     chosen = os.environ.get(AUTO_VARIABLE, "")
     if chosen not in ("", "float32", "bfloat16"):
-        raise SetupError(f"{AUTO_VARIABLE}={chosen!r}: expected float32 or bfloat16")
+        message = _("{variable}={value!r}: expected float32 or bfloat16")
+        raise SetupError(message.format(variable=AUTO_VARIABLE, value=chosen))
     if chosen == "bfloat16" and not has_bfloat16():
-        raise SetupError(f"{AUTO_VARIABLE}=bfloat16: {why_not_bfloat16()}; run `paddle-tasks doctor`")
+        message = _("{variable}=bfloat16: {reason}; run `paddle-tasks doctor`")
+        raise SetupError(message.format(variable=AUTO_VARIABLE, reason=why_not_bfloat16()))
     return "bfloat16" if has_bfloat16() and chosen != "float32" else "float32"
 
 
@@ -54,7 +57,7 @@ def why_not_bfloat16() -> str:
     """Return why products in bfloat16 are not faster here; empty if they are."""
     if has_bfloat16():
         return ""
-    return library.why_not() or "this CPU does not multiply bfloat16 faster than float32"
+    return library.why_not() or _("this CPU does not multiply bfloat16 faster than float32")
 
 
 def check_precision(name: str) -> None:
@@ -65,11 +68,14 @@ def check_precision(name: str) -> None:
         SetupError: bfloat16 cannot be computed at all.
     """
     if name not in ("auto", "float32", "bfloat16"):
-        raise ConfigError(f"precision: {name!r} is unknown{did_you_mean(name, _NAMES)} (one of {', '.join(_NAMES)})")
+        problem = _("{key}: {name!r} is unknown{hint} (one of {names})")
+        hint = did_you_mean(name, _NAMES)
+        raise ConfigError(problem.format(key="precision", name=name, hint=hint, names=join(_NAMES)))
     dnn = library.get()
     if name == "bfloat16" and (dnn is None or not dnn.can_bfloat16):
-        reason = library.why_not() or f"oneDNN has no bfloat16 for {dnn.isa if dnn else 'this CPU'}"
-        raise SetupError(f"precision: bfloat16 cannot be computed here: {reason}")
+        isa = dnn.isa if dnn else _("this CPU")
+        reason = library.why_not() or _("oneDNN has no bfloat16 for {isa}").format(isa=isa)
+        raise SetupError(_("precision: bfloat16 cannot be computed here: {reason}").format(reason=reason))
 
 
 def is_bfloat16() -> bool:

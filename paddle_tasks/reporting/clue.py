@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from paddle_tasks.language import _, join
+from paddle_tasks.metrics.names import metric_name
 from paddle_tasks.reporting.entries import SPLITS, Entry, ScoredSplit
 from paddle_tasks.reporting.groups import known_split_of_entry
 
@@ -55,6 +57,14 @@ def _describe_mean(model: str, chosen: Mapping[str, Entry]) -> str:
         known, split = known_split_of_entry(entry), _counted_split(entry)
         assert known is not None
         values.append(split.scores[_METRIC].mean)
-        parts.append(f"{known.data_set.name} {split.name} {values[-1]:.4f} (`{entry.name}`)")
-    subject = f"`{model}`" if model else "the best of each by dev"
-    return f"CLUE mean of {subject}: {sum(values) / len(values):.4f} = mean {_METRIC} of {', '.join(parts)}"
+        parts.append(
+            _("{data} {split} {score:.4f} (`{run}`)").format(
+                data=known.data_set.name, split=_(split.name), score=values[-1], run=entry.name
+            )
+        )
+    return _("CLUE mean of {subject}: {mean:.4f} = mean {metric} of {scores}").format(
+        subject=f"`{model}`" if model else _("the best of each by dev"),
+        mean=sum(values) / len(values),
+        metric=metric_name(_METRIC),
+        scores=join(parts),
+    )

@@ -11,6 +11,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from paddle_tasks.language import _
+from paddle_tasks.metrics.names import metric_name
+
 Record = Mapping[str, Any]
 _TOLERANCE = 1e-5
 """The mean of losses may be computed in float32."""
@@ -29,11 +32,13 @@ def find_contradiction(records: Sequence[Record], scores: Mapping[str, Any], row
     except (KeyError, TypeError, AttributeError, ValueError):  # records of another task, or changed ones
         return ""
     if "accuracy" in computed and _is_row(records[0]) and len(records) != rows:
-        return f"{len(records)} predictions of {rows} rows"
+        return _("{predictions} predictions of {rows} rows").format(predictions=len(records), rows=rows)
     for name, value in computed.items():
         stored = scores.get(name)
         if isinstance(stored, int | float) and not math.isclose(stored, value, rel_tol=_TOLERANCE, abs_tol=1e-6):
-            return f"{name} {stored:.4f}, but {value:.4f} by its predictions"
+            return _("{metric} {stored:.4f}, but {computed:.4f} by its predictions").format(
+                metric=metric_name(name), stored=stored, computed=value
+            )
     return ""
 
 

@@ -14,6 +14,8 @@ from typing import Any, Literal
 from paddle_tasks import config as configuration
 from paddle_tasks.errors import ConfigError, DataError, did_you_mean
 from paddle_tasks.files import is_dir, list_siblings, read_json_lines, short_name
+from paddle_tasks.language import _, join
+from paddle_tasks.metrics.names import metric_name
 from paddle_tasks.reporting.consistency import find_contradiction
 from paddle_tasks.training.result import RunResult
 
@@ -122,7 +124,7 @@ def read_entries(folders: Sequence[Path]) -> Iterator[Entry | BrokenFolder]:
     for folder in folders:
         if not is_dir(folder):
             suggestion = did_you_mean(str(folder), list_siblings(folder, folders_only=True))
-            raise DataError(f"{short_name(folder)}: no such folder{suggestion}")
+            raise DataError(_("{folder}: no such folder").format(folder=short_name(folder)) + suggestion)
         inner = [] if _is_run_or_sweep(folder) else sorted(filter(_is_run_or_sweep, folder.iterdir()))
         yield from map(_read_entry, inner or [folder])
 
@@ -140,8 +142,10 @@ def _read_entry(folder: Path) -> Entry | BrokenFolder:
     except (DataError, ConfigError) as error:
         return BrokenFolder(str(folder), str(error).partition("\n")[0])
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OSError) as error:
-        return BrokenFolder(str(folder), f"its files cannot be read ({type(error).__name__}: {error})")
-    return BrokenFolder(str(folder), f"is neither a run nor a sweep: it has no {CONFIG_FILE} and no {SWEEP_FILE}")
+        problem = _("its files cannot be read ({error})").format(error=f"{type(error).__name__}: {error}")
+        return BrokenFolder(str(folder), problem)
+    problem = _("is neither a run nor a sweep: it has no {config} and no {sweep}")
+    return BrokenFolder(str(folder), problem.format(config=CONFIG_FILE, sweep=SWEEP_FILE))
 
 
 # ---- runs
@@ -182,8 +186,10 @@ def _find_contradictions(folder: Path, result: RunResult) -> str:
     for name, scores in result.scores.items():
         records = read_json_lines(folder / "predictions" / f"{name}.jsonl")
         contradiction = find_contradiction(records, scores, result.data[name].rows)
-        found += [f"{name} {contradiction}"] if contradiction else []
-    return f"**scores do not agree with predictions** ({'; '.join(found)})" if found else ""
+        found += [f"{_(name)} {contradiction}"] if contradiction else []
+    if not found:
+        return ""
+    return _("**scores do not agree with predictions** ({found})").format(found=_("; ").join(found))
 
 
 def _optional_value(value: float | None) -> MetricValue | None:
@@ -217,9 +223,18 @@ def _describe_model(config: Mapping[str, Any], encoder: str | None = None) -> st
     section, training = config.get("model") or {}, config.get("training") or {}
     name = encoder or str(section.get("encoder", ""))
     if section.get("ngrams") is True:  # a list in the configuration of a baseline: the lengths of its n-grams
-        name += " and n-grams"
-    details = {"frozen": training.get("freeze"), "teachers": (training.get("loss") or {}).get("teachers")}
-    return name + "".join(f", {heading}: {', '.join(values)}" for heading, values in details.items() if values)
+        name = _("{model} and n-grams").format(model=name)
+    details = {_("frozen"): training.get("freeze"), _("teachers"): (training.get("loss") or {}).get("teachers")}
+    return join(
+        [
+            name,
+            *(
+                _("{heading}: {names}").format(heading=heading, names=join(values))
+                for heading, values in details.items()
+                if values
+            ),
+        ]
+    )
 
 
 def _selection_metric(config: Mapping[str, Any], scores: Mapping[ScoredSplitName, Mapping[str, MetricValue]]) -> str:
@@ -231,6 +246,9 @@ def _selection_metric(config: Mapping[str, Any], scores: Mapping[ScoredSplitName
 
 def _train_source(config: Mapping[str, Any], result: RunResult | None = None) -> str:
     configured = (config.get("data") or {}).get("train")
+    if isinstance(configured, list):  # several corpora
+        paths = [corpus.get("path") if isinstance(corpus, Mapping) else corpus for corpus in configured]
+        return ", ".join(map(str, paths))
     if isinstance(configured, str) or result is None:
         return str(configured)
     return result.data["train"].path
@@ -267,7 +285,7 @@ def _read_sweep(folder: Path) -> Entry:
         seconds=_mean_value(point["seconds"]),
         tokens_per_second=_mean_value(point["tokens_per_second"]),
         seeds=point["finished"],
-        remark="; ".join(
+        remark=_("; ").join(
             filter(
                 None,
                 [_describe_choice(summary, point), _describe_progress(summary), _sweep_contradictions(folder, point)],
@@ -280,16 +298,18 @@ def _sweep_contradictions(folder: Path, point: Mapping[str, Any]) -> str:
     """Return the remark on the first run of a grid point whose predictions do not give its scores."""
     finished = [run["run"] for run in point["runs"] if run["status"] == FINISHED]
     remarks = {name: _read_run(folder / name).remark for name in finished}
-    return next((f"{name}: {remark}" for name, remark in remarks.items() if remark), "")
+    return next(
+        (_("{run}: {remark}").format(run=name, remark=remark) for name, remark in remarks.items() if remark), ""
+    )
 
 
 def _read_summary(file: Path) -> dict[str, Any]:
     try:
         summary = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise DataError(f"{file}: not valid JSON ({error})") from error
+        raise DataError(_("{file}: not valid JSON ({error})").format(file=file, error=error)) from error
     if not isinstance(summary, dict) or summary.get("schema") != 1:
-        raise DataError(f"{file}: expected an object with schema 1")
+        raise DataError(_("{file}: expected an object with schema 1").format(file=file))
     return summary
 
 
@@ -318,10 +338,14 @@ def _describe_choice(summary: Mapping[str, Any], point: Mapping[str, Any]) -> st
     if n_points == 1:
         return ""
     settings = ", ".join(f"{key}={configuration.dump_inline(value)}" for key, value in point["settings"].items())
-    return f"{settings}: best of {n_points} by mean dev {summary['metric']}"
+    return _("{settings}: best of {points} by mean dev {metric}").format(
+        settings=settings, points=n_points, metric=metric_name(summary["metric"])
+    )
 
 
 def _describe_progress(summary: Mapping[str, Any]) -> str:
     runs = [run for point in summary["points"] for run in point["runs"]]
     n_finished = sum(run["status"] == FINISHED for run in runs)
-    return "" if n_finished == len(runs) else f"{n_finished} of {len(runs)} runs finished"
+    if n_finished == len(runs):
+        return ""
+    return _("{finished} of {total} runs finished").format(finished=n_finished, total=len(runs))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ import numpy as np
 from paddle_tasks import figures, tasks
 from paddle_tasks.errors import DataError
 from paddle_tasks.files import read_json_lines
+from paddle_tasks.language import _
+from paddle_tasks.metrics.names import metric_name
 from paddle_tasks.reporting.entries import SPLITS, Entry, MetricValue, ScoredSplitName
 from paddle_tasks.training.result import RunResult
 
@@ -40,7 +41,9 @@ class FigureFiles:
 
 
 def write_figures(entries: Sequence[Entry], folder: Path) -> FigureFiles:
-    """Write ``RUN-KIND.png`` for each figure that the files of a run allow, and the comparison of several runs.
+    """Write ``RUN-KIND.png`` for each figure that the files of a run allow, and comparisons of the runs of a task.
+
+    Names that no installed font has are replaced, with the warning `figures.MissingGlyphs`.
 
     Args:
         entries: runs and sweeps; a sweep appears in the comparison only.
@@ -49,13 +52,10 @@ def write_figures(entries: Sequence[Entry], folder: Path) -> FigureFiles:
     folder.mkdir(parents=True, exist_ok=True)
     files: list[Path] = []
     notes: list[str] = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", figures.MissingGlyphs)
-        for name, figure in _draw_all(entries, notes):
-            files.append(folder / f"{name}.png")
-            figures.to_png(figure, files[-1])
-    glyph_notes = [str(warning.message) for warning in caught if issubclass(warning.category, figures.MissingGlyphs)]
-    return FigureFiles(tuple(files), (*notes, *glyph_notes[:1]))
+    for name, figure in _draw_all(entries, notes):
+        files.append(folder / f"{name}.png")
+        figures.to_png(figure, files[-1])
+    return FigureFiles(tuple(files), tuple(notes))
 
 
 def _draw_all(entries: Sequence[Entry], notes: list[str]) -> NamedFigures:
@@ -65,13 +65,15 @@ def _draw_all(entries: Sequence[Entry], notes: list[str]) -> NamedFigures:
         run = Path(entry.name)
         if records := read_json_lines(run / "metrics.jsonl"):
             curves[name] = records
-            yield f"{name}-curves", figures.learning_curves(records, name, tasks.shown_metrics(entry.task).summary)
+            if not figures.is_baseline(str(record.get("tag", "")) for record in records):
+                yield f"{name}-curves", figures.learning_curves(records, name, tasks.shown_metrics(entry.task).summary)
         for split in SPLITS:
             yield from _draw_split(name, run, split)
         if not records and entry.seeds == 1:
-            notes.append(f"{run}: has no metrics.jsonl with records, so there are no learning curves of it")
-    if len(entries) > 1:
-        yield from _draw_comparison(names, entries, curves)
+            notes.append(
+                _("{run}: has no metrics.jsonl with records, so there are no learning curves of it").format(run=run)
+            )
+    yield from _draw_comparisons(list(zip(names, entries, strict=True)), curves)
 
 
 def _unique_names(entries: Sequence[Entry]) -> list[str]:
@@ -90,7 +92,7 @@ def _unique_names(entries: Sequence[Entry]) -> list[str]:
 def _draw_split(name: str, run: Path, split: ScoredSplitName) -> NamedFigures:
     """Yield the figures of the predictions of one split: of labels when they are labels, else of spans."""
     records = read_json_lines(run / "predictions" / f"{split}.jsonl")
-    title = f"{name}: {split}"
+    title = f"{name}: {_split_name(split)}"
     if not records:
         return
     are_labels = all(isinstance(record.get("gold"), str) for record in records)
@@ -126,14 +128,18 @@ def _draw_spans(run: Path, split: ScoredSplitName, title: str) -> NamedFigures:
     per_label = _read_label_scores(run, split)
     if per_label:
         labels = list(per_label)[:_MAX_LABELS]
-        series = {metric: [per_label[label].get(metric) for label in labels] for metric in _PER_LABEL_METRICS}
-        yield "labels", figures.bars(labels, series, title=title, kind="label")
+        series = {
+            figures.legible(metric_name(metric), metric): [per_label[label].get(metric) for label in labels]
+            for metric in _PER_LABEL_METRICS
+        }
+        yield "labels", figures.bars(figures.label_names(labels), series, title=title, kind="label")
     errors = read_json_lines(run / "predictions" / "errors.jsonl")
     counts = Counter(str(error["kind"]) for error in errors if error.get("split") == split and "kind" in error)
     if counts:
         kinds, numbers = zip(*counts.most_common(), strict=True)
-        series = {"errors": [float(number) for number in numbers]}
-        yield "errors", figures.bars(kinds, series, title=f"{title}, errors by kind", kind="kind", form=".0f")
+        series = {figures.caption("errors"): [float(number) for number in numbers]}
+        heading = figures.caption("{split}, errors by kind").format(split=title)
+        yield "errors", figures.bars(figures.label_names(kinds), series, title=heading, kind="kind", form=".0f")
 
 
 def _read_label_scores(run: Path, split: ScoredSplitName) -> Mapping[str, Mapping[str, float]]:
@@ -149,28 +155,49 @@ def _read_label_scores(run: Path, split: ScoredSplitName) -> Mapping[str, Mappin
 # ---- several runs
 
 
-def _draw_comparison(names: Sequence[str], entries: Sequence[Entry], curves: Mapping[str, Records]) -> NamedFigures:
-    if len(curves) > 1:
-        ((metric, _),) = Counter(entry.metric for entry in entries).most_common(1)
-        yield f"{_COMPARISON}-curves", figures.comparison(curves, metric)
-    scored = [(name, entry) for name, entry in zip(names, entries, strict=True) if entry.splits]
+def _draw_comparisons(named: Sequence[tuple[str, Entry]], curves: Mapping[str, Records]) -> NamedFigures:
+    """Yield the comparisons of the runs of each task that has several; with one task, their names do without it."""
+    by_task: dict[str, list[tuple[str, Entry]]] = {}
+    for name, entry in named:
+        by_task.setdefault(entry.task, []).append((name, entry))
+    for task, runs in by_task.items():
+        prefix = f"{_COMPARISON}-{task}" if len(by_task) > 1 else _COMPARISON
+        if len(runs) > 1:
+            for kind, figure in _draw_comparison(runs, curves, task if len(by_task) > 1 else ""):
+                yield f"{prefix}-{kind}", figure
+
+
+def _draw_comparison(runs: Sequence[tuple[str, Entry]], curves: Mapping[str, Records], title: str) -> NamedFigures:
+    own_curves = {name: curves[name] for name, _entry in runs if name in curves}
+    if len(own_curves) > 1:
+        ((metric, _count),) = Counter(entry.metric for _name, entry in runs).most_common(1)
+        yield "curves", figures.comparison(own_curves, metric, title)
+    scored = [(name, entry) for name, entry in runs if entry.splits]
     for kind, is_unbounded in (("scores", False), ("losses", True)):
         if kept := [pair for pair in scored if (pair[1].metric in _UNBOUNDED_METRICS) == is_unbounded]:
-            yield f"{_COMPARISON}-{kind}", _draw_score_bars(kept)
+            yield kind, _draw_score_bars(kept, title)
 
 
-def _draw_score_bars(scored: Sequence[tuple[str, Entry]]) -> Figure:
-    has_one_metric = len({entry.metric for _, entry in scored}) == 1
-    names = [name if has_one_metric else f"{name} ({entry.metric})" for name, entry in scored]
+def _draw_score_bars(scored: Sequence[tuple[str, Entry]], task: str) -> Figure:
+    has_one_metric = len({entry.metric for _name, entry in scored}) == 1
+    names = [name if has_one_metric else f"{name} ({_metric_name(entry)})" for name, entry in scored]
     means: dict[str, list[float | None]] = {}
     deviations: dict[str, list[float | None]] = {}
     for split in SPLITS:
-        values = [_selection_value(entry, split) for _, entry in scored]
+        values = [_selection_value(entry, split) for _name, entry in scored]
         if any(values):
-            means[split] = [value.mean if value else None for value in values]
-            deviations[split] = [value.deviation if value else None for value in values]
-    title = scored[0][1].metric if has_one_metric else "score by which each run was chosen"
-    return figures.bars(names, means, deviations=deviations, title=title)
+            means[_split_name(split)] = [value.mean if value else None for value in values]
+            deviations[_split_name(split)] = [value.deviation if value else None for value in values]
+    chosen = _metric_name(scored[0][1]) if has_one_metric else figures.caption("score by which each run was chosen")
+    return figures.bars(names, means, deviations=deviations, title=f"{task}: {chosen}" if task else chosen)
+
+
+def _split_name(split: ScoredSplitName) -> str:
+    return figures.legible(_(split), split)
+
+
+def _metric_name(entry: Entry) -> str:
+    return figures.legible(metric_name(entry.metric), entry.metric)
 
 
 def _selection_value(entry: Entry, split: ScoredSplitName) -> MetricValue | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from paddle_tasks.language import _, join
 from paddle_tasks.reporting.entries import Entry
 from paddle_tasks.reporting.references import DataSet, KnownSplit, find_known_split
 
@@ -25,12 +26,14 @@ class Group:
     @property
     def name(self) -> str:
         """The heading of the group: the data set's name, or the sources of the train data when it is unknown."""
-        tasks = ", ".join(dict.fromkeys(entry.task for entry in self.entries))
-        return f"{self.data_set.name} ({tasks})" if self.data_set else f"{tasks}: {self._train_sources}"
+        tasks = join(list(dict.fromkeys(entry.task for entry in self.entries)))
+        if self.data_set:
+            return _("{data} ({tasks})").format(data=self.data_set.name, tasks=tasks)
+        return _("{tasks}: {data}").format(tasks=tasks, data=self._train_sources)
 
     @property
     def _train_sources(self) -> str:
-        return ", ".join(dict.fromkeys(entry.train.source for entry in self.entries)) or "no data"
+        return join(list(dict.fromkeys(entry.train.source for entry in self.entries))) or _("no data")
 
 
 def group_entries(entries: Iterable[Entry]) -> list[Group]:

@@ -11,6 +11,8 @@ from pydantic import PositiveFloat, PositiveInt
 
 from paddle_tasks import config as configuration
 from paddle_tasks.config import Section
+from paddle_tasks.language import _, in_context, join
+from paddle_tasks.metrics.names import metric_name
 from paddle_tasks.reporting.entries import Entry, ScoredSplit
 
 FILE = Path(__file__).with_name("references.yaml")
@@ -117,17 +119,24 @@ def _has_same_rows(split: ScoredSplit, file: DataSetFile) -> bool:
 
 def comparison_obstacles(published: PublishedScores, data_set: DataSet, entry: Entry) -> Iterator[str]:
     """Yield each reason why the scores of an entry cannot be compared to published ones; none if they can."""
-    expected = f"{published.split} of {data_set.n_rows(published.split):,} rows"
+    expected = _("{split} of {rows:,} rows").format(split=published.split, rows=data_set.n_rows(published.split))
     matches = {name: match_split(data_set, split) for name, split in entry.splits.items()}
     same = [name for name, match in matches.items() if match == published.split]
     if not same:
-        here = ", ".join(f"{match or name} of {entry.splits[name].rows:,}" for name, match in matches.items())
-        yield f"another split ({expected}; here {here or 'no score'})"
+        here = join(
+            [
+                _("{split} of {rows:,}").format(split=match or name, rows=entry.splits[name].rows)
+                for name, match in matches.items()
+            ]
+        )
+        yield _("another split ({expected}; here {found})").format(expected=expected, found=here or _("no score"))
     elif not any(published.metric in entry.splits[name].scores for name in same):
-        yield f"another metric ({published.metric})"
+        yield _("another metric ({metric})").format(metric=metric_name(published.metric))
     if entry.train.rows != published.train_rows:
-        yield f"other train data ({published.train_rows:,} rows; here {_format_count(entry.train.rows)})"
+        yield _("other train data ({expected:,} rows; here {found})").format(
+            expected=published.train_rows, found=_format_count(entry.train.rows)
+        )
 
 
 def _format_count(rows: int | None) -> str:
-    return "unknown" if rows is None else f"{rows:,}"
+    return in_context("count", "unknown") if rows is None else f"{rows:,}"

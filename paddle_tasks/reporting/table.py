@@ -6,33 +6,42 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
 from paddle_tasks import tasks
+from paddle_tasks.language import _, in_context, join, mark, plural
+from paddle_tasks.metrics.names import metric_name, score_name
 from paddle_tasks.reporting.clue import describe_clue_means
 from paddle_tasks.reporting.entries import FINISHED, SPLITS, BrokenFolder, Entry, MetricValue, ScoredSplitName
 from paddle_tasks.reporting.groups import Group, group_entries
 from paddle_tasks.reporting.references import DataSet, PublishedScores, comparison_obstacles
+from paddle_tasks.wrapping import wrap
 
 EMPTY_CELL = "–"
 _DEDUPLICATED = "_deduplicated"
-_LEGEND = """\
-*deduplicated*: without the rows whose text train holds. ±: sample standard deviation over the seeds. Seconds and
-tokens/s are those of the training steps. F1 of two labels is that of the second one, and of labelled spans that of
-whole spans. Published scores are those of their sources; *comparable* means the same rows to score, as many rows to
-learn from and the same metric."""
+_LEGEND = mark(
+    "*deduplicated*: without the rows whose text train holds. ±: sample standard deviation over the seeds. Seconds and "
+    "tokens/s are those of the training steps. F1 of two labels is that of the second one, and of labelled spans that "
+    "of whole spans. Published scores are those of their sources; *comparable* means the same rows to score, as many "
+    "rows to learn from and the same metric."
+)
+_STATUSES = (mark("interrupted"), mark("failed"), mark("unfinished"))
+
+_WIDTH = 116
+"""Columns of the last paragraph."""
 
 Cells = Sequence[str]
 
 
 def format_report(entries: Sequence[Entry], broken: Sequence[BrokenFolder]) -> str:
     """Return the whole report in Markdown."""
-    lines = ["# Results"]
+    lines = ["# " + _("Results")]
     for group in group_entries(entries):
         lines += ["", f"## {_escape(group.name)}", "", *_format_runs(group)]
         if group.data_set:
             lines += ["", *_format_published(group.data_set, group.entries)]
     lines += [line for sentence in describe_clue_means(entries) for line in ("", sentence)]
     if broken:
-        lines += ["", "## Left out", "", *(f"- `{folder.name}`: {_escape(folder.reason)}" for folder in broken)]
-    return "\n".join([*lines, "", _LEGEND]) + "\n"
+        folders = (f"- `{folder.name}`: {_escape(folder.reason)}" for folder in broken)
+        lines += ["", "## " + _("Left out"), "", *folders]
+    return "\n".join([*lines, "", *wrap(_(_LEGEND), _WIDTH)]) + "\n"
 
 
 # ---- runs
@@ -41,27 +50,31 @@ def format_report(entries: Sequence[Entry], broken: Sequence[BrokenFolder]) -> s
 def _format_runs(group: Group) -> Iterator[str]:
     score_columns = _score_columns(group)
     columns: dict[str, Callable[[Entry], str]] = {
-        "run": lambda entry: f"`{entry.name}`",
-        "task": lambda entry: entry.task,
-        "train data": _format_train_data,
-        "model": lambda entry: entry.model or EMPTY_CELL,
+        _("run"): lambda entry: f"`{entry.name}`",
+        _("task"): lambda entry: entry.task,
+        _("train data"): _format_train_data,
+        _("model"): lambda entry: entry.model or EMPTY_CELL,
         **{heading: _score_formatter(split, metric) for heading, split, metric in score_columns},
-        "parameters": lambda entry: EMPTY_CELL if entry.parameters is None else f"{entry.parameters:,}",
-        "seconds": lambda entry: _format_value(entry.seconds, ",.0f"),
-        "tokens/s": lambda entry: _format_value(entry.tokens_per_second, ",.0f"),
-        "seeds": lambda entry: str(entry.seeds),
-        "remark": _format_remark,
+        _("parameters"): lambda entry: EMPTY_CELL if entry.parameters is None else f"{entry.parameters:,}",
+        _("seconds"): lambda entry: _format_value(entry.seconds, ",.0f"),
+        _("tokens/s"): lambda entry: _format_value(entry.tokens_per_second, ",.0f"),
+        _("seeds"): lambda entry: str(entry.seeds),
+        _("remark"): _format_remark,
     }
     rows = [[format_cell(entry) for format_cell in columns.values()] for entry in group.entries]
     return _format_table(list(columns), rows)
 
 
 def _format_train_data(entry: Entry) -> str:
-    return f"`{entry.train.source}`" + (f", {entry.train.rows:,} rows" if entry.train.rows is not None else "")
+    source, rows = f"`{entry.train.source}`", entry.train.rows
+    if rows is None:
+        return source
+    return _("{source}, {rows}").format(source=source, rows=plural("{count} row", "{count} rows", rows))
 
 
 def _format_remark(entry: Entry) -> str:
-    return "; ".join(filter(None, ["" if entry.status == FINISHED else f"**{entry.status}**", entry.remark]))
+    status = "" if entry.status == FINISHED else f"**{_(entry.status)}**"
+    return _("; ").join(filter(None, [status, entry.remark]))
 
 
 def _score_columns(group: Group) -> Iterator[tuple[str, ScoredSplitName, str]]:
@@ -75,7 +88,7 @@ def _score_columns(group: Group) -> Iterator[tuple[str, ScoredSplitName, str]]:
         splits = [entry.splits[name] for entry in group.entries if name in entry.splits]
         for metric in metrics:
             if any(metric in split.scores for split in splits):
-                yield f"{name} {metric.replace('_', ' ')}", name, metric
+                yield score_name(name, metric), name, metric
 
 
 def _shown_metrics(entry: Entry, data_set: DataSet | None) -> list[str]:
@@ -110,30 +123,44 @@ def _format_value(value: MetricValue | None, form: str) -> str:
 
 def _format_published(data_set: DataSet, entries: Sequence[Entry]) -> Iterator[str]:
     scored = [entry for entry in entries if entry.splits]
-    headings = ["published", "train rows", "split", "metric", "score", "comparable", "source"]
+    headings = [
+        _("published"),
+        _("train rows"),
+        _("split"),
+        _("metric"),
+        _("score"),
+        _("comparable"),
+        in_context("of scores", "source"),
+    ]
     rows = []
     for published in data_set.published:
         verdict, source = _describe_comparability(published, data_set, scored), _format_source(published)
         for model, percent in published.percent.items():
             score = f"{percent / 100:.4f}"
-            rows.append([model, f"{published.train_rows:,}", published.split, published.metric, score, verdict, source])
+            split, metric = published.split, metric_name(published.metric)
+            rows.append([model, f"{published.train_rows:,}", split, metric, score, verdict, source])
     yield from _format_table(headings, rows)
 
 
 def _format_source(published: PublishedScores) -> str:
     """Return a Markdown link whose text is ``owner/repository``, or the host and first folder of another address."""
     path = published.source.removeprefix("https://").removeprefix("github.com/")
-    return f"[{'/'.join(path.split('/')[:2])}]({published.source})" + (f", {published.note}" if published.note else "")
+    return f"[{'/'.join(path.split('/')[:2])}]({published.source})" + (
+        _(", ") + published.note if published.note else ""
+    )
 
 
 def _describe_comparability(published: PublishedScores, data_set: DataSet, entries: Sequence[Entry]) -> str:
     """Say whether published scores can be compared to all entries, to some of them, or to none, and why."""
     obstacles = {entry.name: list(comparison_obstacles(published, data_set, entry)) for entry in entries}
     comparable = [name for name, reasons in obstacles.items() if not reasons]
-    why = "; ".join(dict.fromkeys(reason for reasons in obstacles.values() for reason in reasons))
+    why = _("; ").join(dict.fromkeys(reason for reasons in obstacles.values() for reason in reasons))
     if not comparable:
-        return f"**not comparable**: {why}"
-    return "yes" if not why else f"with {', '.join(f'`{name}`' for name in comparable)}; **else not**: {why}"
+        return _("**not comparable**: {why}").format(why=why)
+    if not why:
+        return _("yes")
+    runs = join([f"`{name}`" for name in comparable])
+    return _("with {runs}; **else not**: {why}").format(runs=runs, why=why)
 
 
 # ---- Markdown

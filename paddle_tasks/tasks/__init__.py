@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from paddle_tasks import runtime
 from paddle_tasks.errors import ConfigError, SetupError, did_you_mean
+from paddle_tasks.language import _, join
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,9 +62,15 @@ def find(name: Any) -> type[Task]:
     """
     points = _entry_points()
     if not isinstance(name, str) or name not in points:
-        problem = "missing" if name is None else f"{name!r} is unknown{did_you_mean(str(name), points)}"
-        raise ConfigError(f"task: {problem} (one of {', '.join(sorted(points))})")
+        raise ConfigError(_unknown(name, sorted(points)))
     return _load(points[name])
+
+
+def _unknown(name: Any, known: Sequence[str]) -> str:
+    if name is None:
+        return _("task: missing (one of {known})").format(known=join(known))
+    near = did_you_mean(str(name), known)
+    return _("task: {name!r} is unknown{near} (one of {known})").format(name=name, near=near, known=join(known))
 
 
 def _load(point: EntryPoint) -> type[Task]:
@@ -73,11 +80,17 @@ def _load(point: EntryPoint) -> type[Task]:
         if point.name in CLASSES:
             raise
         raise SetupError(
-            f"task: {point.name} is registered as {point.value}, which cannot be loaded: {error}"
+            _("task: {name} is registered as {object}, which cannot be loaded: {error}").format(
+                name=point.name, object=point.value, error=error
+            )
         ) from error
     missing = [] if point.name in CLASSES else missing_members(task)
     if missing:
-        raise SetupError(f"task: {point.name}: {point.value} is not a task, it lacks {', '.join(missing)}")
+        raise SetupError(
+            _("task: {name}: {object} is not a task, it lacks {members}").format(
+                name=point.name, object=point.value, members=join(missing)
+            )
+        )
     return task
 
 
@@ -89,7 +102,7 @@ def missing_members(task: Any) -> list[str]:
     names = {*vars(Task), *Task.__annotations__} - {"splits", "ranks", "config"}  # known once there is an object
     missing = sorted(name for name in names if not name.startswith("_") and not hasattr(task, name))
     has_config = isinstance(getattr(task, "Config", None), type) and issubclass(task.Config, RunSection)
-    return missing if has_config or missing else ["a Config that is a RunSection"]
+    return missing if has_config or missing else [_("a Config that is a RunSection")]
 
 
 class PaddleFreePredictor(Protocol):
@@ -112,12 +125,26 @@ class PaddleFreePredictor(Protocol):
     def load(cls, folder: Path, settings: Mapping[str, Any], *, bfloat16: bool) -> PaddleFreePredictor | None:
         """Return the predictor of a model folder with these settings; None if only Paddle can compute the model."""
 
-    def predict(self, texts: Sequence[str]) -> list[dict[str, Any]]:
-        """Return the record of each text; several threads may do this at the same time."""
+    def predict(self, texts: Sequence[str], **options: Any) -> list[dict[str, Any]]:
+        """Return the record of each text; several threads may do this at the same time.
+
+        Args:
+            texts: the inputs.
+            **options: those of `PREDICT_OPTIONS` without `PADDLE_OPTIONS`.
+        """
 
     @staticmethod
     def display(record: Record) -> Sequence[Line]:
         """Return how a record is displayed on a terminal."""
+
+
+def aliases() -> dict[str, str]:
+    """Return the names of tasks of this package by what pipelines with their models are called elsewhere.
+
+    The package of a task names them in ``ALIASES``: ``{"sentiment-analysis": "sentiment", …}``.
+    """
+    packages = {name: importlib.import_module(f"{__name__}.{name}") for name in CLASSES}
+    return {alias: name for name, package in packages.items() for alias in getattr(package, "ALIASES", ())}
 
 
 def find_paddle_free(name: Any) -> type[PaddleFreePredictor] | None:

@@ -20,9 +20,10 @@ from paddle_tasks.data.tables.remarks import describe_rows
 from paddle_tasks.data.tables.splits import Split, require_good
 from paddle_tasks.errors import CheckpointError
 from paddle_tasks.files import read_json_object, write_json
+from paddle_tasks.language import _
 from paddle_tasks.models.pretrained.saving import load_state, save_weights
 from paddle_tasks.tasks import SETTINGS
-from paddle_tasks.training.display import Line, Segment
+from paddle_tasks.training.display import Line, display_fields
 from paddle_tasks.training.loop import MicroBatch
 from paddle_tasks.training.protocol import Baseline, Record, RecordFormat
 from paddle_tasks.training.ranks import Ranks
@@ -146,7 +147,7 @@ class BaseTask(ABC, Generic[C]):
     @staticmethod
     def display(record: Record) -> Sequence[Line]:
         """Return a line for each key of a record."""
-        return [[Segment(f"{key}: {value}")] for key, value in record.items()]
+        return display_fields(record)
 
     # ---- the model folder
 
@@ -188,7 +189,7 @@ class BaseTask(ABC, Generic[C]):
     @staticmethod
     def card_settings(config: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the settings that a model card names, besides those of the optimiser."""
-        return {"rows a batch": config["training"]["batch_size"]}
+        return {_("rows a batch"): config["training"]["batch_size"]}
 
 
 def read_settings(folder: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.checks import leaked_rows
 from paddle_tasks.data.tables.splits import Split
 from paddle_tasks.errors import DataError
+from paddle_tasks.language import _
 
 
 def with_deduplicated(
@@ -44,4 +45,8 @@ def check_count(n_rows: int, records: Sequence[Any], what: str) -> None:
         DataError: there are more or fewer.
     """
     if len(records) != n_rows:
-        raise DataError(f"predictions: expected a record for each of the {n_rows} {what}, found {len(records)}")
+        raise DataError(
+            _("predictions: expected a record for each of the {count} {rows}, found {found}").format(
+                count=n_rows, rows=what, found=len(records)
+            )
+        )

@@ -16,6 +16,7 @@ from paddle_tasks.data.tables.section import VocabularySection
 from paddle_tasks.data.tables.splits import Split
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.files import write_json
+from paddle_tasks.language import _, in_context
 from paddle_tasks.models.encoders.build import SCRATCH, Encoder, EncoderSection, build_encoder
 from paddle_tasks.models.pretrained.loading import load_pretrained, resolve, tokenizer_folder
 from paddle_tasks.models.pretrained.saving import load_encoder, load_state, save_pretrained
@@ -177,8 +178,9 @@ class EncoderTask(BaseTask[E]):
         max_length = self.config.training.max_length
         if encoder.max_length is not None and max_length > encoder.max_length:
             raise ConfigError(
-                f"training.max_length: {max_length} is more than the {encoder.max_length} tokens that "
-                f"{self.config.model.encoder} reads"
+                _("training.max_length: {length} is more than the {limit} tokens that {encoder} reads").format(
+                    length=max_length, limit=encoder.max_length, encoder=self.config.model.encoder
+                )
             )
 
     @abstractmethod
@@ -205,9 +207,9 @@ class EncoderTask(BaseTask[E]):
         """Return the settings that a model card names."""
         training = config["training"]
         return {
-            "tokens a batch": training["max_tokens_per_batch"],
-            "rows a batch": training["batch_size"],
-            "length": training["max_length"],
+            _("tokens a batch"): training["max_tokens_per_batch"],
+            _("rows a batch"): training["batch_size"],
+            in_context("setting", "length"): training["max_length"],
         }
 
 

@@ -12,6 +12,7 @@ from paddle import Tensor, nn
 
 from paddle_tasks.arrays import Array
 from paddle_tasks.data.batching.batches import Batch
+from paddle_tasks.language import _, label_name
 from paddle_tasks.models.encoders.attention_map import attention_map
 from paddle_tasks.training.panels import Curve, Panels, Vectors, shorten
 from paddle_tasks.training.protocol import Record
@@ -72,7 +73,9 @@ def most_frequent(gold: Array) -> list[int]:
 def sample_texts(records: Sequence[Record]) -> dict[str, str]:
     """Return the first rows with their labels and predictions, as texts by tag."""
     return {
-        f"sample_{number}": f"gold: {record['gold']} ‖ predicted: {record['predicted']} ‖ {record['text']}"
+        f"sample_{number}": _("gold: {gold} ‖ predicted: {predicted} ‖ {text}").format(
+            gold=label_name(record["gold"]), predicted=label_name(record["predicted"]), text=record["text"]
+        )
         for number, record in enumerate(records[:_N_SAMPLES], start=1)
     }
 
@@ -110,14 +113,19 @@ def _inputs(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
 
 def _description(record: Record) -> list[str]:
     gold, predicted = record["gold"], record["predicted"]
-    result = "right" if gold == predicted else "wrong"
-    return [gold, result, predicted, shorten(record["text"], _MAX_CHARACTERS)]
+    text = shorten(record["text"], _MAX_CHARACTERS)
+    return [label_name(gold), describe_result(is_right=gold == predicted), label_name(predicted), text]
+
+
+def describe_result(*, is_right: bool) -> str:
+    """Return the word for a right or a wrong prediction."""
+    return _("right") if is_right else _("wrong")
 
 
 def vector_panels(vectors: Tensor, rows: Sequence[Sequence[str]]) -> Panels:
     """Return vectors <float>[rows, width], each with its label, result, prediction and text."""
     values = vectors.astype("float32").numpy()
-    return Panels(vectors={"vectors": Vectors(values, ("label", "result", "predicted", "text"), rows)})
+    return Panels(vectors={"vectors": Vectors(values, (_("label"), _("result"), _("predicted"), _("text")), rows)})
 
 
 def readable_row(lengths: Array) -> int:

@@ -15,8 +15,9 @@ import numpy.typing as npt
 import tokenizers
 from tokenizers import models, pre_tokenizers
 
-from paddle_tasks.errors import ConfigError, DataError
+from paddle_tasks.errors import ConfigError, DataError, join_alternatives
 from paddle_tasks.files import read_json_object, write_json, write_text
+from paddle_tasks.language import _, join
 from paddle_tasks.text.characters import Speller, Tokens, include_marks
 from paddle_tasks.text.packing import PackedIds, assemble, fit_lengths
 from paddle_tasks.text.vocabulary import (
@@ -217,7 +218,8 @@ def _check_texts(texts: Sequence[str], pairs: Sequence[str] | None, max_length: 
         raise ValueError(f"expected as many second texts as texts, found {len(pairs)} for {len(texts)}")
     n_special, form = (2, "[CLS] … [SEP]") if pairs is None else (3, "[CLS] … [SEP] … [SEP]")
     if max_length < n_special:
-        raise ConfigError(f"max_length: expected at least {n_special} for {form}, found {max_length}")
+        message = _("max_length: expected at least {count} for {form}, found {found}")
+        raise ConfigError(message.format(count=n_special, form=form, found=max_length))
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -237,7 +239,9 @@ def _check_settings(path: Path, settings: dict[str, Any], lowercase: bool) -> No
     for name, values in usable.items():
         value = _content(settings[name]) if name in settings else values[0]
         if value not in values:
-            raise DataError(f"{path}: {name} is {value!r}, expected {' or '.join(map(repr, values))}")
+            expected = join_alternatives([repr(one) for one in values])
+            message = _("{file}: {name} is {value!r}, expected {expected}")
+            raise DataError(message.format(file=path, name=name, value=value, expected=expected))
 
 
 def _check_added_tokens(folder: Path, settings: dict[str, Any]) -> None:
@@ -246,9 +250,8 @@ def _check_added_tokens(folder: Path, settings: dict[str, Any]) -> None:
     added += list(_read_json(folder / _ADDED))
     others = sorted({str(token) for token in added} - set(SPECIAL_TOKENS))
     if others:
-        raise DataError(
-            f"{folder}: tokens added to the vocabulary are not supported, found {', '.join(map(repr, others[:5]))}"
-        )
+        message = _("{folder}: tokens added to the vocabulary are not supported, found {tokens}")
+        raise DataError(message.format(folder=folder, tokens=join([repr(token) for token in others[:5]])))
 
 
 def _content(token: Any) -> Any:

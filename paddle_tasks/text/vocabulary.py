@@ -12,6 +12,7 @@ import numpy as np
 from tokenizers import normalizers, pre_tokenizers
 
 from paddle_tasks.errors import ConfigError, DataError, SetupError, did_you_mean
+from paddle_tasks.language import _, join
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 MAX_WORD_LENGTH = 100
@@ -57,13 +58,16 @@ def check_vocabulary(vocabulary: Sequence[str], source: str = "vocabulary") -> N
     ids: dict[str, int] = {}
     for index, entry in enumerate(vocabulary):
         if entry in ids:
-            raise DataError(f"{source}: {entry!r} is repeated, as entries {ids[entry]} and {index}")
+            message = _("{file}: {entry!r} is repeated, as entries {first} and {second}")
+            raise DataError(message.format(file=source, entry=entry, first=ids[entry], second=index))
         if _INVALID_IN_ENTRY.search(entry):
-            raise DataError(f"{source}: entry {index}, {entry!r}, contains a line break or a lone surrogate")
+            message = _("{file}: entry {index}, {entry!r}, contains a line break or a lone surrogate")
+            raise DataError(message.format(file=source, index=index, entry=entry))
         ids[entry] = index
     for token in SPECIAL_TOKENS:
         if token not in ids:
-            raise DataError(f"{source}: no {token} among its {len(ids)} entries{did_you_mean(token, ids)}")
+            message = _("{file}: no {token} among its {count} entries{hint}")
+            raise DataError(message.format(file=source, token=token, count=len(ids), hint=did_you_mean(token, ids)))
 
 
 def read_vocabulary(path: Path) -> list[str]:
@@ -77,7 +81,7 @@ def read_vocabulary(path: Path) -> list[str]:
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 text at byte {error.start}") from None
+        raise DataError(_("{file}: not UTF-8 text at byte {byte}").format(file=path, byte=error.start)) from None
     # Not str.splitlines, which would also split at U+2028: some vocabularies contain it.
     vocabulary = lines[:-1] if lines[-1] == "" else lines
     check_vocabulary(vocabulary, str(path))
@@ -88,11 +92,13 @@ def _check_exists(path: Path) -> None:
     folder = path.parent
     if not folder.is_dir():
         siblings = [entry.name for entry in folder.parent.glob("*")]
-        raise SetupError(f"{folder}: no such folder{did_you_mean(folder.name, siblings)}")
+        hint = did_you_mean(folder.name, siblings)
+        raise SetupError(_("{folder}: no such folder{hint}").format(folder=folder, hint=hint))
     if not path.is_file():
         content = sorted(entry.name for entry in folder.glob("*"))
-        shown = ", ".join(content[:8]) or "nothing"
-        raise SetupError(f"{folder}: no {path.name}, found {shown}{did_you_mean(path.name, content)}")
+        shown, hint = join(content[:8]) or _("nothing"), did_you_mean(path.name, content)
+        message = _("{folder}: no {file}, found {found}{hint}")
+        raise SetupError(message.format(folder=folder, file=path.name, found=shown, hint=hint))
 
 
 def learn_vocabulary(
@@ -127,14 +133,15 @@ def learn_vocabulary(
         ConfigError: ``max_size`` leaves no room for the special tokens.
     """
     if max_size is not None and max_size < len(SPECIAL_TOKENS):
-        raise ConfigError(f"max_size: expected at least the {len(SPECIAL_TOKENS)} special tokens, found {max_size}")
+        message = _("max_size: expected at least the {count} special tokens, found {found}")
+        raise ConfigError(message.format(count=len(SPECIAL_TOKENS), found=max_size))
     characters, words = count_characters(texts, lowercase, count_words=min_word_count is not None)
     pieces = character_entries if spell_rare_words else lambda character: [character]
     ranked = [(-n, c, pieces(c)) for c, n in characters.items() if n >= min_count]
     ranked += [
         (-n, word, [word]) for word, n in words.items() if n >= (min_word_count or 1) and len(word) <= MAX_WORD_LENGTH
     ]
-    learnt = [piece for _, _, pieces in sorted(ranked) for piece in pieces]
+    learnt = [piece for _count, _entry, pieces in sorted(ranked) for piece in pieces]
     return [*SPECIAL_TOKENS, *learnt][:max_size]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from tokenizers import Tokenizer, models, trainers
 
 from paddle_tasks.errors import ConfigError
+from paddle_tasks.language import _
 from paddle_tasks.text.vocabulary import MAX_WORD_LENGTH, SPECIAL_TOKENS, character_entries, count_characters
 
 _INSIDE = "##"
@@ -65,7 +66,8 @@ def learn_word_pieces(
     required = _required_forms(lowercase)
     min_size = len(first) + len(required)
     if size < min_size:
-        raise ConfigError(f"size: expected at least {min_size}, the number of required entries, found {size}")
+        message = _("size: expected at least {count}, the number of required entries, found {found}")
+        raise ConfigError(message.format(count=min_size, found=size))
     forms = _choose_forms(_count_forms(counts), required, size - min_size, min_count)
     words = _spellable(counts, set(forms))
     entries = [*first, *forms]

@@ -9,6 +9,7 @@ import paddle
 from paddle import Tensor, nn
 
 from paddle_tasks.errors import ConfigError
+from paddle_tasks.language import _
 
 
 def word_vectors(model: nn.Layer) -> Tensor | None:
@@ -30,8 +31,10 @@ def check_word_vectors(model: nn.Layer) -> None:
     weight = word_vectors(model)
     if weight is None or weight.stop_gradient:
         raise ConfigError(
-            "training.fgm_epsilon: adversarial training needs trainable word vectors; this model has none, or they are "
-            "frozen"
+            _(
+                "training.fgm_epsilon: adversarial training needs trainable word vectors; this model has none, or they "
+                "are frozen"
+            )
         )
 
 

@@ -9,6 +9,7 @@ import paddle
 from paddle import nn
 
 from paddle_tasks import runtime
+from paddle_tasks.language import _, join
 from paddle_tasks.models import cpu, gpu
 from paddle_tasks.training.adversarial import check_word_vectors
 from paddle_tasks.training.averaging import WeightAverage
@@ -45,9 +46,13 @@ def describe_model(model: nn.Layer, name: str, frozen: Sequence[str]) -> str:
     sizes = [(math.prod(parameter.shape), parameter.stop_gradient) for parameter in model.parameters()]
     n_all, n_trained = sum(size for size, _ in sizes), sum(size for size, is_frozen in sizes if not is_frozen)
     if n_trained == n_all:
-        return f"model: {name}, {n_all:,} parameters, all trained"
-    kept = f" (training.freeze: {', '.join(frozen)})" if frozen else ""
-    return f"model: {name}, {n_all:,} parameters, {n_trained:,} of them trained{kept}"
+        return _("model: {name}, {parameters:,} parameters, all trained").format(name=name, parameters=n_all)
+    message = _("model: {name}, {parameters:,} parameters, {trained:,} of them trained")
+    if frozen:
+        message = _(
+            "model: {name}, {parameters:,} parameters, {trained:,} of them trained (training.freeze: {patterns})"
+        )
+    return message.format(name=name, parameters=n_all, trained=n_trained, patterns=join(frozen))
 
 
 def build_loop(config: RunSection, task: Task, model: nn.Layer, optimizer: paddle.optimizer.Optimizer) -> Loop:

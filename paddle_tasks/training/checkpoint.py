@@ -16,6 +16,7 @@ from safetensors.numpy import load_file
 
 from paddle_tasks.errors import CheckpointError
 from paddle_tasks.files import atomic_folder, sha256, write_json, write_text
+from paddle_tasks.language import _
 from paddle_tasks.models.pretrained.tensors import check_finite, save_file
 from paddle_tasks.training.averaging import WeightAverage
 
@@ -118,10 +119,14 @@ class CheckpointStore:
             if damage is None:
                 state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
                 return Checkpoint(folder, state, tuple(problems))
-            problems.append(f"{folder}: {damage}")
+            problems.append(_("{file}: {problem}").format(file=folder, problem=damage))
         if problems:
             listing = "\n".join(f"  {problem}" for problem in problems)
-            raise CheckpointError(f"{self.folder}: all checkpoints are damaged; train again with --fresh\n{listing}")
+            raise CheckpointError(
+                _("{folder}: all checkpoints are damaged; train again with --fresh\n{problems}").format(
+                    folder=self.folder, problems=listing
+                )
+            )
         return None
 
 
@@ -130,13 +135,13 @@ def find_damage(folder: Path) -> str | None:
     try:
         checksums = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["sha256"]
     except (OSError, ValueError, KeyError) as error:
-        return f"manifest.json cannot be read ({error})"
+        return _("manifest.json cannot be read ({error})").format(error=error)
     for name, expected in checksums.items():
         path = folder / name
         if not path.is_file():
-            return f"{name} is missing"
+            return _("{file} is missing").format(file=name)
         if sha256(path) != expected:
-            return f"{name} has changed since it was written"
+            return _("{file} has changed since it was written").format(file=name)
     return None
 
 
@@ -190,9 +195,11 @@ def load_optimizer_state(
     state: dict[str, Any] = {}
     masters: dict[str, paddle.Tensor] = {}
     for key, value in arrays.items():
-        name, _, accumulator = key.rpartition("::")
+        name, _separator, accumulator = key.rpartition("::")
         if name not in parameters:
-            raise CheckpointError(f"{path}: contains {name!r}, which the model does not have")
+            raise CheckpointError(
+                _("{path}: contains {name!r}, which the model does not have").format(path=path, name=name)
+            )
         tensor = paddle.to_tensor(value)
         if accumulator == TRAINED_SUFFIX:
             parameters[name].set_value(tensor)

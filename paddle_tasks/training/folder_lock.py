@@ -13,6 +13,7 @@ from types import TracebackType
 from filelock import FileLock, Timeout
 
 from paddle_tasks.errors import CheckpointError
+from paddle_tasks.language import _
 
 INSIDE = ".lock"
 """The lock file in a run folder."""
@@ -110,7 +111,7 @@ class FolderLock:
         Returns:
             The lock, or None if the file system has no locks.
         """
-        for _ in range(_ATTEMPTS):
+        for _attempt in range(_ATTEMPTS):
             lock = FileLock(path, thread_local=False)
             try:
                 lock.acquire(blocking=False)
@@ -137,8 +138,10 @@ def check_links(path: Path) -> None:
     for part in (path, *path.parents):
         if part.is_symlink() and not part.exists():
             raise CheckpointError(
-                f"{path}: {part} is a link to {part.readlink()}, which does not exist; make that folder, remove the "
-                "link, or choose another run_dir"
+                _(
+                    "{path}: {link} is a link to {target}, which does not exist; make that folder, remove the link, or "
+                    "choose another run_dir"
+                ).format(path=path, link=part, target=part.readlink())
             )
 
 
@@ -161,7 +164,7 @@ def _read_owner(path: Path) -> str:
 
 def _refusal(folder: Path, lock_file: Path) -> str:
     owner = _read_owner(lock_file)
-    return (
-        f"{folder}: another process is training in this folder{owner and f' ({owner})'}; wait until it has ended, or "
-        "choose another run_dir"
-    )
+    return _(
+        "{folder}: another process is training in this folder{owner}; wait until it has ended, or choose another "
+        "run_dir"
+    ).format(folder=folder, owner=owner and _(" ({owner})").format(owner=owner))

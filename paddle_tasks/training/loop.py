@@ -13,6 +13,7 @@ import paddle
 from paddle import nn
 
 from paddle_tasks.errors import NonFiniteError
+from paddle_tasks.language import _
 from paddle_tasks.process_state import random_generator
 from paddle_tasks.training.adversarial import perturbed, word_vectors
 from paddle_tasks.training.averaging import WeightAverage
@@ -358,9 +359,11 @@ class Loop:
         local_rows = [row for batch in group for row in batch.rows]
         rows = [row for rows in self.ranks.gather_objects(local_rows) for row in rows]
         raise NonFiniteError(
-            f"step {self.progress.step + 1}: loss {loss} and gradient norm {norm}, expected finite numbers; "
-            f"the weights are those before this step. Rows of the train data in this step, counted from 0: {rows}. "
-            "Lower optimizer.learning_rate, or skip such batches with training.on_nonfinite=skip; then add --fresh"
+            _(
+                "step {step}: loss {loss} and gradient norm {norm}, expected finite numbers; "
+                "the weights are those before this step. Rows of the train data in this step, counted from 0: {rows}. "
+                "Lower optimizer.learning_rate, or skip such batches with training.on_nonfinite=skip; then add --fresh"
+            ).format(step=self.progress.step + 1, loss=loss, norm=norm, rows=rows)
         )
 
     def _advance(self, n_batches: int, sums: StepSums, *, skipped: bool, ends_epoch: bool) -> None:

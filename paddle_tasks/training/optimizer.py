@@ -11,6 +11,7 @@ import paddle
 from paddle import nn
 
 from paddle_tasks.errors import ConfigError, did_you_mean
+from paddle_tasks.language import _
 from paddle_tasks.models.gradients import without_gradients
 from paddle_tasks.training.settings import OptimizerSection
 
@@ -44,7 +45,7 @@ def freeze(model: nn.Layer, patterns: Sequence[str]) -> int:
     parameters = dict(model.named_parameters())
     frozen = {name for pattern in patterns for name in _matching(parameters, pattern, "training.freeze")}
     if all(parameter.stop_gradient or name in frozen for name, parameter in parameters.items()):
-        raise ConfigError("training.freeze: every parameter is frozen, so there is nothing to train")
+        raise ConfigError(_("training.freeze: every parameter is frozen, so there is nothing to train"))
     for name in frozen:
         parameters[name].stop_gradient = True
     return sum(math.prod(parameters[name].shape) for name in frozen)
@@ -55,9 +56,20 @@ def _matching(names: Iterable[str], pattern: str, key: str) -> list[str]:
     names = list(names)
     matching = fnmatch.filter(names, pattern)
     if not matching:
-        hint = did_you_mean(pattern, names)
-        raise ConfigError(f"{key}: {pattern!r} matches no parameter{hint} (the first parameter is {names[0]})")
+        near = did_you_mean(pattern, [*names, *_patterns_of_layers(names)])
+        raise ConfigError(
+            _("{key}: {pattern!r} matches no parameter{near} (the first parameter is {first})").format(
+                key=key, pattern=pattern, near=near, first=names[0]
+            )
+        )
     return matching
+
+
+def _patterns_of_layers(names: Iterable[str]) -> list[str]:
+    """Return a pattern for each layer that has some of the parameters: ``a.b.weight`` gives ``a.*`` and ``a.b.*``."""
+    parts = [name.split(".") for name in names]
+    layers = {".".join(own[:depth]) for own in parts for depth in range(1, len(own))}
+    return sorted(f"{layer}.*" for layer in layers)
 
 
 def decayed_parameters(model: nn.Layer) -> set[str]:
@@ -92,7 +104,7 @@ def layer_rate_factors(model: nn.Layer, layer_decay: float) -> dict[str, float]:
     """
     layers = {name: int(match[1]) for name, _ in model.named_parameters() if (match := _LAYER.search(name))}
     if layer_decay < 1 and not layers:
-        raise ConfigError("optimizer.layer_decay: this encoder has no Transformer layers; leave layer_decay at 1")
+        raise ConfigError(_("optimizer.layer_decay: this encoder has no Transformer layers; leave layer_decay at 1"))
     n_layers = max(layers.values(), default=0) + 1
     # Heights: embeddings 0, layers from 1 on, everything else (pooler, head) above them.
     heights = {name: 0 if _EMBEDDING.search(name) else n_layers + 1 for name, _ in model.named_parameters()}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from paddle_tasks.arrays import Array
+from paddle_tasks.language import _, label_name
 
 if TYPE_CHECKING:
     from paddle import Tensor, nn
@@ -91,17 +92,19 @@ def worst_errors(records: Iterable[Mapping[str, Any]]) -> dict[str, str]:
 
 def _describe(record: Mapping[str, Any]) -> str:
     """Return an error in one line, since VisualDL shows a line break as a space."""
-    sides = [f"{name}: {_plain(record.get(name))}" for name in ("kind", "gold", "predicted") if name in record]
+    forms = {"kind": _("kind: {value}"), "gold": _("gold: {value}"), "predicted": _("predicted: {value}")}
+    sides = [form.format(value=_plain(record[name])) for name, form in forms.items() if name in record]
+    loss = _("loss: {value}").format(value=f"{record['loss']:.3f}")
     text = str(record.get("text", "")).replace("\n", " ")
-    return " ‖ ".join(filter(None, [*sides, f"loss: {record['loss']:.3f}", shorten(text, _MAX_CHARACTERS)]))
+    return " ‖ ".join(filter(None, [*sides, loss, shorten(text, _MAX_CHARACTERS)]))
 
 
 def _plain(value: Any) -> str:
     if isinstance(value, Mapping):
-        return f"【{value.get('text', '')}｜{value.get('label', '')}】"
+        return f"【{value.get('text', '')}｜{label_name(str(value.get('label', '')))}】"
     if isinstance(value, (list, tuple)):
         return shorten(" ".join(map(str, value)), _MAX_CHARACTERS)
-    return "–" if value is None else str(value)
+    return "–" if value is None else label_name(str(value))
 
 
 def shorten(text: str, n_characters: int) -> str:

@@ -21,6 +21,7 @@ import paddle
 from paddle import Tensor
 
 from paddle_tasks.errors import RunStopped, UserError
+from paddle_tasks.language import _
 from paddle_tasks.models.gradients import without_gradients
 
 T = TypeVar("T")
@@ -128,7 +129,11 @@ class Ranks:
         except (UserError, RunStopped) as caught:
             error = caught
         except Exception:
-            error = RunStopped(f"process {self.rank} of {self.size} failed\n{traceback.format_exc()}")
+            error = RunStopped(
+                _("process {rank} of {size} failed\n{traceback}").format(
+                    rank=self.rank, size=self.size, traceback=traceback.format_exc()
+                )
+            )
         if self.gather_numbers([error is not None]).any():
             raise self._first_error(self.gather_objects(error))
 
@@ -152,7 +157,7 @@ class Ranks:
     def _first_error(self, errors: Sequence[Exception | None]) -> Exception:
         rank, error = next((rank, error) for rank, error in enumerate(errors) if error is not None)
         if rank and isinstance(error, UserError):  # name the rank, as files may differ from machine to machine
-            return type(error)(f"process {rank} of {self.size}: {error}")
+            return type(error)(_("process {rank} of {size}: {error}").format(rank=rank, size=self.size, error=error))
         return error
 
 

@@ -13,6 +13,8 @@ from paddle_tasks.data.tables.catalogue import SplitName, shipped_name
 from paddle_tasks.data.tables.splits import Split
 from paddle_tasks.errors import DataError
 from paddle_tasks.files import nonfinite_to_null, write_json
+from paddle_tasks.language import _
+from paddle_tasks.validation_messages import explain
 
 SCHEMA = 1
 FILE = "result.json"
@@ -137,13 +139,16 @@ def parse(text: str, where: str) -> RunResult:
     try:
         tree = json.loads(text)
     except ValueError as error:
-        raise DataError(f"{where}: not valid JSON ({error})") from error
+        raise DataError(_("{file}: not valid JSON ({problem})").format(file=where, problem=error)) from error
     schema = tree.get("schema") if isinstance(tree, dict) else None
     if schema != SCHEMA:
-        raise DataError(f"{where}: expected an object with schema {SCHEMA}, found {schema!r}; another version wrote it")
+        raise DataError(
+            _("{file}: expected an object with schema {schema}, found {found!r}; another version wrote it").format(
+                file=where, schema=SCHEMA, found=schema
+            )
+        )
     try:
         return RunResult.model_validate(tree)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        raise DataError(f"{where}: {key}: {first['msg'][0].lower()}{first['msg'][1:]}") from error
+        problem = explain(error.errors()[0], RunResult)
+        raise DataError(_("{file}: {problem}").format(file=where, problem=problem)) from error

@@ -14,6 +14,7 @@ from paddle_tasks import config as configuration
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.errors import CheckpointError, ConfigError
 from paddle_tasks.files import expand_user, to_json, write_text
+from paddle_tasks.language import _
 from paddle_tasks.training.folder_lock import FolderLock, check_links
 from paddle_tasks.training.protocol import Evaluation, Record
 from paddle_tasks.training.result import RunResult
@@ -109,7 +110,9 @@ class RunFolder:
             old = configuration.validate(configuration.read(self.config_file), type(config), str(self.config_file))
         except ConfigError as error:  # the configuration of another task, for example
             raise CheckpointError(
-                f"{self.path}: holds a run of another kind; choose another run_dir\n{error}"
+                _("{run}: holds a run of another kind; choose another run_dir\n{error}").format(
+                    run=self.path, error=error
+                )
             ) from error
         # The folder may have been renamed, or named relative to another folder.
         old = old.model_copy(update={"run_dir": config.run_dir})
@@ -117,8 +120,10 @@ class RunFolder:
         if differences:
             listing = "\n".join(f"  {line}" for line in differences)
             raise CheckpointError(
-                f"{self.path}: holds a run with another configuration:\n{listing}\n"
-                "choose another run_dir, or use --fresh to move it aside and start anew"
+                _(
+                    "{run}: holds a run with another configuration:\n{differences}\n"
+                    "choose another run_dir, or use --fresh to move it aside and start anew"
+                ).format(run=self.path, differences=listing)
             )
 
     def check_is_run(self) -> None:
@@ -129,7 +134,9 @@ class RunFolder:
         """
         if not self.config_file.is_file():
             raise CheckpointError(
-                f"{self.path}: exists, but is not a run folder (it has no config.yaml); choose another run_dir"
+                _("{path}: exists, but is not a run folder (it has no config.yaml); choose another run_dir").format(
+                    path=self.path
+                )
             )
 
     @contextlib.contextmanager

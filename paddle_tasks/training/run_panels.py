@@ -10,6 +10,7 @@ from typing import Any
 from paddle import nn
 
 from paddle_tasks import config as configuration
+from paddle_tasks.language import _
 from paddle_tasks.training.loop import Loop
 from paddle_tasks.training.panels import Panels, weight_histograms, worst_errors
 from paddle_tasks.training.protocol import Evaluation
@@ -29,7 +30,8 @@ def without_failing(show: Callable[..., None], notify: Callable[[str], None]) ->
         try:
             show(*arguments)
         except Exception as error:
-            notify(f"VisualDL's log is incomplete ({show.__name__}): {type(error).__name__}: {error}")
+            fault = f"{type(error).__name__}: {error}"
+            notify(_("VisualDL's log is incomplete ({part}): {fault}").format(part=show.__name__, fault=fault))
 
     return show_or_notify
 

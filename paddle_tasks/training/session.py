@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from paddle_tasks.errors import Interrupted
+from paddle_tasks.language import _
 from paddle_tasks.training.checkpoint import CheckpointStore, optimizer_state
 from paddle_tasks.training.loop import Loop, StepReport
 from paddle_tasks.training.memory import peak_memory_mb
@@ -52,11 +53,10 @@ class MemoryReport:
     @property
     def text(self) -> str:
         """The message for the user."""
-        return (
-            f"step {self.step}: out of memory; from here on each batch is computed in {self.n_parts} parts, whose "
-            "gradients add up to the same (to avoid failed attempts, lower training.batch_size and raise "
-            "training.accumulation_steps)"
-        )
+        return _(
+            "step {step}: out of memory; from here on each batch is computed in {parts} parts, whose gradients add up "
+            "to the same (to avoid failed attempts, lower training.batch_size and raise training.accumulation_steps)"
+        ).format(step=self.step, parts=self.n_parts)
 
 
 Event = StepReport | EvaluationReport | CheckpointReport | MemoryReport

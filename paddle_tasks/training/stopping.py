@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from types import FrameType
 
 from paddle_tasks.errors import Interrupted
+from paddle_tasks.language import _
 
 
 def stop_at_once(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
@@ -35,7 +36,7 @@ def resumable() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        raise Interrupted("stopped; run the same command again to continue") from None
+        raise Interrupted(_("stopped; run the same command again to continue")) from None
     finally:
         signal.signal(signal.SIGTERM, previous)
 
@@ -56,7 +57,7 @@ class StopSignal:
     def agree(self, n_signalled: float) -> None:
         """Record how many processes have received a signal; all processes call this with the same number."""
         if n_signalled:
-            self.received = self.received or self.pending or "a signal to another process"
+            self.received = self.received or self.pending or _("a signal to another process")
 
     def check(self) -> None:
         """Raise `Interrupted` if all processes know about a signal."""
@@ -68,7 +69,9 @@ class StopSignal:
 
     def _raise_for(self, name: str | None) -> None:
         if name:
-            raise Interrupted(f"stopped by {name}; run the same command again to continue from here")
+            raise Interrupted(
+                _("stopped by {signal}; run the same command again to continue from here").format(signal=name)
+            )
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[StopSignal]:

@@ -17,6 +17,7 @@ from paddle_tasks import runtime
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.errors import CheckpointError, Interrupted, NonFiniteError, RunStopped
 from paddle_tasks.files import copy_folder
+from paddle_tasks.language import _, mark
 from paddle_tasks.onednn import precision as cpu_precision
 from paddle_tasks.training import run_panels
 from paddle_tasks.training.build import build_loop
@@ -34,7 +35,7 @@ from paddle_tasks.training.tracking import Tracker, open_tracker, restore_positi
 _OLDER_OTHER_INPUTS = {"taught_by": "training.loss.teachers"}
 """Keys of state.json in which older versions kept the digest of an input besides the splits."""
 
-_ADVICE = "lower optimizer.learning_rate and train again with --fresh"
+_ADVICE = mark("lower optimizer.learning_rate and train again with --fresh")
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class InputReport:
     @property
     def text(self) -> str:
         """The message for the user."""
-        return "\n".join([*self.lines, *(f"remark: {remark}" for remark in self.remarks)])
+        return "\n".join([*self.lines, *(_("remark: {remark}").format(remark=remark) for remark in self.remarks)])
 
 
 Observer = Callable[[Event | Note | InputReport], None]
@@ -101,7 +102,7 @@ class Trainer:
             UserError: the run cannot be continued.
         """
         if self.loop.precision.dtype != self.config.training.precision:
-            self._notify(f"training.precision {self.config.training.precision} {self._why_not()}: computing in float32")
+            self._notify(self._why_float32())
         with self.ranks.raise_together():
             checkpoint = self._restore()
         try:
@@ -111,9 +112,13 @@ class Trainer:
             self.ranks.barrier()
             raise
 
-    def _why_not(self) -> str:
-        is_half = self.config.training.precision == "float16"
-        return "needs a GPU" if is_half else f"is not used, since {cpu_precision.why_not_bfloat16()}"
+    def _why_float32(self) -> str:
+        precision = self.config.training.precision
+        if precision == "float16":
+            return _("training.precision {precision} needs a GPU: computing in float32").format(precision=precision)
+        return _("training.precision {precision} is not used, since {reason}: computing in float32").format(
+            precision=precision, reason=cpu_precision.why_not_bfloat16()
+        )
 
     def _notify(self, text: str) -> None:
         self.observe(Note(text))
@@ -159,14 +164,25 @@ class Trainer:
         if loop.precision.scaler and "scaler" in checkpoint.state:
             loop.precision.scaler.load_state_dict(checkpoint.state["scaler"])
         loop.progress = Progress(**checkpoint.state["progress"])
-        for note in (*(f"skipped a damaged checkpoint: {problem}" for problem in checkpoint.skipped), *rebuilt):
+        skipped = [
+            _("skipped a damaged checkpoint: {problem}").format(problem=problem) for problem in checkpoint.skipped
+        ]
+        for note in (*skipped, *rebuilt, self._describe_start(checkpoint)):
             self._notify(note)
-        self._notify(
-            f"continuing {self.folder.path} after step {loop.progress.step} of {loop.total_steps} (epoch "
-            f"{loop.progress.epoch + 1}): weights, optimiser, order of the data and metrics restored from "
-            f"{checkpoint.folder}"
-        )
         return checkpoint
+
+    def _describe_start(self, checkpoint: Checkpoint) -> str:
+        progress = self.loop.progress
+        return _(
+            "continuing {run} after step {step} of {steps} (epoch {epoch}): weights, optimiser, order of the data and "
+            "metrics restored from {checkpoint}"
+        ).format(
+            run=self.folder.path,
+            step=progress.step,
+            steps=self.loop.total_steps,
+            epoch=progress.epoch + 1,
+            checkpoint=checkpoint.folder,
+        )
 
     def _restore_logs(self, checkpoint: Checkpoint) -> list[str]:
         return restore_positions(
@@ -180,24 +196,30 @@ class Trainer:
         for name, split in self.task.splits.items():
             if checkpoint.state["data"].get(name) != split.sha256:
                 raise CheckpointError(
-                    f"{self.folder.path}: data.{name} ({split.path}) has changed since this run began, so it cannot be "
-                    "continued exactly; restore the file, or start anew with --fresh"
+                    _(
+                        "{run}: data.{split} ({path}) has changed since this run began, so it cannot be continued "
+                        "exactly; restore the file, or start anew with --fresh"
+                    ).format(run=self.folder.path, split=name, path=split.path)
                 )
         # Older checkpoints do not tell; at that time a CPU computed in float32 only.
         older = "float32" if self.loop.precision.on_cpu else self.loop.precision.dtype
         computed = checkpoint.state.get("precision", older)
         if computed != self.loop.precision.dtype:
             raise CheckpointError(
-                f"{self.folder.path}: this run was computed in {computed}, here it would be continued in "
-                f"{self.loop.precision.dtype} and differ; continue it on a machine that has {computed} (`paddle-tasks "
-                "doctor` tells), or start anew with --fresh"
+                _(
+                    "{run}: this run was computed in {before}, here it would be continued in {now} and differ; "
+                    "continue it on a machine that has {before} (`paddle-tasks doctor` tells), or start anew with "
+                    "--fresh"
+                ).format(run=self.folder.path, before=computed, now=self.loop.precision.dtype)
             )
         before, now = _other_inputs(checkpoint.state), dict(self.task.other_inputs)
         changed = [setting for setting in {**before, **now} if before.get(setting) != now.get(setting)]
         if changed:
             raise CheckpointError(
-                f"{self.folder.path}: a file or model that {changed[0]} names has changed since this run began, so it "
-                "cannot be continued exactly; put it back, or start anew with --fresh"
+                _(
+                    "{run}: a file or model that {setting} names has changed since this run began, so it cannot be "
+                    "continued exactly; put it back, or start anew with --fresh"
+                ).format(run=self.folder.path, setting=changed[0])
             )
 
     # ---- training
@@ -255,19 +277,23 @@ class Trainer:
         """Raise if all steps were skipped, or if no evaluation has chosen a model."""
         progress, metric = self.loop.progress, self.config.evaluation.metric
         if progress.skipped_steps == progress.step:
-            problem = f"all {progress.step} steps were skipped, since their losses or gradients were not finite"
+            problem = _("all {count} steps were skipped, since their losses or gradients were not finite").format(
+                count=progress.step
+            )
         elif not progress.best_step:
-            problem = f"dev {metric} was NaN in every evaluation"
+            problem = _("dev {metric} was NaN in every evaluation").format(metric=metric)
         else:
             return
-        raise NonFiniteError(f"{self.folder.path}: {problem}; {_ADVICE}")
+        raise NonFiniteError(
+            _("{run}: {problem}; {advice}").format(run=self.folder.path, problem=problem, advice=_(_ADVICE))
+        )
 
     def _score_best(self, tracker: Tracker) -> None:
         self.ranks.barrier()  # rank 0 has written the model
         try:
             self.task.load_weights(self.model, self.folder.model)
         except CheckpointError as error:  # written by this run, so not the user's mistake
-            raise NonFiniteError(f"the best model cannot be used: {error}") from error
+            raise NonFiniteError(_("the best model cannot be used: {error}").format(error=error)) from error
         for name in self.task.splits:
             if name != "train":
                 scored = self._score(name, self.loop.stop.check_local)
@@ -286,9 +312,11 @@ class Trainer:
         for name in {"loss", self.config.evaluation.metric}:
             value = metrics.get(name)
             if isinstance(value, float) and not math.isfinite(value):
+                problem = _("{split} {metric} of the best model is {value}, expected a finite number").format(
+                    split=split, metric=name, value=value
+                )
                 raise NonFiniteError(
-                    f"{self.folder.path}: {split} {name} of the best model is {value}, expected a finite "
-                    f"number; {_ADVICE}"
+                    _("{run}: {problem}; {advice}").format(run=self.folder.path, problem=problem, advice=_(_ADVICE))
                 )
 
     def _result(self, status: Status) -> RunResult:

@@ -13,6 +13,7 @@ from paddle_tasks import config as configuration
 from paddle_tasks import runtime, tasks
 from paddle_tasks.config import Section
 from paddle_tasks.errors import ConfigError
+from paddle_tasks.language import _, join
 from paddle_tasks.process_state import default_numpy_errors
 from paddle_tasks.training.memory import peak_memory_mb
 from paddle_tasks.training.protocol import Baseline, BaselineScores
@@ -21,11 +22,11 @@ from paddle_tasks.training.run_folder import RunFolder
 from paddle_tasks.training.session import flatten_metrics
 from paddle_tasks.training.settings import AnyRunSection, Detail
 from paddle_tasks.training.tracking import open_tracker
-from paddle_tasks.training.trainer import Note, encoder_name
+from paddle_tasks.training.trainer import Note, Observer, encoder_name
 from paddle_tasks.workflows.config import assignments, merge, validate
-from paddle_tasks.workflows.train import Run, ignore_events
+from paddle_tasks.workflows.notebook import observing
+from paddle_tasks.workflows.run import Run
 
-Observer = Callable[[Note], None]
 Options = Mapping[str, Any]
 """The options of a baseline; if one is missing or None, the configuration decides, or else the default."""
 
@@ -68,17 +69,17 @@ def _baseline(name: Any) -> Baseline:
     baseline = tasks.find(name).BASELINE
     if baseline is None:
         able = [other for other in tasks.names() if tasks.find(other).BASELINE is not None]
-        raise ConfigError(f"task: {name} has no baseline; these tasks have one: {', '.join(able)}")
+        message = _("task: {name} has no baseline; these tasks have one: {others}")
+        raise ConfigError(message.format(name=name, others=join(able)))
     return baseline
 
 
 def _check_options(task: str, baseline: Baseline, options: Options) -> None:
     unknown = [name for name in options if name not in baseline.options]
     if unknown:
-        raise ConfigError(
-            f"{unknown[0]}: not an option of the baseline of {task}, which has "
-            f"{', '.join(baseline.options) or 'no options'}"
-        )
+        message = _("{option}: not an option of the baseline of {task}, which has {options}")
+        known = join(baseline.options) or _("no options")
+        raise ConfigError(message.format(option=unknown[0], task=task, options=known))
 
 
 @cache
@@ -123,22 +124,32 @@ def baseline(
     *,
     options: Options | None = None,
     fresh: bool = False,
-    observe: Observer = ignore_events,
+    observe: Observer | None = None,
+    progress: bool = True,
     **overrides: Any,
 ) -> Run:
     """Fit, score and write the run folder; a finished run is left unchanged.
+
+    The run that `paddle_tasks.train` returns for the same configuration shows the scores beside its own.
+
+    >>> run = baseline("configs/quick/sentiment.yaml", run_dir="runs/first-baseline")
+    >>> run.result["model"]["encoder"]
+    'tfidf-char-svm'
 
     Args:
         config: the YAML file or mapping of a training run, or a baseline's config.yaml.
         options: the options of the baseline, such as ``{"features": "word", "classifier": "logistic"}`` for TF-IDF.
         fresh: move an existing run folder aside and start anew.
-        observe: is called with messages.
+        observe: is called with messages; a notebook then shows none itself.
+        progress: whether a notebook shows messages.
         **overrides: sections or dotted keys, as `paddle_tasks.workflows.train.train` takes them.
 
     Raises:
         UserError: something in the configuration, the data or the run folder is wrong; nothing was written.
     """
-    return run_baseline(load_config(config, assignments(overrides), options), fresh=fresh, observe=observe)
+    merged = load_config(config, assignments(overrides), options)
+    with observing(observe, merged.run_dir, progress=progress) as observer:
+        return run_baseline(merged, fresh=fresh, observe=observer)
 
 
 @default_numpy_errors()
@@ -153,12 +164,13 @@ def run_baseline(config: BaselineConfig, *, fresh: bool, observe: Observer) -> R
             folder.check_is_run()
         result = None if fresh else folder.finished(config)
         if result:
-            observe(Note(f"{folder.path} is finished already; nothing to do (--fresh starts anew)"))
+            message = _("{run} is finished already; nothing to do (--fresh starts anew)")
+            observe(Note(message.format(run=folder.path)))
             return Run(folder.path, result)
         scores = fit_baseline(config, lambda text: observe(Note(text)))
         moved = folder.create(config, lock, fresh=fresh)
         if moved:
-            observe(Note(f"the older run is now {moved}"))
+            observe(Note(_("the older run is now {folder}").format(folder=moved)))
         return Run(folder.path, _write(scores, config, folder))
 
 

@@ -1,4 +1,4 @@
-"""The names of tasks, models, data sets and configuration files."""
+"""The names of pipelines, tasks, models, data sets and configuration files."""
 
 from __future__ import annotations
 
@@ -7,21 +7,33 @@ from pathlib import Path
 from paddle_tasks import tasks
 from paddle_tasks.data.tables import catalogue as data
 from paddle_tasks.errors import ConfigError, did_you_mean
+from paddle_tasks.language import _, join
+
+KINDS = ("pipelines", "tasks", "models", "data", "configs")
 
 
 def catalogue(kind: str | None = None) -> dict[str, list[str]]:
-    """Return the names of one kind, or of all four, by kind.
+    """Return the names of one kind, or of all, by kind.
 
     Args:
-        kind: ``tasks``, ``models``, ``data`` or ``configs``; all by default.
+        kind: one of `KINDS`; all by default.
 
     Raises:
         ConfigError: there is no such kind.
     """
-    kinds = {"tasks": tasks.names, "models": _models, "data": data.names, "configs": _configs}
-    if kind is not None and kind not in kinds:
-        raise ConfigError(f"list {kind}: unknown{did_you_mean(kind, kinds)} (one of {', '.join(kinds)})")
-    return {name: list_names() for name, list_names in kinds.items() if kind in (None, name)}
+    if kind is not None and kind not in KINDS:
+        message = _("list {kind}: unknown{near} (one of {known})")
+        raise ConfigError(message.format(kind=kind, near=did_you_mean(kind, KINDS), known=join(KINDS)))
+    sources = (pipelines, tasks.names, _models, data.names, _configs)
+    return {name: names() for name, names in zip(KINDS, sources, strict=True) if kind in (None, name)}
+
+
+def pipelines() -> list[str]:
+    """Return the names that `predict` takes besides run folders: shipped models and built-in pipelines."""
+    from paddle_tasks.inference.model_folders import shipped_names
+    from paddle_tasks.inference.pipelines import PIPELINES
+
+    return [*shipped_names(), *PIPELINES]
 
 
 def _models() -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from pydantic import create_model
@@ -12,23 +13,37 @@ from paddle_tasks import config as configuration
 from paddle_tasks import tasks
 from paddle_tasks.config import Section
 from paddle_tasks.data.tables.catalogue import SplitName
-from paddle_tasks.errors import DataError
+from paddle_tasks.errors import DataError, join_all
+from paddle_tasks.inference.records import Record
+from paddle_tasks.language import _
+from paddle_tasks.training.display import Segment
+from paddle_tasks.workflows.config import as_assignments
 
 
-def check_data(task: str, sources: Mapping[SplitName, str], overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """Return the data report of a task.
+def check_data(
+    task: str,
+    sources: Mapping[SplitName, str | Path],
+    overrides: Sequence[str] | Mapping[str, Any] = (),
+) -> Record:
+    """Return the data report of a task: a dict, which a notebook shows as text.
+
+    >>> report = check_data("sentiment", {"train": "builtin/sentiment", "test": "builtin/sentiment"})
+    >>> report["bad_rows"], report["leaked_texts"]
+    (0, {'test': 0})
 
     Args:
         task: the name of the task.
         sources: a path or catalogue name for each split; ``train`` is required.
-        overrides: ``data.…=VALUE`` settings of the layout.
+        overrides: settings of the layout, as ``data.…=VALUE`` or as a mapping of sections or dotted keys.
 
     Raises:
         UserError: a file is missing or is not laid out so, or a setting is unknown.
     """
     data_check = tasks.find(task).DATA_CHECK
-    settings: Any = configuration.validate(configuration.override({}, overrides), _schema(task), "check-data")
-    return data_check.check(sources, settings.data)
+    chosen = configuration.override({}, as_assignments(overrides))
+    settings: Any = configuration.validate(chosen, _schema(task), "check-data")
+    report = data_check.check({name: str(source) for name, source in sources.items()}, settings.data)
+    return Record(report, lambda found: [[Segment(line)] for line in data_check.lines(found)])
 
 
 def require_usable_rows(report: Mapping[str, Any]) -> None:
@@ -39,7 +54,8 @@ def require_usable_rows(report: Mapping[str, Any]) -> None:
     """
     unusable = [name for name, n_rows in report["rows"].items() if not n_rows]
     if unusable:
-        raise DataError(f"no row of {' and '.join(unusable)} can be used; the report above says why")
+        message = _("no row of {splits} can be used; the report above says why")
+        raise DataError(message.format(splits=join_all(unusable)))
 
 
 def report_lines(task: str, report: Mapping[str, Any]) -> Iterator[str]:

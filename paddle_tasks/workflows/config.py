@@ -10,6 +10,7 @@ from paddle_tasks import config as configuration
 from paddle_tasks import tasks
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.files import expand_user
+from paddle_tasks.language import _, join
 from paddle_tasks.training.settings import RunSection
 
 
@@ -49,8 +50,18 @@ def validate(tree: Mapping[str, Any], where: str) -> RunSection:
     config: RunSection = configuration.validate(tree, task.Config, where, {"evaluation.metric": task.METRICS})
     metric = config.evaluation.metric
     if metric not in task.METRICS:  # the default, which the task does not have
-        raise ConfigError(f"{where}: evaluation.metric: missing (one of {', '.join(sorted(task.METRICS))})")
+        message = _("{where}: evaluation.metric: missing (one of {known})")
+        raise ConfigError(message.format(where=where, known=join(sorted(task.METRICS))))
     return config
+
+
+def as_assignments(settings: Sequence[str] | Mapping[str, Any]) -> Sequence[str]:
+    """Return settings as KEY=VALUE, whether they are written so or as a mapping.
+
+    Raises:
+        ConfigError: as in `assignments`.
+    """
+    return assignments(settings) if isinstance(settings, Mapping) else settings
 
 
 def assignments(overrides: Mapping[str, Any]) -> list[str]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import paddle
 
 from paddle_tasks import runtime, tasks
-from paddle_tasks.errors import SetupError
+from paddle_tasks.errors import SetupError, join_all
+from paddle_tasks.language import _
 from paddle_tasks.process_state import default_settings, random_generator, training_slot
 from paddle_tasks.training.build import build_model, describe_model
 from paddle_tasks.training.folder_lock import FolderLock
@@ -24,28 +24,10 @@ from paddle_tasks.training.run_folder import RunFolder, in_precision
 from paddle_tasks.training.settings import RunSection
 from paddle_tasks.training.trainer import InputReport, Note, Observer, Trainer, encoder_name
 from paddle_tasks.workflows.config import assignments, load_config
+from paddle_tasks.workflows.notebook import ignore_events, observing
+from paddle_tasks.workflows.run import Run
 
-
-@dataclass(frozen=True)
-class Run:
-    """A finished run.
-
-    Attributes:
-        folder: the run folder.
-        outcome: its result.
-    """
-
-    folder: Path
-    outcome: RunResult
-
-    @property
-    def result(self) -> dict[str, Any]:
-        """The object that result.json holds."""
-        return self.outcome.to_json()
-
-
-def ignore_events(event: object) -> None:
-    """Ignore an event of a run."""
+__all__ = ["Run", "ignore_events", "run_in_slot", "run_training", "train"]
 
 
 def train(
@@ -53,17 +35,27 @@ def train(
     *,
     device: str = "auto",
     fresh: bool = False,
-    observe: Observer = ignore_events,
+    observe: Observer | None = None,
+    progress: bool = True,
     **overrides: Any,
 ) -> Run:
     """Train, score and write the run folder; an unfinished run is continued, a finished one is left unchanged.
+
+    A notebook shows a progress bar and a curve meanwhile. When it is interrupted, the same call goes on.
+
+    >>> run = train("configs/quick/sentiment.yaml", run_dir="runs/first", training={"max_steps": 4})
+    >>> run.folder.name, run.result["train"]["optimizer_steps"]
+    ('first', 4)
+    >>> sorted(run.scores.columns)
+    ['dev', 'test']
 
     Args:
         config: a YAML file or a mapping of its sections.
         device: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.
         fresh: move an existing run folder aside and start anew.
-        observe: is called with every step, evaluation and checkpoint.
-        **overrides: sections or dotted keys, as in ``train(path, seed=1, **{"training.epochs": 2})``.
+        observe: is called with every step, evaluation and checkpoint; a notebook then shows no progress itself.
+        progress: whether a notebook shows progress.
+        **overrides: sections or dotted keys, as in ``train(path, seed=1, training={"epochs": 2})``.
 
     Raises:
         UserError: something in the configuration, the data or the run folder is wrong, or another training is running
@@ -73,7 +65,8 @@ def train(
     """
     with Ranks.from_environment().raise_together():
         merged = load_config(config, assignments(overrides))
-    return run_training(merged, device=device, fresh=fresh, observe=observe)
+    with observing(observe, merged.run_dir, progress=progress) as observer:
+        return run_training(merged, device=device, fresh=fresh, observe=observer)
 
 
 def run_training(config: RunSection, *, device: str, fresh: bool, observe: Observer) -> Run:
@@ -97,7 +90,7 @@ def run_in_slot(config: RunSection, *, device: str, fresh: bool, observe: Observ
             config = in_precision(config, None if fresh else folder.precision)
             result = _look(folder, config, fresh=fresh)
         if result:
-            observe(Note(f"{folder.path} is finished already; nothing to do (--fresh trains anew)"))
+            observe(Note(_("{run} is finished already; nothing to do (--fresh trains anew)").format(run=folder.path)))
             return Run(folder.path, result)
         with ranks.raise_together():
             runtime.use_device(device)
@@ -107,7 +100,7 @@ def run_in_slot(config: RunSection, *, device: str, fresh: bool, observe: Observ
         with ranks.raise_together():
             moved = folder.create(config, lock, fresh=fresh) if lock else None
         if moved:
-            observe(Note(f"the older run is now {moved}"))
+            observe(Note(_("the older run is now {folder}").format(folder=moved)))
         return Run(folder.path, trainer.run())
 
 
@@ -120,8 +113,10 @@ def _check_alike(config: RunSection, ranks: Ranks) -> None:
     found = sorted(set(ranks.gather_objects(config.training.precision)))
     if len(found) > 1:
         raise SetupError(
-            f"training.precision: auto is {' on some ranks and '.join(found)} on others; set it to float32, or to "
-            "bfloat16 if all machines have it"
+            _(
+                "training.precision: auto is {precisions} on different ranks; set it to float32, or to bfloat16 if all "
+                "machines have it"
+            ).format(precisions=join_all(found))
         )
 
 

@@ -16,14 +16,15 @@ from paddle_tasks.data.tables.splits import Split
 from paddle_tasks.errors import CheckpointError, DataError
 from paddle_tasks.files import exists, read_json_lines, short_name, to_json
 from paddle_tasks.inference.pipelines import load_layer
+from paddle_tasks.language import _, in_context, plural
 from paddle_tasks.process_state import default_settings
 from paddle_tasks.training.protocol import Evaluation, Record
-from paddle_tasks.training.result import RunResult
+from paddle_tasks.training.result import FILE, RunResult
 from paddle_tasks.training.settings import RunSection
 from paddle_tasks.workflows.baseline import fit_baseline, is_baseline
 from paddle_tasks.workflows.baseline import load_config as load_baseline_config
 from paddle_tasks.workflows.config import load_config
-from paddle_tasks.workflows.train import ignore_events
+from paddle_tasks.workflows.notebook import ignore_events
 
 TOLERANCE = 1e-5
 """The largest relative difference of numbers that agree; below 0.1 a tenth of it is the largest absolute one.
@@ -49,7 +50,7 @@ class Difference:
     recomputed: Any
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Verification:
     """The comparison of a run with what was recomputed.
 
@@ -62,6 +63,9 @@ class Verification:
     run: Path
     differences: Sequence[Difference]
     agreeing: Mapping[SplitName, tuple[int, int]]
+
+    def __repr__(self) -> str:
+        return "\n".join(describe(self))
 
     def to_json(self) -> dict[str, Any]:
         """Return ``{"run", "agrees", "agreeing", "differences"}``."""
@@ -99,6 +103,10 @@ def verify(run: str | Path, *, tolerance: float = TOLERANCE, device: str = "auto
 
     A baseline keeps no weights and is fitted anew.
 
+    >>> run = train("configs/quick/sentiment.yaml", run_dir="runs/checked", training={"max_steps": 4})
+    >>> verify(run.folder).differences
+    []
+
     Args:
         run: the run folder.
         tolerance: the largest relative difference of numbers that agree.
@@ -121,12 +129,13 @@ def verify(run: str | Path, *, tolerance: float = TOLERANCE, device: str = "auto
 
 def _read_result(folder: Path) -> RunResult:
     if not exists(folder):
-        raise CheckpointError(f"{short_name(folder)}: no such run folder")
+        raise CheckpointError(_("{run}: no such run folder{near}").format(run=short_name(folder), near=""))
     result = RunResult.read(folder)
     if result is None:
-        raise CheckpointError(f"{folder}: has no result.json yet; there are no scores to verify")
+        raise CheckpointError(_("{run}: has no result.json yet; there are no scores to verify").format(run=folder))
     if not result.scores:
-        raise CheckpointError(f"{folder}: its result.json has no scores; the run is {result.status}")
+        message = _("{run}: its result.json has no scores; the run is {status}")
+        raise CheckpointError(message.format(run=folder, status=_(result.status)))
     return result
 
 
@@ -149,7 +158,8 @@ def _rescore(folder: Path, result: RunResult, device: str) -> _Recomputed:
 def _check_has(config: RunSection, name: SplitName) -> None:
     data: Any = config.data
     if not data.has(name):
-        raise DataError(f"result.json has scores of {name}, but the configuration has no data.{name}")
+        message = _("result.json has scores of {split}, but the configuration has no data.{split}")
+        raise DataError(message.format(split=name))
 
 
 def _refit(folder: Path, result: RunResult, device: str) -> _Recomputed:
@@ -159,7 +169,8 @@ def _refit(folder: Path, result: RunResult, device: str) -> _Recomputed:
     scores = fit_baseline(config, ignore_events)
     for name in result.data:
         if name not in scores.splits:
-            raise DataError(f"result.json names data of {name}, but the configuration has no data.{name}")
+            message = _("result.json names data of {split}, but the configuration has no data.{split}")
+            raise DataError(message.format(split=name))
         _check_data(scores.splits[name], result)
     return _Recomputed(config, scores.splits, scores.evaluations, scores.n_parameters)
 
@@ -172,11 +183,12 @@ def _check_data(split: Split[Any], result: RunResult) -> None:
     """
     facts = result.data.get(split.name)
     if facts is None or facts.sha256 != split.sha256:
-        stored = "nothing" if facts is None else f"sha256 {facts.sha256[:12]}…"
-        raise DataError(
-            f"data.{split.name}: {split.path} is not what the run was scored on: result.json has {stored}, the file "
-            f"sha256 {split.sha256[:12]}…; the scores cannot be recomputed"
+        stored = in_context("data", "nothing") if facts is None else f"sha256 {facts.sha256[:12]}…"
+        message = _(
+            "data.{split}: {path} is not what the run was scored on: result.json has {stored}, the file sha256 "
+            "{found}…; the scores cannot be recomputed"
         )
+        raise DataError(message.format(split=split.name, path=split.path, stored=stored, found=split.sha256[:12]))
 
 
 # ---- comparing
@@ -217,23 +229,25 @@ class _Comparison:
     def compare_facts(self, result: RunResult, recomputed: _Recomputed) -> None:
         """Compare what result.json says of the run besides its scores."""
         config = recomputed.config
-        self.compare("result.json: task", result.task, config.task)
-        self.compare("result.json: seed", result.seed, config.seed)
+        self.compare(f"{FILE}: task", result.task, config.task)
+        self.compare(f"{FILE}: seed", result.seed, config.seed)
         if result.model.parameters is not None:
-            self.compare("result.json: model.parameters", result.model.parameters, recomputed.parameters)
+            self.compare(f"{FILE}: model.parameters", result.model.parameters, recomputed.parameters)
         for name, split in recomputed.splits.items():
             facts = result.data[name]
-            self.compare(f"result.json: data.{name}.rows", facts.rows, len(split.examples))
-            self.compare(f"result.json: data.{name}.skipped_rows", facts.skipped_rows, len(split.bad_rows))
+            self.compare(f"{FILE}: data.{name}.rows", facts.rows, len(split.examples))
+            self.compare(f"{FILE}: data.{name}.skipped_rows", facts.skipped_rows, len(split.bad_rows))
 
     def compare_split(self, folder: Path, name: SplitName, metrics: Mapping[str, Any], evaluation: Evaluation) -> None:
         """Compare the metrics and the predictions of a split."""
-        n_metrics = self.compare(f"result.json: {name}", metrics, _as_stored(dict(evaluation.metrics)))
+        n_metrics = self.compare(f"{FILE}: {name}", metrics, _as_stored(dict(evaluation.metrics)))
         file = f"predictions/{name}.jsonl"
         stored = read_json_lines(folder / file)
         recomputed = [_as_stored(record) for record in evaluation.predictions]
         if len(stored) != len(recomputed):
-            self.differences.append(Difference(f"{file}: number of records", len(stored), len(recomputed)))
+            self.differences.append(
+                Difference(_("{file}: number of records").format(file=file), len(stored), len(recomputed))
+            )
         n_agreeing = sum(
             self._compare_record(f"{file}: row {row}", *pair)
             for row, pair in enumerate(zip(stored, recomputed, strict=False))
@@ -277,21 +291,24 @@ def _are_numbers(*values: Any) -> bool:
 def describe(verification: Verification, max_shown: int = 20) -> Iterator[str]:
     """Yield lines that say what agrees and what differs; of many differences the first ones."""
     for name, (n_metrics, n_predictions) in verification.agreeing.items():
-        yield f"{name:5} {n_metrics} metrics and {n_predictions} predictions agree"
+        counts = _("{metrics} metrics and {predictions} predictions agree")
+        yield f"{name:5} {counts.format(metrics=n_metrics, predictions=n_predictions)}"
     for difference in verification.differences[:max_shown]:
-        yield f"differs: {difference.place}: {_show(difference.stored)}, recomputed {_show(difference.recomputed)}"
+        yield _("differs: {place}: {stored}, recomputed {recomputed}").format(
+            place=difference.place, stored=_show(difference.stored), recomputed=_show(difference.recomputed)
+        )
     n_more = len(verification.differences) - max_shown
     if n_more > 0:
-        yield f"… and {n_more} more differences"
-    yield f"run   {verification.run}: {_count(len(verification.differences))}"
+        yield plural("… and {count} more difference", "… and {count} more differences", n_more)
+    yield _("run   {run}: {verdict}").format(run=verification.run, verdict=_count(len(verification.differences)))
 
 
 def _count(n_differences: int) -> str:
     if not n_differences:
-        return "agrees"
-    return "1 value differs" if n_differences == 1 else f"{n_differences} values differ"
+        return _("agrees")
+    return plural("{count} value differs", "{count} values differ", n_differences)
 
 
 def _show(value: Any) -> str:
-    text = "missing" if value is None else configuration.dump_inline(value)
+    text = _("missing") if value is None else configuration.dump_inline(value)
     return text if len(text) <= 60 else f"{text[:59]}…"

@@ -43,8 +43,8 @@ def test_options_are_in_the_configuration_of_the_run(cli, settings):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--features", "chars"], "'chars' is not one of 'char', 'word'"),
-        (["--classifier", "tree"], "'tree' is not one of 'svm', 'logistic'"),
+        (["--features", "chars"], "--features chars: expected char or word; did you mean 'char'?"),
+        (["--classifier", "tree"], "--classifier tree: expected svm or logistic"),
         (["--ngrams", "0-3"], "--ngrams 0-3: expected the shortest and the longest length, as in 1-3"),
         (["--ngrams", "1,3"], "--ngrams 1,3: expected the shortest"),
         (["--ngrams", "3-1"], "model.ngrams: expected the shortest and the longest"),

@@ -85,7 +85,7 @@ def test_different_ids_give_exit_code_1(cli, monkeypatch):
 
 
 def test_error_messages(cli, settings):
-    assert "No such command 'speed'" in cli.fails("bench", "speed")
+    assert "no such command: speed" in cli.fails("bench", "speed")
     assert "did you mean 'plain-kernels'" in cli.fails("bench", "encoder", QUICK, "--compare", "plain-kernel")
     assert "did you mean 'dropout'" in cli.fails("bench", "train", QUICK, *settings, "model.dropuot=0.5")
     assert "no.yaml: no such configuration file" in cli.fails("bench", "encoder", "no.yaml")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 
 import pytest
@@ -63,7 +64,13 @@ def test_training_prints_results_on_stdout_and_progress_on_stderr(cli, settings,
     arguments = ["train", QUICK, *settings, "run_dir=new"]
     outcome = cli(*arguments)
     assert outcome.code == 0
-    dev, test, place = outcome.stdout.splitlines()
+    dev, test, place, *advice = outcome.stdout.splitlines()
+    assert [line for line in advice if line.endswith(":") and not line.startswith(" ")] == [
+        "How good:",
+        "Compared with a baseline:",
+        "Where to look:",
+        "What to try next:",
+    ]
     assert dev.startswith("dev   accuracy ")
     assert "accuracy_deduplicated" in test
     assert place == "run   new"
@@ -75,13 +82,22 @@ def test_training_prints_results_on_stdout_and_progress_on_stderr(cli, settings,
     assert again.stderr == "new is finished already; nothing to do (--fresh trains anew)\n"
     fresh = cli(*arguments, "--fresh", "--quiet", "seed=3")
     assert (fresh.code, fresh.stderr) == (0, "")
-    assert fresh.stdout.splitlines()[2] == "run   new"
+    assert fresh.stdout.splitlines()[2:] == ["run   new"]
     assert (tmp_path / "new.1" / "result.json").is_file()
 
 
-def test_training_ends_with_the_command_that_shows_its_plots(cli, settings):
+def test_training_ends_with_commands_that_can_be_typed(cli, settings):
     outcome = cli("train", QUICK, *settings, "run_dir=runs/new", "logging.visualdl=true")
-    assert re.fullmatch(r"plots \S*paddle-tasks dashboard runs   \(.*\)", outcome.stdout.splitlines()[-1])
+    commands = re.findall(r"\S*paddle-tasks ((?:dashboard|predict|report|baseline) .*)", outcome.stdout)
+    baseline, dashboard, predict, report = map(shlex.split, commands)
+    assert (dashboard, report) == (["dashboard", "runs"], ["report", "runs"])
+    assert predict[:2] == ["predict", "runs/new"]
+    assert json.loads(cli(*predict).stdout)["input"] == predict[2]
+    assert cli(*baseline, "--quiet").code == 0
+    again = cli("train", QUICK, *settings, "run_dir=runs/new", "logging.visualdl=true")
+    assert "There is none" not in again.stdout
+    assert re.search(r"The baseline is ahead|This run is ahead|Level with", again.stdout)
+    assert "tfidf-char-svm" in again.stdout
 
 
 # ---- config and list
@@ -105,6 +121,7 @@ def test_the_schema_is_a_json_schema(cli):
 @pytest.mark.parametrize(
     ("what", "names"),
     [
+        ("pipelines", ["sentiment", "fill-mask", "rewrite"]),
         ("tasks", ["sentiment"]),
         ("models", ["textcnn", "bilstm", "bert", "bert-base-chinese", "ernie-3.0-medium-zh"]),
         ("data", ["builtin/sentiment", "chnsenticorp"]),
@@ -178,10 +195,11 @@ def test_predicting_gives_a_json_line_for_each_text(cli, run):
     assert (outcome.code, outcome.stderr) == (0, "")
     assert "很好" in outcome.stdout
     first, second = answers(outcome.stdout)
-    assert list(first) == ["input", "label", "probabilities"]
+    assert list(first) == ["input", "label", "score", "probabilities"]
+    assert first["score"] == round(first["score"], 6) == first["probabilities"][first["label"]]
     assert (first["input"], second["input"]) == ("很好", "很差")
     assert first["label"] == max(first["probabilities"], key=first["probabilities"].get)
-    assert sum(first["probabilities"].values()) == pytest.approx(1, abs=1e-6)
+    assert sum(first["probabilities"].values()) == pytest.approx(1, abs=2e-6)
     assert first["probabilities"] != second["probabilities"]
 
 

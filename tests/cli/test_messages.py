@@ -159,7 +159,7 @@ def test_a_run_of_another_configuration_is_left_alone(cli, run):
     ("arguments", "message"),
     [
         (["evaluate", "RUN", "--data", "missing.tsv"], "data.test: missing.tsv: no such file"),
-        (["evaluate", "RUN", "--split", "train"], "'train' is not one of 'dev', 'test'"),
+        (["evaluate", "RUN", "--split", "train"], "--split train: expected dev or test"),
         (["evaluate", "nowhere"], "nowhere: no such run folder"),
         (["evaluate", "."], "holds no trained model yet"),
         (["predict", "nowhere", "好"], "nowhere: no such run folder, and no shipped model or pipeline"),
@@ -201,14 +201,33 @@ def test_a_run_without_its_folder_is_named(cli, tmp_path, command):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["trian", "x.yaml"], "No such command 'trian'. Did you mean 'train'?"),
-        (["train"], "Missing argument"),
-        (["train", "x.yaml", "--epochs", "3"], "No such option: --epochs"),
-        (["list", "model"], "list model: unknown; did you mean 'models'? (one of tasks, models, data, configs)"),
+        (["trian", "x.yaml"], "no such command: trian; did you mean 'train'?\nUsage: paddle-tasks COMMAND"),
+        (["train"], "CONFIG is missing. A configuration, such as configs/sentiment.yaml.\nUsage: paddle-tasks train "),
+        (["train", "x.yaml", "--devise", "cpu"], "no such option: --devise; did you mean '--device'?"),
+        (
+            ["train", "x.yaml", "--epochs", "3"],
+            "no such option: --epochs; settings are written without dashes, as in t",
+        ),
+        (["train", "x.yaml", "--device"], "--device: expected a value after it"),
+        (["train", "x.yaml", "--fresh=yes"], "--fresh: takes no value"),
+        (["sweep", "x.yaml"], "--seeds 1,2,3 is missing. The seeds; "),
+        (["predict", "x", "y", "--top-k", "0"], "--top-k 0: expected a whole number of at least 1"),
+        (["predict", "x", "y", "--top-k", "two"], "--top-k two: expected a whole number of at least 1"),
+        (["predict", "x", "y", "--share", "2"], "--share 2: expected a number from 0 to 1"),
+        (["list", "tasks", "twice"], "twice: more than the command takes"),
+        (["list", "model"], "list model: unknown; did you mean 'models'? (one of pipelines, tasks, models, data, con"),
     ],
 )
 def test_a_mistyped_command(cli, tmp_path, arguments, message):
     assert message in refused(cli, tmp_path, *arguments)
+
+
+@pytest.mark.usefixtures("in_chinese")
+def test_a_mistyped_command_in_chinese(cli, tmp_path):
+    for arguments in (["trian"], ["train"], ["train", "x", "--devise"], ["list", "tasks", "twice"], ["train", "-x"]):
+        message = refused(cli, tmp_path, *arguments)
+        for line in message.splitlines():
+            assert re.search("[一-鿿]", line), line
 
 
 @pytest.mark.parametrize("command", [["config", QUICK], ["predict", "x", "好"], ["check-data", "sentiment", "x.tsv"]])

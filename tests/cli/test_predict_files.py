@@ -127,7 +127,7 @@ def test_other_columns_are_handed_through_and_bad_rows_are_records(cli, reviews)
         f"paddle-tasks: 2 of 4 rows could not be predicted; the first one: {reviews}:3: the text is blank\n"
     )
     first, second, third, fourth = answers(outcome.stdout)
-    assert list(first) == ["line", "id", "label_input", "extra", "input", "label", "probabilities"]
+    assert list(first) == ["line", "id", "label_input", "extra", "input", "label", "score", "probabilities"]
     assert (first["line"], first["id"], first["label_input"], first["extra"]) == (2, "7", "1", "a,b")
     assert second == {"line": 3, "id": "8", "label_input": "0", "extra": "", "error": "the text is blank"}
     assert (third["line"], third["input"]) == (4, "服务差")
@@ -192,7 +192,7 @@ def test_errors_are_kept_when_fields_are_chosen(cli, reviews, tmp_path):
 
 def test_an_unknown_field_is_refused(cli):
     message = cli.fails("predict", "sentiment", "好", "--fields", "lable")
-    assert "--fields: no field 'lable'; did you mean 'label'? (one of input, label, probabilities, score" in message
+    assert "--fields: no field 'lable'; did you mean 'label'? (one of input, label, score, " in message
     assert "--fields a,,b: expected names with commas" in cli.fails("predict", "sentiment", "好", "--fields", "a,,b")
     assert "--fields: not with --clue" in cli.fails("predict", "sentiment", "好", "--fields", "id", "--clue")
 
@@ -237,7 +237,6 @@ def test_a_truncated_text_is_marked_with_one_warning(cli, run):
     records = answers(outcome.stdout)
     assert [record.get("truncated") for record in records] == [True, None, True]
     assert outcome.stderr == (
-        "warning: 2 of 3 texts are longer than the model reads, which has read only a part of each "
-        '("truncated": true)\n'
+        'warning: 2 of 3 texts: longer than the model reads, which has read only a part of each ("truncated": true)\n'
     )
     assert cli("predict", run, long, "--quiet").stderr == ""

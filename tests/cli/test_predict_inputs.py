@@ -62,7 +62,7 @@ def test_inputs_and_options_that_cannot_be_used_are_refused(cli, pairs_run, run,
     assert "--clue: not for fill-mask, which takes --top-k, --model" in cli.fails(
         "predict", "fill-mask", "好", "--clue"
     )
-    assert "which takes --clue" in cli.fails("predict", pairs_run, "甲\t乙", "--explain")
+    assert "which takes --top-k, --clue" in cli.fails("predict", pairs_run, "甲\t乙", "--explain")
     assert "expected two texts with a tab between them" in cli.fails("predict", pairs_run, "甲")
     assert "is not one of CLUE's, which are numbers" in cli.fails("predict", run, "好", "--clue")
     (tmp_path / "a.json").write_text('{"id": 0, "sentence": "好"}\n', encoding="utf-8")

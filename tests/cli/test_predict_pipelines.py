@@ -22,6 +22,7 @@ TEXT = "房间干净，就是早餐太差了"
 RECORD = {
     "input": TEXT,
     "label": "negative",
+    "score": 0.875,
     "probabilities": {"positive": 0.125, "negative": 0.875},
     "attributions": [[2, 3, -0.5], [3, 4, -0.4], [5, 7, 0.02], [9, 10, 0.8], [10, 11, 2.0], [11, 12, 0.2]],
     "completeness_error": 0.0,
@@ -46,7 +47,7 @@ def test_explaining_adds_to_the_json_and_shows_the_text(cli, run):
     legend, first, second = outcome.stderr.splitlines()
     assert legend == "{+for the label+} [-against it-]"
     for line, text, record in zip((first, second), ("很好", "很差"), plain, strict=True):
-        assert line.startswith(f"{record['label']} {record['probabilities'][record['label']]:.1%}  ")
+        assert line.startswith(f"{record['label']} {record['score']:.2f}  ")
         assert re.sub(r"\{\+|\+\}|\[-|-\]", "", line).endswith(text)
         assert line != re.sub(r"\{\+|\+\}|\[-|-\]", "", line)
 
@@ -117,10 +118,10 @@ def test_options_reach_their_pipeline(cli, arguments, model, options):
             "--share, --seed: not for fill-mask, which takes --top-k",
         ),
         (["rewrite", "好", "--top-k", "2"], "--top-k: not for rewrite"),
-        (["RUN", "好", "--top-k", "2"], "which takes --explain"),
+        (["RUN", "好", "--seed", "2"], "which takes --explain, --top-k"),
         (["RUN", "好", "--model", "builtin/bert-mini-zh"], "which takes --explain"),
-        (["fill-mask", "好", "--top-k", "0"], "Invalid value for '--top-k'"),
-        (["rewrite", "好", "--share", "1.5"], "Invalid value for '--share'"),
+        (["fill-mask", "好", "--top-k", "0"], "--top-k 0: expected a whole number of at least 1"),
+        (["rewrite", "好", "--share", "1.5"], "--share 1.5: expected a number from 0 to 1"),
         (["fil-mask", "好"], "fil-mask: no such run folder, and no shipped model or pipeline"),
         (["fil-mask", "好"], "did you mean 'fill-mask'?"),
         (["fill-mask"], "nothing to predict: expected a text, or --input FILE"),
@@ -156,12 +157,12 @@ def test_every_pipelines_options_have_a_flag():
 def drawn(records: list[dict], **settings) -> str:
     stream = io.StringIO()
     lines = [line for record in records for line in display_explanation(record)]
-    show_lines(lines, Console(file=stream, width=20, **settings))
+    show_lines(lines, Console(file=stream, width=80, **settings))
     return stream.getvalue()
 
 
 def test_without_colours_there_are_marks():
-    expected = "negative 87.5%  房间[-干-]净，就是早餐{+太差+}了\n"
+    expected = "negative 0.88  房间[-干-]净，就是早餐{+太差+}了\n"
     assert drawn([RECORD]) == "{+for the label+} [-against it-]\n" + expected
     assert drawn([RECORD], force_terminal=True, no_color=True, color_system="truecolor").endswith(expected)
 
@@ -181,7 +182,7 @@ def test_a_terminal_gets_green_and_red_by_strength():
         red, green, blue = colour_of[character]
         assert red > max(green, blue)
     assert colour_of["差"][0] < colour_of["太"][0] < colour_of["了"][0]
-    assert re.sub(r"\x1b\[[\d;]*m", "", shown) == f"negative 87.5%  {TEXT}"
+    assert re.sub(r"\x1b\[[\d;]*m", "", shown) == f"negative 0.88  {TEXT}"
 
 
 @pytest.mark.parametrize(("variable", "marks"), [({"NO_COLOR": "1"}, True), ({"TERM": "dumb"}, True), ({}, False)])
@@ -216,4 +217,4 @@ def test_a_text_cannot_steer_the_terminal():
         "attributions": [],
         "probabilities": {"[red]": 1},
     }
-    assert drawn([record]) == "[red] 100.0%  好\N{REPLACEMENT CHARACTER}[31m 差 \n"
+    assert drawn([record]) == "[red] 0.88  好\N{REPLACEMENT CHARACTER}[31m 差 \n"

@@ -35,7 +35,7 @@ finally:
 """
     outcome = python(code)
     assert outcome.code == 0
-    assert outcome.stdout.splitlines()[0] == "Usage: paddle-tasks train [OPTIONS] {CONFIG} [KEY=VALUE]..."
+    assert outcome.stdout.splitlines()[0] == "Usage: paddle-tasks train CONFIG [KEY=VALUE …] [OPTIONS]"
     assert outcome.stdout.splitlines()[-1] == "[]"
 
 

@@ -31,8 +31,8 @@ def test_a_sweep_prints_its_scores_and_reports_progress_on_stderr(cli, short):
     for line, point in zip((first, second), summary["points"], strict=True):
         dev, test = (point[split]["accuracy"] for split in ("dev", "test"))
         assert line == (
-            f"{point['name']}  dev accuracy {dev['mean']:.4f} ± {dev['deviation']:.4f}  "
-            f"test accuracy {test['mean']:.4f} ± {test['deviation']:.4f}  (2 seeds)"
+            f"{point['name']}  accuracy: dev {dev['mean']:.4f} ± {dev['deviation']:.4f}  "
+            f"test {test['mean']:.4f} ± {test['deviation']:.4f}  (2 seeds)"
         )
     chosen = summary["best"]
     assert best == f"best  {chosen['point']}, by mean dev accuracy over the seeds: {chosen['dev']['mean']:.4f}"
@@ -61,7 +61,7 @@ def test_a_stopped_sweep_exits_with_75_and_is_continued(cli, short, monkeypatch)
     again = cli("sweep", QUICK, *short, *SEEDS)
     assert again.code == 0
     assert "run 1 of 2: seed=1 is finished already, skipped" in again.stderr
-    assert again.stdout.startswith("mean  dev accuracy")
+    assert again.stdout.startswith("mean  accuracy: dev ")
 
 
 def test_choosing_on_test_is_the_user_s_mistake(cli, short):

@@ -124,7 +124,43 @@ def test_the_moving_mean_of_a_constant_is_the_constant():
 
 def test_bars_have_numbers_and_deviations():
     figure = figures.bars(["one", "two"], {"dev": [0.5, None], "test": [0.25, 0.75]}, deviations={"dev": [0.1, None]})
-    assert [text.get_text() for text in figure.axes[0].texts] == ["0.5000 ± 0.1000", "", "0.2500", "0.7500"]
+    assert [text.get_text() for text in figure.axes[0].texts] == ["0.5000 ± 0.1000", "0.2500", "0.7500"]
+
+
+LONG = "a-run-with-a-name-of-about-fifty-characters,seed=1"
+
+
+def is_inside(figure, text) -> bool:
+    """Return whether a text lies within the figure when it is drawn."""
+    figures.to_image(figure, dpi=figure.dpi)
+    box, whole = text.get_window_extent(), figure.bbox
+    return whole.x0 - 1 <= box.x0 and box.x1 <= whole.x1 + 1 and whole.y0 - 1 <= box.y0 and box.y1 <= whole.y1 + 1
+
+
+def test_names_of_runs_are_neither_cut_nor_shortened():
+    bars = figures.bars([LONG, "b"], {"dev": [0.9, 0.5]}, deviations={"dev": [0.05, None]})
+    name, number = bars.axes[0].get_yticklabels()[0], bars.axes[0].texts[0]
+    assert name.get_text() == LONG
+    assert is_inside(bars, name)
+    assert is_inside(bars, number)
+    compared = figures.comparison({f"{LONG}{index}": records("train/loss", 2, 1) for index in range(5)})
+    assert legend(compared) == [f"{LONG}{index}" for index in range(5)]
+    assert all(is_inside(compared, text) for text in compared.legends[0].get_texts())
+
+
+def test_a_number_is_behind_the_line_of_its_deviation():
+    axes = figures.bars(["a"], {"dev": [0.5]}, deviations={"dev": [0.2]}).axes[0]
+    assert axes.texts[0].xy[0] == pytest.approx(0.7)
+
+
+def test_a_baseline_is_drawn_as_a_level():
+    trained = [*records("train/loss", 3, 2), *records("dev/accuracy", 0.5, 0.6)]
+    figure = figures.comparison({"run": trained, "run-baseline": records("dev/accuracy", 0.75)})
+    curve, level = figure.axes[1].lines
+    assert list(curve.get_xdata()) == [10, 20]
+    assert (list(level.get_xdata()), list(level.get_ydata())) == ([0, 1], [0.75, 0.75])  # of the width of the axes
+    assert figures.is_baseline(["dev/accuracy", "test/loss"])
+    assert not figures.is_baseline(["dev/accuracy", "train/loss"])
 
 
 def test_equal_input_makes_equal_files_and_settings_stay(tmp_path):
@@ -143,11 +179,52 @@ def test_names_that_no_font_has_are_numbered_with_a_warning(no_font):
     assert figure.axes[0].get_title() == " run"
 
 
-def test_names_that_a_font_has_stay(monkeypatch):
-    monkeypatch.setattr(fonts, "find_font", lambda _text: "DejaVu Sans")
-    fonts.families.cache_clear()
+def test_names_that_a_font_has_stay(any_font):
     with warnings.catch_warnings():
         warnings.simplefilter("error", figures.MissingGlyphs)
         figure = figures.bars(["体育\n新闻", "$x$"], {"dev": [1.0, 0.5]})
-    fonts.families.cache_clear()
     assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["体育 新闻", "$x$"]
+
+
+# ---- in Chinese
+
+
+@pytest.fixture
+def any_font(monkeypatch):
+    """Let there be a font for all characters, whether or not one is installed."""
+    monkeypatch.setattr(fonts, "find_font", lambda _text: "DejaVu Sans")
+    fonts.families.cache_clear()
+    yield
+    fonts.families.cache_clear()
+
+
+def axis_labels(axes) -> tuple[str, str]:
+    return axes.get_xlabel(), axes.get_ylabel()
+
+
+def test_axes_legends_and_labels_are_in_chinese(in_chinese, any_font):
+    confusion = figures.confusion_matrix(np.eye(2, dtype=int), ["realty", "other"])
+    assert axis_labels(confusion.axes[0]) == ("预测", "标注")
+    assert [label.get_text() for label in confusion.axes[0].get_yticklabels()] == ["房产 (realty)", "other"]
+    curves = figures.pr_curves(GOLD, PROBS, LABELS)
+    assert axis_labels(curves.axes[0]) == ("召回率", "精确率")
+    assert [line.split()[0] for line in legend(curves)[-2:]] == ["宏平均", "微平均"]
+    assert axis_labels(figures.roc_curves(GOLD, PROBS, LABELS).axes[0]) == ("假正率", "真正率")
+    calibration = figures.calibration_curve(np.array([0.6, 0.9]), np.array([True, False]))
+    assert axis_labels(calibration.axes[1]) == ("预测标签的置信度", "行数")
+
+
+def test_curves_are_in_chinese(in_chinese, any_font):
+    run = [*records("train/loss", 3, 2), *records("dev/macro_f1", 0.5), *records("train/learning_rate", 0.1)]
+    learning = figures.learning_curves(run, metrics=["macro_f1"])
+    assert [axes.get_title() for axes in learning.axes] == ["损失", "验证集指标", "学习率"]
+    assert learning.axes[1].get_legend().get_texts()[0].get_text() == "宏平均 F1"
+    both = figures.comparison({"one": run, "two": run}, "macro_f1")
+    assert [axes.get_title() for axes in both.axes] == ["训练集损失（滑动平均）", "验证集宏平均 F1"]
+
+
+def test_without_a_font_figures_are_in_english_with_a_warning(in_chinese, no_font):
+    with pytest.warns(figures.MissingGlyphs, match="no installed font has all characters of '预测'"):
+        figure = figures.confusion_matrix(np.eye(2, dtype=int), ["realty", "other"])
+    assert axis_labels(figure.axes[0]) == ("predicted", "gold")
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["realty", "other"]

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from safetensors.numpy import load_file, save_file
 
 from paddle_tasks import load
 from paddle_tasks.data.tables.catalogue import SAMPLES
-from paddle_tasks.errors import CheckpointError
+from paddle_tasks.errors import CheckpointError, ConfigError
 from paddle_tasks.inference.export import export_float16
-from paddle_tasks.inference.model_card import CARD, STAGES, portable_config
+from paddle_tasks.inference.model_card import CARDS, NOTES, cards
+from paddle_tasks.inference.stages import STAGES, portable_config
 from paddle_tasks.models.pretrained.saving import WEIGHTS
 from paddle_tasks.tasks import SETTINGS
 from tests.conftest import FIXTURES
@@ -50,9 +53,10 @@ def test_it_predicts_what_the_run_predicts(finished, exported):
 
 def test_the_card_has_the_numbers_of_the_run(finished, exported):
     result = json.loads((finished / "result.json").read_text())
-    card = (exported / CARD).read_text()
-    assert f"{result['train']['tokens']:,} tokens" in card
-    assert f"| test | {result['test']['accuracy']:.4f} |" in card
+    card = (exported / CARDS["en"]).read_text()
+    train, test = result["train"], result["test"]
+    assert f"| {train['optimizer_steps']:,} | {train['tokens']:,} | {train['seconds'] / 3600:.2f} |" in card
+    assert f"| test | {result['data']['test']['rows']:,} | {test['accuracy']:.4f} |" in card
     (stage,) = json.loads((exported / STAGES).read_text())
     assert stage["test"] == result["test"]
     assert [point["step"] for point in stage["curve"]][-1] == result["train"]["optimizer_steps"]
@@ -141,7 +145,7 @@ def test_a_run_that_is_not_finished_is_refused(finished, tmp_path):
     with pytest.raises(CheckpointError, match="is not finished"):
         export_float16(run, tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    assert not (export_float16(run / "model", tmp_path / "bare") / CARD).exists()
+    assert not (export_float16(run / "model", tmp_path / "bare") / CARDS["en"]).exists()
 
 
 def test_the_card_has_the_stages_of_the_first_model_too(finished, tmp_path):
@@ -150,10 +154,47 @@ def test_the_card_has_the_stages_of_the_first_model_too(finished, tmp_path):
     config = (run / "config.yaml").read_text()
     encoder = next(line for line in config.splitlines() if line.strip().startswith("encoder:"))
     (run / "config.yaml").write_text(config.replace(encoder, f"  encoder: {finished / 'model'}"))
-    (run / "card.yaml").write_text("Limits: A toy.\n")
+    (run / NOTES).write_text("en: {limits: A toy.}\nzh: {limits: 玩具而已。}\n", encoding="utf-8")
     folder = export_float16(run, tmp_path / "out")
     assert [stage["run"] for stage in json.loads((folder / STAGES).read_text())] == [finished.name, "second"]
-    assert "## Limits\n\nA toy." in (folder / CARD).read_text()
+    assert "## Limits\n\nA toy." in (folder / CARDS["en"]).read_text(encoding="utf-8")
+    assert "## 局限\n\n玩具而已。" in (folder / CARDS["zh"]).read_text(encoding="utf-8")
+
+
+def test_a_card_has_the_usual_order_and_front_matter(exported):
+    for file, headings in {
+        "README.md": ["Use", "Scores", "Limits", "Training", "Data and licences"],
+        "README.zh-CN.md": ["用法", "成绩", "局限", "训练过程", "数据与许可"],
+    }.items():
+        _, front, text = (exported / file).read_text(encoding="utf-8").split("---\n", 2)
+        assert yaml.safe_load(front)["tags"] == ["paddlepaddle", "chinese", "sentiment"]
+        assert re.findall(r"^## (.*)$", text, re.MULTILINE) == headings
+        assert f"# {exported.name}\n" in text
+
+
+def test_the_card_shows_the_worst_errors_with_the_answers_of_the_exported_model(finished, exported):
+    errors = [json.loads(line) for line in (finished / "predictions/errors.jsonl").read_text("utf-8").splitlines()]
+    assert errors, "the control: the model makes errors"
+    answer = load(exported)(errors[0]["text"])
+    line = f"{answer['label']} {answer['score']:.2f}  {errors[0]['text']}"
+    assert f"{line}  → {errors[0]['gold']}" in (exported / "README.md").read_text(encoding="utf-8")
+
+
+def test_an_unknown_key_of_the_notes_is_refused(finished, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    (run / NOTES).write_text("en: {limit: A toy.}\n")
+    with pytest.raises(ConfigError, match=r"en\.limit: unknown key; did you mean 'limits'\?"):
+        export_float16(run, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_stages_that_are_none_are_refused(exported, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(exported, folder)
+    (folder / STAGES).write_text('{"a": 1}')
+    with pytest.raises(CheckpointError, match=r"stages\.json: expected a list of stages"):
+        cards(folder)
 
 
 def test_the_card_says_that_a_stage_was_stopped(finished, tmp_path):
@@ -166,11 +207,10 @@ def test_the_card_says_that_a_stage_was_stopped(finished, tmp_path):
     config = (run / "config.yaml").read_text()
     encoder = next(line for line in config.splitlines() if line.strip().startswith("encoder:"))
     (run / "config.yaml").write_text(config.replace(encoder, f"  encoder: {first / 'model'}"))
-    card = (export_float16(run, tmp_path / "out") / CARD).read_text()
+    card = (export_float16(run, tmp_path / "out") / CARDS["en"]).read_text()
     remark = f"The run was stopped; the weights of step {result['train']['best_step']:,} were used."
-    assert card.index("## Stage 1") < card.index(remark) < card.index("## Stage 2")
+    assert card.index("\n1. ") < card.index(remark) < card.index("\n2. ")
     assert card.count(remark) == 1
-    assert "| | |" not in card
 
 
 @pytest.mark.parametrize(
@@ -183,3 +223,9 @@ def test_damaged_settings_are_named(finished, tmp_path, content, message):
     with pytest.raises(CheckpointError, match=rf"{SETTINGS}: {message}"):
         export_float16(run, output)
     assert not output.exists()
+
+
+def test_a_shipped_model_is_exported_by_its_name(tmp_path):
+    folder = export_float16("builtin/sentiment", tmp_path / "mine")
+    assert (folder / "README.md").is_file()
+    assert load(folder)("太吵了")["label"] == load("builtin/sentiment")("太吵了")["label"]

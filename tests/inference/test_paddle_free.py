@@ -59,7 +59,8 @@ def test_the_records_are_those_of_the_layer(name):
     quick, full = pipeline(name)(TEXTS), with_paddle(name)(TEXTS)
     np.testing.assert_allclose(probabilities(quick), probabilities(full), atol=2e-6)
     for one, other in zip(quick, full, strict=True):
-        assert {**one, "probabilities": None} == {**other, "probabilities": None}
+        assert one["score"] == one["probabilities"][one["label"]] == pytest.approx(other["score"], abs=2e-6)
+        assert {**one, "score": 0, "probabilities": None} == {**other, "score": 0, "probabilities": None}
         assert list(one["probabilities"]) == list(other["probabilities"])
     assert [record.get("truncated", False) for record in quick] == [False, False, True, False, False]
 

@@ -102,6 +102,30 @@ def test_a_folder_without_a_model_is_refused(tmp_path, find):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("find", [load, pipeline])
+def test_a_shipped_model_has_a_name_everywhere(find):
+    expected = pipeline("sentiment")("太吵了")
+    for name in ("builtin/sentiment", "sentiment", "sentiment-analysis", "text-classification"):
+        assert find(name)("太吵了") == expected
+    with pytest.raises(CheckpointError, match="did you mean 'sentiment'"):
+        find("sentimint")
+    with pytest.raises(CheckpointError, match="no such run folder"):
+        find("builtin/bert-maxi-zh")
+
+
+def test_an_existing_folder_is_what_load_means(run, ask, tmp_path, monkeypatch):
+    shutil.copytree(run.folder, tmp_path / "sentiment")
+    monkeypatch.chdir(tmp_path)
+    assert load("sentiment")("太吵了") == ask("太吵了")
+    assert load("builtin/sentiment")("太吵了") == pipeline("sentiment")("太吵了") != ask("太吵了")
+
+
+def test_a_model_can_be_chosen_for_a_general_name(run, ask):
+    assert pipeline("text-classification", model=run.folder)("太吵了") == ask("太吵了")
+    news = pipeline("text-classification", model="builtin/news")("国足主场战平")
+    assert news["label"] == "sports"
+
+
 # ---- train from Python
 
 
@@ -138,23 +162,6 @@ def test_every_step_is_observed(small_config, tmp_path):
     events: list[str] = []
     train(small_config(tmp_path), observe=lambda event: events.append(type(event).__name__))
     assert {"StepReport", "EvaluationReport", "CheckpointReport"} <= set(events)
-
-
-# ---- the package
-
-
-def test_the_docstrings_example(run, monkeypatch):
-    example = [line.removeprefix(">>> ") for line in paddle_tasks.__doc__.splitlines() if line.startswith(">>> ")]
-    monkeypatch.setattr(paddle_tasks, "train", {"configs/sentiment.yaml": run}.get, raising=False)
-    names: dict = {}
-    exec("\n".join(example[:-1]), names)
-    assert set(eval(example[-1], names)) == {"input", "label", "probabilities"}
-
-
-def test_the_public_names():
-    assert {"train", "load", "pipeline"} == set(paddle_tasks.__all__)
-    with pytest.raises(AttributeError, match="no attribute 'trian'"):
-        paddle_tasks.trian  # noqa: B018
 
 
 # ---- built-in pipelines
@@ -250,10 +257,10 @@ def test_the_nearest_pipeline_is_named(name, right):
 def test_the_usage_of_a_name(run):
     for folder in (run.folder, run.folder / "model"):
         usage = usage_of(folder)
-        assert (usage.fields, usage.options, usage.takes_model) == (("text",), ("explain",), False)
+        assert (usage.fields, usage.options, usage.takes_model) == (("text",), ("explain", "top_k"), False)
         assert (list(usage.formats), usage.task) == (["clue"], tasks.find_paddle_free("sentiment"))
     for name, builtin in pipelines.PIPELINES.items():
-        assert usage_of(name) == Usage(("text",), builtin.options, {}, takes_model=True)
+        assert usage_of(name) == Usage(("text",), builtin.options, {}, builtin.display, takes_model=True)
 
 
 OPTIONS = {"top_k": 2, "n_variants": 1, "share": 1.0, "rounds": 1, "min_similarity": -1.0, "seed": 3}
@@ -271,8 +278,8 @@ def test_a_pipeline_takes_its_options(name, masked_lm):
 
 def test_explaining_an_answer(ask):
     first, second = ask(["房间干净", "味道很差"], explain=True)
-    assert list(first) == ["input", "label", "probabilities", "attributions", "completeness_error"]
+    assert list(first) == ["input", "label", "score", "probabilities", "attributions", "completeness_error"]
     assert [span[:2] for span in second["attributions"]] == [[0, 1], [1, 2], [2, 3], [3, 4]]
     assert ask("味道很差", explain=True).keys() == first.keys()
-    with pytest.raises(TypeError, match="top_k"):
-        ask("好", top_k=2)
+    with pytest.raises(TypeError, match="n_variants"):
+        ask("好", n_variants=2)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from matplotlib.image import imread
 
+from paddle_tasks import figures
 from paddle_tasks.reporting.figure_files import write_figures
 from paddle_tasks.reporting.report import report
 
@@ -79,10 +81,30 @@ def test_no_figure_overwrites_another(tmp_path):
     assert {name for name in names if name.endswith("-curves")} == curves
 
 
-def test_missing_glyphs_are_noted_once(tmp_path, no_font):
+def test_names_without_a_font_are_replaced_with_a_warning(tmp_path, no_font):
     run = write_run(tmp_path / "a")
     lines(run / "metrics.jsonl", loss(1))
     lines(run / "predictions" / "dev.jsonl", [classified("体", "体"), classified("财", "体")])
-    _, notes = written(tmp_path / "png", run)
-    (note,) = notes
-    assert "no installed font has all characters" in note
+    with pytest.warns(figures.MissingGlyphs, match="no installed font has all characters"):
+        written(tmp_path / "png", run)
+
+
+def test_a_baseline_has_no_learning_curves_but_is_compared(tmp_path):
+    runs = [write_run(tmp_path / name) for name in ("a", "a-baseline")]
+    score = {"step": 1, "epoch": 1, "tag": "dev/accuracy", "value": 0.8}
+    lines(runs[0] / "metrics.jsonl", [*loss(3, 2), score])
+    lines(runs[1] / "metrics.jsonl", [score])
+    names, notes = written(tmp_path / "png", *runs)
+    assert names == {"a-curves", "comparison-curves", "comparison-scores"}
+    assert notes == ()
+
+
+def test_runs_are_compared_with_those_of_their_task(tmp_path):
+    news = [write_run(tmp_path / name) for name in ("a", "b")]
+    others = [write_run(tmp_path / name, task="sentiment") for name in ("c", "d")]
+    alone = write_run(tmp_path / "e", task="opinion")
+    for run in (*news, *others, alone):
+        lines(run / "metrics.jsonl", loss(3, 2))
+    names, _ = written(tmp_path / "png", news[0], others[0], alone, news[1], others[1])
+    compared = {f"comparison-{task}-{kind}" for task in ("news", "sentiment") for kind in ("curves", "scores")}
+    assert {name for name in names if name.startswith("comparison")} == compared

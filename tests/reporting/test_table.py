@@ -11,6 +11,7 @@ from paddle_tasks import tasks
 from paddle_tasks.errors import DataError
 from paddle_tasks.reporting.references import load_shipped_references
 from paddle_tasks.reporting.report import report
+from paddle_tasks.wrapping import width_of
 
 from .folders import SHA, part, scored, tables, write_run, write_sweep
 
@@ -262,3 +263,20 @@ def test_each_model_has_its_own_mean_and_its_best_run_by_dev(tmp_path):
 def test_without_a_common_model_the_best_of_each_counts(tmp_path):
     (line,) = clue_lines(clue_runs(tmp_path, afqmc="bert", tnews="lstm", iflytek="gru"))
     assert line.startswith("CLUE mean of the best of each by dev: 0.6133")
+
+
+# ---- in Chinese
+
+
+def test_the_report_is_in_the_language_of_the_user(tmp_path, in_chinese):
+    run = write_run(tmp_path / "a", {"dev": scored(0.8, f1_deduplicated=0.4, f1=0.5, n_labels=2)}, on("tnews"))
+    broken = write_run(tmp_path / "b")
+    (broken / "result.json").write_text("{")
+    made = report([run, broken]).markdown
+    assert made.startswith("# 结果\n")
+    (row,), published = tables(made)
+    assert (row["训练数据"], row["验证集准确率"]) == ("`data/train.tsv`，53,360 行", "0.8000")
+    assert (row["验证集 F1"], row["验证集 F1（去重）"]) == ("0.5000", "0.4000")
+    assert published[0]["可比"] == "是"
+    assert "## 未列入" in made
+    assert max(map(width_of, made.rpartition("*去重*")[2].splitlines())) <= 116

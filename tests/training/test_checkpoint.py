@@ -113,6 +113,15 @@ def test_if_all_are_damaged_the_error_names_each(store):
     assert all(f"step-0000000{step}" in str(caught.value) for step in (1, 2))
 
 
+@pytest.mark.usefixtures("in_chinese")
+def test_damage_is_described_in_chinese(store):
+    (save(store, 1) / "state.json").unlink()
+    with pytest.raises(CheckpointError) as caught:
+        store.load_latest()
+    problem = f"{store.folder / 'step-00000001'}：缺少 state.json"
+    assert str(caught.value) == f"{store.folder}：所有检查点都已损坏；请用 --fresh 重新训练\n  {problem}"
+
+
 def test_a_damaged_newer_checkpoint_does_not_crowd_out_an_undamaged_one(tmp_path):
     store = CheckpointStore(tmp_path / "checkpoints", keep=1)
     for step in (4, 8):

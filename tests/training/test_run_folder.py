@@ -58,6 +58,17 @@ def test_the_second_process_is_refused_with_the_pid_and_host_of_the_first(tmp_pa
     start(tmp_path / "run")
 
 
+@pytest.mark.usefixtures("in_chinese")
+def test_another_configuration_is_refused_in_chinese(tmp_path):
+    start(tmp_path / "run", seed=1)
+    with pytest.raises(CheckpointError) as refused:
+        start(tmp_path / "run", seed=2)
+    problem, difference, advice = str(refused.value).splitlines()
+    assert problem == f"{tmp_path / 'run'}：里面的训练用的是另一份配置："
+    assert difference == "  seed: 1 -> 2"
+    assert advice == "请换一个 run_dir，或用 --fresh 把旧目录改名保留，重新训练"
+
+
 def test_the_lock_leaves_nothing_behind(tmp_path):
     with RunFolder(tmp_path / "runs" / "deep" / "run").locked():
         assert visible(tmp_path / "runs" / "deep") == [".run.lock"]

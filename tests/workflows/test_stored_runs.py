@@ -72,6 +72,17 @@ def counts(run: Path) -> dict[str, Any]:
     return {key: value for key, value in read_json(run / "result.json")["train"].items() if key not in MEASURED}
 
 
+NEWER_KEYS = {"score", "token_str", "sequence"}
+"""Keys of records that were added after the runs were stored; each repeats what other keys say."""
+
+
+def without(keys: set[str], value: Any) -> Any:
+    """Return a JSON value without some keys."""
+    if isinstance(value, dict):
+        return {key: without(keys, inner) for key, inner in value.items() if key not in keys}
+    return [without(keys, inner) for inner in value] if isinstance(value, list) else value
+
+
 def predictions(run: Path) -> dict[str, Any]:
     """Return the records of each file in ``predictions/``."""
     files = {path.name: path.read_text(encoding="utf-8").splitlines() for path in (run / "predictions").iterdir()}
@@ -99,13 +110,14 @@ def assert_close(value: Any, expected: Any, *, rel: float = 1e-5) -> None:
 def test_the_model_predicts_the_same(name, state):
     stored = read_json(STORED / name / "predictions.json")
     answers = load(STORED / name / state)(stored["texts"])
-    assert_close(answers, stored[state], rel=0)
+    assert_close(without(NEWER_KEYS, answers), stored[state], rel=0)
 
 
 def test_other_weights_predict_something_else():
     stored = read_json(STORED / "sentiment" / "predictions.json")
+    answers = load(STORED / "sentiment" / "interrupted")(stored["texts"])
     with pytest.raises(AssertionError, match="probabilities"):
-        assert_close(load(STORED / "sentiment" / "interrupted")(stored["texts"]), stored["finished"])
+        assert_close(without(NEWER_KEYS, answers), stored["finished"])
 
 
 @pytest.mark.parametrize("split", ["dev", "test"])

@@ -11,6 +11,7 @@ from paddle_tasks.data.tables import checks
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.rows import BadRow
 from paddle_tasks.data.tables.splits import LabelledText, Split
+from paddle_tasks.language import _
 
 
 class DocumentLayoutSection(CorpusSection):
@@ -35,9 +36,9 @@ class DocumentDataCheck:
     def lines(self, report: Mapping[str, Any]) -> Iterator[str]:
         """Yield the report as lines of text."""
         for split, rows in report["rows"].items():
-            lengths = checks.describe_lengths(report, split)
-            yield f"{split:6} {rows} documents of {report['lines'][split]} lines, {lengths}"
-        yield from checks.finding_lines(report, contradiction="with more than one label")
+            values = {"count": rows, "lines": report["lines"][split], "lengths": checks.describe_lengths(report, split)}
+            yield _("{split:6} {count} documents of {lines} lines, {lengths}").format(split=split, **values)
+        yield from checks.finding_lines(report, contradiction=_("with more than one label"))
 
 
 def _read(name: SplitName, section: CorpusSection) -> Split[LabelledText]:

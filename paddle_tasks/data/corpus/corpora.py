@@ -24,8 +24,9 @@ from paddle_tasks.data.tables.archives import MemberFilter
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.rows import BadRow
 from paddle_tasks.data.tables.splits import Split
-from paddle_tasks.errors import DataError
+from paddle_tasks.errors import DataError, at
 from paddle_tasks.files import expand_user, sha256
+from paddle_tasks.language import _, mark_in_context
 from paddle_tasks.text.masking import Masking
 
 # Increase this whenever other texts are found to be held out.
@@ -34,6 +35,8 @@ MIN_CACHED_CHARACTERS = 1_000_000
 """From this size on, results are cached: searching a million characters takes some 2 s, reading a result a few ms."""
 _HELD_OUT_SPLIT: SplitName = "test"
 """A catalogue name in ``held_out`` means the file of this split."""
+COUNT_NAMES = (mark_in_context("count", "lines"), mark_in_context("count", "dropped lines"))
+"""The names of `DocumentSplit.counts` in messages."""
 Corpora = Annotated[tuple[CorpusSection, ...], Field(min_length=1)]
 
 
@@ -53,7 +56,7 @@ class MaskingSection(Section):
     def _are_parts_of_one(self) -> MaskingSection:
         total = self.mask_prob + self.random_prob
         if total > 1:
-            message = "expected mask_prob + random_prob of at most 1, found {total}"
+            message = _("expected mask_prob + random_prob of at most 1, found {total}")
             raise PydanticCustomError("masking_probs", message, {"total": total})
         return self
 
@@ -115,10 +118,10 @@ class DocumentSplit(Split[Document]):
         """A message for the user if lines were dropped, or an empty string."""
         if not self.n_dropped_lines:
             return ""
-        return (
-            f"data.{self.name}: {self.n_dropped_lines:,} of {self.n_lines:,} lines dropped, because they occur in "
-            "data.held_out, exactly or nearly"
+        remark = _(
+            "data.{split}: {count:,} of {total:,} lines dropped, because they occur in data.held_out, exactly or nearly"
         )
+        return remark.format(split=self.name, count=self.n_dropped_lines, total=self.n_lines)
 
 
 def load_documents(section: PretrainingData, name: SplitName, seed: int) -> DocumentSplit:
@@ -193,7 +196,7 @@ def _held_out(section: PretrainingData, folder: Path) -> _HeldOutTexts | None:
 def _held_out_documents(source: CorpusSection, folder: Path) -> Iterator[Document]:
     for row in read_documents(source, folder, _HELD_OUT_SPLIT):
         if isinstance(row, BadRow):
-            raise DataError(f"data.held_out: {row}")
+            raise DataError(at("data.held_out", row))
         yield row
 
 

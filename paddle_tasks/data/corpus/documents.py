@@ -23,6 +23,7 @@ from paddle_tasks.data.tables.archives import Line, MemberFilter, OpenFile, has_
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.paths import readable_file
 from paddle_tasks.data.tables.records import (
+    EXTRA_DATA,
     LONE_SURROGATE,
     Record,
     column_index,
@@ -35,8 +36,9 @@ from paddle_tasks.data.tables.records import (
     tsv_records,
 )
 from paddle_tasks.data.tables.rows import BadRow
-from paddle_tasks.errors import ConfigError, DataError, did_you_mean
+from paddle_tasks.errors import ConfigError, DataError, did_you_mean, join_alternatives
 from paddle_tasks.files import exists, expand_user, list_siblings, short_name
+from paddle_tasks.language import _, join
 
 CorpusFormat = Literal["text", "tsv", "csv", "jsonl", "json"]
 Column = str | Annotated[int, Field(ge=0)]
@@ -116,7 +118,7 @@ class CorpusSection(Section):
         try:
             "".encode(value)
         except LookupError:
-            raise PydanticCustomError("encoding", "expected an encoding such as utf-8 or gb18030") from None
+            raise PydanticCustomError("encoding", _("expected an encoding such as utf-8 or gb18030")) from None
         return value
 
 
@@ -137,7 +139,8 @@ def read_documents(section: CorpusSection, folder: Path, split: SplitName = "tra
     """
     path = locate(section.path, folder, split)
     if not has_members(path) and (section.members != ("*",) or section.exclude):
-        raise ConfigError(f"{path}: members and exclude apply to folders and archives, but this is a file")
+        message = _("{file}: members and exclude apply to folders and archives, but this is a file")
+        raise ConfigError(message.format(file=path))
     n_files = n_texts = 0
     try:
         for file in open_files(path, MemberFilter(section.members, section.exclude)):
@@ -146,15 +149,16 @@ def read_documents(section: CorpusSection, folder: Path, split: SplitName = "tra
                 n_texts += 1
                 yield document
     except _READ_ERRORS as error:
-        raise DataError(f"{path}: damaged or unreadable: {error}") from None
+        raise DataError(_("{path}: damaged or unreadable: {error}").format(path=path, error=error)) from None
     if not n_files:
-        raise DataError(f"{path}: no file in it matches {', '.join(section.members)}{_exclusion(section)}")
+        message = _("{path}: no file in it matches {patterns}{exclusion}")
+        raise DataError(message.format(path=path, patterns=join(section.members), exclusion=_exclusion(section)))
     if not n_texts and section.chapters is None:
-        raise DataError(f"{path}: contains no text")
+        raise DataError(_("{path}: contains no text").format(path=path))
 
 
 def _exclusion(section: CorpusSection) -> str:
-    return f" and not {', '.join(section.exclude)}" if section.exclude else ""
+    return _(" and not {patterns}").format(patterns=join(section.exclude)) if section.exclude else ""
 
 
 def locate(name: str, folder: Path, split: SplitName = "train") -> Path:
@@ -177,7 +181,7 @@ def locate(name: str, folder: Path, split: SplitName = "train") -> Path:
     if file := readable_file(path):
         return file
     hint = did_you_mean(name, catalogue.names()) or did_you_mean(str(path), list_siblings(path))
-    raise DataError(f"{short_name(path)}: no such file or folder{hint}")
+    raise DataError(_("{path}: no such file or folder{hint}").format(path=short_name(path), hint=hint))
 
 
 def _file_documents(file: OpenFile, section: CorpusSection) -> Iterator[Document | BadRow]:
@@ -195,27 +199,31 @@ def _file_documents(file: OpenFile, section: CorpusSection) -> Iterator[Document
 def _format(file: OpenFile, section: CorpusSection) -> CorpusFormat:
     form = section.format or _FORMAT_OF_SUFFIX.get(file.path.suffix.lower())
     if form is None:
-        raise DataError(
-            f"{file.where}: unknown suffix, expected {', '.join(_FORMAT_OF_SUFFIX)}; "
-            "set format, or leave the file out with members or exclude"
+        message = _(
+            "{file}: unknown suffix, expected {suffixes}; set format, or leave the file out with members or exclude"
         )
+        raise DataError(message.format(file=file.where, suffixes=join(list(_FORMAT_OF_SUFFIX))))
     return form
 
 
 def _check_section(where: str, form: CorpusFormat, section: CorpusSection) -> None:
+    key = "chapters" if section.chapters else "blank_lines"
+    is_part = section.blank_lines == "part"
     if form == "text" and section.columns:
-        raise ConfigError(f"{where}: columns: a text file has no columns, expected the format tsv, csv, jsonl or json")
-    if form != "text" and not section.columns:
-        raise ConfigError(f"{where}: columns: missing; for {form}, name the columns or keys that hold text")
-    if form != "tsv" and section.separator:
-        raise ConfigError(f"{where}: separator: applies to the format tsv only, found {form}")
-    if form != "text" and (section.chapters or section.blank_lines == "part"):
-        key = "chapters" if section.chapters else "blank_lines"
-        raise ConfigError(f"{where}: {key}: applies to text files only, found {form}")
-    if section.chapters and section.blank_lines == "part":
-        raise ConfigError(f"{where}: blank_lines: expected ignored together with chapters, found part")
-    if form in ("jsonl", "json") and not all(isinstance(column, str) for column in section.columns):
-        raise ConfigError(f"{where}: columns: expected keys for {form}, found an index")
+        problem = _("{file}: columns: a text file has no columns, expected the format tsv, csv, jsonl or json")
+    elif form != "text" and not section.columns:
+        problem = _("{file}: columns: missing; for {format}, name the columns or keys that hold text")
+    elif form != "tsv" and section.separator:
+        problem = _("{file}: separator: applies to the format tsv only, found {format}")
+    elif form != "text" and (section.chapters or is_part):
+        problem = _("{file}: {key}: applies to text files only, found {format}")
+    elif section.chapters and is_part:
+        problem = _("{file}: blank_lines: expected ignored together with chapters, found part")
+    elif form in ("jsonl", "json") and not all(isinstance(column, str) for column in section.columns):
+        problem = _("{file}: columns: expected keys for {format}, found an index")
+    else:
+        return
+    raise ConfigError(problem.format(file=where, key=key, format=form))
 
 
 def _paragraphs(text: str, section: CorpusSection) -> tuple[str, ...]:
@@ -256,7 +264,8 @@ def _chapters(file: OpenFile, lines: Sequence[str], split: SplitName) -> Iterato
         return
     book, chapters = file.path.stem, list(split_chapters(lines))
     if len(file.path.parts) == 1 and all(number is None for number, _ in chapters):
-        raise DataError(f"{file.where}: no chapter in it, expected headings such as 第一回 at the start of a line")
+        message = _("{file}: no chapter in it, expected headings such as 第一回 at the start of a line")
+        raise DataError(message.format(file=file.where))
     for number, chapter_lines in chapters:
         if number is not None and assign_split(book, number) == split:
             yield Document(tuple(chapter_lines), f"{file.where}#第{number}回")
@@ -269,16 +278,18 @@ def _json_documents(where: str, lines: Iterable[Line | BadRow], section: CorpusS
         yield from broken
         return
     text = "\n".join(line[1] for line in read if not isinstance(line, BadRow))
-    tree = parse_json(text, (where, 1), "expected JSON")
+    tree = parse_json(text, (where, 1), _("expected JSON"))
     if isinstance(tree, BadRow):
-        yield replace(tree, reason=f"{tree.reason}; set format: jsonl") if "Extra data" in tree.reason else tree
+        hint = _("; set format: jsonl") if _(EXTRA_DATA) in tree.reason else ""
+        yield replace(tree, reason=tree.reason + hint)
         return
     texts = list(_texts_under(tree, section.columns))
     if not texts:
-        yield BadRow(where, 1, f"no text under the key {' or '.join(map(str, section.columns))}")
+        keys = join_alternatives([str(column) for column in section.columns])
+        yield BadRow(where, 1, _("no text under the key {keys}").format(keys=keys))
     for number, text in enumerate(texts, start=1):
         if has_lone_surrogate(text):
-            yield BadRow(where, f"#{number}", LONE_SURROGATE)
+            yield BadRow(where, f"#{number}", _(LONE_SURROGATE))
         else:
             yield from _cell_document(text, f"{where}:#{number}", section)
 

@@ -19,6 +19,7 @@ from typing import Any
 from paddle_tasks.data.opinion.examples import Draft, OpinionLayout
 from paddle_tasks.data.opinion.json_values import get_id, get_objects, get_span, get_value, quote, related_pair
 from paddle_tasks.errors import DataError
+from paddle_tasks.language import _
 from paddle_tasks.text.spans import Pair, Span
 
 TEXT_KEYS = ("text", "data")
@@ -49,7 +50,8 @@ def _span_key(record: Mapping[str, Any]) -> str:
     present = [key for key in SPAN_KEYS if key in record]
     filled = [key for key in present if record[key]]
     if len(filled) > 1:
-        raise DataError(f"spans in both {filled[0]!r} and {filled[1]!r}, expected one of them")
+        message = _("spans in both {first!r} and {second!r}, expected one of them")
+        raise DataError(message.format(first=filled[0], second=filled[1]))
     return next(iter([*filled, *present, "label"]))
 
 
@@ -57,7 +59,7 @@ def _span(text: str, item: Any, key: str) -> Span:
     if isinstance(item, list) and len(item) == 3:
         item = dict(zip(("start", "end", "label"), item, strict=True))
     if not isinstance(item, dict):
-        raise DataError(f"{key}: expected [start, end, label], found {quote(item)}")
+        raise DataError(_("{key}: expected [start, end, label], found {found}").format(key=key, found=quote(item)))
     suffix = "" if "start" in item and "start_offset" not in item else "_offset"
     return get_span(text, item, (f"start{suffix}", f"end{suffix}", "label"))
 
@@ -65,11 +67,11 @@ def _span(text: str, item: Any, key: str) -> Span:
 def _spans_by_id(items: list[Any], spans: list[Span], key: str) -> Mapping[str, Span]:
     """Return the spans by the ids that relations refer to."""
     if not all(isinstance(item, dict) for item in items):
-        raise DataError(f"{key}: expected objects with an id for the relations, found lists")
+        raise DataError(_("{key}: expected objects with an id for the relations, found lists").format(key=key))
     ids = [get_id(item, "id") for item in items]
     repeated = next((span_id for span_id in ids if ids.count(span_id) > 1), None)
     if repeated is not None:
-        raise DataError(f"{key}: two spans with the id {repeated!r}")
+        raise DataError(_("{key}: two spans with the id {id!r}").format(key=key, id=repeated))
     return dict(zip(ids, spans, strict=True))
 
 

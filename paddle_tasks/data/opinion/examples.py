@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 from paddle_tasks.data.tables.records import LONE_SURROGATE, has_lone_surrogate
 from paddle_tasks.data.tables.splits import Split
 from paddle_tasks.errors import DataError, did_you_mean, join_names
+from paddle_tasks.language import _, in_context, mark_in_context
 from paddle_tasks.text.spans import Pair, Span, find_overlapping
 
 ASPECT, OPINION = "aspect", "opinion"
@@ -19,6 +20,13 @@ POLARITIES: Mapping[str, tuple[str, ...]] = {
     "neutral": ("neutral", "neu", "中性"),
 }
 _POLARITY_OF_SPELLING = {spelling: polarity for polarity, spellings in POLARITIES.items() for spelling in spellings}
+
+COUNT_NAMES = (
+    mark_in_context("count", "spans"),
+    mark_in_context("count", "overlapping spans"),
+    mark_in_context("count", "pairs"),
+)
+"""The names of `OpinionSplit.counts` in messages."""
 
 OpinionFormat = Literal["jsonl", "cote", "aste", "two_csv", "conll", "doccano", "label_studio"]
 
@@ -101,8 +109,9 @@ class OpinionSplit(Split[OpinionExample]):
     @cached_property
     def overlaps(self) -> tuple[str, ...]:
         """A message for each overlapping span, ``file:line: 'term' (label) overlaps another span``."""
+        message = _("{where}: {span} overlaps another span")
         return tuple(
-            f"{example.where}: {_describe_span(example.text, span)} overlaps another span"
+            message.format(where=example.where, span=_describe_span(example.text, span))
             for example in self.examples
             for span in find_overlapping(example.spans)
         )
@@ -119,11 +128,12 @@ class OpinionSplit(Split[OpinionExample]):
         """A message for the user if spans overlap, or an empty string."""
         if not self.overlaps:
             return ""
-        n_spans = self.counts["spans"]
-        return (
-            f"data.{self.name}: {len(self.overlaps):,} of {n_spans:,} spans overlap another one; all are kept and "
-            f"scored against, data.overlaps=refuse makes bad rows of them; the first: {self.overlaps[0]}"
+        remark = _(
+            "data.{split}: {count:,} of {total:,} spans overlap another one; all are kept and scored against, "
+            "data.overlaps=refuse makes bad rows of them; the first: {first}"
         )
+        values = {"count": len(self.overlaps), "total": self.counts["spans"], "first": self.overlaps[0]}
+        return remark.format(split=self.name, **values)
 
 
 def _describe_span(text: str, span: Span) -> str:
@@ -161,15 +171,16 @@ def build_example(draft: Draft, where: str, known: KnownNames, layout: OpinionLa
     _check_pairs(text, canonical or ())
     if layout.overlaps == "refuse" and (overlaps := find_overlapping(spans)):
         first, second = (_describe_span(text, span) for span in overlaps[:2])
-        raise DataError(f"{first} overlaps {second}; data.overlaps=keep takes both")
+        message = _("{first} overlaps {second}; data.overlaps=keep takes both")
+        raise DataError(message.format(first=first, second=second))
     return OpinionExample(text, tuple(spans), canonical, where)
 
 
 def _check_text(text: str) -> None:
     if not text.strip():
-        raise DataError("empty text")
+        raise DataError(_("empty text"))
     if has_lone_surrogate(text):
-        raise DataError(f"the text {LONE_SURROGATE}")
+        raise DataError(_("the text {problem}").format(problem=_(LONE_SURROGATE)))
 
 
 def _canonical(pair: Pair) -> Pair:
@@ -182,46 +193,53 @@ def check_span(text: str, span: Span, term: str | None = None) -> None:
     Raises:
         DataError: it does not.
     """
-    where = f"{span.label} {span.start} to {span.end}"
+    where = _("{label} {start} to {end}").format(label=span.label, start=span.start, end=span.end)
     if not 0 <= span.start < span.end <= len(text):
-        raise DataError(f"{where}: expected a start before its end in the text of {len(text)} characters")
+        message = _("{span}: expected a start before its end in the text of {count} characters")
+        raise DataError(message.format(span=where, count=len(text)))
     covered = text[span.start : span.end]
     if term is not None and covered != term:
+        message = _("{span}: expected {term!r}, but the text there is {found!r}; {hint}")
         hint = _location_hint(text, term)
-        raise DataError(f"{where}: expected {term[:40]!r}, but the text there is {covered[:40]!r}; {hint}")
+        raise DataError(message.format(span=where, term=term[:40], found=covered[:40], hint=hint))
     if not covered.strip():
-        raise DataError(f"{where}: covers nothing but white space")
+        raise DataError(_("{span}: covers nothing but white space").format(span=where))
 
 
 def _location_hint(text: str, term: str) -> str:
     start = text.find(term) if term else -1
-    return f"it occurs at {start} to {start + len(term)}" if start >= 0 else "it does not occur in the text"
+    if start < 0:
+        return _("it does not occur in the text")
+    return _("it occurs at {start} to {end}").format(start=start, end=start + len(term))
 
 
 def _check_name(name: str, kind: Literal["label", "polarity"], known: Sequence[str] | None) -> None:
+    is_label = kind == "label"
     if not name.strip():
-        raise DataError(f"empty {kind}")
+        raise DataError(_("empty label") if is_label else _("empty polarity"))
     if known is not None and name not in known:
-        settings = {"label": "data.labels", "polarity": "data.polarities"}
-        raise DataError(
-            f"unknown {kind} {name!r}{did_you_mean(name, known)} "
-            f"(one of {join_names(known)}; {settings[kind]} may name others)"
-        )
+        label = _("unknown label {label!r}{hint} (one of {labels}; data.labels may name others)")
+        polarity = _("unknown polarity {label!r}{hint} (one of {labels}; data.polarities may name others)")
+        values = {"label": name, "hint": did_you_mean(name, known), "labels": join_names(known)}
+        raise DataError((label if is_label else polarity).format(**values))
 
 
 def _check_pairs(text: str, pairs: Sequence[Pair]) -> None:
     polarities: dict[tuple[Span | None, Span | None], str] = {}
     for pair in pairs:
         if pair.aspect is None and pair.opinion is None:
-            raise DataError("a pair with neither aspect nor opinion")
+            raise DataError(_("a pair with neither aspect nor opinion"))
         _check_roles(text, pair)
         first = polarities.setdefault((pair.aspect, pair.opinion), pair.polarity)
         if first != pair.polarity:
-            terms = " of ".join(_describe_span(text, span) for span in (pair.opinion, pair.aspect) if span)
-            raise DataError(f"{terms} is both {first} and {pair.polarity}")
+            terms = [_describe_span(text, span) for span in (pair.opinion, pair.aspect) if span]
+            message = _("{terms} is both {first} and {second}")
+            values = {"terms": in_context("pair", " of ").join(terms), "first": first, "second": pair.polarity}
+            raise DataError(message.format(**values))
 
 
 def _check_roles(text: str, pair: Pair) -> None:
     for role, other, span in ((ASPECT, OPINION, pair.aspect), (OPINION, ASPECT, pair.opinion)):
         if span and span.label == other:
-            raise DataError(f"{_describe_span(text, span)} is the {role} of a pair, expected an {role} there")
+            message = _("{span} is the {role} of a pair, expected an {role} there")
+            raise DataError(message.format(span=_describe_span(text, span), role=role))

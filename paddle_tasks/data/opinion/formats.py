@@ -15,8 +15,9 @@ from paddle_tasks.data.opinion.two_tables import LABELS, REVIEWS
 from paddle_tasks.data.tables.archives import Line
 from paddle_tasks.data.tables.rows import BadRow
 from paddle_tasks.errors import DataError
+from paddle_tasks.language import _, join, mark
 
-EXPECTED = (
+EXPECTED = mark(
     "expected JSON lines or an array of objects with text and spans (ours), s and ot (COTE), text or data and label or "
     "entities (doccano), or the tasks of Label Studio; or lines of characters####triplets (ASTE), or of one token and "
     "BIO tag each (CoNLL); or the CSVs of reviews and labels; set data.format to the right one"
@@ -59,7 +60,7 @@ def infer_object_format(file: str, records: Sequence[JsonRecord | BadRow]) -> Op
     """
     objects = _decisive_objects(records)
     if not objects:
-        raise DataError(f"{records[0] if records else f'{file}: the file is empty'}")
+        raise DataError(str(records[0]) if records else _("{file}: the file is empty").format(file=file))
     number, first = objects[0]
     form = object_format(first)
     if form is None:
@@ -74,12 +75,14 @@ def require_object_format(file: str, records: Sequence[JsonRecord | BadRow], for
         DataError: the message names what was found.
     """
     objects = _decisive_objects(records)
-    if not objects or any(object_format(record) == form for _, record in objects):
+    if not objects or any(object_format(record) == form for _number, record in objects):
         return
     number, first = objects[0]
     inferred = object_format(first)
-    reason = f"its first object has the format {inferred}" if inferred else describe_unknown(first)
-    raise DataError(f"{file}:{number}: data.format={form}: {reason}")
+    other = _("its first object has the format {format}")
+    reason = other.format(format=inferred) if inferred else describe_unknown(first)
+    message = _("{where}: data.format={format}: {reason}")
+    raise DataError(message.format(where=f"{file}:{number}", format=form, reason=reason))
 
 
 def _decisive_objects(records: Sequence[JsonRecord | BadRow]) -> list[JsonRecord]:
@@ -97,14 +100,19 @@ def describe_unknown(record: Mapping[str, Any]) -> str:
         value = record.get(key)
         labels = value if isinstance(value, list) else [value]
         if value is not None and labels and all(isinstance(label, str | int | float) for label in labels):
-            return (
-                f"{key}: {quote(value)} is a label of the whole text, as in doccano's export of classifications; "
-                f"this task reads spans; {EXPECTED}"
+            message = _(
+                "{key}: {label} is a label of the whole text, as in doccano's export of classifications; this task "
+                "reads spans; {expected}"
             )
+            return message.format(key=key, label=quote(value), expected=_(EXPECTED))
         if labels and _has_numbered_label(labels[0]):
-            return f"{key}: the labels are numbers without their names; export as JSONL with text labels from doccano"
-    keys = [*list(record)[:_MAX_KEYS], *["…"] * (len(record) > _MAX_KEYS)]
-    return f"cannot tell its format from the keys {', '.join(keys) or '(none)'} of its first object; {EXPECTED}"
+            message = _(
+                "{key}: the labels are numbers without their names; export as JSONL with text labels from doccano"
+            )
+            return message.format(key=key)
+    keys = join([*list(record)[:_MAX_KEYS], *["…"] * (len(record) > _MAX_KEYS)]) or _("(none)")
+    message = _("cannot tell its format from the keys {keys} of its first object; {expected}")
+    return message.format(keys=keys, expected=_(EXPECTED))
 
 
 def infer_line_format(file: str, lines: Sequence[Line | BadRow]) -> OpinionFormat:
@@ -115,8 +123,8 @@ def infer_line_format(file: str, lines: Sequence[Line | BadRow]) -> OpinionForma
     """
     texts = [line[1] for line in lines if not isinstance(line, BadRow) and line[1].strip()]
     if not texts:
-        unreadable = next((str(line) for line in lines if isinstance(line, BadRow)), f"{file}: the file is empty")
-        raise DataError(unreadable)
+        empty = _("{file}: the file is empty").format(file=file)
+        raise DataError(next((str(line) for line in lines if isinstance(line, BadRow)), empty))
     first = first_text(lines)
     if SEPARATOR in first:
         return "aste"
@@ -126,4 +134,5 @@ def infer_line_format(file: str, lines: Sequence[Line | BadRow]) -> OpinionForma
     tags = [line.split()[-1] for line in texts if len(line.split()) > 1]
     if tags and is_tag(tags[0]):
         return "conll"
-    raise DataError(f"{file}: cannot tell its format from {first[:60]!r}; {EXPECTED}")
+    message = _("{file}: cannot tell its format from {found!r}; {expected}")
+    raise DataError(message.format(file=file, found=first[:60], expected=_(EXPECTED)))

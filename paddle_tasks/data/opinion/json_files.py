@@ -10,6 +10,7 @@ from paddle_tasks.data.tables.archives import Line
 from paddle_tasks.data.tables.records import json_records, parse_json
 from paddle_tasks.data.tables.rows import BadRow
 from paddle_tasks.errors import DataError
+from paddle_tasks.language import _
 
 JsonRecord = tuple[int, dict[str, Any]]
 """The number of an object's first line, and the object."""
@@ -49,16 +50,17 @@ def _array_objects(file: str, lines: Sequence[Line | BadRow]) -> Iterator[JsonRe
         yield from broken
         return
     text = _join(lines)
-    values = parse_json(text, (file, 1), "expected a JSON array")
+    values = parse_json(text, (file, 1), _("expected a JSON array"))
     if isinstance(values, BadRow):
         raise DataError(str(values))
     offset = text.index("[") + 1
     for value in values:
-        number, _, offset = _decode(text, offset)
+        number, _value, offset = _decode(text, offset)
         if isinstance(value, dict):
             yield number, value
         else:
-            yield BadRow(file, number, f"expected objects in the array, found {json.dumps(value)[:40]}")
+            reason = _("expected objects in the array, found {found}").format(found=json.dumps(value)[:40])
+            yield BadRow(file, number, reason)
 
 
 def _indented_objects(lines: Sequence[Line | BadRow], first: str) -> list[JsonRecord | BadRow]:

@@ -8,6 +8,7 @@ from typing import Any
 from paddle_tasks.data.opinion.examples import ASPECT, OPINION, Draft, OpinionLayout
 from paddle_tasks.data.opinion.json_values import get_objects, get_span, get_value
 from paddle_tasks.errors import DataError
+from paddle_tasks.language import _
 from paddle_tasks.text.spans import Pair, Span
 
 ObjectParser = Callable[[Mapping[str, Any], OpinionLayout], Draft]
@@ -39,7 +40,8 @@ def _indexed_span(pair: Mapping[str, Any], role: str, spans: Sequence[Span]) -> 
         return None
     index: int = get_value(pair, role, int)
     if not 0 <= index < len(spans):
-        raise DataError(f"pairs: {role} {index}: expected null or the index, from 0, of one of the {len(spans)} spans")
+        message = _("pairs: {role} {index}: expected null or the index, from 0, of one of the {count} spans")
+        raise DataError(message.format(role=role, index=index, count=len(spans)))
     return spans[index]
 
 
@@ -57,7 +59,7 @@ def parse_cote(record: Mapping[str, Any], layout: OpinionLayout) -> Draft:
     text, target = get_value(record, "s", str), get_value(record, "ot", str)
     starts = list(_occurrences(text, target)) if target.strip() else []
     if not starts:
-        raise DataError(f"ot: the target {target[:40]!r} does not occur in the text")
+        raise DataError(_("ot: the target {target!r} does not occur in the text").format(target=target[:40]))
     used = starts[:1] if layout.occurrences == "first" else starts
     return Draft(text, [Span(start, start + len(target), ASPECT) for start in used], None)
 

@@ -8,9 +8,15 @@ from typing import Any
 
 from paddle_tasks.data.opinion.examples import ASPECT, OPINION, check_span
 from paddle_tasks.errors import DataError, did_you_mean
+from paddle_tasks.language import _, join, mark
 from paddle_tasks.text.spans import Pair, Span
 
-_TYPES: Mapping[type, str] = {str: "a text", int: "a whole number", list: "a list", dict: "an object"}
+_TYPES: Mapping[type, str] = {
+    str: mark("{key}: expected a text, found {found}"),
+    int: mark("{key}: expected a whole number, found {found}"),
+    list: mark("{key}: expected a list, found {found}"),
+    dict: mark("{key}: expected an object, found {found}"),
+}
 
 
 def get_value(record: Mapping[str, Any], key: str, kind: type) -> Any:
@@ -20,10 +26,11 @@ def get_value(record: Mapping[str, Any], key: str, kind: type) -> Any:
         DataError: the key is missing, or its value has another type.
     """
     if key not in record:
-        raise DataError(f"no field {key!r}, only {', '.join(record) or 'none'}{did_you_mean(key, record)}")
+        message, names = _("no field {name!r}, only {names}{hint}"), join(list(record)) or _("none")
+        raise DataError(message.format(name=key, names=names, hint=did_you_mean(key, record)))
     value = record[key]
     if not isinstance(value, kind) or isinstance(value, bool):
-        raise DataError(f"{key}: expected {_TYPES[kind]}, found {quote(value)}")
+        raise DataError(_(_TYPES[kind]).format(key=key, found=quote(value)))
     return value
 
 
@@ -36,7 +43,7 @@ def get_objects(record: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
     items = get_value(record, key, list)
     for item in items:
         if not isinstance(item, dict):
-            raise DataError(f"{key}: expected objects, found {quote(item)}")
+            raise DataError(_("{key}: expected objects, found {found}").format(key=key, found=quote(item)))
     return list(items)
 
 
@@ -47,7 +54,8 @@ def get_id(record: Mapping[str, Any], key: str) -> str:
         DataError: it is missing, or something else.
     """
     if key not in record or not isinstance(record[key], int | str):
-        raise DataError(f"{key}: expected a number or text, found {quote(record.get(key))}")
+        message = _("{key}: expected a number or text, found {found}")
+        raise DataError(message.format(key=key, found=quote(record.get(key))))
     return str(record[key])
 
 
@@ -78,7 +86,7 @@ def related_pair(spans: Mapping[str, Span], ids: tuple[str, str], polarity: str)
     """
     unknown = [span_id for span_id in ids if span_id not in spans]
     if unknown:
-        raise DataError(f"a relation refers to the id {unknown[0]!r}, but no span has it")
+        raise DataError(_("a relation refers to the id {id!r}, but no span has it").format(id=unknown[0]))
     first, second = (spans[span_id] for span_id in ids)
     if ids[0] == ids[1]:
         return Pair(first, None, polarity) if first.label == ASPECT else Pair(None, first, polarity)

@@ -11,7 +11,8 @@ from typing import Any
 
 from paddle_tasks.data.opinion.examples import Draft, OpinionLayout, check_span
 from paddle_tasks.data.opinion.json_values import get_id, get_objects, get_value, quote, related_pair
-from paddle_tasks.errors import DataError
+from paddle_tasks.errors import DataError, join_alternatives
+from paddle_tasks.language import _, join
 from paddle_tasks.text.spans import Pair, Span
 
 LABEL_TYPES = ("labels", "hypertextlabels", "paragraphlabels")
@@ -76,10 +77,12 @@ def _check_types(results: Sequence[Mapping[str, Any]]) -> None:
     for result in results:
         kind = result.get("type")
         if kind not in (*LABEL_TYPES, "choices", "relation"):
-            expected = ", ".join(LABEL_TYPES)
-            raise DataError(f"a region of the type {quote(kind)}, expected {expected}, choices or relation")
+            expected = join_alternatives([*LABEL_TYPES, "choices", "relation"])
+            message = _("a region of the type {found}, expected {expected}")
+            raise DataError(message.format(found=quote(kind), expected=expected))
         if kind == "choices" and str(result.get("id")) not in regions:
-            raise DataError(f"the choice {quote(_choice(result))} is not of a region; only choices per region are read")
+            message = _("the choice {choice} is not of a region; only choices per region are read")
+            raise DataError(message.format(choice=quote(_choice(result))))
 
 
 def _parse_min_task(record: Mapping[str, Any]) -> Draft:
@@ -88,9 +91,10 @@ def _parse_min_task(record: Mapping[str, Any]) -> Draft:
     for value in _min_regions(record):
         kind = next((key for key in LABEL_TYPES if key in value), None)
         if "choices" in value:
-            raise DataError("JSON-MIN has no relations, so choices per region cannot be read; export as JSON")
+            raise DataError(_("JSON-MIN has no relations, so choices per region cannot be read; export as JSON"))
         if kind is None:
-            raise DataError(f"a region with {', '.join(value)}, expected {' or '.join(LABEL_TYPES)}")
+            message = _("a region with {found}, expected {expected}")
+            raise DataError(message.format(found=join(list(value)), expected=join_alternatives(LABEL_TYPES)))
         spans.append(_region_span(text, value, kind))
     return Draft(text.joined, spans, None)
 
@@ -112,7 +116,8 @@ class _Text:
             DataError: there is no such paragraph.
         """
         if not 0 <= paragraph < len(self._paragraphs):
-            raise DataError(f"paragraph {paragraph}: expected 0 to {len(self._paragraphs) - 1}")
+            message = _("paragraph {number}: expected 0 to {last}")
+            raise DataError(message.format(number=paragraph, last=len(self._paragraphs) - 1))
         return sum(len(text) + 1 for text in self._paragraphs[:paragraph]) + offset
 
 
@@ -120,7 +125,8 @@ def _text(fields: Mapping[str, Any], where: str) -> _Text:
     """Return the text or dialogue of a task, which is named ``text`` or is the only one."""
     texts = {key: paragraphs for key, value in fields.items() if (paragraphs := _paragraphs(value))}
     if "text" not in texts and ("text" in fields or len(texts) != 1):
-        raise DataError(f"{where}expected one text, or one named 'text', found {', '.join(texts) or 'none'}")
+        message = _("{where}expected one text, or one named 'text', found {found}")
+        raise DataError(message.format(where=where, found=join(list(texts)) or _("none")))
     return _Text(texts.get("text") or next(iter(texts.values())))
 
 
@@ -142,10 +148,11 @@ def _annotation(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     key = next((key for key in _ANNOTATIONS if key in record), _ANNOTATIONS[0])
     annotations = [annotation for annotation in get_objects(record, key) if not annotation.get("was_cancelled")]
     if not annotations:
-        raise DataError("the task is not annotated")
+        raise DataError(_("the task is not annotated"))
     results = [get_objects(annotation, "result") for annotation in annotations]
     if len({_comparable(result) for result in results}) > 1:
-        raise DataError(f"{len(annotations)} annotations that do not agree; expected one, or all the same")
+        message = _("{count} annotations that do not agree; expected one, or all the same")
+        raise DataError(message.format(count=len(annotations)))
     return results[0]
 
 
@@ -162,14 +169,15 @@ def _region_spans(text: _Text, regions: Sequence[Mapping[str, Any]]) -> dict[str
         region_id = get_id(region, "id")
         span = _region_span(text, get_value(region, "value", dict), region["type"])
         if spans.setdefault(region_id, span) != span:
-            raise DataError(f"two labels, {spans[region_id].label!r} and {span.label!r}, of one region; expected one")
+            message = _("two labels, {first!r} and {second!r}, of one region; expected one")
+            raise DataError(message.format(first=spans[region_id].label, second=span.label))
     return spans
 
 
 def _region_span(text: _Text, value: Mapping[str, Any], kind: str) -> Span:
     labels = get_value(value, kind, list)
     if len(labels) != 1:
-        raise DataError(f"{kind}: expected one label per region, found {quote(labels)}")
+        raise DataError(_("{key}: expected one label per region, found {found}").format(key=kind, found=quote(labels)))
     span = Span(*_offsets(text, value, kind), str(labels[0]))
     term = value.get("text")
     if isinstance(term, str) and text.joined[span.start : span.end] != term:
@@ -195,7 +203,8 @@ def _offsets(text: _Text, value: Mapping[str, Any], kind: str) -> tuple[int, int
         return text.position(int(str(start)), first), text.position(int(str(end)), last)
     if start == end == "/text()[1]":  # HTML without elements
         return get_value(value, "startOffset", int), get_value(value, "endOffset", int)
-    raise DataError(f"{kind}: a region from {quote(start)} to {quote(end)}, expected numbers or globalOffsets")
+    message = _("{key}: a region from {start} to {end}, expected numbers or globalOffsets")
+    raise DataError(message.format(key=kind, start=quote(start), end=quote(end)))
 
 
 def _from_utf16(text: str, span: Span, term: str) -> Span:
@@ -212,7 +221,7 @@ def _from_utf16(text: str, span: Span, term: str) -> Span:
 def _choice(result: Mapping[str, Any]) -> str:
     choices = get_value(get_value(result, "value", dict), "choices", list)
     if len(choices) != 1:
-        raise DataError(f"choices: expected one polarity per region, found {quote(choices)}")
+        raise DataError(_("choices: expected one polarity per region, found {found}").format(found=quote(choices)))
     return str(choices[0])
 
 
@@ -220,5 +229,6 @@ def _relation_pair(spans: Mapping[str, Span], relation: Mapping[str, Any], choic
     ids = (get_id(relation, "from_id"), get_id(relation, "to_id"))
     labels = relation.get("labels") or [choices[region_id] for region_id in ids[::-1] if region_id in choices]
     if not isinstance(labels, list) or len(labels) != 1:
-        raise DataError(f"a relation with the labels {quote(labels)}, expected one, its polarity")
+        message = _("a relation with the labels {found}, expected one, its polarity")
+        raise DataError(message.format(found=quote(labels)))
     return related_pair(spans, ids, str(labels[0]))

@@ -30,6 +30,7 @@ from paddle_tasks.data.tables.sources import Source
 from paddle_tasks.data.tables.text_files import read_lines
 from paddle_tasks.errors import DataError
 from paddle_tasks.files import sha256
+from paddle_tasks.language import _
 
 DraftRow = tuple[int | str, Draft] | BadRow
 """The number of a review's first line and the review, or a bad row."""
@@ -115,7 +116,7 @@ def read_opinions(
         except DataError as error:
             yield BadRow(file, row[0], str(error))
     if not n_rows:
-        raise DataError(f"{path}: the file is empty")
+        raise DataError(_("{file}: the file is empty").format(file=path))
 
 
 def _open(path: Path, layout: OpinionLayout) -> tuple[OpinionFormat, Iterator[DraftRow]]:

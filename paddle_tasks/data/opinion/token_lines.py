@@ -11,6 +11,7 @@ from paddle_tasks.data.opinion.examples import ASPECT, OPINION, Draft
 from paddle_tasks.data.tables.archives import Line
 from paddle_tasks.data.tables.rows import BadRow
 from paddle_tasks.errors import DataError
+from paddle_tasks.language import _
 from paddle_tasks.text.spans import Pair, Span
 
 SEPARATOR = "####"
@@ -53,10 +54,10 @@ def parse_aste(line: str) -> Draft:
     """
     head, separator, tail = line.rpartition(SEPARATOR)
     if not separator:
-        raise DataError(f"expected TEXT{SEPARATOR}TRIPLETS, found {line[:40]!r}")
+        raise DataError(_("expected {form}, found {found!r}").format(form=f"TEXT{SEPARATOR}TRIPLETS", found=line[:40]))
     tokens = head.strip().split(" ")
     if "" in tokens:
-        raise DataError("two spaces in a row make the token indices ambiguous")
+        raise DataError(_("two spaces in a row make the token indices ambiguous"))
     text, ranges = join_tokens(tokens)
     pairs = [_parse_triplet(triplet, ranges) for triplet in _parse_list(tail)]
     return Draft(text, [], pairs)
@@ -66,31 +67,36 @@ def _parse_list(text: str) -> list[Any]:
     try:
         triplets = ast.literal_eval(text.strip())
     except (ValueError, SyntaxError, MemoryError, RecursionError):
-        raise DataError(f"expected a list of triplets after {SEPARATOR}, found {text[:40]!r}") from None
+        triplets = None
     if not isinstance(triplets, list):
-        raise DataError(f"expected a list of triplets after {SEPARATOR}, found {text[:40]!r}")
+        message = _("expected a list of triplets after {separator}, found {found!r}")
+        raise DataError(message.format(separator=SEPARATOR, found=text[:40]))
     return triplets
 
 
 def _parse_triplet(triplet: Any, ranges: Sequence[tuple[int, int]]) -> Pair:
     if not isinstance(triplet, tuple) or len(triplet) != 3 or not isinstance(triplet[2], str):
-        raise DataError(f"expected (aspect, opinion, 'POLARITY'), found {str(triplet)[:60]}")
+        message = _("expected (aspect, opinion, 'POLARITY'), found {found}")
+        raise DataError(message.format(found=str(triplet)[:60]))
     return Pair(_token_span(triplet[0], ASPECT, ranges), _token_span(triplet[1], OPINION, ranges), triplet[2])
 
 
 def _token_span(indices: Any, label: str, ranges: Sequence[tuple[int, int]]) -> Span | None:
     """Return the span of a tuple ``(first, last)`` or a list of all token indices, or None if it is implicit."""
     if not isinstance(indices, tuple | list) or not indices or not all(type(index) is int for index in indices):
-        raise DataError(f"{label}: expected (first, last), found {str(indices)[:40]}")
+        message = _("{label}: expected (first, last), found {found}")
+        raise DataError(message.format(label=label, found=str(indices)[:40]))
     first, last = indices[0], indices[-1]
     if isinstance(indices, list) and indices != list(range(first, last + 1)):
-        raise DataError(f"{label}: expected consecutive token indices, found {indices}")
+        message = _("{label}: expected consecutive token indices, found {found}")
+        raise DataError(message.format(label=label, found=indices))
     if isinstance(indices, tuple) and len(indices) != 2:
-        raise DataError(f"{label}: expected (first, last), found {indices}")
+        raise DataError(_("{label}: expected (first, last), found {found}").format(label=label, found=indices))
     if first == last == -1:
         return None
     if not 0 <= first <= last < len(ranges):
-        raise DataError(f"{label}: {first} to {last}: expected token indices from 0 to {len(ranges) - 1}, in order")
+        message = _("{label}: {first} to {last}: expected token indices from 0 to {largest}, in order")
+        raise DataError(message.format(label=label, first=first, last=last, largest=len(ranges) - 1))
     return Span(ranges[first][0], ranges[last][1], label)
 
 
@@ -138,7 +144,7 @@ def _add_token(sentence: _Sentence, file: str, line: Line) -> None:
     token, tag = cells[0] or " ", cells[-1]  # a token that is a space leaves an empty first cell
     reason = _tag_error(tag, sentence.tags[-1:])
     if len(cells) < 2:
-        reason = f"expected a token and its tag, found {text[:40]!r}"
+        reason = _("expected a token and its tag, found {found!r}").format(found=text[:40])
     if reason and not sentence.error:
         sentence.error = BadRow(file, line[0], reason)
     sentence.line = sentence.line or line[0]
@@ -155,11 +161,11 @@ def is_tag(tag: str) -> bool:
 def _tag_error(tag: str, previous: Sequence[str]) -> str:
     """Return the reason why a tag cannot follow the ``previous`` one (a list of at most one), or an empty string."""
     if not is_tag(tag):
-        return f"expected O or a tag such as B-{ASPECT}, found {tag[:40]!r}"
-    prefix, _, label = tag.partition("-")
+        return _("expected O or a tag such as B-{label}, found {found!r}").format(label=ASPECT, found=tag[:40])
+    prefix, _hyphen, label = tag.partition("-")
     is_open = bool(previous) and previous[0].partition("-")[2] == label and previous[0][:1] not in "OSE"
     if tag != "O" and _BIO_PREFIX[prefix] == "I" and not is_open:
-        return f"{tag} does not follow B-{label} or I-{label}"
+        return _("{tag} does not follow B-{label} or I-{label}").format(tag=tag, label=label)
     return ""
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from paddle_tasks.data.opinion.examples import ASPECT, OPINION, Draft, check_span
 from paddle_tasks.data.tables.readers import Layout, read_rows
 from paddle_tasks.data.tables.rows import BadRow, Row
-from paddle_tasks.errors import DataError, did_you_mean
+from paddle_tasks.errors import DataError, did_you_mean, join_all
+from paddle_tasks.language import _
 from paddle_tasks.text.spans import Pair, Span
 
 REVIEWS = {"id": "id", "text": "Reviews"}
@@ -49,9 +50,11 @@ def find_both_files(path: Path) -> tuple[Path, Path]:
             partner = path.with_name(path.name.replace(word, other))
             if not partner.is_file():
                 siblings = [str(file) for file in path.parent.glob("*.csv")]
-                raise DataError(f"{path}: no {partner.name} beside it{did_you_mean(str(partner), siblings)}")
+                message, hint = _("{file}: no {other} beside it{hint}"), did_you_mean(str(partner), siblings)
+                raise DataError(message.format(file=path, other=partner.name, hint=hint))
             return (path, partner) if word == _REVIEWS_WORD else (partner, path)
-    raise DataError(f"{path}: expected a name with 'reviews' or 'labels', from which the other file's name follows")
+    message = _("{file}: expected a name with 'reviews' or 'labels', from which the other file's name follows")
+    raise DataError(message.format(file=path))
 
 
 def read_two_csv(path: Path, encoding: str) -> Iterator[tuple[int | str, Draft] | BadRow]:
@@ -74,7 +77,8 @@ def read_two_csv(path: Path, encoding: str) -> Iterator[tuple[int | str, Draft] 
         if isinstance(row, BadRow):
             yield row
         elif row.fields["id"] in seen:
-            yield BadRow(row.file, row.line, f"a second review with the id {row.fields['id']}")
+            reason = _("a second review with the id {id}").format(id=row.fields["id"])
+            yield BadRow(row.file, row.line, reason)
         else:
             seen.add(row.fields["id"])
             yield from _review(row, labels_of[row.fields["id"]])
@@ -89,7 +93,7 @@ def _add_label(row: Row, texts: Mapping[str, str], labels_of: dict[str, _ReviewL
     """Add a label to its review, or yield the reasons why it is invalid."""
     review = row.fields["id"]
     if review not in texts:
-        yield BadRow(row.file, row.line, f"no review has the id {review}")
+        yield BadRow(row.file, row.line, _("no review has the id {id}").format(id=review))
         return
     spans, reasons = [], list[str]()
     for role in (ASPECT, OPINION):
@@ -101,7 +105,8 @@ def _add_label(row: Row, texts: Mapping[str, str], labels_of: dict[str, _ReviewL
         labels_of[review].pairs.append(Pair(spans[0], spans[1], row.fields["polarity"]))
         return
     labels_of[review].n_invalid += 1
-    yield from (BadRow(row.file, row.line, f"review {review}: {reason}") for reason in reasons)
+    message = _("review {id}: {reason}")
+    yield from (BadRow(row.file, row.line, message.format(id=review, reason=reason)) for reason in reasons)
 
 
 def _role_span(fields: Mapping[str, str], role: str, text: str) -> Span | None:
@@ -118,6 +123,5 @@ def _numbers(cells: Sequence[str], role: str) -> tuple[int, int]:
     try:
         return int(cells[0]), int(cells[1])
     except ValueError:
-        raise DataError(
-            f"{role}: expected its start and end as numbers, found {' and '.join(map(repr, cells))}"
-        ) from None
+        message = _("{role}: expected its start and end as numbers, found {found}")
+        raise DataError(message.format(role=role, found=join_all([repr(cell) for cell in cells]))) from None

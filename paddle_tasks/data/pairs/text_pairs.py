@@ -8,6 +8,7 @@ from dataclasses import replace
 from paddle_tasks.data.tables.rows import Row
 from paddle_tasks.data.tables.splits import LabelledText, parse_labelled_text
 from paddle_tasks.errors import DataError
+from paddle_tasks.language import _
 
 
 def parse_labelled_pair(row: Row, labels: Sequence[str] | None = None) -> LabelledText:
@@ -25,7 +26,7 @@ def parse_labelled_pair(row: Row, labels: Sequence[str] | None = None) -> Labell
     """
     for field in ("text_a", "text_b"):
         if not row.fields[field].strip():
-            raise DataError(f"empty {field}")
+            raise DataError(_("empty {field}").format(field=field))
     text = join_pair(row.fields["text_a"], row.fields["text_b"])
     return parse_labelled_text(replace(row, fields={"text": text, "label": row.fields["label"]}), labels)
 
@@ -43,5 +44,5 @@ def split_pair(text: str) -> tuple[str, str]:
     """
     parts = text.split("\t")
     if len(parts) != 2 or not all(part.strip() for part in parts):
-        raise DataError(f"expected two texts with a tab between them, found {text[:40]!r}")
+        raise DataError(_("expected two texts with a tab between them, found {found!r}").format(found=text[:40]))
     return parts[0], parts[1]

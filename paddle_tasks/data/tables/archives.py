@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, cast
 from paddle_tasks.data.tables.rows import BadRow
 from paddle_tasks.data.tables.text_lines import MARK, ends_lines_with_cr, marked_encoding
 from paddle_tasks.errors import DataError
+from paddle_tasks.language import _
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -54,7 +55,8 @@ class _ForwardOnly(RawIOBase):
         content = self._stream.read(len(view))
         self._n_read += len(content)
         if self._max_bytes is not None and self._n_read > self._max_bytes:
-            raise DataError(f"{self._where}: holds more than {self._max_bytes:,} bytes; unpack it to read it all")
+            message = _("{file}: holds more than {max_bytes:,} bytes; unpack it to read it all")
+            raise DataError(message.format(file=self._where, max_bytes=self._max_bytes))
         view[: len(content)] = content
         return len(content)
 
@@ -89,11 +91,13 @@ class OpenFile:
         try:
             for number, line in enumerate(text, start=1):
                 if _SURROGATE.search(line):
-                    yield BadRow(self.where, number, f"not valid {encoding}; set encoding to another, such as gb18030")
+                    reason = _("not valid {encoding}; set encoding to another, such as gb18030")
+                    yield BadRow(self.where, number, reason.format(encoding=encoding))
                 else:
                     yield number, line.lstrip(MARK).removesuffix("\n").removesuffix("\r")
         except UnicodeDecodeError:  # in some encodings the rest cannot be decoded either
-            yield BadRow(self.where, number + 1, f"not valid {encoding} from here on")
+            reason = _("not valid {encoding} from here on").format(encoding=encoding)
+            yield BadRow(self.where, number + 1, reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +185,7 @@ def _zip(path: Path, member_filter: MemberFilter) -> Iterator[OpenFile | BadRow]
             if info.is_dir() or kind not in (0, stat.S_IFREG) or not member_filter.accepts(info.filename):
                 continue
             if info.flag_bits & 1:
-                raise DataError(f"{path}/{info.filename}: is encrypted")
+                raise DataError(_("{file}: is encrypted").format(file=f"{path}/{info.filename}"))
             with archive.open(info) as stream:
                 yield _member(path, info.filename, info.file_size, stream)
 
@@ -201,7 +205,8 @@ def oversize_row(archive: Path, member: str | int, size: int) -> BadRow | None:
     """
     if size <= MAX_MEMBER_BYTES:
         return None
-    return BadRow(str(archive), member, f"has {size:,} bytes, expected at most {MAX_MEMBER_BYTES:,}")
+    reason = _("has {size:,} bytes, expected at most {max_size:,}").format(size=size, max_size=MAX_MEMBER_BYTES)
+    return BadRow(str(archive), member, reason)
 
 
 def read_to_end(stream: IO[bytes]) -> None:

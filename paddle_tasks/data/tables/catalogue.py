@@ -9,8 +9,9 @@ from typing import Literal
 
 from paddle_tasks.data.tables.imdb import FILE_PATTERN, is_imdb_folder
 from paddle_tasks.data.tables.paths import readable_file
-from paddle_tasks.errors import DataError, SetupError, did_you_mean
+from paddle_tasks.errors import DataError, SetupError, did_you_mean, join_all
 from paddle_tasks.files import exists, expand_user, is_dir, list_siblings, short_name
+from paddle_tasks.language import _
 
 SplitName = Literal["train", "dev", "test"]
 
@@ -51,9 +52,11 @@ def locate(name: str, split: SplitName) -> Path:
     if exists(path) and is_imdb_folder(path):
         return path
     if is_dir(path):
-        raise DataError(f"data.{split}: {name}: is a folder, expected a file, or a folder of {FILE_PATTERN}")
-    near = did_you_mean(name, [*names(), *list_siblings(path)])
-    raise DataError(f"data.{split}: {short_name(name)}: no such file, and no data set of that name{near}")
+        message = _("data.{split}: {path}: is a folder, expected a file, or a folder of {pattern}")
+        raise DataError(message.format(split=split, path=name, pattern=FILE_PATTERN))
+    hint = did_you_mean(name, [*names(), *list_siblings(path)])
+    message = _("data.{split}: {file}: no such file, and no data set of that name{hint}")
+    raise DataError(message.format(split=split, file=short_name(name), hint=hint))
 
 
 def portable_path(path: str | Path) -> str:
@@ -79,7 +82,8 @@ def shipped_name(path: str | Path) -> str:
 def _fetch(name: str, split: SplitName) -> Path:
     class_name, splits = HUB[name]
     if split not in splits:
-        raise DataError(f"data.{split}: {name} is published with labels for {' and '.join(splits)} only")
+        message = _("data.{split}: {name} is published with labels for {splits} only")
+        raise DataError(message.format(split=split, name=name, splits=join_all(splits)))
     from paddlenlp import datasets  # takes 2 s to import
     from paddlenlp.utils.env import DATA_HOME
 
@@ -92,6 +96,5 @@ def _fetch(name: str, split: SplitName) -> Path:
             ).close()
         return Path(builder._get_data(split))
     except Exception as error:  # any error of the download has the same remedy
-        raise SetupError(
-            f"data.{split}: {name} could not be downloaded ({error}); name a local file instead"
-        ) from error
+        message = _("data.{split}: {name} could not be downloaded ({error}); name a local file instead")
+        raise SetupError(message.format(split=split, name=name, error=error)) from error

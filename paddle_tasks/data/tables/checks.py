@@ -14,6 +14,7 @@ from paddle_tasks.data.tables.section import LayoutSection
 from paddle_tasks.data.tables.sources import Source
 from paddle_tasks.data.tables.splits import LabelledText, Split, load_split
 from paddle_tasks.errors import DataError
+from paddle_tasks.language import _, join, label_name
 
 MAX_EXAMPLES = 20
 """A report names at most this many examples of each kind of problem."""
@@ -54,21 +55,29 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
     """Yield the lines of a report that `check` returned."""
     for split in report["rows"]:
         yield from split_lines(report, split)
-    yield from finding_lines(report, contradiction="with more than one label")
+    yield from finding_lines(report, contradiction=_("with more than one label"))
 
 
 def split_lines(report: Mapping[str, Any], split: str) -> Iterator[str]:
     """Yield a split's row count and text lengths, and its label counts."""
-    yield f"{split:6} {report['rows'][split]} rows, {describe_lengths(report, split)}"
+    yield rows_line(report, split)
     counts = list(report["labels"][split].items())
-    more = f" … and {len(counts) - _LABELS_PRINTED} more" if len(counts) > _LABELS_PRINTED else ""
-    yield "       labels " + ", ".join(f"{label}: {count}" for label, count in counts[:_LABELS_PRINTED]) + more
+    n_more = len(counts) - _LABELS_PRINTED
+    more = _(" … and {count} more").format(count=n_more) if n_more > 0 else ""
+    shown = join([f"{label_name(label)}: {count}" for label, count in counts[:_LABELS_PRINTED]])
+    yield _("       labels {labels}{more}").format(labels=shown, more=more)
+
+
+def rows_line(report: Mapping[str, Any], split: str) -> str:
+    """Return a split's row count and text lengths as a line."""
+    count, lengths = report["rows"][split], describe_lengths(report, split)
+    return _("{split:6} {count} rows, {lengths}").format(split=split, count=count, lengths=lengths)
 
 
 def describe_lengths(report: Mapping[str, Any], split: str) -> str:
     """Return the lengths of a split's texts as words."""
     lengths = report["characters"][split]
-    return f"{lengths['mean']} characters on average, p95 {lengths['p95']:.0f}, longest {lengths['max']}"
+    return _("{mean} characters on average, p95 {p95:.0f}, longest {max}").format(**lengths)
 
 
 def finding_lines(report: Mapping[str, Any], *, contradiction: str) -> Iterator[str]:
@@ -78,12 +87,16 @@ def finding_lines(report: Mapping[str, Any], *, contradiction: str) -> Iterator[
         report: the data report.
         contradiction: what makes a text contradictory, as the end of "distinct train texts …".
     """
-    yield f"bad rows               {report['bad_rows']}"
+    yield _("bad rows               {count}").format(count=report["bad_rows"])
     yield from (f"  {bad}" for bad in report["examples"]["bad_rows"])
-    yield f"duplicate texts        {report['duplicate_texts']} (train rows that repeat the text of an earlier row)"
-    yield f"contradictory texts    {report['contradictory_texts']} (distinct train texts {contradiction})"
+    repeated = _("duplicate texts        {count} (train rows that repeat the text of an earlier row)")
+    yield repeated.format(count=report["duplicate_texts"])
+    contradictory = _("contradictory texts    {count} (distinct train texts {contradiction})")
+    yield contradictory.format(count=report["contradictory_texts"], contradiction=contradiction)
     for split, count in report["leaked_texts"].items():
-        yield f"leaked into {split:10} {count} (distinct texts that are also in train)"
+        yield _("leaked into {split:10} {count} (distinct texts that are also in train)").format(
+            split=split, count=count
+        )
 
 
 class TextDataCheck:
@@ -100,9 +113,8 @@ class TextDataCheck:
 
     def lines(self, report: Mapping[str, Any]) -> Iterator[str]:
         """Yield the report as lines of text."""
-        for split, rows in report["rows"].items():
-            yield f"{split:6} {rows} rows, {describe_lengths(report, split)}"
-        yield from finding_lines(report, contradiction="with more than one label")
+        yield from (rows_line(report, split) for split in report["rows"])
+        yield from finding_lines(report, contradiction=_("with more than one label"))
 
 
 def load_texts(name: SplitName, source: str | Source, layout: LayoutSection) -> Split[LabelledText]:
@@ -112,7 +124,7 @@ def load_texts(name: SplitName, source: str | Source, layout: LayoutSection) -> 
 
 def _parse_text(row: Row) -> LabelledText:
     if not row.fields["text"].strip():
-        raise DataError("empty text")
+        raise DataError(_("empty text"))
     return LabelledText(row.fields["text"], "", row.where)
 
 

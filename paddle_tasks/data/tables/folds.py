@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from paddle_tasks.errors import ConfigError
+from paddle_tasks.language import _, plural
 
 E = TypeVar("E")
 
@@ -47,8 +48,19 @@ class Part:
         ]
         if examples and not selected:
             n_texts = _count_texts(examples)
-            raise ConfigError(f"data.folds: {self} is empty, the file has {n_texts} distinct text{'s' * (n_texts > 1)}")
+            texts = plural("{count} distinct text", "{count} distinct texts", n_texts)
+            message = _("data.folds: {part} is empty, the file has {texts}")
+            raise ConfigError(message.format(part=self._describe(), texts=texts))
         return selected
+
+    def _describe(self) -> str:
+        """Return what `__str__` does, in the language of messages; digests depend on `__str__`."""
+        fold = (
+            _("fold {fold} of {folds}, seed {seed}")
+            if self.held_out
+            else _("all but fold {fold} of {folds}, seed {seed}")
+        )
+        return fold.format(fold=self.fold, folds=self.folds, seed=self.seed)
 
 
 def assign_folds(examples: Sequence[Any], folds: int, seed: int) -> list[int]:

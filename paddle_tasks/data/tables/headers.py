@@ -11,7 +11,8 @@ from functools import cache, lru_cache
 
 from paddle_tasks.data.tables.records import column_index
 from paddle_tasks.data.tables.values import MISSING
-from paddle_tasks.errors import DataError, join_names
+from paddle_tasks.errors import DataError, join_all, join_names
+from paddle_tasks.language import _, mark, plural
 
 _TEXT = (
     *("text", "text_a", "sentence", "review", "content", "comment", "title"),
@@ -97,10 +98,10 @@ def match_names(fields: Sequence[str], names: Sequence[str], where: str) -> Mapp
     """
     columns = usual_columns(fields, names)
     if columns is None:
-        raise DataError(
-            f"{where}: cannot tell which columns hold {' and '.join(fields)} among {_list_names(names)}; "
-            f"name them, as in " + " ".join(f"data.columns.{field}=NAME" for field in fields)
-        )
+        message = _("{where}: cannot tell which columns hold {fields} among {names}; name them, as in {settings}")
+        settings = " ".join(f"data.columns.{field}=NAME" for field in fields)
+        values = {"fields": join_all(fields), "names": _list_names(names), "settings": settings}
+        raise DataError(message.format(where=where, **values))
     return columns
 
 
@@ -218,8 +219,8 @@ def _is_header(table: Table, columns: Mapping[str, int], configured: Columns) ->
     return bool(reason)
 
 
-_NAME_AMONG_NUMBERS = "is a name, but all other labels are numbers"
-_UNIQUE_NAME = "occurs in no other row"
+_NAME_AMONG_NUMBERS = mark("is a name, but all other labels are numbers")
+_UNIQUE_NAME = mark("occurs in no other row")
 
 
 def _header_reason(table: Table, index: int, known_labels: Collection[str]) -> str:
@@ -241,10 +242,12 @@ def _header_reason(table: Table, index: int, known_labels: Collection[str]) -> s
 
 def _doubtful(table: Table, columns: Mapping[str, int], reason: str) -> DataError:
     positions = " ".join(f"data.columns.{field}={index}" for field, index in columns.items())
-    return DataError(
-        f"{table.where}: the first row ({_list_names(table.first)}) may be a header: {table.first[columns['label']]!r} "
-        f"{reason}; set data.header=true {positions} if it is one, or data.header=false if it is a row"
+    message = _(
+        "{where}: the first row ({names}) may be a header: {label!r} {reason}; set data.header=true {positions} if it "
+        "is one, or data.header=false if it is a row"
     )
+    names, label = _list_names(table.first), table.first[columns["label"]]
+    return DataError(message.format(where=table.where, names=names, label=label, reason=_(reason), positions=positions))
 
 
 def _guess_columns(table: Table, fields: Sequence[str]) -> dict[str, int]:
@@ -255,15 +258,22 @@ def _guess_columns(table: Table, fields: Sequence[str]) -> dict[str, int]:
     """
     width = len(table.rows[0])
     if "label" not in fields or width != len(fields):
-        raise DataError(
-            f"{table.where}: {width} column{'s' * (width > 1)} without names, read as {table.form}; "
-            "expected a header, another data.format, or positions from 0, as in "
-            + " ".join(f"data.columns.{field}={index}" for index, field in enumerate(fields))
+        message = _(
+            "{where}: {columns} without names, read as {format}; expected a header, another data.format, or positions "
+            "from 0, as in {settings}"
         )
-    columns = [table.column(index, _GUESS_ROWS) for index in range(width)]
-    label = min(range(width), key=lambda index: _label_rank(columns[index]))
+        columns = plural("{count} column", "{count} columns", width)
+        settings = example_positions(fields)
+        raise DataError(message.format(where=table.where, columns=columns, format=table.form, settings=settings))
+    cells = [table.column(index, _GUESS_ROWS) for index in range(width)]
+    label = min(range(width), key=lambda index: _label_rank(cells[index]))
     texts = (field for field in fields if field != "label")
     return {"label": label, **dict(zip(texts, (index for index in range(width) if index != label), strict=True))}
+
+
+def example_positions(fields: Sequence[str]) -> str:
+    """Return settings that give the positions of columns, such as ``data.columns.text=0 data.columns.label=1``."""
+    return " ".join(f"data.columns.{field}={index}" for index, field in enumerate(fields))
 
 
 def _label_rank(cells: Sequence[str]) -> tuple[int, bool, int]:

@@ -20,6 +20,7 @@ from paddle_tasks.data.tables.archives import oversize_row, read_to_end
 from paddle_tasks.data.tables.rows import BadRow, Row
 from paddle_tasks.errors import DataError
 from paddle_tasks.files import sha256
+from paddle_tasks.language import _
 
 ARCHIVE_SUFFIXES = (".tar.gz", ".tgz")
 # As published: at most 4 stars are negative, at least 7 are positive, and no review has 5 or 6.
@@ -56,7 +57,8 @@ def read_imdb(path: Path, split: str, encoding: str) -> Iterator[Row | BadRow]:
         status = path.stat()
         reviews = _read_archive(path, status.st_size, status.st_mtime_ns, encoding)
     if not reviews.get(split):
-        raise DataError(f"{path}: no review in {split}/pos or {split}/neg, expected files such as {FILE_PATTERN}")
+        message = _("{path}: no review in {split}/pos or {split}/neg, expected files such as {pattern}")
+        raise DataError(message.format(path=path, split=split, pattern=FILE_PATTERN))
     yield from reviews[split]
 
 
@@ -103,7 +105,7 @@ def _members(path: Path) -> Iterator[tuple[tuple[str, str, str], str, bytes | Ba
                         yield (split, label, name), info.name, content
             read_to_end(cast(IO[bytes], stream))
     except _BROKEN as error:
-        raise DataError(f"{path}: not a whole .tar.gz archive: {error}") from None
+        raise DataError(_("{file}: not a whole .tar.gz archive: {error}").format(file=path, error=error)) from None
 
 
 def _order(label: str, name: str) -> tuple[str, int, str]:
@@ -125,14 +127,17 @@ def _review(path: Sequence[str], content: bytes, where: tuple[str, int | str], e
         return None
     match = _NAME.fullmatch(name)
     if not match:
-        return BadRow(*where, "expected a name such as 0_9.txt, a number and a rating")
+        return BadRow(*where, _("expected a name such as 0_9.txt, a number and a rating"))
     ratings = RATINGS[label]
     if int(match[2]) not in ratings:
-        return BadRow(*where, f"expected a rating of {ratings[0]} to {ratings[-1]} in {label}, found {match[2]}")
+        reason = _("expected a rating of {lowest} to {highest} in {folder}, found {found}")
+        values = {"lowest": ratings[0], "highest": ratings[-1], "folder": label, "found": match[2]}
+        return BadRow(*where, reason.format(**values))
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
-        return BadRow(*where, f"not valid {encoding} at byte {error.start}")
+        reason = _("not valid {encoding} at byte {byte}")
+        return BadRow(*where, reason.format(encoding=encoding, byte=error.start))
     return Row(*where, {"text": _BREAKS.sub(" ", text.removeprefix("\ufeff")), "label": label})
 
 

@@ -5,41 +5,45 @@ from __future__ import annotations
 import io
 import zipfile
 
-_SAVE = "open it in a spreadsheet program and save it as CSV (UTF-8)"
-_UNPACK = "unpack it"
-_WRITE = "write it as CSV or JSON lines"
+from paddle_tasks.language import _, join, mark
+
+_SAVE = mark("open it in a spreadsheet program and save it as CSV (UTF-8)")
+_UNPACK = mark("unpack it")
+_WRITE = mark("write it as CSV or JSON lines")
+_WRITE_PARQUET = mark("write it as CSV or JSON lines, as pandas.read_parquet(FILE).to_csv(NEW, index=False) does")
+_SAVE_OR_WRITE = mark("open it in a spreadsheet program and save it as CSV (UTF-8), or write it as CSV or JSON lines")
 _SIGNATURES = (
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel workbook (.xls) or another old Office file", _SAVE),
-    (b"PAR1", "a Parquet file", f"{_WRITE}, as pandas.read_parquet(FILE).to_csv(NEW, index=False) does"),
-    (b"ARROW1", "an Arrow or Feather file", _WRITE),
-    (b"FEA1", "a Feather file", _WRITE),
-    (b"\x89HDF", "an HDF5 file", _WRITE),
-    (b"\x93NUMPY", "a NumPy file (.npy)", _WRITE),
-    (b"SQLite format 3", "an SQLite database", _WRITE),
-    (b"\x80\x02", "a Python pickle", _WRITE),
-    (b"\x80\x03", "a Python pickle", _WRITE),
-    (b"\x80\x04\x95", "a Python pickle", _WRITE),
-    (b"\x80\x05\x95", "a Python pickle", _WRITE),
-    (b"Rar!", "a RAR archive", _UNPACK),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", _UNPACK),
-    (b"BZh", "a bzip2 file", _UNPACK),
-    (b"\xfd7zXZ", "an xz file", _UNPACK),
-    (b"\x28\xb5\x2f\xfd", "a Zstandard file", _UNPACK),
-    (b"%PDF", "a PDF document", "copy its text to a text file"),
-    (b"{\\rtf", "an RTF document", "save it as plain text (UTF-8)"),
-    (b"\x89PNG", "a PNG picture", "name a text file"),
-    (b"\xff\xd8\xff", "a JPEG picture", "name a text file"),
-    (b"version https://git-lfs", "a Git LFS pointer, not the file itself", "fetch it with git lfs pull"),
-    (b"<!doctype html", "a web page (HTML)", _SAVE),
-    (b"<html", "a web page (HTML)", _SAVE),
-    (b"<?xml", "an XML file", f"{_SAVE}, or {_WRITE}"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", mark("an Excel workbook (.xls) or another old Office file"), _SAVE),
+    (b"PAR1", mark("a Parquet file"), _WRITE_PARQUET),
+    (b"ARROW1", mark("an Arrow or Feather file"), _WRITE),
+    (b"FEA1", mark("a Feather file"), _WRITE),
+    (b"\x89HDF", mark("an HDF5 file"), _WRITE),
+    (b"\x93NUMPY", mark("a NumPy file (.npy)"), _WRITE),
+    (b"SQLite format 3", mark("an SQLite database"), _WRITE),
+    (b"\x80\x02", mark("a Python pickle"), _WRITE),
+    (b"\x80\x03", mark("a Python pickle"), _WRITE),
+    (b"\x80\x04\x95", mark("a Python pickle"), _WRITE),
+    (b"\x80\x05\x95", mark("a Python pickle"), _WRITE),
+    (b"Rar!", mark("a RAR archive"), _UNPACK),
+    (b"7z\xbc\xaf\x27\x1c", mark("a 7z archive"), _UNPACK),
+    (b"BZh", mark("a bzip2 file"), _UNPACK),
+    (b"\xfd7zXZ", mark("an xz file"), _UNPACK),
+    (b"\x28\xb5\x2f\xfd", mark("a Zstandard file"), _UNPACK),
+    (b"%PDF", mark("a PDF document"), mark("copy its text to a text file")),
+    (b"{\\rtf", mark("an RTF document"), mark("save it as plain text (UTF-8)")),
+    (b"\x89PNG", mark("a PNG picture"), mark("name a text file")),
+    (b"\xff\xd8\xff", mark("a JPEG picture"), mark("name a text file")),
+    (b"version https://git-lfs", mark("a Git LFS pointer, not the file itself"), mark("fetch it with git lfs pull")),
+    (b"<!doctype html", mark("a web page (HTML)"), _SAVE),
+    (b"<html", mark("a web page (HTML)"), _SAVE),
+    (b"<?xml", mark("an XML file"), _SAVE_OR_WRITE),
 )
 _ZIP = b"PK\x03\x04"
 _ZIP_CONTENTS = (
-    ("xl/", "an Excel workbook (.xlsx)", _SAVE),
-    ("word/", "a Word document (.docx)", "save it as plain text (UTF-8)"),
-    ("data.pkl", "a PyTorch file", "name a text file"),
-    ("content.xml", "an OpenDocument file", _SAVE),
+    ("xl/", mark("an Excel workbook (.xlsx)"), _SAVE),
+    ("word/", mark("a Word document (.docx)"), mark("save it as plain text (UTF-8)")),
+    ("data.pkl", mark("a PyTorch file"), mark("name a text file")),
+    ("content.xml", mark("an OpenDocument file"), _SAVE),
 )
 _START_BYTES = 4096
 _TAR_OFFSET = 257
@@ -57,15 +61,19 @@ def foreign_kind(content: bytes, encoding: str) -> str:
     if start.startswith(_ZIP):
         return _zip_kind(content)
     if start[_TAR_OFFSET:].startswith(b"ustar"):
-        return f"a tar archive; {_UNPACK}"
+        return _advise(mark("a tar archive"), _UNPACK)
     beginning = start.lstrip().lower() if start.lstrip().startswith(b"<") else start
     for signature, kind, remedy in _SIGNATURES:
         if beginning.startswith(signature):
-            return f"{kind}; {remedy}"
+            return _advise(kind, remedy)
     is_wide = "16" in encoding or "32" in encoding
     if not is_wide and start.count(0) > _MAX_NUL_SHARE * len(start):
-        return "a binary file, or UTF-16 without a byte-order mark; for UTF-16 set data.encoding=utf-16-le"
+        return _("a binary file, or UTF-16 without a byte-order mark; for UTF-16 set data.encoding=utf-16-le")
     return ""
+
+
+def _advise(kind: str, remedy: str) -> str:
+    return _("{kind}; {remedy}").format(kind=_(kind), remedy=_(remedy))
 
 
 def _zip_kind(content: bytes) -> str:
@@ -73,8 +81,12 @@ def _zip_kind(content: bytes) -> str:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             names = archive.namelist()
     except zipfile.BadZipFile:
-        return f"a damaged zip file or Excel workbook; {_SAVE}, or {_UNPACK}"
+        return _(
+            "a damaged zip file or Excel workbook; open it in a spreadsheet program and save it as CSV (UTF-8), or "
+            "unpack it"
+        )
     for part, kind, remedy in _ZIP_CONTENTS:
         if any(name.startswith(part) or name.endswith(f"/{part}") for name in names):
-            return f"{kind}; {remedy}"
-    return f"a zip archive of {', '.join(names[:3])}{' …' if len(names) > 3 else ''}; {_UNPACK}"
+            return _advise(kind, remedy)
+    more = " …" if len(names) > 3 else ""
+    return _("a zip archive of {files}; unpack it").format(files=join(names[:3]) + more)

@@ -16,8 +16,9 @@ from paddle_tasks.data.tables.json_rows import object_records
 from paddle_tasks.data.tables.records import csv_records, json_cells, tsv_records
 from paddle_tasks.data.tables.rows import BadRow, Row
 from paddle_tasks.data.tables.text_files import data_suffix, read_lines
-from paddle_tasks.errors import DataError, join_names
+from paddle_tasks.errors import DataError, at, join_names
 from paddle_tasks.files import expand_user
+from paddle_tasks.language import _, join, mark
 
 E = TypeVar("E")
 
@@ -25,7 +26,7 @@ _FIELDS = ("label_key", "name")
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
 _NUMBERED = re.compile(r"(\d+)\s*([:：=，、.．)]|\s)\s*\S")
 _JSON_START = re.compile(r'\{|\[\s*(["{]|$)')
-_EXPECTED = (
+_EXPECTED = mark(
     "expected a table with label and name (CSV, TSV or JSON lines), a JSON object, or a text whose lines are the "
     "names of labels 0, 1, 2 and so on"
 )
@@ -49,13 +50,14 @@ def read_label_names(given: str | Mapping[str, str] | None) -> dict[str, str]:
         try:
             names = _read(expand_user(given))
         except DataError as error:
-            raise DataError(f"data.label_names: {error}") from None
+            raise DataError(at("data.label_names", error)) from None
     else:
         names = dict(given)
     repeated = [name for name, count in Counter(names.values()).items() if count > 1]
     if repeated:
-        labels = ", ".join(label for label, name in names.items() if name == repeated[0])
-        raise DataError(f"data.label_names: {repeated[0]!r} is the name of {labels}; expected different names")
+        labels = join([label for label, name in names.items() if name == repeated[0]])
+        message = _("data.label_names: {name!r} is the name of {labels}; expected different names")
+        raise DataError(message.format(name=repeated[0], labels=labels))
     return names
 
 
@@ -74,18 +76,21 @@ def check_label_names(given: str | Mapping[str, str] | None, labels: Collection[
     if not isinstance(given, str) or (lines := _name_lines(expand_user(given), _lines(expand_user(given)))) is None:
         return
     if len(lines) > len(set(labels)):
-        raise DataError(
-            f"data.label_names: {given}: has {len(lines)} names ({join_names(list(lines.values()), 6)}), but the data "
-            f"has {len(set(labels))} labels ({join_names(sorted(labels), 6)}); give a table with label and name, or "
-            "set data.labels to all labels"
+        message = _(
+            "data.label_names: {file}: has {n_names} names ({names}), but the data has {n_labels} labels ({labels}); "
+            "give a table with label and name, or set data.labels to all labels"
         )
+        counts = {"n_names": len(lines), "n_labels": len(set(labels))}
+        listed = {"names": join_names(list(lines.values()), 6), "labels": join_names(sorted(labels), 6)}
+        raise DataError(message.format(file=given, **counts, **listed))
 
 
 def _lines(path: Path) -> list[Line]:
     lines: list[Line] = []
     for line in read_lines(path, "utf-8"):
         if isinstance(line, BadRow):
-            raise DataError(f"{path}:{line.line}: not valid UTF-8, save the file as UTF-8")
+            message = _("{where}: not valid UTF-8, save the file as UTF-8")
+            raise DataError(message.format(where=f"{path}:{line.line}"))
         lines.append(line)
     return lines
 
@@ -96,7 +101,7 @@ def _read(path: Path) -> dict[str, str]:
     if names is None:
         names = _json_names(path, lines) if _is_json(path, lines) else _table_names(path, lines)
     if not names:
-        raise DataError(f"{path}: the file is empty")
+        raise DataError(_("{file}: the file is empty").format(file=path))
     return names
 
 
@@ -116,12 +121,15 @@ def _name_lines(path: Path, lines: Sequence[Line]) -> dict[str, str] | None:
         return None
     first = next(iter(filled.values()), "")
     if is_usual_name(first, ("label", *_FIELDS)):
-        raise DataError(f"{path}:1: found {first!r}, the name of a column, {_EXPECTED}")
+        message = _("{where}: found {found!r}, the name of a column, {expected}")
+        raise DataError(message.format(where=f"{path}:1", found=first, expected=_(_EXPECTED)))
     numbers = [match for match in map(_NUMBERED.match, filled.values()) if match]
     if numbers and len(numbers) == len(filled) and _are_labels(numbers):
-        raise DataError(f"{path}:1: found a number before each name ({first!r}), {_EXPECTED}")
+        message = _("{where}: found a number before each name ({found!r}), {expected}")
+        raise DataError(message.format(where=f"{path}:1", found=first, expected=_(_EXPECTED)))
     if comma := next((line for line in filled.values() if "," in line), ""):
-        raise DataError(f"{path}: found {comma!r}, a line with a comma, {_EXPECTED}")
+        message = _("{where}: found {found!r}, a line with a comma, {expected}")
+        raise DataError(message.format(where=path, found=comma, expected=_(_EXPECTED)))
     return filled
 
 
@@ -149,8 +157,13 @@ def _table_names(path: Path, lines: Sequence[Line]) -> dict[str, str]:
     width, names = len(rows[0][1]), dict[str, str]()
     for number, cells in rows[has_header:]:
         if len(cells) != width or not (cells[label] and cells[name]) or cells[label] in names:
-            problem = "a second name of a label" if len(cells) == width and cells[label] in names else "found"
-            raise DataError(f"{path}:{number}: {problem}: {join_names(cells)!r}, {_EXPECTED}")
+            is_second = len(cells) == width and cells[label] in names
+            second, odd = (
+                _("{where}: a second name of a label: {found!r}, {expected}"),
+                _("{where}: found: {found!r}, {expected}"),
+            )
+            where, found = f"{path}:{number}", join_names(cells)
+            raise DataError((second if is_second else odd).format(where=where, found=found, expected=_(_EXPECTED)))
         names[cells[label]] = cells[name]
     return names
 
@@ -158,15 +171,17 @@ def _table_names(path: Path, lines: Sequence[Line]) -> dict[str, str]:
 def _columns(path: Path, rows: Sequence[tuple[int, list[str]]]) -> tuple[int, int, bool]:
     """Return the indices of label and name, and whether the first row is a header."""
     if not rows:
-        raise DataError(f"{path}: the file is empty")
-    first = rows[0][1]
+        raise DataError(_("{file}: the file is empty").format(file=path))
+    where, first = f"{path}:{rows[0][0]}", rows[0][1]
     if columns := usual_columns(_FIELDS, first):
         return first.index(str(columns["label_key"])), first.index(str(columns["name"])), True
     if len(first) != 2 or any(is_usual_name(cell, ("label", *_FIELDS)) for cell in first):
-        raise DataError(f"{path}:{rows[0][0]}: found the columns {join_names(first)}, {_EXPECTED}")
+        message = _("{where}: found the columns {names}, {expected}")
+        raise DataError(message.format(where=where, names=join_names(first), expected=_(_EXPECTED)))
     are_labels = [_has_numbers(rows, index) for index in (0, 1)]
     if not any(are_labels) and any(_has_numbers(rows[1:], index) for index in (0, 1)):
-        raise DataError(f"{path}:{rows[0][0]}: found {join_names(first)} above the labels, {_EXPECTED}")
+        message = _("{where}: found {names} above the labels, {expected}")
+        raise DataError(message.format(where=where, names=join_names(first), expected=_(_EXPECTED)))
     return (1, 0, False) if are_labels == [False, True] else (0, 1, False)
 
 
@@ -206,7 +221,8 @@ def _object_names(path: Path, lines: Sequence[Line]) -> dict[str, str]:
             raise DataError(str(record))
         columns = columns or usual_columns(_FIELDS, list(record[1]))
         if columns is None:
-            raise DataError(f"{path}:{record[0]}: found the fields {join_names(list(record[1]))}, {_EXPECTED}")
+            message, where = _("{where}: found the fields {names}, {expected}"), f"{path}:{record[0]}"
+            raise DataError(message.format(where=where, names=join_names(list(record[1])), expected=_(_EXPECTED)))
         cells = json_cells(str(path), record, [str(columns[field]) for field in _FIELDS])
         if isinstance(cells, BadRow):
             raise DataError(str(cells))

@@ -15,6 +15,7 @@ from typing import IO, Any
 from paddle_tasks.data.tables.archives import MAX_MEMBER_BYTES
 from paddle_tasks.errors import DataError, did_you_mean
 from paddle_tasks.files import exists, list_siblings, short_name
+from paddle_tasks.language import _
 
 _STDIN = ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
 _DESCRIPTORS = ("/dev/fd/", "/proc/self/fd/")
@@ -37,7 +38,7 @@ def readable_file(path: Path) -> Path | None:
     if name in _STDIN:
         stream = getattr(sys.stdin, "buffer", None)
         if stream is None:
-            raise DataError(f"{name}: there is no standard input to read")
+            raise DataError(_("{file}: there is no standard input to read").format(file=name))
         return _copied(("stdin", id(stream)), stream, "stdin")
     if not exists(path):
         return None
@@ -68,10 +69,12 @@ def _copy(stream: IO[bytes], copy: Path, name: str) -> None:
         while chunk := stream.read(_CHUNK):
             n_bytes += len(chunk)
             if n_bytes > MAX_MEMBER_BYTES:
-                raise DataError(f"{name}: holds more than {MAX_MEMBER_BYTES:,} bytes; write it to a file first")
+                message = _("{file}: holds more than {max_bytes:,} bytes; write it to a file first")
+                raise DataError(message.format(file=name, max_bytes=MAX_MEMBER_BYTES))
             target.write(chunk)
 
 
 def no_such_file(path: Path) -> str:
     """Return the message that there is no such file: the start of its name, and the nearest name beside it."""
-    return f"{short_name(path)}: no such file{did_you_mean(str(path), list_siblings(path))}"
+    hint = did_you_mean(str(path), list_siblings(path))
+    return _("{file}: no such file{hint}").format(file=short_name(path), hint=hint)

@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Literal
 
 from paddle_tasks.data.tables.archives import Line
-from paddle_tasks.data.tables.headers import Columns, Table, find_columns, is_repeated_header, match_names
+from paddle_tasks.data.tables.headers import (
+    Columns,
+    Table,
+    example_positions,
+    find_columns,
+    is_repeated_header,
+    match_names,
+)
 from paddle_tasks.data.tables.imdb import ARCHIVE_SUFFIXES, FILE_PATTERN, read_imdb
 from paddle_tasks.data.tables.json_rows import object_records
 from paddle_tasks.data.tables.paths import no_such_file
@@ -24,14 +31,16 @@ from paddle_tasks.data.tables.records import (
 from paddle_tasks.data.tables.rows import BadRow, Row
 from paddle_tasks.data.tables.text_files import TextFile, check_encoding, data_suffix, read_text_file
 from paddle_tasks.data.tables.values import MISSING, label_of_cell
-from paddle_tasks.errors import ConfigError, DataError, did_you_mean, join_names
+from paddle_tasks.errors import ConfigError, DataError, did_you_mean, join_all, join_names
 from paddle_tasks.files import exists, is_dir
+from paddle_tasks.language import _
 
 Format = Literal["tsv", "csv", "jsonl", "imdb"]
 Cells = tuple[int, list[str]] | tuple[int | str, list[str]]
 """The number of a record, and the cells of its fields."""
 
 BYTE_ORDER_MARKS, REPEATED_HEADERS = "byte-order marks", "repeated headers"
+"""The kinds of what is left out without making a row bad."""
 _TEXT_FIELDS = ("text", "text_a", "text_b")
 
 
@@ -93,22 +102,29 @@ def _checked_row(file: str, line: int | str, cells: dict[str, str], layout: Layo
     """Return a row, or a `BadRow` if a text stands for a missing value or the label is no single label."""
     for field in _TEXT_FIELDS:
         if cells.get(field, "").strip() in MISSING:
-            return BadRow(file, line, f"the {field} is {cells[field].strip()!r}, which stands for a missing value")
+            return BadRow(file, line, stands_for_missing(field, cells[field].strip()))
     label = cells.get("label", "")
     if label and label.strip() not in layout.known_labels:
         try:
             cells["label"] = label_of_cell(label)
         except DataError as error:
-            return BadRow(file, line, f"expected one label, {error}")
+            return BadRow(file, line, _("expected one label, {found}").format(found=error))
     return Row(file, line, cells)
+
+
+def stands_for_missing(field: str, value: str) -> str:
+    """Return the reason for a bad row whose text is such as ``nan``."""
+    return _("the {field} is {value!r}, which stands for a missing value").format(field=field, value=value)
 
 
 def _check_imdb(path: Path, fields: Sequence[str], layout: Layout) -> None:
     if set(fields) != {"text", "label"}:
-        raise DataError(f"{path}: the IMDB layout has text and label, but this task needs {' and '.join(fields)}")
+        message = _("{path}: the IMDB layout has text and label, but this task needs {fields}")
+        raise DataError(message.format(path=path, fields=join_all(fields)))
     if layout.columns or layout.header:
         key = "columns" if layout.columns else "header"
-        raise ConfigError(f"data.{key}: {path} has the IMDB layout, {FILE_PATTERN}, which has no {key}")
+        message = _("data.{key}: {path} has the IMDB layout, {pattern}, which has no {key}")
+        raise ConfigError(message.format(key=key, path=path, pattern=FILE_PATTERN))
     check_encoding(layout.encoding)
     if not exists(path):
         raise DataError(no_such_file(path))
@@ -117,12 +133,12 @@ def _check_imdb(path: Path, fields: Sequence[str], layout: Layout) -> None:
 def _check_columns(fields: Sequence[str], layout: Layout) -> None:
     columns = layout.columns or dict.fromkeys(fields, 0)
     if set(columns) != set(fields):
-        raise ConfigError(
-            f"data.columns: expected {' and '.join(fields)}, found {' and '.join(columns)}; for example "
-            + " ".join(f"data.columns.{field}={index}" for index, field in enumerate(fields))
-        )
+        message = _("data.columns: expected {expected}, found {found}; for example {settings}")
+        found, settings = join_all(list(columns)), example_positions(fields)
+        raise ConfigError(message.format(expected=join_all(fields), found=found, settings=settings))
     if layout.header is False and any(isinstance(column, str) for column in columns.values()):
-        raise ConfigError("data.columns: names go with a header, but data.header is false; give positions from 0")
+        message = _("data.columns: names go with a header, but data.header is false; give positions from 0")
+        raise ConfigError(message)
 
 
 def file_format(path: Path, layout: Layout) -> Format:
@@ -141,21 +157,32 @@ def _read_json(path: Path, fields: Sequence[str], layout: Layout, dropped: Count
     file = _read_text(path, layout, dropped)
     records = object_records(str(path), list(file.decoded_lines()))
     if not records:
-        raise DataError(f"{path}: the file is empty")
+        raise DataError(_("{file}: the file is empty").format(file=path))
     first = next(record for record in records if not isinstance(record, BadRow))
     names = layout.columns or match_names(fields, list(first[1]), f"{path}:{first[0]}")
     keys = {field: str(names[field]) for field in fields}
     if not any(set(keys.values()) <= set(record[1]) for record in records if not isinstance(record, BadRow)):
         missing = next((key for key in keys.values() if key not in first[1]), "")
-        raise DataError(
-            f"{path}: no object has the fields {' and '.join(keys.values())}, the first one has "
-            f"{join_names(list(first[1]))}{did_you_mean(missing, first[1])}"
-        )
+        raise DataError(lacks_fields(str(path), list(keys.values()), list(first[1]), missing))
     for record in records:
         if isinstance(record, BadRow):
             yield record
         else:
             yield json_cells(str(path), record, list(keys.values()), label=keys.get("label"))
+
+
+def lacks_fields(file: str, keys: Sequence[str], found: Sequence[str], missing: str) -> str:
+    """Return the message that no object of a file has some keys.
+
+    Args:
+        file: the file.
+        keys: the keys that each object should have.
+        found: those of the first object.
+        missing: the key for which the nearest one is suggested.
+    """
+    message = _("{file}: no object has the fields {keys}, the first one has {found}{hint}")
+    hint = did_you_mean(missing, found)
+    return message.format(file=file, keys=join_all(keys), found=join_names(found), hint=hint)
 
 
 def _read_text(path: Path, layout: Layout, dropped: Counter[str]) -> TextFile:
@@ -168,10 +195,11 @@ def _read_text(path: Path, layout: Layout, dropped: Counter[str]) -> TextFile:
 def _read_table(path: Path, fields: Sequence[str], layout: Layout, dropped: Counter[str]) -> Iterator[Cells | BadRow]:
     records = list(table_records(_read_text(path, layout, dropped), layout))
     if not records:
-        raise DataError(f"{path}: the file is empty")
+        raise DataError(_("{file}: the file is empty").format(file=path))
     first, readable = records[0], [record for record in records if not isinstance(record, BadRow)]
     if isinstance(first, BadRow) and not readable:
-        raise DataError(f"{path}:{first.line}: no line can be read; the first one: {first.reason}")
+        message = _("{where}: no line can be read; the first one: {reason}")
+        raise DataError(message.format(where=f"{path}:{first.line}", reason=first.reason))
     table = Table(f"{path}:{readable[0][0]}", file_format(path, layout), [cells for _, cells in readable])
     columns, has_header = find_columns(table, fields, Columns(layout.columns, layout.header, layout.known_labels))
     rows = [record for record in records if not has_header or record is not readable[0]]

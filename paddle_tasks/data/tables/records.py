@@ -14,14 +14,32 @@ from paddle_tasks.data.tables.archives import Line
 from paddle_tasks.data.tables.rows import BadRow
 from paddle_tasks.data.tables.values import label_of, text_of
 from paddle_tasks.errors import DataError, did_you_mean, join_names
+from paddle_tasks.language import _, join, mark
 
 N = TypeVar("N", int, int | str)
 
 Record = tuple[int, list[str]]
 """The number of a record's first line, from 1, and the record's cells."""
 
-LONE_SURROGATE = "contains half of a character (a lone surrogate, \\ud800 to \\udfff)"
+LONE_SURROGATE = mark("contains half of a character (a lone surrogate, \\ud800 to \\udfff)")
 """The reason for a bad row, as a message after the name of the text."""
+
+EXTRA_DATA = mark("Extra data")
+"""What `json` finds wrong in a text that goes on after its first value, such as JSON lines."""
+
+_PROBLEMS = (  # of `json` and `csv`, in their words
+    mark("Expecting value"),
+    mark("Expecting property name enclosed in double quotes"),
+    mark("Expecting ':' delimiter"),
+    mark("Expecting ',' delimiter"),
+    mark("Unterminated string starting at"),
+    mark("Invalid control character at"),
+    mark("Invalid \\escape"),
+    mark("Invalid \\uXXXX escape"),
+    mark("unexpected end of data"),
+    mark("',' expected after '\"'"),
+    mark("'\t' expected after '\"'"),
+)
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MAX_QUOTED_LINES = 1000
@@ -55,7 +73,7 @@ def csv_records(where: str, lines: Iterable[Line | BadRow], separator: str = ","
         except csv.Error as error:
             pushed_back.extendleft(reversed(consumed[1:]))
             reason = _quoting_reason(error, len(consumed))
-            yield BadRow(where, _number(consumed[0]), f"broken quoting: {reason}")
+            yield BadRow(where, _number(consumed[0]), _("broken quoting: {reason}").format(reason=reason))
             reader = csv.reader(_feed(rest, pushed_back, consumed), strict=True, delimiter=separator)
             continue
         broken = [line for line in consumed if isinstance(line, BadRow)]
@@ -67,8 +85,10 @@ def csv_records(where: str, lines: Iterable[Line | BadRow], separator: str = ","
 
 def _quoting_reason(error: csv.Error, n_lines: int) -> str:
     if "new-line character" in str(error):
-        return "a carriage return outside quotes"
-    return f"not closed within {_MAX_QUOTED_LINES:,} lines" if n_lines == _MAX_QUOTED_LINES else str(error)
+        return _("a carriage return outside quotes")
+    if n_lines == _MAX_QUOTED_LINES:
+        return _("not closed within {count:,} lines").format(count=n_lines)
+    return _(str(error))
 
 
 def _feed(
@@ -99,10 +119,12 @@ def column_index(column: str | int, names: Sequence[str], where: str) -> int:
         DataError: there is no such column.
     """
     if isinstance(column, str) and column not in names:
-        listed = ", ".join(name[:40] for name in names)
-        raise DataError(f"{where}: no column {column!r}, only {listed}{did_you_mean(column, names)}")
+        listed, hint = join([name[:40] for name in names]), did_you_mean(column, names)
+        message = _("{where}: no column {column!r}, only {names}{hint}")
+        raise DataError(message.format(where=where, column=column, names=listed, hint=hint))
     if isinstance(column, int) and not 0 <= column < len(names):
-        raise DataError(f"{where}: no column {column}; the columns are 0 to {len(names) - 1}")
+        message = _("{where}: no column {column}; the columns are 0 to {last}")
+        raise DataError(message.format(where=where, column=column, last=len(names) - 1))
     return names.index(column) if isinstance(column, str) else column
 
 
@@ -114,14 +136,19 @@ def select_cells(
         if isinstance(record, BadRow):
             yield record
         elif len(record[1]) != width:
-            yield BadRow(where, record[0], f"expected {width} columns, found {len(record[1])}")
+            yield BadRow(where, record[0], wrong_width(width, len(record[1])))
         else:
             yield record[0], [record[1][column] for column in columns]
 
 
+def wrong_width(expected: int, found: int) -> str:
+    """Return the reason for a bad row with more or fewer columns than the first record."""
+    return _("expected {expected} columns, found {found}").format(expected=expected, found=found)
+
+
 def json_records(where: str, lines: Iterable[Line | BadRow]) -> Iterator[tuple[int, dict[str, Any]] | BadRow]:
     """Yield the JSON object on each non-blank line, with the line number."""
-    expected = "expected one JSON object a line"
+    expected = _("expected one JSON object a line")
     for line in lines:
         if isinstance(line, BadRow):
             yield line
@@ -132,7 +159,8 @@ def json_records(where: str, lines: Iterable[Line | BadRow]) -> Iterator[tuple[i
             elif isinstance(value, BadRow):
                 yield value
             else:
-                yield BadRow(where, line[0], f"{expected}, found {line[1][:40]!r}")
+                reason = _("{expected}, found {found!r}").format(expected=expected, found=line[1][:40])
+                yield BadRow(where, line[0], reason)
 
 
 def parse_json(text: str, start: tuple[str, int], expected: str) -> Any:
@@ -147,12 +175,13 @@ def parse_json(text: str, start: tuple[str, int], expected: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        line, reason = error.lineno, f"{error.msg} at column {error.colno}"
+        problem = _("{problem} at column {column}")
+        line, reason = error.lineno, problem.format(problem=_(error.msg.removesuffix(": ")), column=error.colno)
     except RecursionError:
-        reason = "nested too deeply"
+        reason = _("nested too deeply")
     except ValueError as error:  # a number of thousands of digits
         reason = str(error)
-    return BadRow(where, first + line - 1, f"{expected}: {reason}")
+    return BadRow(where, first + line - 1, _("{expected}: {reason}").format(expected=expected, reason=reason))
 
 
 def json_cells(
@@ -178,19 +207,33 @@ def json_cells(
     texts = []
     for name in names:
         if name not in fields:
-            return BadRow(
-                where, number, f"no field {name!r}, only {join_names(list(fields))}{did_you_mean(name, fields)}"
-            )
+            message, hint = _("no field {name!r}, only {names}{hint}"), did_you_mean(name, fields)
+            return BadRow(where, number, message.format(name=name, names=join_names(list(fields)), hint=hint))
         try:
-            text = label_of(fields[name]) if name == label else text_of(fields[name])
+            text = _text(fields[name], name, is_label=name == label, only_texts=only_texts)
         except DataError as error:
-            return BadRow(where, number, f"expected {'one label' if name == label else 'a text'} in {name!r}, {error}")
-        if only_texts and not isinstance(fields[name], str | None):
-            return BadRow(where, number, f"expected a text in {name!r}, found {text[:40]!r}")
-        if has_lone_surrogate(text):
-            return BadRow(where, number, f"{name!r} {LONE_SURROGATE}")
+            return BadRow(where, number, str(error))
         texts.append(text)
     return number, texts
+
+
+def _text(value: Any, name: str, *, is_label: bool, only_texts: bool) -> str:
+    try:
+        text = label_of(value) if is_label else text_of(value)
+    except DataError as error:
+        expected = (
+            _("expected one label in {name!r}, {found}") if is_label else _("expected a text in {name!r}, {found}")
+        )
+        raise DataError(expected.format(name=name, found=error)) from None
+    if only_texts and not isinstance(value, str | None):
+        raise DataError(
+            _("expected a text in {name!r}, {found}").format(
+                name=name, found=_("found {value!r}").format(value=text[:40])
+            )
+        )
+    if has_lone_surrogate(text):
+        raise DataError(f"{name!r} {_(LONE_SURROGATE)}")
+    return text
 
 
 def has_lone_surrogate(text: str) -> bool:

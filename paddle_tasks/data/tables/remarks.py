@@ -12,12 +12,13 @@ from typing import Any
 from paddle_tasks.data.tables.catalogue import SplitName, shipped_name
 from paddle_tasks.data.tables.checks import count_names, summarize_lengths
 from paddle_tasks.data.tables.headers import is_usual_name
+from paddle_tasks.data.tables.readers import BYTE_ORDER_MARKS
 from paddle_tasks.data.tables.splits import LabelledText, Split
-from paddle_tasks.errors import join_names
+from paddle_tasks.errors import join_all, join_names
+from paddle_tasks.language import _, in_context, join, label_name, plural
 
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?")
 _LOOKS_MISSING = frozenset({"na", "n/a", "nil", "none", "unknown", "undefined", "?", "-", "无", "未知", "未标注"})
-_ALIKE = "labels that differ only by white space, width, case, invisible characters or spelling of a number"
 _MIN_ROWS = 3
 _MIN_SHARE = 0.001
 _MAX_LABEL_LENGTH = 30
@@ -28,9 +29,14 @@ _NAMES_SHOWN = 5
 def describe_rows(split: Split[Any], origin: str = "") -> str:
     """Return a line about a split: its rows and its file (or ``origin``), and other things that were counted."""
     origin = origin or str(shipped_name(split.path) or split.path)
-    n_bad = f", {len(split.bad_rows):,} bad ones left out" if split.bad_rows else ""
-    counts = "".join(f", {count:,} {name.replace('_', ' ')}" for name, count in split.counts.items())
-    return f"data.{split.name}: {len(split.examples):,} rows of {origin}{n_bad}{counts}"
+    bad = _(", {count:,} bad ones left out").format(count=len(split.bad_rows)) if split.bad_rows else ""
+    counts = "".join(_describe_count(name, count) for name, count in split.counts.items())
+    line = _("data.{split}: {count:,} rows of {file}{bad}{counts}")
+    return line.format(split=split.name, count=len(split.examples), file=origin, bad=bad, counts=counts)
+
+
+def _describe_count(name: str, count: int) -> str:
+    return _(", {count:,} {name}").format(count=count, name=in_context("count", name.replace("_", " ")))
 
 
 def describe_labels(split: Split[Any], labels: Iterable[str], label_names: Mapping[str, str] | None = None) -> str:
@@ -43,17 +49,14 @@ def describe_labels(split: Split[Any], labels: Iterable[str], label_names: Mappi
     """
     names, counts = label_names or {}, count_names(list(labels))
     shown = [f"{_display(label, names)} {count:,}" for label, count in list(counts.items())[:_LABELS_SHOWN]]
-    more = f", … ({len(counts)} labels)" if len(counts) > _LABELS_SHOWN else ""
-    return f"data.{split.name}: labels: {', '.join(shown)}{more}"
+    more = _(", … ({count} labels)").format(count=len(counts)) if len(counts) > _LABELS_SHOWN else ""
+    return _("data.{split}: labels: {labels}{more}").format(split=split.name, labels=join(shown), more=more)
 
 
 def describe_texts(split: Split[Any]) -> str:
     """Return a line about a split of texts: its rows, file and lengths."""
-    lengths = summarize_lengths(split.examples)
-    return (
-        f"{describe_rows(split)}; characters of a text: {lengths['mean']:,} on average, p95 {lengths['p95']:,.0f}, max "
-        f"{lengths['max']:,}"
-    )
+    line = _("{rows}; characters of a text: {mean:,} on average, p95 {p95:,.0f}, max {max:,}")
+    return line.format(rows=describe_rows(split), **summarize_lengths(split.examples))
 
 
 def describe_split(split: Split[LabelledText], label_names: Mapping[str, str] | None = None) -> list[str]:
@@ -67,7 +70,7 @@ def describe_split(split: Split[LabelledText], label_names: Mapping[str, str] | 
 
 
 def _display(label: str, names: Mapping[str, str]) -> str:
-    return f"{label} ({names[label]})" if label in names else label
+    return f"{label} ({names[label]})" if label in names else label_name(label)
 
 
 def describe_truncation(lengths: Sequence[int], max_length: int) -> str:
@@ -84,11 +87,18 @@ def describe_truncation(lengths: Sequence[int], max_length: int) -> str:
     if not longer:
         return ""
     n_lost, n_tokens = sum(longer) - max_length * len(longer), sum(lengths)
-    return (
-        f"{len(longer):,} of {len(lengths):,} texts ({len(longer) / len(lengths):.1%}) "
-        f"{'is' if len(longer) == 1 else 'are'} longer than max_length {max_length}; cutting loses {n_lost:,} of "
-        f"{n_tokens:,} tokens ({n_lost / n_tokens:.1%})"
+    texts = _longer_texts(len(longer), len(lengths))
+    message = _("{texts} longer than max_length {max_length}; cutting loses {lost:,} of {total:,} tokens ({share:.1%})")
+    return message.format(texts=texts, max_length=max_length, lost=n_lost, total=n_tokens, share=n_lost / n_tokens)
+
+
+def _longer_texts(count: int, total: int) -> str:
+    message = (
+        _("{count:,} of {total:,} texts ({share:.1%}) is")
+        if count == 1
+        else _("{count:,} of {total:,} texts ({share:.1%}) are")
     )
+    return message.format(count=count, total=total, share=count / total)
 
 
 def find_suspicious(splits: Mapping[SplitName, Split[LabelledText]]) -> list[str]:
@@ -110,10 +120,11 @@ def _rare(splits: Mapping[SplitName, Split[LabelledText]]) -> Iterator[str]:
         return
     counts = _counts(splits["train"])
     limit = max(_MIN_ROWS, math.ceil(_MIN_SHARE * counts.total()))
-    rare = [f"{_quote(label)} {count}" for label, count in counts.items() if count < limit]
+    rare = [_quote_with_count(label, count) for label, count in counts.items() if count < limit]
     if rare:
-        share = f" ({_MIN_SHARE:.1%} of the rows)" if limit > _MIN_ROWS else ""
-        yield f"data.train: {len(rare)} of {len(counts)} labels have fewer than {limit} rows{share}: {_join(rare)}"
+        share = _(" ({share:.1%} of the rows)").format(share=_MIN_SHARE) if limit > _MIN_ROWS else ""
+        remark = _("data.train: {count} of {total} labels have fewer than {limit} rows{share}: {labels}")
+        yield remark.format(count=len(rare), total=len(counts), limit=limit, share=share, labels=_join(rare))
 
 
 def _strange(splits: Mapping[SplitName, Split[LabelledText]]) -> Iterator[str]:
@@ -125,16 +136,17 @@ def _strange(splits: Mapping[SplitName, Split[LabelledText]]) -> Iterator[str]:
             name, row = next(
                 (name, row) for name, split in splits.items() for row in split.examples if row.label == label
             )
-            yield f"data.{name}: the label {_quote(label)} {reason} (first at {row.where})"
+            remark = _("data.{split}: the label {label} {reason} (first at {where})")
+            yield remark.format(split=name, label=_quote(label), reason=reason, where=row.where)
 
 
 def _strange_reason(label: str) -> str:
     if is_usual_name(label):
-        return "looks like the name of a column"
+        return _("looks like the name of a column")
     if label.casefold() in _LOOKS_MISSING:
-        return "looks like a missing value"
+        return _("looks like a missing value")
     if len(label) > _MAX_LABEL_LENGTH:
-        return f"is a text of {len(label)} characters"
+        return _("is a text of {count} characters").format(count=len(label))
     return ""
 
 
@@ -142,7 +154,7 @@ def _mixed_reason(label: str, n_numbers: int, n_labels: int) -> str:
     is_number = bool(_NUMBER.fullmatch(label))
     if not 0 < n_numbers < n_labels or is_number == (n_numbers * 2 > n_labels):
         return ""
-    return "is a number among names" if is_number else "is a name among numbers"
+    return _("is a number among names") if is_number else _("is a name among numbers")
 
 
 def _alike(splits: Mapping[SplitName, Split[LabelledText]]) -> Iterator[str]:
@@ -152,8 +164,12 @@ def _alike(splits: Mapping[SplitName, Split[LabelledText]]) -> Iterator[str]:
         groups[_folded(label)].append(label)
     for labels in groups.values():
         if len(labels) > 1:
-            listed = _join([f"{_quote(label)} {counts[label]}" for label in labels])
-            yield f"{_ALIKE}: {listed}"
+            listed = _join([_quote_with_count(label, counts[label]) for label in labels])
+            remark = _(
+                "labels that differ only by white space, width, case, invisible characters or spelling of a number: "
+                "{labels}"
+            )
+            yield remark.format(labels=listed)
 
 
 def _folded(label: str) -> str:
@@ -166,19 +182,30 @@ def _single(splits: Mapping[SplitName, Split[LabelledText]]) -> Iterator[str]:
     for name, split in splits.items():
         labels = _counts(split)
         if len(labels) == 1 and len(split.examples) > 1:
-            yield f"data.{name}: all {len(split.examples):,} rows have the label {_quote(next(iter(labels)))}"
+            remark = _("data.{split}: all {count:,} rows have the label {label}")
+            yield remark.format(split=name, count=len(split.examples), label=_quote(next(iter(labels))))
 
 
 def _dropped(splits: Iterable[Split[LabelledText]]) -> Iterator[str]:
     for split in splits:
         if split.dropped:
-            counts = [(count, kind if count > 1 else kind.removesuffix("s")) for kind, count in split.dropped.items()]
-            listed = " and ".join(f"{count} {kind}" for count, kind in counts)
-            yield f"data.{split.name}: left out {listed} inside {split.path}, as joining files leaves them"
+            listed = join_all([_count_dropped(kind, count) for kind, count in split.dropped.items()])
+            remark = _("data.{split}: left out {what} inside {file}, as joining files leaves them")
+            yield remark.format(split=split.name, what=listed, file=split.path)
+
+
+def _count_dropped(kind: str, count: int) -> str:
+    if kind == BYTE_ORDER_MARKS:
+        return plural("{count} byte-order mark", "{count} byte-order marks", count)
+    return plural("{count} repeated header", "{count} repeated headers", count)
 
 
 def _join(names: Sequence[str]) -> str:
     return join_names(names, 2 * _NAMES_SHOWN)
+
+
+def _quote_with_count(label: str, count: int) -> str:
+    return _("{label} {count}").format(label=_quote(label), count=count)
 
 
 def _quote(label: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from paddle_tasks.errors import at
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -35,4 +37,4 @@ class BadRow:
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.reason}"
+        return at(f"{self.file}:{self.line}", self.reason)

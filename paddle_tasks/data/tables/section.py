@@ -23,6 +23,7 @@ from paddle_tasks.data.tables.folds import Part
 from paddle_tasks.data.tables.readers import Format, Layout
 from paddle_tasks.data.tables.sources import Source, resolve_source
 from paddle_tasks.data.tables.splits import source_sha256
+from paddle_tasks.language import _
 from paddle_tasks.text.vocabulary import SPECIAL_TOKENS
 
 Label = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
@@ -32,7 +33,7 @@ Label = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) i
 def require_distinct(labels: tuple[str, ...]) -> tuple[str, ...]:
     """Return the labels, or raise pydantic's error when one of them is repeated."""
     if len(set(labels)) < len(labels):
-        raise PydanticCustomError("distinct", "expected each label once")
+        raise PydanticCustomError("distinct", _("expected each label once"))
     return labels
 
 
@@ -43,7 +44,8 @@ def _column(value: Any, validate: Callable[[Any], str | int]) -> str | int:
     try:
         return validate(value)
     except ValidationError:  # its message lists each type of the union separately
-        raise PydanticCustomError("column", "expected a name or a position, as in data.columns.text=1") from None
+        message = _("expected a name or a position, as in data.columns.text=1")
+        raise PydanticCustomError("column", message) from None
 
 
 class LayoutSection(Section):
@@ -89,7 +91,7 @@ class VocabularySection(Section):
     @classmethod
     def _needs_words(cls, value: str, info: ValidationInfo) -> str:
         if value == "unknown" and info.data.get("min_word_count", 0) is None:
-            raise PydanticCustomError("words", "expected characters, or a data.vocabulary.min_word_count too")
+            raise PydanticCustomError("words", _("expected characters, or a data.vocabulary.min_word_count too"))
         return value
 
 
@@ -111,9 +113,10 @@ class SplitsSection(Section):
     def _is_a_fold(cls, value: int | None, info: ValidationInfo) -> int | None:
         folds = info.data.get("folds")
         if value is not None and folds is None and "folds" in info.data:  # an invalid data.folds has its own message
-            raise PydanticCustomError("fold", "expected data.folds too, the number of folds")
+            raise PydanticCustomError("fold", _("expected data.folds too, the number of folds"))
         if folds is not None and (value is None or value >= folds):
-            raise PydanticCustomError("fold", f"expected the number of one of the {folds} folds, 0 to {folds - 1}")
+            message = _("expected the number of one of the {folds} folds, 0 to {last}")
+            raise PydanticCustomError("fold", message, {"folds": folds, "last": folds - 1})
         return value
 
     @field_validator("dev")
@@ -121,9 +124,9 @@ class SplitsSection(Section):
     def _is_one_dev(cls, value: str | None, info: ValidationInfo) -> str | None:
         has_folds = info.data.get("folds") is not None
         if value is not None and has_folds:
-            raise PydanticCustomError("dev", "expected null beside data.folds, which makes a fold of train dev")
+            raise PydanticCustomError("dev", _("expected null beside data.folds, which makes a fold of train dev"))
         if value is None and not has_folds and "folds" in info.data:
-            raise PydanticCustomError("dev", "expected a file, or data.folds, which makes a fold of train dev")
+            raise PydanticCustomError("dev", _("expected a file, or data.folds, which makes a fold of train dev"))
         return value
 
     def has(self, name: SplitName) -> bool:

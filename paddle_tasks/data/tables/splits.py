@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from paddle_tasks.data.tables.catalogue import SplitName, locate
 from paddle_tasks.data.tables.folds import Part
@@ -20,6 +20,7 @@ from paddle_tasks.data.tables.sources import Source, resolve_source
 from paddle_tasks.data.tables.values import MISSING
 from paddle_tasks.errors import DataError, did_you_mean, join_names
 from paddle_tasks.files import sha256
+from paddle_tasks.language import _
 
 E = TypeVar("E")
 _MAX_LISTED = 10
@@ -81,16 +82,16 @@ def parse_labelled_text(row: Row, labels: Sequence[str] | None = None) -> Labell
     """
     text, label = row.fields["text"], row.fields["label"].strip()
     if not text.strip():
-        raise DataError("empty text")
+        raise DataError(_("empty text"))
     if not label:
-        raise DataError("empty label")
+        raise DataError(_("empty label"))
     if label in MISSING and label not in (labels or ()):
-        raise DataError(f"the label is {label!r}, which stands for a missing value (data.labels may name it)")
+        message = _("the label is {label!r}, which stands for a missing value (data.labels may name it)")
+        raise DataError(message.format(label=label))
     if labels is not None and label not in labels:
-        raise DataError(
-            f"unknown label {label!r}{did_you_mean(label, labels)} "
-            f"(one of {join_names(labels)}; data.labels may name others)"
-        )
+        message = _("unknown label {label!r}{hint} (one of {labels}; data.labels may name others)")
+        hint = did_you_mean(label, labels)
+        raise DataError(message.format(label=label, hint=hint, labels=join_names(labels)))
     return LabelledText(text, label, row.where)
 
 
@@ -154,15 +155,20 @@ def require_good(split: Split[E], on_bad_row: Literal["stop", "skip"]) -> Split[
             line), or there is no good row.
     """
     if split.bad_rows and on_bad_row == "stop":
-        listed = [f"  {bad}" for bad in split.bad_rows[:_MAX_LISTED]]
-        more = [f"  … and {len(split.bad_rows) - _MAX_LISTED} more"] if len(split.bad_rows) > _MAX_LISTED else []
-        n_rows = len(split.examples) + len(split.bad_rows)
-        heading = f"data.{split.name}: {len(split.bad_rows)} of {n_rows} rows cannot be used:"
-        advice = "fix them, or set data.on_bad_row=skip to leave them out"
-        raise DataError("\n".join([heading, *listed, *more, advice]))
+        raise DataError(_list_bad_rows(split))
     if not split.examples:
-        raise DataError(f"data.{split.name}: {split.path}: no row can be used{split.remark and f' ({split.remark})'}")
+        message, remark = _("data.{split}: {file}: no row can be used{remark}"), split.remark and f" ({split.remark})"
+        raise DataError(message.format(split=split.name, file=split.path, remark=remark))
     return split
+
+
+def _list_bad_rows(split: Split[Any]) -> str:
+    n_bad, n_good = len(split.bad_rows), len(split.examples)
+    heading = _("data.{split}: {count} of {total} rows cannot be used:")
+    listed = [f"  {bad}" for bad in split.bad_rows[:_MAX_LISTED]]
+    more = [_("  … and {count} more").format(count=n_bad - _MAX_LISTED)] if n_bad > _MAX_LISTED else []
+    advice = _("fix them, or set data.on_bad_row=skip to leave them out")
+    return "\n".join([heading.format(split=split.name, count=n_bad, total=n_bad + n_good), *listed, *more, advice])
 
 
 def ordered_labels(*splits: Split[LabelledText]) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from paddle_tasks.data.tables.rows import BadRow
 from paddle_tasks.data.tables.text_lines import MARK, marked_encoding, split_lines
 from paddle_tasks.errors import ConfigError, DataError
 from paddle_tasks.files import is_dir
+from paddle_tasks.language import _
 
 _GZIP = b"\x1f\x8b"
 _GZIP_SUFFIX = re.compile(r"\.gz$", re.IGNORECASE)
@@ -43,8 +44,8 @@ class TextFile:
 
     def undecoded(self, number: int) -> BadRow:
         """Return the bad row for a record with bytes that do not decode."""
-        reason = f"not valid {self.encoding} (set data.encoding to another, such as gb18030)"
-        return BadRow(str(self.path), number, reason)
+        reason = _("not valid {encoding} (set data.encoding to another, such as gb18030)")
+        return BadRow(str(self.path), number, reason.format(encoding=self.encoding))
 
     def decoded_lines(self) -> Iterator[Line | BadRow]:
         """Yield the lines; a line that does not decode becomes a `BadRow`."""
@@ -66,7 +67,8 @@ def check_encoding(encoding: str) -> None:
     try:
         b"  ".decode(encoding, errors="replace")
     except LookupError:
-        raise ConfigError(f"data.encoding: {encoding!r} is not a known encoding, such as utf-8 or gb18030") from None
+        message = _("data.encoding: {encoding!r} is not a known encoding, such as utf-8 or gb18030")
+        raise ConfigError(message.format(encoding=encoding)) from None
 
 
 def read_text_file(path: Path, encoding: str) -> TextFile:
@@ -87,7 +89,8 @@ def read_text_file(path: Path, encoding: str) -> TextFile:
     try:
         text = content.decode(actual, errors="surrogateescape")
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not {actual} text at byte {error.start}") from None
+        message = _("{file}: not {encoding} text at byte {byte}")
+        raise DataError(message.format(file=path, encoding=actual, byte=error.start)) from None
     lines = split_lines(text)
     n_marks = sum(line.startswith(MARK) for line in lines[1:])
     return TextFile(path, actual, [(n, line.lstrip(MARK)) for n, line in enumerate(lines, start=1)], n_marks)
@@ -95,7 +98,8 @@ def read_text_file(path: Path, encoding: str) -> TextFile:
 
 def _read_content(path: Path) -> bytes:
     if str(path) != "-" and is_dir(path):
-        raise DataError(f"{path}: is a folder, expected a file; data.format=imdb is for folders of {FILE_PATTERN}")
+        message = _("{path}: is a folder, expected a file; data.format=imdb is for folders of {pattern}")
+        raise DataError(message.format(path=path, pattern=FILE_PATTERN))
     file = readable_file(path)
     if file is None:
         raise DataError(no_such_file(path))
@@ -108,9 +112,10 @@ def _decompress(path: Path, file: Path) -> bytes:
         with gzip.open(file) as stream:
             content = stream.read(archives.MAX_MEMBER_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: a damaged gzip file: {error}") from None
+        raise DataError(_("{file}: a damaged gzip file: {error}").format(file=path, error=error)) from None
     if len(content) > archives.MAX_MEMBER_BYTES:
-        raise DataError(f"{path}: holds more than {archives.MAX_MEMBER_BYTES:,} bytes, unpack and split it")
+        message = _("{file}: holds more than {max_bytes:,} bytes, unpack and split it")
+        raise DataError(message.format(file=path, max_bytes=archives.MAX_MEMBER_BYTES))
     return content
 
 

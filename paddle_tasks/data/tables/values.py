@@ -8,6 +8,7 @@ import math
 from typing import Any
 
 from paddle_tasks.errors import DataError
+from paddle_tasks.language import _
 
 MISSING = frozenset({"nan", "NaN", "NULL", "null", "None", "\\N", "<NA>", "NaT", "#N/A"})
 """What pandas, databases and spreadsheets write for a missing value."""
@@ -24,9 +25,10 @@ def text_of(value: Any) -> str:
     if value is None or isinstance(value, str):
         return value or ""
     if isinstance(value, float) and not math.isfinite(value):
-        raise DataError(f"found {show_value(value)}")
+        raise DataError(_("found {value}").format(value=show_value(value)))
     if isinstance(value, list | dict):
-        raise DataError(f"found {'a list' if isinstance(value, list) else 'an object'}: {show_value(value)}")
+        found = _("found a list: {value}") if isinstance(value, list) else _("found an object: {value}")
+        raise DataError(found.format(value=show_value(value)))
     return show_value(value)
 
 
@@ -41,9 +43,10 @@ def label_of(value: Any) -> str:
     if not isinstance(value, list):
         return text_of(value)
     if len(value) != 1:
-        raise DataError(f"found {'none' if not value else len(value)}: {show_value(value)}")
+        found = _("found {count}: {value}") if value else _("found none: {value}")
+        raise DataError(found.format(count=len(value), value=show_value(value)))
     if value[0] is None or isinstance(value[0], list | dict):
-        raise DataError(f"found {show_value(value)}")
+        raise DataError(_("found {value}").format(value=show_value(value)))
     return text_of(value[0])
 
 

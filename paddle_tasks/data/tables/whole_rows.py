@@ -10,12 +10,19 @@ from typing import Any
 
 from paddle_tasks.data.tables.headers import Columns, Table, find_columns, is_repeated_header, match_names
 from paddle_tasks.data.tables.json_rows import JsonRecord, object_records
-from paddle_tasks.data.tables.readers import Layout, file_format, table_records
-from paddle_tasks.data.tables.records import Record, json_cells
+from paddle_tasks.data.tables.readers import (
+    Layout,
+    file_format,
+    lacks_fields,
+    stands_for_missing,
+    table_records,
+)
+from paddle_tasks.data.tables.records import Record, json_cells, wrong_width
 from paddle_tasks.data.tables.rows import BadRow
 from paddle_tasks.data.tables.text_files import TextFile, read_text_file
 from paddle_tasks.data.tables.values import MISSING
-from paddle_tasks.errors import DataError, did_you_mean, join_names
+from paddle_tasks.errors import DataError
+from paddle_tasks.language import _
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,7 @@ def _without_missing(file: str, row: WholeRow | BadRow) -> WholeRow | BadRow:
     if not missing:
         return row
     field, text = missing[0]
-    return BadRow(file, row.line, f"the {field} is {text!r}, which stands for a missing value")
+    return BadRow(file, row.line, stands_for_missing(field, text))
 
 
 # ---- JSON lines
@@ -75,7 +82,7 @@ def _json_rows(file: TextFile, fields: Sequence[str], layout: Layout) -> Iterato
     records = object_records(where, list(file.decoded_lines()))
     objects = [record for record in records if not isinstance(record, BadRow)]
     if not objects:
-        raise DataError(f"{where}: the file is empty")
+        raise DataError(_("{file}: the file is empty").format(file=where))
     line, first = objects[0]
     names = layout.columns or match_names(fields, list(first), f"{where}:{line}")
     keys = {field: str(names[field]) for field in fields}
@@ -85,10 +92,7 @@ def _json_rows(file: TextFile, fields: Sequence[str], layout: Layout) -> Iterato
 
 def _check_keys(where: str, keys: Sequence[str], objects: Sequence[Mapping[str, Any]]) -> None:
     if not any(set(keys) <= set(content) for content in objects):
-        raise DataError(
-            f"{where}: no object has the fields {' and '.join(keys)}, the first one has "
-            f"{join_names(list(objects[0]))}{did_you_mean(keys[0], objects[0])}"
-        )
+        raise DataError(lacks_fields(where, keys, list(objects[0]), keys[0]))
 
 
 def _json_row(where: str, record: JsonRecord, keys: Mapping[str, str]) -> WholeRow | BadRow:
@@ -126,8 +130,8 @@ def _table_rows(
     readable = [record for record in records if not isinstance(record, BadRow)]
     if not readable:
         reasons = [record.reason for record in records if isinstance(record, BadRow)]
-        problem = f"no line can be read; the first one: {reasons[0]}" if reasons else "the file is empty"
-        raise DataError(f"{where}: {problem}")
+        unreadable, empty = _("{where}: no line can be read; the first one: {reason}"), _("{file}: the file is empty")
+        raise DataError(unreadable.format(where=where, reason=reasons[0]) if reasons else empty.format(file=where))
     table = Table(f"{where}:{readable[0][0]}", file_format(file.path, layout), [cells for _, cells in readable])
     header = _find_header(table, fields, all_fields, layout)
     for record in records:
@@ -177,6 +181,6 @@ def _is_header(record: Record, first: Record, header: _Header) -> bool:
 def _table_row(where: str, record: Record, header: _Header, width: int) -> WholeRow | BadRow:
     line, cells = record
     if len(cells) != width:
-        return BadRow(where, line, f"expected {width} columns, found {len(cells)}")
+        return BadRow(where, line, wrong_width(width, len(cells)))
     fields = {field: cells[index] for field, index in header.fields.items()}
     return WholeRow(line, fields, {name: cells[index] for index, name in header.others.items()})

@@ -9,6 +9,7 @@ import paddle
 from paddle import Tensor, nn
 
 from paddle_tasks.errors import ConfigError
+from paddle_tasks.language import _
 from paddle_tasks.models.encoders.section import EncoderSection
 
 
@@ -71,7 +72,7 @@ class Encoder(nn.Layer, ABC):  # type: ignore[misc]
         """
         layers = next((layer for layer in self.sublayers() if isinstance(layer, nn.TransformerEncoder)), None)
         if layers is None:
-            raise ConfigError("training.recompute: only Transformer encoders can recompute their layers")
+            raise ConfigError(_("training.recompute: only Transformer encoders can recompute their layers"))
         layers.enable_recompute = True
 
     def keep_first_only(self) -> None:
@@ -117,7 +118,11 @@ def check_heads(section: EncoderSection) -> None:
         ConfigError: the hidden size is not a multiple of the number of heads.
     """
     if section.hidden_size % section.n_heads:
-        raise ConfigError(f"model.hidden_size: {section.hidden_size} is no multiple of n_heads {section.n_heads}")
+        raise ConfigError(
+            _("model.hidden_size: {size} is no multiple of n_heads {heads}").format(
+                size=section.hidden_size, heads=section.n_heads
+            )
+        )
 
 
 def real_positions(lengths: Tensor, length: int) -> Tensor:

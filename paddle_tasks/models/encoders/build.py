@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from paddle_tasks.errors import ConfigError, did_you_mean
+from paddle_tasks.language import _, join
 from paddle_tasks.models.encoders.base import Encoder
 from paddle_tasks.models.encoders.paddlenlp import from_scratch
 from paddle_tasks.models.encoders.recurrent import CELLS, Recurrent
@@ -32,8 +33,10 @@ def build_encoder(section: EncoderSection, vocabulary_size: int, pad_id: int) ->
         ConfigError: there is no such kind, or its sizes do not fit together.
     """
     if section.encoder not in KINDS:
-        kinds = ", ".join(SCRATCH)
+        near = did_you_mean(section.encoder, KINDS)
         raise ConfigError(
-            f"model.encoder: {section.encoder!r} is none of {kinds}{did_you_mean(section.encoder, KINDS)}"
+            _("model.encoder: {name!r} is none of {kinds}{near}").format(
+                name=section.encoder, kinds=join(SCRATCH), near=near
+            )
         )
     return KINDS[section.encoder](section, vocabulary_size, pad_id)

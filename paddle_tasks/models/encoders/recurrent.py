@@ -6,6 +6,7 @@ import paddle
 from paddle import Tensor, nn
 
 from paddle_tasks.errors import ConfigError
+from paddle_tasks.language import _
 from paddle_tasks.models import cpu
 from paddle_tasks.models.encoders.base import ScratchEncoder, token_embedding
 from paddle_tasks.models.encoders.section import EncoderSection
@@ -59,6 +60,8 @@ def direction_size(hidden_size: int) -> int:
     """
     if hidden_size % 2:
         raise ConfigError(
-            f"model.hidden_size: {hidden_size} is odd; the two directions of a bilstm take half of it each"
+            _("model.hidden_size: {size} is odd; the two directions of a bilstm take half of it each").format(
+                size=hidden_size
+            )
         )
     return hidden_size // 2

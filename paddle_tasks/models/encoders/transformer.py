@@ -8,6 +8,7 @@ import paddle
 from paddle import Tensor, nn
 
 from paddle_tasks.errors import ConfigError
+from paddle_tasks.language import _
 from paddle_tasks.models import cpu
 from paddle_tasks.models.encoders.base import ScratchEncoder, check_heads, real_positions, token_embedding
 from paddle_tasks.models.encoders.section import EncoderSection
@@ -27,7 +28,11 @@ class Transformer(ScratchEncoder):
         super().__init__(section, vocabulary_size, pad_id, width=size, max_length=section.max_positions)
         if section.positions == "sinusoidal":
             if size % 2:
-                raise ConfigError(f"model.hidden_size: {size} is odd, sinusoidal positions are pairs; use learned ones")
+                raise ConfigError(
+                    _("model.hidden_size: {size} is odd, sinusoidal positions are pairs; use learned ones").format(
+                        size=size
+                    )
+                )
             deviation = nn.initializer.Normal(std=size**-0.5)
             self.embedding = token_embedding(vocabulary_size, size, pad_id, deviation)
             self.scale, self.positions = math.sqrt(size), None

@@ -13,15 +13,16 @@ from typing import Any
 
 from paddle_tasks.errors import SetupError
 from paddle_tasks.files import atomic_folder, write_json
+from paddle_tasks.language import _, join, mark
 from paddle_tasks.models.encoders.architectures import ARCHITECTURES, classes, tokenizers
 
 WEIGHTS = "model_state.pdparams"
 PROBE_SECONDS = 5
 # Resources of PaddleNLP's tokenizers whose vocabulary is not a vocab.txt of word pieces.
 _OTHER_RESOURCES = {
-    "sentencepiece_model_file": "a sentencepiece model",
-    "merges_file": "a byte-level BPE vocabulary",
-    "bpe_vocab_file": "a byte-level BPE vocabulary",
+    "sentencepiece_model_file": mark("a sentencepiece model"),
+    "merges_file": mark("a byte-level BPE vocabulary"),
+    "bpe_vocab_file": mark("a byte-level BPE vocabulary"),
 }
 
 
@@ -87,9 +88,11 @@ def check_vocabulary(name: str) -> None:
     """
     if name in _other_vocabularies():
         model_type, kind = _other_vocabularies()[name]
-        usable = ", ".join(known for known, model in usable_models().items() if model.model_type == model_type)
+        usable = [known for known, model in usable_models().items() if model.model_type == model_type]
         raise SetupError(
-            f"{name}: its vocabulary is {kind}, expected one of word pieces; usable {model_type} models: {usable}"
+            _("{name}: its vocabulary is {kind}, expected one of word pieces; usable {type} models: {names}").format(
+                name=name, kind=_(kind), type=model_type, names=join(usable)
+            )
         )
 
 
@@ -187,7 +190,9 @@ def _fetch(name: str, url: str) -> None:
 def _unavailable(name: str, url: str, error: Exception) -> SetupError:
     reason = getattr(error, "reason", None) or error
     return SetupError(
-        f"{name}: not in PaddleNLP's cache {cache_folder(name)}, and {url} cannot be downloaded ({reason})\n"
-        f"  Connect to the network once, or copy {WEIGHTS} and vocab.txt into that folder from a machine that has\n"
-        "  them, or set model.encoder to a local folder, to builtin/NAME, or to a from-scratch kind such as bilstm."
+        _(
+            "{name}: not in PaddleNLP's cache {folder}, and {url} cannot be downloaded ({reason})\n"
+            "  Connect to the network once, or copy {weights} and vocab.txt into that folder from a machine that has\n"
+            "  them, or set model.encoder to a local folder, to builtin/NAME, or to a from-scratch kind such as bilstm."
+        ).format(name=name, folder=cache_folder(name), url=url, reason=reason, weights=WEIGHTS)
     )

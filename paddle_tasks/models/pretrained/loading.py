@@ -9,24 +9,32 @@ from typing import Any
 
 from paddle import nn
 
-from paddle_tasks.errors import CheckpointError, ConfigError, did_you_mean
+from paddle_tasks.errors import CheckpointError, ConfigError, did_you_mean, join_alternatives, suggestion
 from paddle_tasks.files import is_dir, is_file, list_siblings, read_json_object
+from paddle_tasks.language import _, join, mark
 from paddle_tasks.models.encoders.architectures import ARCHITECTURES, model_type_of
 from paddle_tasks.models.encoders.build import SCRATCH
 from paddle_tasks.models.encoders.paddlenlp import ACTIVATIONS, PretrainedEncoder, build_model
 from paddle_tasks.models.pretrained import hub, tensors
-from paddle_tasks.models.pretrained.names import ASSETS, CONFIGS
+from paddle_tasks.models.pretrained.names import ASSETS, BUILTIN, CONFIGS
 from paddle_tasks.models.pretrained.renaming import BUFFERS, check_fit, encoder_tensors, has_hugging_face_names
 
-__all__ = ["EncoderSource", "PretrainedEncoder", "builtin_names", "load_pretrained", "resolve", "tokenizer_folder"]
+__all__ = [
+    "BUILTIN",
+    "EncoderSource",
+    "PretrainedEncoder",
+    "builtin_names",
+    "load_pretrained",
+    "resolve",
+    "tokenizer_folder",
+]
 
-BUILTIN = "builtin/"
 WEIGHTS = ("model.safetensors", hub.WEIGHTS)
 _OTHER_FILES = {
-    "spiece.model": "a sentencepiece vocabulary",
-    "sentencepiece.bpe.model": "a sentencepiece vocabulary",
-    "merges.txt": "part of a byte-level BPE vocabulary",
-    "vocab.bpe": "part of a byte-level BPE vocabulary",
+    "spiece.model": mark("a sentencepiece vocabulary"),
+    "sentencepiece.bpe.model": mark("a sentencepiece vocabulary"),
+    "merges.txt": mark("part of a byte-level BPE vocabulary"),
+    "vocab.bpe": mark("part of a byte-level BPE vocabulary"),
 }
 # Configuration keys that PaddleNLP's Layers ignore, and the only value that they implement.
 FIXED = {"position_embedding_type": "absolute", "is_decoder": False, "add_cross_attention": False}
@@ -86,40 +94,52 @@ def builtin_names() -> list[str]:
 
 def _builtin(name: str) -> Path:
     if name not in builtin_names():
-        available = ", ".join(builtin_names()) or "none ships with this version"
+        available = join(builtin_names()) or _("none ships with this version")
         near = did_you_mean(name, builtin_names())
-        raise ConfigError(f"{name}: no such built-in model{near} (available: {available})")
+        raise ConfigError(
+            _("{name}: no such built-in model{near} (available: {names})").format(name=name, near=near, names=available)
+        )
     return ASSETS / name.removeprefix(BUILTIN)
 
 
 def _unknown(name: str, folder: Path) -> str:
     if is_file(folder):
-        return f"{name}: this is a file; name the folder that holds it and its config.json"
+        return _("{name}: this is a file; name the folder that holds it and its config.json").format(name=name)
     if "/" in name or "\\" in name or name.startswith((".", "~")):
         same_owner = [known for known in hub.names() if known.startswith(name.partition("/")[0] + "/")]
         near = did_you_mean(str(folder), list_siblings(folder, folders_only=True)) or did_you_mean(name, same_owner)
-        return f"{name}: no such folder{near} (Hugging Face names are not downloaded: fetch the model, name its folder)"
+        return _(
+            "{name}: no such folder{near} (Hugging Face names are not downloaded: fetch the model, name its folder)"
+        ).format(name=name, near=near)
     builtin = BUILTIN + name  # a better suggestion than any similar name
     near = did_you_mean(builtin if builtin in builtin_names() else name, [*SCRATCH, *builtin_names(), *hub.names()])
-    kinds = ", ".join(SCRATCH)
-    return f"{name!r}: unknown encoder, expected {kinds}, a built-in model, a PaddleNLP name or a local folder{near}"
+    return _(
+        "{name!r}: unknown encoder, expected {kinds}, a built-in model, a PaddleNLP name or a local folder{near}"
+    ).format(name=name, kinds=join(SCRATCH), near=near)
 
 
 def _folder(name: str, folder: Path) -> EncoderSource:
     config = read_config(folder)
     model_type = _model_type(config)
     if model_type not in ARCHITECTURES:
-        known = ", ".join(ARCHITECTURES)
+        known = join(list(ARCHITECTURES))
         raise CheckpointError(
-            f"{folder}: config.json is of a {model_type or 'nameless'} model, expected one of {known}"
+            _("{folder}: config.json is of a {kind} model, expected one of {known}").format(
+                folder=folder, kind=model_type or _("nameless"), known=known
+            )
         )
     for key, value in FIXED.items():
         if config.get(key, value) != value:
-            raise CheckpointError(f"{folder}: {key} {config[key]!r} in config.json is not supported, only {value!r}")
+            raise CheckpointError(
+                _("{folder}: {key} {found!r} in config.json is not supported, only {value!r}").format(
+                    folder=folder, key=key, found=config[key], value=value
+                )
+            )
     if config.get("hidden_act", "gelu") not in ACTIVATIONS:
-        known, actual = ", ".join(ACTIVATIONS), config["hidden_act"]
         raise CheckpointError(
-            f"{folder}: hidden_act {actual!r} in config.json is not supported, expected one of {known}"
+            _("{folder}: hidden_act {found!r} in config.json is not supported, expected one of {known}").format(
+                folder=folder, found=config["hidden_act"], known=join(list(ACTIVATIONS))
+            )
         )
     return EncoderSource(name, model_type, config, _weights(folder))
 
@@ -132,8 +152,10 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
     path = next((folder / name for name in CONFIGS if (folder / name).is_file()), None)
     if path is None:
-        near = f"; did you mean '{folder / 'model'}'?" if (folder / "model" / CONFIGS[0]).is_file() else ""
-        raise CheckpointError(f"{folder}: no config.json in it, so this is not a model folder{near}")
+        near = suggestion(str(folder / "model")) if (folder / "model" / CONFIGS[0]).is_file() else ""
+        raise CheckpointError(
+            _("{folder}: no config.json in it, so this is not a model folder{near}").format(folder=folder, near=near)
+        )
     return _flat(read_json_object(path, CheckpointError))
 
 
@@ -159,10 +181,16 @@ def _weights(folder: Path) -> Path:
     pickled = sorted(path.name for path in folder.glob("*.bin"))
     if pickled:
         raise CheckpointError(
-            f"{folder}: {pickled[0]} is a pickle, which can run code when it is loaded; convert it with transformers: "
-            "AutoModel.from_pretrained(folder).save_pretrained(new_folder, safe_serialization=True)"
+            _(
+                "{folder}: {file} is a pickle, which can run code when it is loaded; convert it with transformers: "
+                "AutoModel.from_pretrained(folder).save_pretrained(new_folder, safe_serialization=True)"
+            ).format(folder=folder, file=pickled[0])
         )
-    raise CheckpointError(f"{folder}: no weights in it, expected {' or '.join(WEIGHTS)}, not split into several files")
+    raise CheckpointError(
+        _("{folder}: no weights in it, expected {files}, not split into several files").format(
+            folder=folder, files=join_alternatives(WEIGHTS)
+        )
+    )
 
 
 def tokenizer_folder(source: EncoderSource) -> Path:
@@ -178,8 +206,10 @@ def tokenizer_folder(source: EncoderSource) -> Path:
     other = next((name for name in _OTHER_FILES if (folder / name).is_file()), None)
     if other:
         raise CheckpointError(
-            f"{folder}: {other} is {_OTHER_FILES[other]}, which is not supported; expected a model with a vocab.txt of "
-            "word pieces and without this file"
+            _(
+                "{folder}: {file} is {kind}, which is not supported; expected a model with a vocab.txt of word pieces "
+                "and without this file"
+            ).format(folder=folder, file=other, kind=_(_OTHER_FILES[other]))
         )
     return folder
 
@@ -223,4 +253,6 @@ def _build(source: EncoderSource, *, is_torch: bool) -> nn.Layer:
     try:
         return build_model(source.model_type, fields)
     except (TypeError, ValueError, AssertionError) as error:
-        raise CheckpointError(f"{source.name}: no model can be built from its config.json ({error})") from error
+        raise CheckpointError(
+            _("{name}: no model can be built from its config.json ({error})").format(name=source.name, error=error)
+        ) from error

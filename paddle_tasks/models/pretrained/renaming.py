@@ -10,7 +10,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from paddle_tasks.errors import CheckpointError
+from paddle_tasks.language import _, join, mark
 from paddle_tasks.models.encoders.architectures import PREFIXES
+
+_N_NAMES = 4
+_TOO_FEW = mark("{count} tensors are missing: {names}")
+_TOO_MANY = mark("{count} tensors do not belong to the model: {names}")
 
 PARTS = ("embeddings.", "embeddings_project.", "encoder.", "pooler.")
 # Buffers that some files contain; they are computed, never loaded.
@@ -93,16 +98,20 @@ def check_fit(
     problems = [*_missing(stored, expected), *_misshaped(stored, expected)]
     if not extra_allowed:
         extra = [stored[key].name for key in stored if key not in expected]
-        problems += [f"{len(extra)} tensors do not belong to the model: {_shorten(extra)}"] if extra else []
+        problems += [_about(_TOO_MANY, extra)] if extra else []
     if problems:
         lines = "\n".join(f"  {problem}" for problem in problems)
-        raise CheckpointError(f"{path}: does not match the sizes in the config.json beside it\n{lines}")
+        raise CheckpointError(
+            _("{path}: does not match the sizes in the config.json beside it\n{problems}").format(
+                path=path, problems=lines
+            )
+        )
 
 
 def _missing(stored: Mapping[str, StoredTensor], expected: Mapping[str, Sequence[int]]) -> Iterator[str]:
     missing = [key for key in expected if key not in stored]
     if missing:
-        yield f"{len(missing)} tensors are missing: {_shorten(missing)}"
+        yield _about(_TOO_FEW, missing)
 
 
 def _misshaped(stored: Mapping[str, StoredTensor], expected: Mapping[str, Sequence[int]]) -> Iterator[str]:
@@ -110,8 +119,13 @@ def _misshaped(stored: Mapping[str, StoredTensor], expected: Mapping[str, Sequen
         if key not in expected or list(tensor.array.shape) == list(expected[key]):
             continue
         order = -1 if tensor.transposed else 1  # shapes as in the file
-        yield f"{tensor.name}: shape {list(tensor.array.shape)[::order]}, expected {list(expected[key])[::order]}"
+        yield _("{tensor}: shape {found}, expected {expected}").format(
+            tensor=tensor.name, found=list(tensor.array.shape)[::order], expected=list(expected[key])[::order]
+        )
 
 
-def _shorten(names: Sequence[str]) -> str:
-    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+def _about(problem: str, names: Sequence[str]) -> str:
+    shown = join(names[:_N_NAMES])
+    if len(names) > _N_NAMES:
+        shown = _("{names} and {count} more").format(names=shown, count=len(names) - _N_NAMES)
+    return _(problem).format(count=len(names), names=shown)

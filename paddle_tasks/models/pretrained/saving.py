@@ -13,6 +13,7 @@ from paddle import Tensor, nn
 from pydantic import ValidationError
 
 from paddle_tasks.errors import CheckpointError
+from paddle_tasks.language import _
 from paddle_tasks.models.encoders.architectures import ARCHITECTURES
 from paddle_tasks.models.encoders.base import Encoder
 from paddle_tasks.models.encoders.build import KINDS, EncoderSection
@@ -54,7 +55,7 @@ def load_state(layer: nn.Layer, folder: Path) -> None:
     """
     path = folder / WEIGHTS
     if not path.is_file():
-        raise CheckpointError(f"{path}: no such file; a run writes it at its first evaluation")
+        raise CheckpointError(_("{path}: no such file; a run writes it at its first evaluation").format(path=path))
     names, state = file_names(layer), layer.state_dict()
     firsts = _first_names(state)
     layer_names = {file_name: name for name, file_name in names.items()}
@@ -90,7 +91,9 @@ def _from_scratch(config: Mapping[str, Any], path: Path) -> Encoder:
         kind, vocabulary_size, pad_id = sizes.pop("model_type"), sizes.pop("vocabulary_size"), sizes.pop("pad_id")
         section = EncoderSection.model_validate_json(json.dumps({"encoder": kind, **sizes}))
     except (KeyError, ValidationError) as error:
-        raise CheckpointError(f"{path}: not an encoder's configuration ({error})") from error
+        raise CheckpointError(
+            _("{path}: not an encoder's configuration ({error})").format(path=path, error=error)
+        ) from error
     return KINDS[kind](section, vocabulary_size, pad_id)
 
 

@@ -16,6 +16,7 @@ from safetensors.numpy import save_file as save_safetensors
 
 from paddle_tasks.errors import CheckpointError
 from paddle_tasks.files import default_file_mode
+from paddle_tasks.language import _
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -30,7 +31,9 @@ def read(path: Path) -> Arrays:
     try:
         arrays = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pdparams(path)
     except (SafetensorError, pickle.UnpicklingError, EOFError, ValueError, KeyError, OSError) as error:
-        raise CheckpointError(f"{path}: not a readable file of tensors ({error}); fetch or save it again") from error
+        raise CheckpointError(
+            _("{path}: not a readable file of tensors ({error}); fetch or save it again").format(path=path, error=error)
+        ) from error
     wide = {name: _float32(array) for name, array in arrays.items()}
     check_finite(wide, path)
     return wide
@@ -50,9 +53,11 @@ def check_finite(arrays: Mapping[str, NDArray[Any]], path: Path) -> None:
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             n_bad = np.count_nonzero(~np.isfinite(array))
             raise CheckpointError(
-                f"{path}: {n_bad} of the {array.size} values of {name} are NaN or infinite, expected finite numbers; "
-                "training has diverged or the file is damaged: train again with --fresh and a lower "
-                "optimizer.learning_rate, or fetch the file again"
+                _(
+                    "{path}: {bad} of the {count} values of {name} are NaN or infinite, expected finite numbers; "
+                    "training has diverged or the file is damaged: train again with --fresh and a lower "
+                    "optimizer.learning_rate, or fetch the file again"
+                ).format(path=path, bad=n_bad, count=array.size, name=name)
             )
 
 
@@ -92,7 +97,11 @@ def _float16(name: str, array: NDArray[Any]) -> NDArray[Any]:
     with np.errstate(over="ignore"):
         rounded = array.astype(np.float16)
     if not np.isfinite(rounded[np.isfinite(array)]).all():
-        raise CheckpointError(f"{name}: {np.abs(array).max():g} is too large for float16, whose largest is 65504")
+        raise CheckpointError(
+            _("{name}: {value:g} is too large for float16, whose largest is 65504").format(
+                name=name, value=np.abs(array).max()
+            )
+        )
     return rounded
 
 
@@ -112,13 +121,13 @@ def _read_pdparams(path: Path) -> Arrays:
     with path.open("rb") as file:
         state = _TensorUnpickler(file, encoding="latin1").load()
     if not isinstance(state, dict):
-        raise pickle.UnpicklingError(f"holds a {type(state).__name__}, not named tensors")
+        raise pickle.UnpicklingError(_("holds a {kind}, not named tensors").format(kind=type(state).__name__))
     # Since Paddle 2.1 each tensor is stored as (parameter name, array), before as the array.
     arrays = {name: value[1] if isinstance(value, tuple) else value for name, value in state.items()}
     arrays.pop("StructuredToParameterName@@", None)
     others = [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]
     if others:
-        raise pickle.UnpicklingError(f"{others[0]} is not a tensor")
+        raise pickle.UnpicklingError(_("{name} is not a tensor").format(name=others[0]))
     return arrays
 
 
@@ -140,5 +149,7 @@ class _TensorUnpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in self._ALLOWED:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no file of tensors needs")
+            raise pickle.UnpicklingError(
+                _("it asks for {name}, which no file of tensors needs").format(name=f"{module}.{name}")
+            )
         return super().find_class(module, name)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from paddle_tasks.errors import UserError, did_you_mean
 from paddle_tasks.files import exists, is_dir, list_siblings, short_name
+from paddle_tasks.language import _
 from paddle_tasks.reporting.vdl.live_copy import LiveCopy, find_sources
 from paddle_tasks.reporting.vdl.repair import RepairReport, repair_logs
 from paddle_tasks.reporting.vdl.server import DEFAULT_ADDRESS, ServerAddress, VisualDLServer, listen
@@ -122,19 +123,22 @@ def check_logs(logdir: Path) -> None:
     if is_dir(logdir) and find_sources(logdir):
         return
     if not exists(logdir):
-        problem = f"no such folder{did_you_mean(str(logdir), list_siblings(logdir, folders_only=True))}"
+        problem = _("{folder}: no such folder")
     elif not logdir.is_dir():
-        problem = "is a file, expected a folder of runs"
+        problem = _("{folder}: is a file, expected a folder of runs")
     else:
-        problem = "no VisualDL log (vdlrecords) and no metrics.jsonl in it or below"
-    raise UserError(f"{short_name(logdir)}: {problem}{_suggest_runs(logdir)}")
+        problem = _("{folder}: no VisualDL log (vdlrecords) and no metrics.jsonl in it or below")
+    nearest = "" if exists(logdir) else did_you_mean(str(logdir), list_siblings(logdir, folders_only=True))
+    raise UserError(problem.format(folder=short_name(logdir)) + nearest + _suggest_runs(logdir))
 
 
 def _suggest_runs(logdir: Path) -> str:
     parent, siblings = logdir.parent, sorted(list_siblings(logdir, folders_only=True))
     candidates = [Path("runs"), *map(Path, siblings), parent / "runs", parent.parent / "runs"]
     with_runs = [folder for folder in candidates if _has_runs(folder)]
-    return f"; there are runs in {with_runs[0]}" if with_runs else "; `paddle-tasks train` writes runs to runs/"
+    if with_runs:
+        return _("; there are runs in {folder}").format(folder=with_runs[0])
+    return _("; `paddle-tasks train` writes runs to runs/")
 
 
 def _has_runs(folder: Path) -> bool:

@@ -16,6 +16,7 @@ from itertools import chain, count
 from pathlib import Path
 
 from paddle_tasks.files import atomic_file
+from paddle_tasks.language import _
 from paddle_tasks.reporting.vdl.log import META, LogRecord, encode_log, make_meta, parse_log, read_log, tag_key
 from paddle_tasks.reporting.vdl.repair import find_shown_log, metrics_path, repair_records, run_folder
 from paddle_tasks.reporting.vdl.scalars import read_metrics_file
@@ -165,7 +166,7 @@ class LiveCopy:
         """Copy a graph that VisualDL can show; for any other one its server would show an empty page."""
         data = graph.read_bytes()
         if fault := _find_graph_fault(data):
-            self.unreadable[graph] = f"the model graph cannot be read ({fault})"
+            self.unreadable[graph] = _("the model graph cannot be read ({fault})").format(fault=fault)
             return
         with atomic_file(target) as temporary:
             temporary.write_bytes(data)

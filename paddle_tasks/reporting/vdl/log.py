@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from paddle_tasks.errors import SetupError
+from paddle_tasks.language import _
 
 SCALAR, META = "value", "meta_data"  # names of fields in VisualDL's record_pb2
 _LENGTH = struct.Struct("<Q")
@@ -87,7 +88,9 @@ def parse_log(data: bytes) -> LogContent:
         if isinstance(part, Damage):
             damages.append(part)
         elif kinds.setdefault(tag_key(part.tag), part.kind) != part.kind:
-            reason = f"the tag {part.tag!r} belongs to another kind of record, {kinds[tag_key(part.tag)]}"
+            reason = _("the tag {tag!r} belongs to another kind of record, {kind}").format(
+                tag=part.tag, kind=kinds[tag_key(part.tag)]
+            )
             damages.append(Damage(start, end - start, reason))
         else:
             records.append(part)
@@ -129,7 +132,8 @@ def _record_type() -> Any:
     try:
         from visualdl.proto.record_pb2 import Record
     except Exception as error:  # broken installs raise more than ImportError
-        raise SetupError(f"visualdl cannot be imported ({error}); run `paddle-tasks doctor`") from error
+        problem = _("visualdl cannot be imported ({error}); run `paddle-tasks doctor`").format(error=error)
+        raise SetupError(problem) from error
     return Record
 
 
@@ -181,7 +185,7 @@ def _find_truncated(data: bytes, first: int, damaged: int) -> Damage | None:
     start = _find_frame(data, first + 1)
     while start < damaged:
         if _end_of_frames(data, start, damaged) > damaged:
-            return Damage(first, start - first, "a record that lacks some of its bytes")
+            return Damage(first, start - first, _("a record that lacks some of its bytes"))
         start = _find_frame(data, start + 1)
     return None
 
@@ -200,10 +204,12 @@ def _read_frame(data: bytes, start: int) -> tuple[LogRecord, int]:
     """Return the whole record of the frame at ``start``, and the offset of its end."""
     body = start + _LENGTH.size
     if body > len(data):
-        raise _DamagedRecordError(f"the file ends after {len(data) - start} of the 8 bytes of a length")
+        problem = _("the file ends after {count} of the 8 bytes of a length")
+        raise _DamagedRecordError(problem.format(count=len(data) - start))
     (length,) = _LENGTH.unpack_from(data, start)
     if length > len(data) - body:
-        raise _DamagedRecordError(f"a record of {length} bytes, but the file ends after {len(data) - body} of them")
+        problem = _("a record of {length} bytes, but the file ends after {count} of them")
+        raise _DamagedRecordError(problem.format(length=length, count=len(data) - body))
     return _parse_record(data[body : body + length]), body + length
 
 
@@ -264,21 +270,21 @@ def _parse_record(payload: bytes) -> LogRecord:
     except SetupError:
         raise
     except Exception as error:  # DecodeError, which is another class in each implementation of protobuf
-        raise _DamagedRecordError("a record that cannot be parsed") from error
+        raise _DamagedRecordError(_("a record that cannot be parsed")) from error
     if len(record.values) != 1:
-        raise _DamagedRecordError(f"a record with {len(record.values)} values, expected one")
+        raise _DamagedRecordError(_("a record with {count} values, expected one").format(count=len(record.values)))
     parsed = _from_value(record.values[0], payload)
     if not parsed.tag:
-        raise _DamagedRecordError("a record without a tag")
+        raise _DamagedRecordError(_("a record without a tag"))
     record.DiscardUnknownFields()  # they would be serialised unchanged
     if record.SerializeToString() != payload:
-        raise _DamagedRecordError("a record with more than VisualDL writes")
+        raise _DamagedRecordError(_("a record with more than VisualDL writes"))
     return parsed
 
 
 def _from_value(value: Any, payload: bytes) -> LogRecord:
     kind = value.WhichOneof("one_value")
     if kind is None:
-        raise _DamagedRecordError("a record with a value of no known kind")
+        raise _DamagedRecordError(_("a record with a value of no known kind"))
     number = value.value if kind == SCALAR else math.nan
     return LogRecord(payload, kind, value.tag, value.id, value.timestamp, number)

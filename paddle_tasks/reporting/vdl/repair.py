@@ -11,6 +11,7 @@ from pathlib import Path
 
 from paddle_tasks.errors import CheckpointError, DataError
 from paddle_tasks.files import atomic_file
+from paddle_tasks.language import _, plural
 from paddle_tasks.reporting.vdl.log import SCALAR, Damage, LogContent, LogRecord, encode_log, read_log
 from paddle_tasks.reporting.vdl.scalars import MetricsFile, has_same_scalars, read_metrics_file, replace_scalars
 from paddle_tasks.training.folder_lock import FolderLock
@@ -67,19 +68,35 @@ class RepairReport:
         """Return the report as text, empty for an intact log."""
         if self.is_intact:
             return []
-        repaired, problem = self.repaired, "its scalars differ from those in metrics.jsonl"
-        if repaired.damages:
-            problem = f"damaged at byte {repaired.damages[0].start:,}: {repaired.damages[0].reason}"
-        summary = f"{repaired.n_kept:,} records kept, {repaired.n_lost_bytes:,} bytes lost"
-        if repaired.n_rebuilt:
-            summary += f", {repaired.n_rebuilt:,} scalars rebuilt from metrics.jsonl"
-        if repaired.bad_lines:
-            summary += f", metrics.jsonl:{repaired.bad_lines[0]} is damaged too and was not used"
-        copied = f"repaired in a copy only, because {self.left_because}"
-        return [
-            f"{self.path}: {problem}",
-            f"  {summary}; {f'the original is now {self.backup.name}' if self.backup else copied}",
+        if self.backup:
+            outcome = _("the original is now {backup}").format(backup=self.backup.name)
+        else:
+            outcome = _("repaired in a copy only, because {reason}").format(reason=self.left_because)
+        return [f"{self.path}: {self._problem()}", "  " + _("; ").join([self._losses(), outcome])]
+
+    def _problem(self) -> str:
+        if not self.repaired.damages:
+            return _("its scalars differ from those in metrics.jsonl")
+        first = self.repaired.damages[0]
+        return _("damaged at byte {start:,}: {reason}").format(start=first.start, reason=first.reason)
+
+    def _losses(self) -> str:
+        repaired = self.repaired
+        parts = [
+            plural("{count} record kept", "{count} records kept", repaired.n_kept),
+            plural("{count} byte lost", "{count} bytes lost", repaired.n_lost_bytes),
         ]
+        if repaired.n_rebuilt:
+            n_rebuilt = repaired.n_rebuilt
+            parts.append(
+                plural(
+                    "{count} scalar rebuilt from metrics.jsonl", "{count} scalars rebuilt from metrics.jsonl", n_rebuilt
+                )
+            )
+        if repaired.bad_lines:
+            problem = _("metrics.jsonl:{line} is damaged too and was not used")
+            parts.append(problem.format(line=repaired.bad_lines[0]))
+        return _(", ").join(parts)
 
 
 def repair_records(log: LogContent, metrics: MetricsFile) -> RepairedLog:
@@ -134,7 +151,7 @@ def repair_log(path: Path) -> RepairReport:
         try:
             return replace(report, backup=_replace_content(path, encode_log(repaired.records)))
         except OSError as error:
-            return replace(report, left_because=f"it cannot be written ({error.strerror})")
+            return replace(report, left_because=_("it cannot be written ({reason})").format(reason=error.strerror))
 
 
 @contextlib.contextmanager
@@ -148,12 +165,12 @@ def _lock_run(log: Path) -> Iterator[str]:
         try:
             stack.enter_context(FolderLock(run)).lock_content()
         except CheckpointError:
-            yield "its run is being trained"
+            yield _("its run is being trained")
             return
         except OSError as error:
-            yield f"its folder cannot be written ({error.strerror})"
+            yield _("its folder cannot be written ({reason})").format(reason=error.strerror)
             return
-        yield "its run is not finished, and training would continue it" if _can_continue(run) else ""
+        yield _("its run is not finished, and training would continue it") if _can_continue(run) else ""
 
 
 def _can_continue(run: Path) -> bool:

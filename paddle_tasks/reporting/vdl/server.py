@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import os
 import re
 import socket
 import subprocess
@@ -13,32 +14,23 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from paddle_tasks import runtime
+import paddle_tasks
+from paddle_tasks import language, runtime
 from paddle_tasks.errors import SetupError, UserError
+from paddle_tasks.language import _
 
 FIRST_PORT, LAST_PORT = 8040, 65_535
 _START_SECONDS, _STOP_SECONDS = 90.0, 5.0
-# The child ends when the pipe to its parent closes, however the parent ended. It is given a socket that is already
-# listening: VisualDL's own start looks for a free port first, and another program could take it in between. As in
-# VisualDL, requests are answered one at a time, so a client that connects and sends nothing must not block the others.
+# The child ends when the pipe to its parent closes, however the parent ended. Its first argument is the folder of this
+# package, which need not be installed.
 _SERVER = """
 import os, sys, threading
 threading.Thread(target=lambda: (os.read(0, 1), os._exit(0)), daemon=True).start()
-listener = int(sys.argv.pop(1))
-from visualdl.server.app import create_app
-from visualdl.server.args import ParseArgs, parse_args
-from werkzeug.serving import WSGIRequestHandler, make_server
-
-class Handler(WSGIRequestHandler):
-    timeout = 3.0  # seconds to read a request; the answer may take longer
-
-    def run_wsgi(self):
-        self.connection.settimeout(None)
-        super().run_wsgi()
-
-args = ParseArgs(**parse_args())
-make_server(args.host, args.port, create_app(args), request_handler=Handler, fd=listener).serve_forever()
+sys.path.append(sys.argv.pop(1))
+from paddle_tasks.reporting.vdl.app import main
+main()
 """
+_PACKAGE = Path(paddle_tasks.__file__).parent
 _LOCAL_HOSTS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """Hosts that mean all addresses of a machine, with the address at which the machine reaches itself."""
 
@@ -63,13 +55,15 @@ class ServerAddress:
             UserError: the path, the port or the host is not valid.
         """
         if not re.fullmatch(r"(/[A-Za-z0-9._~%+-]+)+/?", self.path):
-            raise UserError(f"--path {self.path}: expected a path such as /app or /user/1/app, as in a URL")
+            raise UserError(_("--path {path}: expected a path such as /app or /user/1/app").format(path=self.path))
         if self.port is not None and not 1 <= self.port <= LAST_PORT:
-            raise UserError(f"--port {self.port}: expected a number from 1 to {LAST_PORT}")
+            problem = _("--port {port}: expected a number from 1 to {last}")
+            raise UserError(problem.format(port=self.port, last=LAST_PORT))
         try:
             socket.getaddrinfo(self.host, None)
         except (OSError, UnicodeError) as error:
-            raise UserError(f"--host {self.host}: not an address of this machine; 0.0.0.0 means all of them") from error
+            problem = _("--host {host}: not an address of this machine; 0.0.0.0 means all of them")
+            raise UserError(problem.format(host=self.host)) from error
 
     @property
     def reachable_host(self) -> str:
@@ -119,9 +113,10 @@ class VisualDLServer:
         options = ["--logdir", self.folder.name, "--host", self._numeric_host, "--port", str(self.port)]
         # Telemetry would need a network.
         options += ["--public-path", self._address.path.rstrip("/"), "--disable-telemetry", "--cache-timeout", "1"]
+        options += language_options()
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _SERVER, str(self._listener.fileno()), *options],
+                [sys.executable, "-c", _SERVER, str(_PACKAGE.parent), str(self._listener.fileno()), *options],
                 pass_fds=[self._listener.fileno()],
                 stdin=subprocess.PIPE,
                 stdout=output,
@@ -134,7 +129,8 @@ class VisualDLServer:
         while not self._answers():
             self.check()
             if time.monotonic() > limit:
-                raise SetupError(f"VisualDL does not answer at {self.url}; run `paddle-tasks doctor`")
+                problem = _("VisualDL does not answer at {url}; run `paddle-tasks doctor`")
+                raise SetupError(problem.format(url=self.url))
             time.sleep(0.1)
 
     def _answers(self) -> bool:
@@ -157,8 +153,8 @@ class VisualDLServer:
         if self._process is None or self._process.poll() is None:
             return
         lines = self._output.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        reason = lines[-1] if lines else f"exit code {self._process.returncode}"
-        raise SetupError(f"VisualDL's server has ended ({reason}); run `paddle-tasks doctor`")
+        reason = lines[-1] if lines else _("exit code {code}").format(code=self._process.returncode)
+        raise SetupError(_("VisualDL's server has ended ({reason}); run `paddle-tasks doctor`").format(reason=reason))
 
     def wait(self, seconds: float) -> None:
         """Wait for a number of seconds, or until the server ends."""
@@ -181,6 +177,12 @@ class VisualDLServer:
         self._process = None
 
 
+def language_options() -> list[str]:
+    """Return VisualDL's option for the language that was chosen; by default the browser's decides."""
+    is_chosen = os.environ.get(language.VARIABLE) in language.LANGUAGES
+    return ["--language", language.current()] if is_chosen or language.current() == "zh" else []
+
+
 def listen(host: str, port: int | None) -> socket.socket:
     """Return a socket that listens on a port, or on the first free one from 8040.
 
@@ -191,30 +193,31 @@ def listen(host: str, port: int | None) -> socket.socket:
     try:
         _open_listener(host, 0).close()
     except OSError as error:
-        raise UserError(f"--host {host}: not an address of this machine ({error.strerror})") from error
+        problem = _("--host {host}: not an address of this machine ({reason})")
+        raise UserError(problem.format(host=host, reason=error.strerror)) from error
     if port is None:
         return _listen_on_free_port(host, FIRST_PORT)
     try:
         return _open_listener(host, port)
     except PermissionError:
-        problem, next_port = "may not be used", FIRST_PORT
+        problem, next_port = _("--port {port}: may not be used; {free} is free"), FIRST_PORT
     except OSError:
-        problem, next_port = "is taken", port + 1
-    with _listen_on_free_port(host, next_port) as free:
-        raise UserError(f"--port {port}: {problem}; {free.getsockname()[1]} is free")
+        problem, next_port = _("--port {port}: is taken; {free} is free"), port + 1
+    with _listen_on_free_port(host, next_port) as listener:
+        raise UserError(problem.format(port=port, free=listener.getsockname()[1]))
 
 
 def _listen_on_free_port(host: str, first: int) -> socket.socket:
     for port in chain(range(first, LAST_PORT + 1), range(FIRST_PORT, first)):
         with contextlib.suppress(OSError):
             return _open_listener(host, port)
-    raise UserError(f"--host {host}: no port is free from {FIRST_PORT}")
+    raise UserError(_("--host {host}: no port is free from {first}").format(host=host, first=FIRST_PORT))
 
 
 def _open_listener(host: str, port: int) -> socket.socket:
     candidates = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     # A name such as localhost may have an IPv4 and an IPv6 address; people type 127.0.0.1.
-    family, kind, protocol, _, address = min(candidates, key=lambda candidate: candidate[0] != socket.AF_INET)
+    family, kind, protocol, _name, address = min(candidates, key=lambda candidate: candidate[0] != socket.AF_INET)
     listener = socket.socket(family, kind, protocol)
     try:
         # A server that ended a moment ago does not keep its port.

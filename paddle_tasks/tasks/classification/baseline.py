@@ -11,6 +11,7 @@ from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.remarks import describe_split, find_suspicious
 from paddle_tasks.data.tables.splits import LabelledText, Split
 from paddle_tasks.errors import DataError
+from paddle_tasks.language import _
 from paddle_tasks.tasks.classification.data import LabelledData, RowFormat
 from paddle_tasks.tasks.classification.decision import Decision
 from paddle_tasks.tasks.classification.scoring import Scorer
@@ -64,7 +65,7 @@ class TfidfBaseline:
                 notify(line)
         remarks = [split.remark for split in data.splits.values() if split.remark]
         for remark in (*remarks, *find_suspicious(data.splits)):
-            notify(f"remark: {remark}")
+            notify(_("remark: {remark}").format(remark=remark))
         fitted = _Fitted(data, config.model, config.seed, notify)  # type: ignore[arg-type] # `model_section`
         scorer = Scorer(data, self.new_decision())
         scorer.decision.start_learning()
@@ -89,12 +90,16 @@ class _Fitted:
         labels = self.data.label_indices(train.examples)
         if len(set(labels)) < 2:
             only = self.data.labels[labels[0]]
-            raise DataError(f"data.train: {train.path}: every row has the label {only!r}; expected two labels or more")
-        notify(f"{name}: learning the n-grams of {len(labels):,} texts")
+            raise DataError(
+                _("data.train: {path}: every row has the label {label!r}; expected two labels or more").format(
+                    path=train.path, label=only
+                )
+            )
+        notify(_("{encoder}: learning the n-grams of {count:,} texts").format(encoder=name, count=len(labels)))
         features = self.features.learn(self.data.texts(train))
-        notify(f"{name}: fitting {features.shape[1]:,} features")
+        notify(_("{encoder}: fitting {count:,} features").format(encoder=name, count=features.shape[1]))
         if not self.classifier.fit(features, labels):
-            notify("the classifier has not converged; a smaller --c makes that easier")
+            notify(_("the classifier has not converged; a smaller --c makes that easier"))
 
     def score(self, scorer: Scorer, split: Split[LabelledText]) -> Evaluation:
         features = self.features.transform(self.data.texts(split))

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from paddle_tasks.errors import DataError
+from paddle_tasks.language import _
 from paddle_tasks.training.protocol import Record, RecordFormat
 
 _LABEL = re.compile(r"\d+")
@@ -25,12 +26,16 @@ def submission(records: Sequence[Record], ids: Sequence[int | str]) -> list[str]
     """
     repeated = [row_id for row_id, count in Counter(ids).items() if count > 1]
     if repeated:
-        raise DataError(f"--clue: the id {repeated[0]!r} occurs twice in the input; CLUE's ids are all different")
+        raise DataError(
+            _("--clue: the id {id!r} occurs twice in the input; CLUE's ids are all different").format(id=repeated[0])
+        )
     names = [record["label"] for record in records if not _LABEL.fullmatch(record["label"])]
     if names:
         raise DataError(
-            f"--clue: the label {names[0]!r} is not one of CLUE's, which are numbers; train with labels that are "
-            "numbers, or with the publisher's file of names, as in data.label_names=labels.json"
+            _(
+                "--clue: the label {label!r} is not one of CLUE's, which are numbers; train with labels that are "
+                "numbers, or with the publisher's file of names, as in data.label_names=labels.json"
+            ).format(label=names[0])
         )
     rows = zip(ids, records, strict=True)
     return [json.dumps({"id": row_id, "label": record["label"]}, ensure_ascii=False) for row_id, record in rows]

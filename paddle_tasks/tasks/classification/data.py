@@ -27,6 +27,7 @@ from paddle_tasks.data.tables.splits import (
     require_good,
 )
 from paddle_tasks.errors import ConfigError, did_you_mean, join_names
+from paddle_tasks.language import _, mark
 
 
 class ParseRow(Protocol):
@@ -45,14 +46,14 @@ class RowFormat:
         parse: turns a row into an example.
         texts: returns the text of an example, or the two texts of a pair.
         n_labels: the number of labels that the task needs; None for two or more.
-        n_labels_reason: why, for messages.
+        wrong_number: the message about another number, with ``{expected}`` and ``{found}``.
     """
 
     fields: tuple[str, ...]
     parse: ParseRow
     texts: Callable[[LabelledText], tuple[str, ...]]
     n_labels: int | None = None
-    n_labels_reason: str = ""
+    wrong_number: str = ""
 
 
 def _single_text(example: LabelledText) -> tuple[str, ...]:
@@ -63,8 +64,9 @@ def _two_texts(example: LabelledText) -> tuple[str, ...]:
     return split_pair(example.text)
 
 
+_TWO_LABELS = mark("data.labels: a pair is similar or not, expected {expected} labels, found {found}")
 SINGLE_TEXT = RowFormat(("text", "label"), parse_labelled_text, _single_text)
-TEXT_PAIR = RowFormat(("text_a", "text_b", "label"), parse_labelled_pair, _two_texts, 2, "a pair is similar or not")
+TEXT_PAIR = RowFormat(("text_a", "text_b", "label"), parse_labelled_pair, _two_texts, 2, _TWO_LABELS)
 
 
 class LabelledData:
@@ -95,7 +97,9 @@ class LabelledData:
         folds = [self.load_split("dev")] if self.section.folds else []
         self.labels = self.labels or ordered_labels(train, *folds)
         if len(self.labels) < 2:
-            raise ConfigError(f"data.labels: a classifier needs two labels or more, found {list(self.labels)}")
+            raise ConfigError(
+                _("data.labels: a classifier needs two labels or more, found {found}").format(found=list(self.labels))
+            )
         if not folds:
             self.load_split("dev")
         if self.section.has("test"):
@@ -106,10 +110,8 @@ class LabelledData:
 
     def _check_number(self) -> None:
         if self.format.n_labels is not None and len(self.labels) != self.format.n_labels:
-            raise ConfigError(
-                f"data.labels: {self.format.n_labels_reason}, expected {self.format.n_labels} labels, "
-                f"found {list(self.labels)}"
-            )
+            message = _(self.format.wrong_number)
+            raise ConfigError(message.format(expected=self.format.n_labels, found=list(self.labels)))
 
     def load_split(self, name: SplitName, source: str | None = None) -> Split[LabelledText]:
         """Read the configuration's file of a split, or another file, and keep it in `splits`.
@@ -145,7 +147,9 @@ class LabelledData:
             if unknown is not None:
                 near = did_you_mean(unknown, self.labels)
                 raise ConfigError(
-                    f"data.{key}: the model has no label {unknown!r}{near} (one of {join_names(self.labels)})"
+                    _("data.{key}: the model has no label {label!r}{near} (one of {known})").format(
+                        key=key, label=unknown, near=near, known=join_names(self.labels)
+                    )
                 )
         self.section, self.label_names = section, names
 
@@ -194,7 +198,7 @@ class LabelledDataCheck:
     def lines(self, report: Mapping[str, Any]) -> Iterator[str]:
         """Yield the report as lines of text."""
         yield from checks.report_lines(report)
-        yield from (f"remark: {remark}" for remark in report["remarks"])
+        yield from (_("remark: {remark}").format(remark=remark) for remark in report["remarks"])
 
 
 def _occurring(splits: Iterable[Split[LabelledText]]) -> set[str]:

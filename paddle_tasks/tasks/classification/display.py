@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from paddle_tasks.training.display import Line, Segment
+from paddle_tasks.language import label_name
+from paddle_tasks.training.display import Line, Segment, tone_of
 from paddle_tasks.training.protocol import Record
 
 
 def display_explanation(record: Record) -> Sequence[Line]:
-    """Return a record as one line: label, probability and text, whose characters have strengths if it is explained."""
+    """Return a record as one line: label, probability and text, whose characters have strengths if it is explained.
+
+    A label that is a number is shown by its name.
+    """
     text, label = record["input"], record["label"]
-    heading = Segment(f"{label} {record['probabilities'][label]:.1%}  ")
+    heading = Segment(f"{label_name(record.get('name', label))} {record['score']:.2f}", tone=tone_of(label))
     if "attributions" not in record:
-        return [[heading, Segment(text)]]
+        return [[heading, Segment("  "), Segment(text)]]
     strengths = character_strengths(text, record["attributions"])
-    return [[heading, *map(_segment, text, strengths)]]
+    return [[heading, Segment("  "), *map(_segment, text, strengths)]]
 
 
 def _segment(character: str, strength: float) -> Segment:

@@ -15,6 +15,7 @@ from paddle.nn.layer.rnn import RNNBase
 
 from paddle_tasks.arrays import Array
 from paddle_tasks.errors import CheckpointError
+from paddle_tasks.language import _
 from paddle_tasks.models.pretrained.loading import PretrainedEncoder
 from paddle_tasks.tasks.classification.protocol import Classifier
 from paddle_tasks.text.tokenizer import Encoded
@@ -172,7 +173,7 @@ def _log_odds(model: nn.Layer, embedding: nn.Layer, encoding: Encoded, label: in
 def _word_embedding(model: nn.Layer) -> nn.Layer:
     weight = word_vectors(model)
     if weight is None:
-        raise CheckpointError("the model has no word vectors; explanations attribute a prediction to word vectors")
+        raise CheckpointError(_("the model has no word vectors; explanations attribute a prediction to word vectors"))
     layers = (layer for layer in model.sublayers(include_self=True) if isinstance(layer, nn.Embedding))
     return next(layer for layer in layers if layer.weight is weight)
 
@@ -194,7 +195,7 @@ def _word_gradients_only(model: nn.Layer) -> Iterator[None]:
     before = [(p, p.stop_gradient, None if p.grad is None else p.grad.clone()) for p in model.parameters()]
     dropouts = [network.dropout for network in networks]
     model.eval()
-    for parameter, _, _ in before:
+    for parameter, _stopped, _gradient in before:
         parameter.stop_gradient, parameter.grad = id(parameter) not in needed, None
     for network in networks:
         network.train()

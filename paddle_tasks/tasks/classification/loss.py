@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from paddle_tasks.data.tables.splits import LabelledText
 from paddle_tasks.errors import ConfigError, did_you_mean, join_names
+from paddle_tasks.language import _
 from paddle_tasks.models.losses import ClassificationLoss, balanced_weights
 from paddle_tasks.tasks.classification.section import LossSection
 
@@ -46,7 +47,9 @@ def _by_label(weights: Mapping[str, float], labels: Sequence[str]) -> list[float
     for label in weights:
         if label not in labels:
             raise ConfigError(
-                f"{_KEY}.{label}: no such label{did_you_mean(label, labels)} (one of {join_names(labels)})"
+                _("{key}: no such label{near} (one of {known})").format(
+                    key=f"{_KEY}.{label}", near=did_you_mean(label, labels), known=join_names(labels)
+                )
             )
     return [weights.get(label, 1.0) for label in labels]
 
@@ -54,6 +57,8 @@ def _by_label(weights: Mapping[str, float], labels: Sequence[str]) -> list[float
 def _in_order(weights: Sequence[float], labels: Sequence[str]) -> list[float]:
     if len(weights) != len(labels):
         raise ConfigError(
-            f"{_KEY}: expected a number for each of the {len(labels)} labels {join_names(labels)}, found {len(weights)}"
+            _("{key}: expected a number for each of the {count} labels {labels}, found {found}").format(
+                key=_KEY, count=len(labels), labels=join_names(labels), found=len(weights)
+            )
         )
     return list(weights)

@@ -16,7 +16,7 @@ from paddle_tasks.tasks.classification.clue import CLUE
 from paddle_tasks.tasks.classification.data import SINGLE_TEXT
 from paddle_tasks.tasks.classification.decision import MostProbable
 from paddle_tasks.tasks.classification.display import display_explanation
-from paddle_tasks.tasks.classification.records import make_records, mark_truncated, prediction
+from paddle_tasks.tasks.classification.records import keep_most_probable, make_records, mark_truncated, prediction
 from paddle_tasks.text.tokenizer import Tokenizer
 from paddle_tasks.training.display import Line
 from paddle_tasks.training.protocol import Record, RecordFormat
@@ -38,7 +38,7 @@ class TextPredictor:
 
     FIELDS: ClassVar[tuple[str, ...]] = SINGLE_TEXT.fields
     INPUT_FIELDS: ClassVar[tuple[str, ...]] = ("text",)
-    PREDICT_OPTIONS: ClassVar[tuple[str, ...]] = ("explain",)
+    PREDICT_OPTIONS: ClassVar[tuple[str, ...]] = ("explain", "top_k")
     PADDLE_OPTIONS: ClassVar[tuple[str, ...]] = ("explain",)
     RECORD_FORMATS: ClassVar[Mapping[str, RecordFormat]] = {"clue": CLUE}
 
@@ -64,7 +64,7 @@ class TextPredictor:
             return None
         return cls(classifier, Tokenizer.load(folder), labels, settings.get("label_names", {}), max_length)
 
-    def predict(self, texts: Sequence[str]) -> list[dict[str, Any]]:
+    def predict(self, texts: Sequence[str], *, top_k: int | None = None) -> list[dict[str, Any]]:
         """Return the records that `ClassifierTask.predict` returns."""
         if not texts:
             return []
@@ -73,6 +73,7 @@ class TextPredictor:
         predictions = [prediction(self.labels, self.names, decision, row) for row in probabilities]
         records = make_records(texts, predictions)
         mark_truncated(records, packed.lengths, self.max_length, self._find_truncated)
+        keep_most_probable(records, top_k)
         return records
 
     def _find_truncated(self, texts: Sequence[str]) -> list[bool]:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from paddle_tasks.arrays import Array
+from paddle_tasks.errors import ConfigError
+from paddle_tasks.language import _
 from paddle_tasks.tasks.classification.decision import Decision
 
 FindTruncated = Callable[[Sequence[str]], Sequence[bool]]
@@ -27,11 +29,36 @@ def prediction(
 
 
 def make_records(texts: Sequence[str], predictions: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return ``{"input", "label", "probabilities"}`` for each text, from what `prediction` returned."""
-    return [
-        {"input": text, "label": one["predicted"], **{key: one[key] for key in one if key != "predicted"}}
-        for text, one in zip(texts, predictions, strict=True)
-    ]
+    """Return a record for each text, from what `prediction` returned.
+
+    It is ``{"input", "label", "score", "probabilities"}``, with the ``name`` of the label if it has one. The score is
+    the probability of the label.
+    """
+    return [_record(text, **one) for text, one in zip(texts, predictions, strict=True)]
+
+
+def _record(text: str, predicted: str, probabilities: Mapping[str, float], **name: str) -> dict[str, Any]:
+    score = probabilities[predicted]
+    return {"input": text, "label": predicted, **name, "score": score, "probabilities": probabilities}
+
+
+def keep_most_probable(records: Sequence[dict[str, Any]], top_k: int | None) -> None:
+    """Leave only the probabilities of the ``top_k`` most probable labels in records, the most probable first.
+
+    Args:
+        records: the records.
+        top_k: the number of labels; None leaves all, in their order.
+
+    Raises:
+        ConfigError: it is not positive.
+    """
+    if top_k is None:
+        return
+    if top_k < 1:
+        raise ConfigError(_("top_k: expected at least 1, found {found}").format(found=top_k))
+    for record in records:
+        ranking = sorted(record["probabilities"].items(), key=lambda item: -item[1])
+        record["probabilities"] = dict(ranking[:top_k])
 
 
 def mark_truncated(

@@ -11,6 +11,7 @@ import numpy as np
 from paddle_tasks.arrays import Array
 from paddle_tasks.data.tables.splits import LabelledText, Split
 from paddle_tasks.errors import DataError, did_you_mean
+from paddle_tasks.language import _, join
 from paddle_tasks.metrics.classification import ClassificationMetrics
 from paddle_tasks.tasks.classification.data import LabelledData
 from paddle_tasks.tasks.classification.decision import Decision
@@ -86,7 +87,7 @@ class Scorer:
 
     def score_records(self, split: Split[LabelledText], records: Sequence[Record]) -> dict[str, Any]:
         """Return the metrics of predicted labels, with a loss if all records have probabilities."""
-        check_count(len(split.examples), records, f"rows of {split.path}")
+        check_count(len(split.examples), records, _("rows of {path}").format(path=split.path))
         gold = self.data.label_indices(split.examples)
         predicted = np.array([self._label_index(row, record) for row, record in enumerate(records)], dtype=np.int64)
         probabilities = self._probabilities(records)
@@ -99,9 +100,12 @@ class Scorer:
     def _label_index(self, row: int, record: Record) -> int:
         label = record.get("predicted", record.get("label"))
         if label not in self.data.labels:
-            expected = ", ".join(self.data.labels)
             near = did_you_mean(str(label), self.data.labels)
-            raise DataError(f"record {row}: the label {label!r} is unknown{near} (one of {expected})")
+            raise DataError(
+                _("record {row}: the label {label!r} is unknown{near} (one of {known})").format(
+                    row=row, label=label, near=near, known=join(self.data.labels)
+                )
+            )
         return self.data.labels.index(label)
 
     def _probabilities(self, records: Sequence[Record]) -> Array | None:

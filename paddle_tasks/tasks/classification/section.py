@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from paddle_tasks.config import Section
 from paddle_tasks.data.tables.section import DataSection
+from paddle_tasks.language import _
 from paddle_tasks.models.classifier import Output
 from paddle_tasks.models.encoders.build import EncoderSection
 from paddle_tasks.models.heads import Head
@@ -36,8 +37,10 @@ def _class_weights(value: Any, validate: Callable[[Any], Any]) -> Any:
     except ValidationError:  # pydantic would report a problem for each of the three forms
         raise PydanticCustomError(
             "class_weights",
-            "expected balanced, or positive numbers: one for each label in their order, or by label, as in "
-            "training.loss.class_weights.positive=2.5",
+            _(
+                "expected balanced, or positive numbers: one for each label in their order, or by label, as in "
+                "training.loss.class_weights.positive=2.5"
+            ),
         ) from None
 
 

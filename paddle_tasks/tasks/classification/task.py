@@ -21,6 +21,7 @@ from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.remarks import describe_split, describe_truncation, find_suspicious
 from paddle_tasks.data.tables.splits import LabelledText, Split
 from paddle_tasks.errors import ConfigError
+from paddle_tasks.language import _
 from paddle_tasks.models.encoders.build import Encoder
 from paddle_tasks.models.gradients import without_gradients
 from paddle_tasks.models.losses import ClassificationLoss
@@ -33,7 +34,7 @@ from paddle_tasks.tasks.classification.display import display_explanation
 from paddle_tasks.tasks.classification.explain import explain as explain_records
 from paddle_tasks.tasks.classification.frozen import TextVectors, has_fixed_vectors
 from paddle_tasks.tasks.classification.loss import build_loss
-from paddle_tasks.tasks.classification.records import make_records, mark_truncated
+from paddle_tasks.tasks.classification.records import keep_most_probable, make_records, mark_truncated
 from paddle_tasks.tasks.classification.scoring import Scorer
 from paddle_tasks.tasks.classification.section import ClassificationConfig
 from paddle_tasks.tasks.classification.teachers import KEY as TEACHERS
@@ -66,7 +67,7 @@ class ClassifierTask(EncoderTask[C]):
     SUMMARY_METRICS: ClassVar[tuple[str, ...]] = SUMMARY_METRICS
     DATA_CHECK: ClassVar[DataCheck] = LabelledDataCheck(SINGLE_TEXT)
     BASELINE: ClassVar[Baseline | None] = TfidfBaseline(SINGLE_TEXT, MostProbable)
-    PREDICT_OPTIONS: ClassVar[tuple[str, ...]] = ("explain",)
+    PREDICT_OPTIONS: ClassVar[tuple[str, ...]] = ("explain", "top_k")
     RECORD_FORMATS: ClassVar[Mapping[str, RecordFormat]] = {"clue": CLUE}
     FORMAT: ClassVar[RowFormat] = SINGLE_TEXT
     Config: ClassVar[type[ClassificationConfig]] = ClassificationConfig
@@ -102,7 +103,11 @@ class ClassifierTask(EncoderTask[C]):
         self.data.read()
         self.decision.start_learning()
         if self.config.model.output == "sigmoid" and len(self.labels) != 2:
-            raise ConfigError(f"model.output: sigmoid is for two labels, the data has {len(self.labels)}; use softmax")
+            raise ConfigError(
+                _("model.output: sigmoid is for two labels, the data has {count}; use softmax").format(
+                    count=len(self.labels)
+                )
+            )
         self._loss = build_loss(self.config.training.loss, self.labels, self.splits["train"].examples)
 
     def describe_data(self) -> Sequence[str]:
@@ -261,8 +266,10 @@ class ClassifierTask(EncoderTask[C]):
 
     # ---- predictions
 
-    def predict(self, model: nn.Layer, texts: Sequence[str], *, explain: bool = False) -> list[dict[str, Any]]:
-        """Return ``{"input", "label", "probabilities"}`` for each text.
+    def predict(
+        self, model: nn.Layer, texts: Sequence[str], *, explain: bool = False, top_k: int | None = None
+    ) -> list[dict[str, Any]]:
+        """Return ``{"input", "label", "score", "probabilities"}`` for each text; the score is the label's probability.
 
         A record has the label's ``name`` if it has one, and ``"truncated": True`` if the model reads only a part of the
         text.
@@ -271,6 +278,7 @@ class ClassifierTask(EncoderTask[C]):
             model: the model.
             texts: the inputs.
             explain: add what `paddle_tasks.tasks.classification.explain.explain` returns.
+            top_k: leave out the probabilities of all but the most probable labels.
         """
         if not texts:
             return []
@@ -279,6 +287,7 @@ class ClassifierTask(EncoderTask[C]):
         records = make_records(texts, predictions)
         max_length = self.config.training.max_length
         mark_truncated(records, _packed(dataset).lengths, max_length, self.find_truncated)
+        keep_most_probable(records, top_k)
         return explain_records(self, model, records) if explain else records
 
     @staticmethod
@@ -304,8 +313,8 @@ class ClassifierTask(EncoderTask[C]):
         teachers = loss.get("teachers")
         return {
             **EncoderTask.card_settings(config),
-            "teachers": ", ".join(teachers or ()) or None,
-            "teacher weight": loss.get("teacher_weight") if teachers else None,
+            _("teachers"): ", ".join(teachers or ()) or None,
+            _("teacher weight"): loss.get("teacher_weight") if teachers else None,
         }
 
 

@@ -15,6 +15,7 @@ from paddle_tasks.arrays import Array
 from paddle_tasks.data.array_cache import compute_digest, load_or_compute
 from paddle_tasks.errors import ConfigError, did_you_mean, join_names
 from paddle_tasks.files import is_file
+from paddle_tasks.language import _
 from paddle_tasks.models import cpu
 from paddle_tasks.models.pretrained.saving import WEIGHTS
 from paddle_tasks.tasks import SETTINGS
@@ -61,12 +62,17 @@ class Teachers:
 
 def _model_folder(folder: Path, student: Classifier) -> Path:
     if folder.resolve() == Path(student.config.run_dir).resolve():
-        raise ConfigError(f"{KEY}: {folder} is the folder of this run; name the folder of another run")
+        raise ConfigError(
+            _("{key}: {folder} is the folder of this run; name the folder of another run").format(
+                key=KEY, folder=folder
+            )
+        )
     for path in (folder / "model", folder):
         if is_file(path / SETTINGS):
             return path
     others = [str(path.parent.parent) for path in folder.parent.glob(f"*/model/{SETTINGS}")]
-    raise ConfigError(f"{KEY}: {folder} holds no trained model{did_you_mean(str(folder), others)}")
+    near = did_you_mean(str(folder), others)
+    raise ConfigError(_("{key}: {folder} holds no trained model{near}").format(key=KEY, folder=folder, near=near))
 
 
 def _checked_settings(folder: Path, student: Classifier) -> Mapping[str, Any]:
@@ -75,15 +81,23 @@ def _checked_settings(folder: Path, student: Classifier) -> Mapping[str, Any]:
     settings: Mapping[str, Any] = configuration.parse_yaml(path.read_text(encoding="utf-8"), str(path))
     task, expected = settings["config"]["task"], student.config.task
     if task != expected:
-        raise ConfigError(f"{KEY}: {folder} is a model of the task {task}, not {expected}")
+        raise ConfigError(
+            _("{key}: {folder} is a model of the task {task}, not {expected}").format(
+                key=KEY, folder=folder, task=task, expected=expected
+            )
+        )
     if sorted(settings["labels"]) != sorted(student.labels):
         raise ConfigError(
-            f"{KEY}: {folder} knows the labels {join_names(settings['labels'])}; train has {join_names(student.labels)}"
+            _("{key}: {folder} knows the labels {known}; train has {labels}").format(
+                key=KEY, folder=folder, known=join_names(settings["labels"]), labels=join_names(student.labels)
+            )
         )
     own_fold, fold = _fold(student.config.model_dump()), _fold(settings["config"])
     if student.config.data.folds and own_fold["train"] == fold["train"] and own_fold != fold:
         raise ConfigError(
-            f"{KEY}: {folder} has learnt rows of this dev split: its folds are {fold}, those of this run {own_fold}"
+            _(
+                "{key}: {folder} has learnt rows of this dev split: its folds are {fold}, those of this run {own}"
+            ).format(key=KEY, folder=folder, fold=fold, own=own_fold)
         )
     return settings
 

@@ -20,11 +20,22 @@ from sklearn.svm import LinearSVC
 from paddle_tasks.arrays import Array
 from paddle_tasks.config import Section
 from paddle_tasks.errors import DataError
+from paddle_tasks.language import _, mark
 from paddle_tasks.text.words import word_spans
 
 Texts = Sequence[tuple[str, ...]]
 """The inputs: a tuple of one text for each row, or of two for each pair."""
 
+_TOO_RARE = {
+    "char": mark(
+        "data.train: no n-gram of {shortest} to {longest} chars occurs in {texts} texts or more; "
+        "use a smaller min_df or more texts"
+    ),
+    "word": mark(
+        "data.train: no n-gram of {shortest} to {longest} words occurs in {texts} texts or more; "
+        "use a smaller min_df or more texts"
+    ),
+}
 PREFIX = "tfidf-"
 ENCODERS = ("tfidf-char-svm", "tfidf-char-logistic", "tfidf-word-svm", "tfidf-word-logistic")
 """The names of the combinations of features and classifier; the first is the default."""
@@ -32,7 +43,7 @@ ENCODERS = ("tfidf-char-svm", "tfidf-char-logistic", "tfidf-word-svm", "tfidf-wo
 
 def _ordered(lengths: tuple[int, int]) -> tuple[int, int]:
     if lengths[0] > lengths[1]:
-        raise PydanticCustomError("ngrams", "expected the shortest and the longest length, as in [1, 3]")
+        raise PydanticCustomError("ngrams", _("expected the shortest and the longest length, as in [1, 3]"))
     return lengths
 
 
@@ -95,9 +106,9 @@ class Features:
             return _combine_pairs(self._tfidf.fit_transform(_flat(texts)), texts)
         except ValueError as error:  # scikit-learn raises it for an empty vocabulary
             section = self.section
+            message = _(_TOO_RARE[section.features])
             raise DataError(
-                f"data.train: no n-gram of {section.ngrams[0]} to {section.ngrams[1]} {section.features}s occurs in "
-                f"{section.min_df} texts or more; use a smaller min_df or more texts"
+                message.format(shortest=section.ngrams[0], longest=section.ngrams[1], texts=section.min_df)
             ) from error
 
     def transform(self, texts: Texts) -> csr_matrix:

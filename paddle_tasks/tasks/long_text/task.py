@@ -11,6 +11,7 @@ from pydantic import NonNegativeInt, PositiveInt
 from paddle_tasks.data.batching.token_cache import cached_encodings
 from paddle_tasks.data.tables.section import DataSection
 from paddle_tasks.errors import ConfigError
+from paddle_tasks.language import _
 from paddle_tasks.models.encoders.build import Encoder
 from paddle_tasks.models.heads import Head
 from paddle_tasks.models.long_text import LongTextClassifier, WindowPooling, WindowSettings
@@ -60,8 +61,10 @@ class LongTextTask(ClassifierTask[LongTextConfig]):
         overlap = self.config.data.window_overlap
         if self._has_windows and overlap >= self.max_tokens:
             raise ConfigError(
-                f"data.window_overlap: {overlap} is not less than the {self.max_tokens} tokens of a window "
-                "(training.max_length without [CLS] and [SEP])"
+                _(
+                    "data.window_overlap: {overlap} is not less than the {limit} tokens of a window "
+                    "(training.max_length without [CLS] and [SEP])"
+                ).format(overlap=overlap, limit=self.max_tokens)
             )
 
     @property

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from paddle_tasks.language import _, in_context, label_name, mark
 from paddle_tasks.training.display import Line, Segment, tone_of
 from paddle_tasks.training.protocol import Record
 
-IMPLICIT = "(implicit)"
+IMPLICIT = mark("(implicit)")
 """Stands for an aspect that is meant but not written."""
 
 
@@ -21,13 +22,14 @@ def _marked(record: Record) -> Iterator[Segment]:
     for span in record["spans"]:
         if span["start"] < end:
             continue  # it overlaps the span before
+        label = span["label"]
         yield Segment(text[end : span["start"]])
-        yield Segment(text[span["start"] : span["end"]], label=span["label"])
+        yield Segment(text[span["start"] : span["end"]], label=in_context("label", label))
         end = span["end"]
     yield Segment(text[end:])
 
 
 def _triplet(triplet: Record) -> Line:
-    aspect, opinion = (triplet[side]["text"] if triplet[side] else IMPLICIT for side in ("aspect", "opinion"))
-    polarity = Segment(triplet["polarity"], tone=tone_of(triplet["polarity"]))
+    aspect, opinion = (triplet[side]["text"] if triplet[side] else _(IMPLICIT) for side in ("aspect", "opinion"))
+    polarity = Segment(label_name(triplet["polarity"]), tone=tone_of(triplet["polarity"]))
     return [Segment(f"  {aspect}: {opinion}  "), polarity, Segment(f" {triplet['prob']:.2f}")]

@@ -12,15 +12,16 @@ import numpy as np
 
 from paddle_tasks.arrays import Array
 from paddle_tasks.data.opinion.examples import OpinionExample
+from paddle_tasks.language import _, mark
 from paddle_tasks.models.chain import allowed_transitions
 from paddle_tasks.models.opinion import OpinionTagger
 from paddle_tasks.tasks.opinion.features import OpinionNames
 from paddle_tasks.tasks.opinion.reader import Prediction
-from paddle_tasks.tasks.panels import MAX_CURVES, calibration_image, confusion_image, matrix_image
+from paddle_tasks.tasks.panels import MAX_CURVES, calibration_image, confusion_image, describe_result, matrix_image
 from paddle_tasks.text.spans import Span, tag_names
 from paddle_tasks.training.panels import NEVER, Curve, Panels, shorten
 
-NO_SPAN = "(none)"
+NO_SPAN = mark("(none)")
 _MAX_CHARACTERS = 60
 
 
@@ -66,7 +67,7 @@ class OpinionPanels:
 
     def _most_frequent(self) -> list[str]:
         counts = Counter(judged.span.label for judged in self._judged if judged.is_gold)
-        return [label for label, _ in counts.most_common(MAX_CURVES)]
+        return [label for label, _count in counts.most_common(MAX_CURVES)]
 
     def _curve(self, label: str) -> Curve:
         rows = [(example.spans, dict(prediction.candidates)) for example, prediction in self._rows()]
@@ -78,12 +79,13 @@ class OpinionPanels:
     def _confusion(self) -> dict[str, Array]:
         """Return the image of the annotated and the predicted label of the same characters, none included."""
         labels = [*self.names.labels, NO_SPAN]
+        names = [*self.names.labels, _(NO_SPAN)]
         index = {label: number for number, label in enumerate(labels)}
         counts = np.zeros((len(labels), len(labels)), dtype=np.int64)
         for example, prediction in self._rows():
             for gold, predicted in _label_pairs(example, prediction):
                 counts[index.get(gold, len(labels) - 1), index[predicted]] += 1
-        return confusion_image(counts, labels)
+        return confusion_image(counts, names)
 
     def _transitions(self) -> dict[str, Array]:
         if not hasattr(self.model, "crf"):
@@ -95,7 +97,7 @@ class OpinionPanels:
 
 def is_exact(example: OpinionExample, prediction: Prediction) -> bool:
     """Return whether the predicted spans of a review are its annotated spans."""
-    return set(example.spans) == {span for span, _ in prediction.spans}
+    return set(example.spans) == {span for span, _prob in prediction.spans}
 
 
 def describe_rows(examples: Sequence[OpinionExample], predictions: Sequence[Prediction]) -> list[list[str]]:
@@ -103,8 +105,8 @@ def describe_rows(examples: Sequence[OpinionExample], predictions: Sequence[Pred
     return [
         [
             _summary(example.spans, [pair.polarity for pair in example.pairs or ()]),
-            "right" if is_exact(example, prediction) else "wrong",
-            _summary([span for span, _ in prediction.spans], [pair.polarity for pair, _ in prediction.pairs]),
+            describe_result(is_right=is_exact(example, prediction)),
+            _summary([span for span, _prob in prediction.spans], [pair.polarity for pair, _prob in prediction.pairs]),
             shorten(example.text, _MAX_CHARACTERS),
         ]
         for example, prediction in zip(examples, predictions, strict=True)
@@ -112,7 +114,7 @@ def describe_rows(examples: Sequence[OpinionExample], predictions: Sequence[Pred
 
 
 def _summary(spans: Sequence[Span], polarities: Sequence[str]) -> str:
-    return "+".join(sorted(set(polarities) or {span.label for span in spans})) or NO_SPAN
+    return "+".join(sorted(set(polarities) or {span.label for span in spans})) or _(NO_SPAN)
 
 
 def _judge(example: OpinionExample, prediction: Prediction) -> Iterator[_JudgedSpan]:
@@ -125,6 +127,6 @@ def _judge(example: OpinionExample, prediction: Prediction) -> Iterator[_JudgedS
 def _label_pairs(example: OpinionExample, prediction: Prediction) -> Iterator[tuple[str, str]]:
     """Yield the annotated and the predicted label of the same characters; `NO_SPAN` if there is only one."""
     gold = {(span.start, span.end): span.label for span in example.spans}
-    predicted = {(span.start, span.end): span.label for span, _ in prediction.spans}
+    predicted = {(span.start, span.end): span.label for span, _prob in prediction.spans}
     for characters in sorted({*gold, *predicted}):
         yield gold.get(characters, NO_SPAN), predicted.get(characters, NO_SPAN)

@@ -12,6 +12,7 @@ import numpy as np
 from paddle_tasks.arrays import Array
 from paddle_tasks.data.opinion.examples import ASPECT, OPINION, OpinionExample
 from paddle_tasks.errors import DataError, did_you_mean
+from paddle_tasks.language import _, join, mark
 from paddle_tasks.metrics.spans import SpanMetrics, TripletMetrics, find_errors
 from paddle_tasks.tasks.opinion.features import OpinionNames
 from paddle_tasks.tasks.opinion.reader import Prediction
@@ -22,6 +23,8 @@ SPAN_METRICS = ("precision", "recall", "f1", "macro_f1", "partial_precision", "p
 TRIPLET_METRICS = ("triplet_precision", "triplet_recall", "triplet_f1", "pair_f1", "polarity_accuracy")
 DEDUPLICATED = ("f1", "macro_f1", "triplet_f1")
 """The metrics with a twin over the rows whose text does not occur in train."""
+_UNKNOWN_LABEL = mark("record {row}: the label {label!r} is unknown{near} (one of {known})")
+_UNKNOWN_POLARITY = mark("record {row}: the polarity {label!r} is unknown{near} (one of {known})")
 _N_SAMPLES = 5
 _MIN_PROB = 1e-12  # in place of a probability that underflows, so that the loss of an error is finite
 
@@ -176,11 +179,17 @@ def read_spans(row: int, record: Record) -> list[Span]:
     """
     spans = record.get("predicted", record.get("spans"))
     if not isinstance(spans, list):
-        raise DataError(f"record {row}: expected a list under 'predicted' or 'spans', found {spans!r}")
+        raise DataError(
+            _("record {row}: expected a list under 'predicted' or 'spans', found {found!r}").format(
+                row=row, found=spans
+            )
+        )
     try:
         return [Span(span["start"], span["end"], span["label"]) for span in spans]
     except (KeyError, TypeError) as error:
-        raise DataError(f"record {row}: a span needs start, end and label; {error} is missing") from error
+        raise DataError(
+            _("record {row}: a span needs start, end and label; {key} is missing").format(row=row, key=error)
+        ) from error
 
 
 def read_pairs(row: int, record: Record) -> list[Pair]:
@@ -192,7 +201,9 @@ def read_pairs(row: int, record: Record) -> list[Pair]:
     try:
         return list(map(_read_pair, record.get("triplets", ())))
     except (KeyError, TypeError) as error:
-        raise DataError(f"record {row}: a triplet needs aspect, opinion and polarity; {error} is missing") from error
+        raise DataError(
+            _("record {row}: a triplet needs aspect, opinion and polarity; {key} is missing").format(row=row, key=error)
+        ) from error
 
 
 def _read_pair(triplet: Record) -> Pair:
@@ -212,13 +223,13 @@ def read_predictions(records: Sequence[Record], names: OpinionNames) -> tuple[li
     spans = [read_spans(row, record) for row, record in enumerate(records)]
     pairs = [read_pairs(row, record) for row, record in enumerate(records)]
     for row, (own_spans, own_pairs) in enumerate(zip(spans, pairs, strict=True)):
-        _check_known(row, "label", {span.label for span in own_spans}, names.labels)
+        _check_known(row, _UNKNOWN_LABEL, {span.label for span in own_spans}, names.labels)
         if names.polarities:  # otherwise pairs are not scored
-            _check_known(row, "polarity", {pair.polarity for pair in own_pairs}, names.polarities)
+            _check_known(row, _UNKNOWN_POLARITY, {pair.polarity for pair in own_pairs}, names.polarities)
     return spans, pairs
 
 
-def _check_known(row: int, kind: str, used: set[str], known: Sequence[str]) -> None:
+def _check_known(row: int, problem: str, used: set[str], known: Sequence[str]) -> None:
     for name in sorted(used - set(known)):
         near = did_you_mean(name, known)
-        raise DataError(f"record {row}: the {kind} {name!r} is unknown{near} (one of {', '.join(known)})")
+        raise DataError(_(problem).format(row=row, label=name, near=near, known=join(known)))

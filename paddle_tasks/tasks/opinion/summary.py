@@ -10,7 +10,9 @@ from pathlib import Path
 
 from paddle_tasks.data.opinion.examples import OPINION, POLARITIES
 from paddle_tasks.errors import DataError
+from paddle_tasks.figures.fonts import caption, label_names
 from paddle_tasks.figures.stacked_bars import SUFFIXES, write_stacked_bars
+from paddle_tasks.language import _, in_context, label_name, plural
 from paddle_tasks.tasks.opinion.display import IMPLICIT
 from paddle_tasks.training.display import Cell, Table, tone_of
 from paddle_tasks.training.protocol import Record, RecordFormat
@@ -43,7 +45,7 @@ class AspectSummary:
     @property
     def shown_name(self) -> str:
         """The name for people."""
-        return IMPLICIT if self.name is None else self.name
+        return _(IMPLICIT) if self.name is None else self.name
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,11 @@ def summarise(records: Sequence[Record]) -> Summary:
         for triplet in record.get("triplets", ()):
             _count(counts, triplet)
     if not counts:
-        raise DataError(f"nothing to summarise: no aspect and no opinion was found in {len(records)} texts")
+        raise DataError(
+            _("nothing to summarise: no aspect and no opinion was found in {texts}").format(
+                texts=plural("{count} text", "{count} texts", len(records))
+            )
+        )
     aspects = sorted((_summarise_aspect(key, count) for key, count in counts.items()), key=_order)
     return Summary(len(records), aspects, list(_polarities(counts.values())))
 
@@ -135,20 +141,25 @@ SUMMARY = RecordFormat(write_file=write_summary, suffixes=SUFFIXES)
 def write_chart(summary: Summary, path: Path) -> bool:
     """Write a bar for each of the most frequent aspects, and return whether the bars have the names of the aspects."""
     aspects = summary.aspects[:MAX_BARS]
-    if not summary.polarities:
-        mentions = {"mentions": [aspect.mentions for aspect in aspects]}
-        return write_stacked_bars(path, [aspect.shown_name for aspect in aspects], mentions, unit="mentions")
-    parts = {name: [aspect.polarities.get(name, 0) for aspect in aspects] for name in summary.polarities}
     names = [aspect.shown_name for aspect in aspects]
-    return write_stacked_bars(path, names, parts, unit="opinions", colours=_COLOURS)
+    if not summary.polarities:
+        mentions = caption("mentions")
+        return write_stacked_bars(path, names, {mentions: [aspect.mentions for aspect in aspects]}, unit=mentions)
+    shown = dict(zip(summary.polarities, label_names(summary.polarities), strict=True))
+    parts = {shown[name]: [aspect.polarities.get(name, 0) for aspect in aspects] for name in shown}
+    colours = {shown[name]: colour for name, colour in _COLOURS.items() if name in shown}
+    return write_stacked_bars(path, names, parts, unit=caption("opinions"), colours=colours)
 
 
 def table(summary: Summary, remarks: Sequence[str] = ()) -> Table:
     """Return the most frequent aspects with counts, polarity shares and typical opinions."""
-    typical = ["typical opinions"] if summary.polarities else []
-    columns = ["", "aspect", "mentions", *summary.polarities, *typical]
+    typical = [_("typical opinions")] if summary.polarities else []
+    columns = ["", in_context("label", "aspect"), _("mentions"), *map(label_name, summary.polarities), *typical]
     return Table(
-        title=f"{len(summary.aspects)} aspects in {summary.n_reviews} reviews",
+        title=_("{aspects} in {reviews}").format(
+            aspects=plural("{count} aspect", "{count} aspects", len(summary.aspects)),
+            reviews=plural("{count} review", "{count} reviews", summary.n_reviews),
+        ),
         columns=columns,
         rows=[_row(number, aspect, summary) for number, aspect in enumerate(summary.aspects[:MAX_ROWS], start=1)],
         aligned_right=(0, *range(2, 3 + len(summary.polarities))),
@@ -168,10 +179,10 @@ def _row(number: int, aspect: AspectSummary, summary: Summary) -> list[Cell]:
 def _remarks(summary: Summary, path: Path, *, has_names: bool) -> Iterator[str]:
     n_left_out = len(summary.aspects) - MAX_ROWS
     if n_left_out > 0:
-        yield f"… and {n_left_out} more aspects"
-    yield f"chart {path}, the first {min(MAX_BARS, len(summary.aspects))}"
+        yield plural("… and {count} more aspect", "… and {count} more aspects", n_left_out)
+    yield _("chart {path}, the first {count}").format(path=path, count=min(MAX_BARS, len(summary.aspects)))
     if not has_names:
-        yield (
+        yield _(
             "No installed font has all characters of the aspects, so the chart shows their numbers (those of the "
             "table). Install a Chinese font such as Noto Sans CJK, or name an .svg file, which uses the viewer's fonts."
         )

@@ -21,6 +21,7 @@ from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.remarks import describe_labels, describe_texts
 from paddle_tasks.data.tables.sources import Source
 from paddle_tasks.errors import ConfigError, did_you_mean, join_names
+from paddle_tasks.language import _, join
 from paddle_tasks.metrics.spans import ERROR_KINDS
 from paddle_tasks.models.encoders.build import Encoder
 from paddle_tasks.models.gradients import without_gradients
@@ -98,14 +99,20 @@ class OpinionTask(EncoderTask[OpinionConfig]):
         training, data = self.config.training, self.config.data
         if self.config.model.overlaps and not self._uses_marginals:
             raise ConfigError(
-                "model.overlaps: model.decoding=viterbi predicts the best path, whose spans do not overlap"
+                _("model.overlaps: model.decoding=viterbi predicts the best path, whose spans do not overlap")
             )
         if self.max_tokens < 1:
-            raise ConfigError(f"training.max_length: {training.max_length} leaves no room besides [CLS] and [SEP]")
+            raise ConfigError(
+                _("training.max_length: {length} leaves no room besides [CLS] and [SEP]").format(
+                    length=training.max_length
+                )
+            )
         if data.window_overlap >= self.max_tokens:
             raise ConfigError(
-                f"data.window_overlap: {data.window_overlap} is not less than the {self.max_tokens} tokens of a window "
-                "(training.max_length without [CLS] and [SEP])"
+                _(
+                    "data.window_overlap: {overlap} is not less than the {limit} tokens of a window "
+                    "(training.max_length without [CLS] and [SEP])"
+                ).format(overlap=data.window_overlap, limit=self.max_tokens)
             )
 
     def read_splits(self) -> None:
@@ -128,7 +135,9 @@ class OpinionTask(EncoderTask[OpinionConfig]):
         data = self.config.data
         labels = set(data.labels or ()) or {label for split in splits for label in split.labels}
         if not labels:
-            raise ConfigError(f"data.train: no span in {splits[0].path}; expected at least one label to learn")
+            raise ConfigError(
+                _("data.train: no span in {path}; expected at least one label to learn").format(path=splits[0].path)
+            )
         # The tagger knows aspects and opinions by their index.
         first = [label for label in (ASPECT, OPINION) if label in labels]
         others = [label for label in data.labels or sorted(labels) if label not in first]
@@ -142,16 +151,22 @@ class OpinionTask(EncoderTask[OpinionConfig]):
             return ()
         if not {ASPECT, OPINION} <= labels:
             raise ConfigError(
-                f"model.pairs: pairs need the labels {ASPECT} and {OPINION}, found {', '.join(sorted(labels))}; "
-                "model.pairs=false learns the spans alone"
+                _(
+                    "model.pairs: pairs need the labels {aspect} and {opinion}, found {found}; "
+                    "model.pairs=false learns the spans alone"
+                ).format(aspect=ASPECT, opinion=OPINION, found=join(sorted(labels)))
             )
         return polarities
 
     def _check_metric(self) -> None:
         metric = self.config.evaluation.metric
         if metric in TRIPLET_METRICS and not self.names.polarities:
-            why = "data.train has none" if self.config.model.pairs else "model.pairs is false"
-            raise ConfigError(f"evaluation.metric: {metric} needs pairs, and {why}; f1 is the F1 of spans")
+            why = _("data.train has none") if self.config.model.pairs else _("model.pairs is false")
+            raise ConfigError(
+                _("evaluation.metric: {metric} needs pairs, and {why}; f1 is the F1 of spans").format(
+                    metric=metric, why=why
+                )
+            )
 
     def use_layout(self, layout: Section) -> None:
         """Read files as ``layout`` says from now on, whose labels and polarities must be among those of the model."""
@@ -160,7 +175,11 @@ class OpinionTask(EncoderTask[OpinionConfig]):
             unknown = next((name for name in getattr(layout, key) or () if name not in known), None)
             if unknown is not None:
                 near = did_you_mean(unknown, known)
-                raise ConfigError(f"data.{key}: the model has no {unknown!r}{near} (one of {join_names(known)})")
+                raise ConfigError(
+                    _("data.{key}: the model has no {name!r}{near} (one of {known})").format(
+                        key=key, name=unknown, near=near, known=join_names(known)
+                    )
+                )
 
     def read_file(self, name: SplitName, source: str | Source) -> OpinionSplit:
         """Return the reviews of a file; names that are not known yet are those of the file."""
@@ -271,7 +290,7 @@ class OpinionTask(EncoderTask[OpinionConfig]):
 
     def score_records(self, split: OpinionSplit, records: Sequence[Record]) -> dict[str, Any]:
         """Return the metrics of predicted spans and triplets; the records hold no loss of the model."""
-        check_count(len(split.examples), records, f"rows of {split.path}")
+        check_count(len(split.examples), records, _("rows of {path}").format(path=split.path))
         spans, pairs = read_predictions(records, self.names)
 
         def metrics(rows: Array) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from paddle import nn
 
+from paddle_tasks.language import _
 from paddle_tasks.tasks.panels import MAX_VECTORS
 from paddle_tasks.training.adversarial import word_vectors
 from paddle_tasks.training.panels import NOTHING, Panels, Vectors, shorten
@@ -24,7 +25,7 @@ def sample_texts(records: Sequence[Record]) -> dict[str, str]:
 
 def _sample(record: Record) -> str:
     hidden, predicted = (shorten(" ".join(record[side]), _MAX_CHARACTERS) for side in ("gold", "predicted"))
-    return f"hidden: {hidden} ‖ predicted: {predicted}"
+    return _("hidden: {hidden} ‖ predicted: {predicted}").format(hidden=hidden, predicted=predicted)
 
 
 def row_histograms(records: Sequence[Record]) -> Panels:
@@ -51,10 +52,10 @@ def token_vectors(model: nn.Layer, records: Sequence[Record], vocabulary: Sequen
         for token, predicted in zip(record["gold"], record["predicted"], strict=True)
         if token == predicted
     )
-    tokens = [token for token, _ in n_hidden.most_common(MAX_VECTORS)]
+    tokens = [token for token, _count in n_hidden.most_common(MAX_VECTORS)]
     ids = {token: token_id for token_id, token in enumerate(vocabulary)}
     values = weight.detach().astype("float32").numpy()[[ids[token] for token in tokens]]
-    results = ["mostly right" if 2 * n_right[token] > n_hidden[token] else "mostly wrong" for token in tokens]
+    results = [_("mostly right") if 2 * n_right[token] > n_hidden[token] else _("mostly wrong") for token in tokens]
     shares = [f"{n_right[token]}/{n_hidden[token]}" for token in tokens]
     rows = list(zip(tokens, results, shares, strict=True))
-    return Panels(vectors={"vectors": Vectors(values, ("label", "result", "correct"), rows)})
+    return Panels(vectors={"vectors": Vectors(values, (_("token"), _("result"), _("correct")), rows)})

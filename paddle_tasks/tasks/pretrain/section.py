@@ -9,6 +9,7 @@ from pydantic import Field, NonNegativeFloat
 
 from paddle_tasks.data.corpus.corpora import PretrainingData
 from paddle_tasks.errors import ConfigError
+from paddle_tasks.language import _
 from paddle_tasks.models.encoders.base import check_heads
 from paddle_tasks.models.encoders.build import KINDS, EncoderSection
 from paddle_tasks.tasks.encoder import CLASSIFIER_DEFAULTS, EncoderConfig
@@ -52,10 +53,14 @@ def check_config(config: PretrainingConfig) -> None:
     encoder, max_length = config.model.encoder, config.training.max_length
     if encoder in KINDS and encoder not in SCRATCH:
         raise ConfigError(
-            f"model.encoder: {encoder!r} cannot be pretrained; {' and '.join(SCRATCH)} can be, from scratch"
+            _("model.encoder: {encoder!r} cannot be pretrained; {first} and {second} can be, from scratch").format(
+                encoder=encoder, first=SCRATCH[0], second=SCRATCH[1]
+            )
         )
     if max_passage_length(config, pairs=config.data.next_sentence) < 1:
-        raise ConfigError(f"training.max_length: {max_length} leaves no room besides the special tokens")
+        raise ConfigError(
+            _("training.max_length: {length} leaves no room besides the special tokens").format(length=max_length)
+        )
     if encoder in SCRATCH:
         _check_sizes(config.model, max_length)
 
@@ -63,12 +68,18 @@ def check_config(config: PretrainingConfig) -> None:
 def _check_sizes(model: PretrainingModel, max_length: int) -> None:
     check_heads(model)
     if max_length > model.max_positions:
-        raise ConfigError(f"training.max_length: {max_length} is more than model.max_positions, {model.max_positions}")
+        raise ConfigError(
+            _("training.max_length: {length} is more than model.max_positions, {limit}").format(
+                length=max_length, limit=model.max_positions
+            )
+        )
     head_width = model.hidden_size // model.n_heads
     if model.informed_start and (model.n_heads < 2 or head_width % 2):
         raise ConfigError(
-            f"model.informed_start: needs at least 2 heads of an even width, found {model.n_heads} of {head_width}; "
-            "change them, or set it to false"
+            _(
+                "model.informed_start: needs at least 2 heads of an even width, found {heads} of {width}; change them, "
+                "or set it to false"
+            ).format(heads=model.n_heads, width=head_width)
         )
 
 

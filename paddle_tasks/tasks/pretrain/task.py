@@ -26,6 +26,7 @@ from paddle_tasks.data.tables.remarks import describe_rows
 from paddle_tasks.data.tables.splits import require_good
 from paddle_tasks.errors import ConfigError, DataError, join_names
 from paddle_tasks.generation.fill_mask import FillMask
+from paddle_tasks.language import _
 from paddle_tasks.metrics.masked_lm import MaskedLMMetrics
 from paddle_tasks.models.encoders.base import Encoder
 from paddle_tasks.models.encoders.build import build_encoder
@@ -37,7 +38,6 @@ from paddle_tasks.tasks.deduplication import check_count
 from paddle_tasks.tasks.encoder import EncoderTask
 from paddle_tasks.tasks.panels import attention_image
 from paddle_tasks.tasks.pretrain import SUMMARY_METRICS
-from paddle_tasks.tasks.pretrain.display import display_fillings
 from paddle_tasks.tasks.pretrain.panels import row_histograms, sample_texts, token_vectors
 from paddle_tasks.tasks.pretrain.passages import PassageBuilder, PassageForm
 from paddle_tasks.tasks.pretrain.section import SCRATCH, PretrainingConfig, check_config
@@ -46,6 +46,7 @@ from paddle_tasks.text.tokenizer import Tokenizer
 from paddle_tasks.text.word_vectors import learn_vectors
 from paddle_tasks.text.wordpieces import count_words, learn_word_pieces
 from paddle_tasks.training.display import Line
+from paddle_tasks.training.display_fillings import display_fillings
 from paddle_tasks.training.panels import Panels
 from paddle_tasks.training.protocol import DataCheck, Evaluation, Record
 
@@ -91,7 +92,7 @@ class PretrainTask(EncoderTask[PretrainingConfig]):
         """Read the documents of a split, or those of another file, and keep them as that split."""
         data = self.config.data
         if source is None and self._layout is not None:
-            raise ConfigError("data: settings are for another file; the run's own files have theirs in config.yaml")
+            raise ConfigError(_("data: settings are for another file; the run's own files have theirs in config.yaml"))
         if source is not None:
             data = data.model_copy(update={name: (self._like_own(name, source),), "folder": "."})
         split = load_documents(data, name, self.config.seed)
@@ -185,8 +186,10 @@ class PretrainTask(EncoderTask[PretrainingConfig]):
         section = self.config.model
         if section.word_vectors and section.hidden_size != encoder.width:
             raise ConfigError(
-                f"model.hidden_size: {section.hidden_size} is not the {encoder.width} of {section.encoder}; "
-                "model.word_vectors takes the size of its vectors from it"
+                _(
+                    "model.hidden_size: {size} is not the {width} of {encoder}; model.word_vectors takes the size of "
+                    "its vectors from it"
+                ).format(size=section.hidden_size, width=encoder.width, encoder=section.encoder)
             )
 
     def _start_informed(self, encoder: PretrainedEncoder) -> None:
@@ -293,7 +296,7 @@ class PretrainTask(EncoderTask[PretrainingConfig]):
     def score_records(self, split: DocumentSplit, records: Sequence[Record]) -> dict[str, Any]:
         """Return the accuracy of the tokens that records predict for the hidden tokens of each passage."""
         passages = self._passages(split)
-        check_count(len(passages), records, f"passages of {split.path}")
+        check_count(len(passages), records, _("passages of {path}").format(path=split.path))
         hidden = self._hidden_tokens(passages)
         hits = [hit for row, record in enumerate(records) for hit in _hits(row, hidden[row], record)]
         return {"accuracy": float(np.mean(hits))}
@@ -338,5 +341,9 @@ class PretrainTask(EncoderTask[PretrainingConfig]):
 def _hits(row: int, hidden: Sequence[str], record: Record) -> list[bool]:
     predicted = record.get("predicted")
     if not isinstance(predicted, list) or len(predicted) != len(hidden):
-        raise DataError(f"record {row}: expected {len(hidden)} tokens under 'predicted', found {predicted!r}")
+        raise DataError(
+            _("record {row}: expected {count} tokens under 'predicted', found {found!r}").format(
+                row=row, count=len(hidden), found=predicted
+            )
+        )
     return [token == gold for token, gold in zip(predicted, hidden, strict=True)]

@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 
 from paddle_tasks.data.batching.batches import Batch
 from paddle_tasks.errors import ConfigError
+from paddle_tasks.language import _
 from paddle_tasks.models.pair_ngrams import N_BUCKETS, NgramEvidence
 
 _INVERSE_PENALTY = 3.0  # by 4-fold cross-validation on AFQMC's train file: loss 0.5757 with 1, 0.5714 with 2, 0.5708
@@ -37,9 +38,11 @@ def fit_ngrams(evidence: NgramEvidence, batches: Iterable[Batch]) -> None:
         n_values += features[-1].nnz
         if n_values > MAX_VALUES:
             raise ConfigError(
-                f"model.ngrams: the train pairs have more than {MAX_VALUES:,} n-grams and pairs of n-grams; their "
-                "number grows with the product of the lengths of both texts; use a smaller training.max_length, or "
-                "model.ngrams=false"
+                _(
+                    "model.ngrams: the train pairs have more than {limit:,} n-grams and pairs of n-grams; their number "
+                    "grows with the product of the lengths of both texts; use a smaller training.max_length, or "
+                    "model.ngrams=false"
+                ).format(limit=MAX_VALUES)
             )
     gold = np.concatenate(labels)
     if len(np.unique(gold)) < 2:

@@ -16,19 +16,23 @@ from paddle_tasks.data.batching.batches import Batch
 from paddle_tasks.data.batching.token_cache import cached_encodings
 from paddle_tasks.data.pairs.text_pairs import split_pair
 from paddle_tasks.data.tables.section import DataSection
+from paddle_tasks.language import _
 from paddle_tasks.metrics.threshold import ThresholdMetric
 from paddle_tasks.models.encoders.build import Encoder
 from paddle_tasks.models.similarity import PairClassifier, PairKind
 from paddle_tasks.tasks.classification.baseline import TfidfBaseline
 from paddle_tasks.tasks.classification.data import TEXT_PAIR, LabelledDataCheck, RowFormat
 from paddle_tasks.tasks.classification.decision import Decision
+from paddle_tasks.tasks.classification.display import display_explanation
 from paddle_tasks.tasks.classification.section import ClassificationConfig, ClassifierSection
 from paddle_tasks.tasks.classification.task import ClassifierTask
 from paddle_tasks.tasks.encoder import N_SPECIAL_TOKENS
+from paddle_tasks.tasks.similarity import MEANINGS
 from paddle_tasks.tasks.similarity.decision import Threshold
 from paddle_tasks.tasks.similarity.ngrams import fit_ngrams
 from paddle_tasks.text.packing import PackedIds, concatenate_rows
-from paddle_tasks.training.protocol import Baseline, DataCheck
+from paddle_tasks.training.display import Line
+from paddle_tasks.training.protocol import Baseline, DataCheck, Record
 
 
 def _threshold(value: Any, validate: Callable[[Any], Any]) -> Any:
@@ -37,7 +41,7 @@ def _threshold(value: Any, validate: Callable[[Any], Any]) -> Any:
     except ValidationError:  # pydantic would report a problem for each of the two forms
         raise PydanticCustomError(
             "threshold",
-            "expected accuracy or f1, for which the threshold is chosen on dev, or a number from 0 to 1",
+            _("expected accuracy or f1, for which the threshold is chosen on dev, or a number from 0 to 1"),
         ) from None
 
 
@@ -78,7 +82,7 @@ class SimilarityTask(ClassifierTask[SimilarityConfig]):
     INPUT_FIELDS: ClassVar[tuple[str, ...]] = ("text_a", "text_b")
     DATA_CHECK: ClassVar[DataCheck] = LabelledDataCheck(TEXT_PAIR)
     BASELINE: ClassVar[Baseline | None] = TfidfBaseline(TEXT_PAIR, Threshold)
-    PREDICT_OPTIONS: ClassVar[tuple[str, ...]] = ()  # explanations do not know pairs
+    PREDICT_OPTIONS: ClassVar[tuple[str, ...]] = ("top_k",)  # explanations do not know pairs
     FORMAT: ClassVar[RowFormat] = TEXT_PAIR
     Config: ClassVar[type[ClassificationConfig]] = SimilarityConfig
     Model: ClassVar[type[nn.Layer]] = PairClassifier
@@ -134,6 +138,12 @@ class SimilarityTask(ClassifierTask[SimilarityConfig]):
     def caches_vectors(self, model: nn.Layer) -> bool:
         """Return whether text vectors can be cached; neither n-grams nor the other order are in them."""
         return model.ngrams is None and not self.config.data.both_orders and super().caches_vectors(model)
+
+    @staticmethod
+    def display(record: Record) -> Sequence[Line]:
+        """Return a line with the meaning of the label, its probability and the two texts."""
+        label = record["label"]
+        return display_explanation({"name": MEANINGS.get(label, label), **record})
 
     @property
     def threshold(self) -> float:

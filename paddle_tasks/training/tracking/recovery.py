@@ -18,6 +18,7 @@ import numpy as np
 
 from paddle_tasks.errors import CheckpointError
 from paddle_tasks.files import to_json, write_bytes
+from paddle_tasks.language import _
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -69,17 +70,17 @@ def restore_logs(
             return []
         return [_rebuild_log(shown, metrics)]
     if shown is None or not shown.is_complete or _starts_otherwise(metrics, shown):
-        raise CheckpointError(
-            f"{metrics.path}: {_describe(metrics)}, and no VisualDL log holds what is missing; restore the file, or "
-            "start anew with --fresh"
+        problem = _(
+            "{file}: {state}, and no VisualDL log holds what is missing; restore the file, or start anew with --fresh"
         )
+        raise CheckpointError(problem.format(file=metrics.path, state=_describe(metrics)))
     return [_rebuild_metrics(metrics, shown, positions["metrics"], epoch_of)]
 
 
 def _describe(log: _Log) -> str:
     if not log.path.exists():
-        return "no such file"
-    return f"holds {len(log.entries)} whole records, fewer than the checkpoint counted"
+        return _("no such file")
+    return _("holds {count} whole records, fewer than the checkpoint counted").format(count=len(log.entries))
 
 
 # ---- reading
@@ -110,7 +111,7 @@ def _read_log(path: Path, position: int) -> _Log:
     data = path.read_bytes() if path.is_file() else b""
     frames = list(_frames(data[:position]))
     end = frames[-1][0] if frames else 0
-    return _Log(path, data[:end], [record for _, record in frames], end == position)
+    return _Log(path, data[:end], [record for _end, record in frames], end == position)
 
 
 def _frames(data: bytes) -> Iterator[tuple[int, Any]]:
@@ -162,13 +163,14 @@ def _rebuild_metrics(metrics: _Log, log: _Log, position: int, epoch_of: Callable
     missing = [record.values[0] for record in log.entries if _is_scalar(record)][len(_finite(metrics)) :]
     content = metrics.content + b"".join(_line(value, epoch_of) for value in missing)
     if len(content) > position:  # it would not be cut at the end of this line again
-        raise CheckpointError(f"{metrics.path}: {_describe(metrics)}; restore the file, or start anew with --fresh")
+        problem = _("{file}: {state}; restore the file, or start anew with --fresh")
+        raise CheckpointError(problem.format(file=metrics.path, state=_describe(metrics)))
     # Blanks, which JSON allows, give the file the length that the checkpoints recorded.
     write_bytes(metrics.path, content[:-1] + b" " * (position - len(content)) + b"\n")
-    return (
-        f"{metrics.path}: {_describe(metrics)}; {len(missing)} records were rebuilt from the VisualDL log, with values "
-        "rounded to single precision and without those that were not finite"
-    )
+    return _(
+        "{file}: {state}; {count} records were rebuilt from the VisualDL log, with values rounded to single precision "
+        "and without those that were not finite"
+    ).format(file=metrics.path, state=_describe(metrics), count=len(missing))
 
 
 def _line(value: Any, epoch_of: Callable[[int], int]) -> bytes:
@@ -182,10 +184,10 @@ def _rebuild_log(log: _Log, metrics: _Log) -> str:
     missing = _finite(metrics)[sum(map(_is_scalar, kept)) :]
     log.path.parent.mkdir(exist_ok=True)
     write_bytes(log.path, b"".join(map(_records().encode_record, [*kept, *map(_record, missing)])))
-    return (
-        f"{log.path}: the log is not the one that the checkpoint counted; {len(kept)} records were kept and "
-        f"{len(missing)} scalars rebuilt from metrics.jsonl; the texts and pictures among the missing records are lost"
-    )
+    return _(
+        "{file}: the log is not the one that the checkpoint counted; {kept} records were kept and {rebuilt} scalars "
+        "rebuilt from metrics.jsonl; the texts and pictures among the missing records are lost"
+    ).format(file=log.path, kept=len(kept), rebuilt=len(missing))
 
 
 def _n_agreeing(log: _Log, metrics: _Log) -> int:

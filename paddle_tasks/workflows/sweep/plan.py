@@ -14,13 +14,14 @@ from paddle_tasks import tasks
 from paddle_tasks.data.tables.section import SplitsSection
 from paddle_tasks.errors import CheckpointError, ConfigError
 from paddle_tasks.files import expand_user
+from paddle_tasks.language import _, join, mark
 from paddle_tasks.training.result import RunResult
 from paddle_tasks.training.run_folder import RunFolder
 from paddle_tasks.training.settings import RunSection
 from paddle_tasks.workflows.config import load_config
 from paddle_tasks.workflows.sweep.results import Choice
 
-_SET_BY_SWEEP = {"seed": "--seeds names the seeds", "run_dir": "a sweep names the folders of its runs"}
+_SET_BY_SWEEP = {"seed": mark("--seeds names the seeds"), "run_dir": mark("a sweep names the folders of its runs")}
 _CHANGE_DEV = ("data.dev", "data.fold", "data.folds")
 _MAX_NAME_LENGTH = 120
 
@@ -112,34 +113,34 @@ def plan_sweep(
 
 def _check_seeds(seeds: Any) -> None:
     if not isinstance(seeds, list):
-        raise ConfigError(f"seeds: expected a list of numbers, as in [1, 2, 3], found {seeds!r}")
+        raise ConfigError(_("seeds: expected a list of numbers, as in [1, 2, 3], found {found!r}").format(found=seeds))
     if not seeds:
-        raise ConfigError("seeds: expected one or more, as in --seeds 1,2,3")
+        raise ConfigError(_("seeds: expected one or more, as in --seeds 1,2,3"))
     repeated = sorted({seed for seed in seeds if list(seeds).count(seed) > 1})
     if repeated:
-        raise ConfigError(
-            f"seeds: {', '.join(map(str, repeated))} given more than once; the same seed gives the same run"
-        )
+        message = _("seeds: {seeds} given more than once; the same seed gives the same run")
+        raise ConfigError(message.format(seeds=join([str(seed) for seed in repeated])))
 
 
 def _check_keys(overrides: Sequence[str], grid: Grid) -> None:
     given = {item.partition("=")[0] for item in overrides}
     if "seed" in given:
-        raise ConfigError(f"seed: {_SET_BY_SWEEP['seed']}, each run has its own")
+        raise ConfigError(_("seed: --seeds names the seeds, each run has its own"))
     for key, values in grid.items():
         if key in _SET_BY_SWEEP:
-            raise ConfigError(f"grid {key}: {_SET_BY_SWEEP[key]}")
+            raise ConfigError(_("grid {key}: {reason}").format(key=key, reason=_(_SET_BY_SWEEP[key])))
         if key in ("task", "evaluation.metric") or key in _CHANGE_DEV:
-            raise ConfigError(f"grid {key}: dev scores of different {key} cannot be compared; give each its own sweep")
+            message = _("grid {key}: dev scores of different {key} cannot be compared; give each its own sweep")
+            raise ConfigError(message.format(key=key))
         if key in given:
-            raise ConfigError(f"grid {key}: is also set by KEY=VALUE; remove one of the two")
+            raise ConfigError(_("grid {key}: is also set by KEY=VALUE; remove one of the two").format(key=key))
         if not isinstance(values, list):
-            raise ConfigError(f"grid {key}: expected a list of values, as in [{values!r}], found {values!r}")
+            message = _("grid {key}: expected a list of values, as in [{found!r}], found {found!r}")
+            raise ConfigError(message.format(key=key, found=values))
         written = [configuration.dump_inline(value) for value in values]
         if not values or len(set(written)) < len(written):
-            raise ConfigError(
-                f"grid {key}: expected one or more different values, found {', '.join(written) or 'none'}"
-            )
+            message = _("grid {key}: expected one or more different values, found {found}")
+            raise ConfigError(message.format(key=key, found=join(written) or _("none")))
 
 
 def _refuse_test_metric(tree: Mapping[str, Any]) -> None:
@@ -147,8 +148,10 @@ def _refuse_test_metric(tree: Mapping[str, Any]) -> None:
     metric = section.get("metric") if isinstance(section, Mapping) else None
     if isinstance(metric, str) and re.match(r"test\b|test_", metric):
         raise ConfigError(
-            f"evaluation.metric: {metric!r} would choose on test, whose scores then say nothing about other data; "
-            "name a metric of dev, such as accuracy"
+            _(
+                "evaluation.metric: {metric!r} would choose on test, whose scores then say nothing about other data; "
+                "name a metric of dev, such as accuracy"
+            ).format(metric=metric)
         )
 
 
@@ -169,8 +172,10 @@ def refuse_choice(dev: str, test: str) -> None:
         ConfigError: always.
     """
     raise ConfigError(
-        f"data.dev ({dev}) and data.test ({test}) hold the same rows, so dev would choose on test; use other rows as "
-        "dev (data.folds makes a fold of train dev), or remove test with data.test=null"
+        _(
+            "data.dev ({dev}) and data.test ({test}) hold the same rows, so dev would choose on test; use other rows "
+            "as dev (data.folds makes a fold of train dev), or remove test with data.test=null"
+        ).format(dev=dev, test=test)
     )
 
 
@@ -183,7 +188,8 @@ def check_folders(plan: Plan) -> None:
     own = RunFolder(plan.folder)
     own.check_links()
     if own.config_file.is_file():
-        raise CheckpointError(f"{plan.folder}: holds a run, not a sweep; name another folder with run_dir=…")
+        message = _("{folder}: holds a run, not a sweep; name another folder with run_dir=…")
+        raise CheckpointError(message.format(folder=plan.folder))
     for member in plan.members:
         if member.folder.exists:
             member.folder.check_same(member.config)
@@ -199,9 +205,11 @@ def parse_grid(items: Sequence[str]) -> dict[str, list[Any]]:
     for item in items:
         key, equals, values = item.partition("=")
         if not equals or not key or not values.strip():
-            raise ConfigError(f"grid {item!r}: expected KEY=V1,V2, for example optimizer.learning_rate=1e-4,3e-4")
+            message = _("grid {item!r}: expected KEY=V1,V2, for example optimizer.learning_rate=1e-4,3e-4")
+            raise ConfigError(message.format(item=item))
         if key in grid:
-            raise ConfigError(f"grid {key}: given twice; write all of its values after one {key}=")
+            message = _("grid {key}: given twice; write all of its values after one {key}=")
+            raise ConfigError(message.format(key=key))
         grid[key] = list(configuration.parse_yaml(f"[{values}]", f"grid {key}"))
     return grid
 
@@ -215,7 +223,8 @@ def parse_seeds(text: str) -> list[int]:
     parts = [part.strip() for part in text.split(",")]
     wrong = [part for part in parts if not re.fullmatch(r"[0-9]+", part)]
     if wrong:
-        raise ConfigError(f"seeds: expected numbers from 0 on, as in --seeds 1,2,3, found {wrong[0]!r}")
+        message = _("seeds: expected numbers from 0 on, as in --seeds 1,2,3, found {found!r}")
+        raise ConfigError(message.format(found=wrong[0]))
     return [int(part) for part in parts]
 
 

@@ -13,26 +13,38 @@ from typing import Any
 
 from paddle_tasks.errors import Interrupted, RunStopped, UserError
 from paddle_tasks.files import write_json
+from paddle_tasks.language import _
 from paddle_tasks.process_state import default_settings, training_slot
+from paddle_tasks.training.display_html import table_to_html
+from paddle_tasks.training.display_text import table_to_text
 from paddle_tasks.training.ranks import Ranks
 from paddle_tasks.training.result import RunResult
 from paddle_tasks.training.run_folder import RunFolder
 from paddle_tasks.training.stopping import stop_at_once
 from paddle_tasks.training.trainer import Note, Observer, encoder_name
 from paddle_tasks.workflows.config import assignments
+from paddle_tasks.workflows.notebook import ignore_events, observing
 from paddle_tasks.workflows.sweep.plan import Grid, Member, Plan, Point, check_folders, plan_sweep, refuse_choice
 from paddle_tasks.workflows.sweep.results import choose, describe_point
-from paddle_tasks.workflows.train import ignore_events, run_in_slot
+from paddle_tasks.workflows.sweep.table import sweep_table
+from paddle_tasks.workflows.train import run_in_slot
 
 SUMMARY = "sweep.json"
+_SEEDS = "the seeds"  # the file is the same in every language
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Sweep:
-    """A finished sweep: its folder and its sweep.json."""
+    """A finished sweep, which a notebook shows as a table: its folder and its sweep.json."""
 
     folder: Path
     summary: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        return table_to_text(sweep_table(self.summary, self.folder))
+
+    def _repr_html_(self) -> str:
+        return table_to_html(sweep_table(self.summary, self.folder))
 
 
 def sweep(
@@ -41,17 +53,26 @@ def sweep(
     seeds: Sequence[int],
     grid: Grid | None = None,
     device: str = "auto",
-    observe: Observer = ignore_events,
+    observe: Observer | None = None,
+    progress: bool = True,
     **overrides: Any,
 ) -> Sweep:
     """Train every grid point with every seed; finished runs are skipped, an unfinished run is continued.
+
+    A notebook shows progress meanwhile. When it is interrupted, the same call goes on.
+
+    >>> grid = {"model.dropout": [0.1, 0.3]}
+    >>> done = sweep("configs/quick/sentiment.yaml", seeds=[1], grid=grid, training={"max_steps": 2})
+    >>> [point["settings"] for point in done.summary["points"]]
+    [{'model.dropout': 0.1}, {'model.dropout': 0.3}]
 
     Args:
         config: a YAML file or a mapping of its sections.
         seeds: the seeds that each grid point is trained with.
         grid: the values of each dotted key, as in ``{"optimizer.learning_rate": [1e-4, 3e-4]}``.
         device: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.
-        observe: is called with every run, step, evaluation and checkpoint.
+        observe: is called with every run, step, evaluation and checkpoint; a notebook then shows no progress itself.
+        progress: whether a notebook shows progress.
         **overrides: sections or dotted keys; ``run_dir`` is the folder of the sweep.
 
     Raises:
@@ -61,7 +82,8 @@ def sweep(
     """
     with Ranks.from_environment().raise_together():
         plan = plan_sweep(config, assignments(overrides), seeds, grid or {})
-    return run_sweep(plan, device=device, observe=observe)
+    with observing(observe, plan.folder, progress=progress) as observer:
+        return run_sweep(plan, device=device, observe=observer)
 
 
 # ---- running it
@@ -76,7 +98,8 @@ def run_sweep(plan: Plan, *, device: str, observe: Observer) -> Sweep:
             log.write()
             _train_all(plan, log, was_signalled, device=device, observe=observe if ranks.writes else ignore_events)
     except KeyboardInterrupt:  # between two runs
-        raise Interrupted(f"{plan.folder}: stopped; give the same command again to continue") from None
+        message = _("{folder}: stopped; give the same command again to continue")
+        raise Interrupted(message.format(folder=plan.folder)) from None
     ranks.barrier()  # rank 0 has written the last result
     return Sweep(plan.folder, log.summary())
 
@@ -99,14 +122,15 @@ def _train_all(
     plan: Plan, log: _SweepLog, was_signalled: Callable[[], bool], *, device: str, observe: Observer
 ) -> None:
     for number, member in enumerate(plan.members, start=1):
-        heading = f"run {number} of {len(plan.members)}: {member.name}"
+        heading = _("run {number} of {count}: {name}").format(number=number, count=len(plan.members), name=member.name)
         if member.result():
-            observe(Note(f"{heading} is finished already, skipped"))
+            observe(Note(_("{run} is finished already, skipped").format(run=heading)))
             continue
         observe(Note(heading))
         _train(member, log, device, observe)
         if was_signalled() and number < len(plan.members):
-            raise Interrupted(f"{plan.folder}: stopped between two runs; give the same command again to continue")
+            message = _("{folder}: stopped between two runs; give the same command again to continue")
+            raise Interrupted(message.format(folder=plan.folder))
 
 
 def _train(member: Member, log: _SweepLog, device: str, observe: Observer) -> None:
@@ -120,16 +144,20 @@ def _train(member: Member, log: _SweepLog, device: str, observe: Observer) -> No
         run_in_slot(member.config, device=device, fresh=False, observe=observe)
     except (Interrupted, KeyboardInterrupt) as stop:
         log.record(member, "interrupted")
-        message = str(stop) or "stopped; give the same command again to continue"
+        message = str(stop) or _("stopped; give the same command again to continue")
         raise Interrupted(f"{member.name}: {message}") from stop
     except (UserError, RunStopped) as error:
         log.record(member, "failed", str(error))
-        raise type(error)(f"{member.name} failed: {error}\n{log.kept()}") from error
+        raise type(error)(f"{_failed(member, str(error))}\n{log.kept()}") from error
     except BaseException as error:
         log.record(member, "failed", f"{type(error).__name__}: {error}")
-        observe(Note(f"{member.name} failed; {log.kept()}"))
+        observe(Note(_("{run} failed; {rest}").format(run=member.name, rest=log.kept())))
         raise
     log.record(member, "finished")
+
+
+def _failed(member: Member, reason: str) -> str:
+    return _("{run} failed: {reason}").format(run=member.name, reason=reason)
 
 
 @dataclass
@@ -153,10 +181,10 @@ class _SweepLog:
     def kept(self) -> str:
         """Return a sentence about what a failure leaves unchanged."""
         n_finished = sum(member.result() is not None for member in self.plan.members)
-        return (
-            f"{n_finished} of {len(self.plan.members)} runs are finished and kept ({self.plan.folder / SUMMARY}); the "
-            "same command tries this run again, and other --seeds or --grid leave it out"
-        )
+        return _(
+            "{finished} of {count} runs are finished and kept ({file}); the same command tries this run again, and "
+            "other --seeds or --grid leave it out"
+        ).format(finished=n_finished, count=len(self.plan.members), file=self.plan.folder / SUMMARY)
 
     def summary(self) -> dict[str, Any]:
         """Return the object that sweep.json holds."""
@@ -176,7 +204,7 @@ class _SweepLog:
             "encoder": encoder_name(config.model),
             "train": str(getattr(config.data, "train", "")),
             "metric": plan.choice.metric,
-            "chosen_by": f"mean dev {plan.choice.metric} over the seeds",
+            "chosen_by": f"mean dev {plan.choice.metric} over {_SEEDS}",
             "seeds": list(plan.seeds),
             "grid": dict(plan.grid),
             "points": points,

@@ -217,7 +217,7 @@ def test_json_min_of_the_least_and_without_regions(tmp_path):
     ("value", "reason"),
     [
         ({"start": 0, "end": 2, "choices": ["positive"]}, "JSON-MIN has no relations, so choices per region cannot"),
-        ({"start": 0, "end": 2, "text": "味道"}, "a region with start, end, text, expected labels or hypertextlabels"),
+        ({"start": 0, "end": 2, "text": "味道"}, "a region with start, end, text, expected labels, hypertextlabels or"),
         ({"start": 0, "end": 2, "text": "味道", "labels": ["a", "b"]}, "labels: expected one label per region"),
     ],
 )

@@ -311,3 +311,23 @@ def test_empty_and_missing_files(file, tmp_path):
 )
 def test_polarities_in_any_spelling(spelling, name):
     assert normalise_polarity(spelling) == name
+
+
+@pytest.mark.usefixtures("in_chinese")
+@pytest.mark.parametrize(
+    ("spans", "reason"),
+    [
+        ([{"start": 0, "end": 9, "label": "aspect"}], "aspect（0 到 9）：起点应在终点之前，且都在文本的 4 个字符之内"),
+        (
+            [{"start": 0, "end": 2, "label": "aspect", "term": "很好"}],
+            "aspect（0 到 2）：应为 '很好'，但文本在这个位置是 '味道'；这个词在 2 到 4",
+        ),
+        ([{"start": "0", "end": 2, "label": "aspect"}], 'start：应为整数，实际为 "0"'),
+        ([{"start": 0, "end": 2, "lable": "aspect"}], "没有字段 'label'，只有 start、end、lable；是不是想写 'lable'？"),
+    ],
+)
+def test_bad_spans_are_explained_in_chinese(tmp_path, spans, reason):
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"text": "味道很好", "spans": spans}), encoding="utf-8")
+    (bad,) = read_opinions(path, OpinionLayout())
+    assert str(bad) == f"{path}:1：{reason}"

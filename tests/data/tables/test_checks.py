@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from itertools import combinations
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
-from paddle_tasks.data.tables.checks import check, leaked_rows
+from paddle_tasks.data.tables.checks import check, leaked_rows, report_lines
 from paddle_tasks.data.tables.rows import BadRow
 from paddle_tasks.data.tables.splits import LabelledText, Split
 from paddle_tasks.workflows.check_data import check_data
@@ -89,3 +91,17 @@ def test_the_published_figures_of_chnsenticorp():
     assert report["characters"]["train"]["max"] == 1992
     assert int(report["characters"]["train"]["mean"]) == 108
     assert int(report["characters"]["train"]["p95"]) == 246
+
+
+@pytest.mark.usefixtures("in_chinese")
+def test_the_report_in_chinese_has_its_numbers_in_one_column():
+    rows = [("好", "positive"), ("好", "negative"), ("差", "negative")]
+    report = check({"train": split("train", rows), "dev": split("dev", rows, n_bad=1)})
+    assert report["labels"]["train"] == {"negative": 2, "positive": 1}
+    lines = list(report_lines(report))
+    assert lines[0] == "train  3 行，平均 1.0 字，95% 分位数 1，最长 1"
+    assert lines[1] == "       标签   负面 (negative): 2、正面 (positive): 1"
+    findings = [line for line in lines[4:] if not line.startswith("  ")]
+    assert len(findings) == 4
+    for line in findings:
+        assert cell_len(re.split(r"\d", line)[0]) == 23

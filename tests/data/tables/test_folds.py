@@ -104,3 +104,11 @@ def test_an_empty_fold_is_refused():
     with pytest.raises(ConfigError, match=r"all but fold 0 of 2, seed 0 is empty, the file has 1 distinct text$"):
         Part(2, 0, 0, held_out=False).select(rows[:2])
     assert Part(2, 0, 0, held_out=True).select([]) == []
+
+
+@pytest.mark.usefixtures("in_chinese")
+def test_the_language_changes_messages_but_no_digest():
+    part = Part(3, 2, 0, held_out=True)
+    assert str(part) == "fold 2 of 3, seed 0"
+    with pytest.raises(ConfigError, match=r"^data\.folds：3 折中的第 2 折（种子 0）为空，文件中只有 2 段不同的文本$"):
+        part.select(distinct(a=1, b=1))

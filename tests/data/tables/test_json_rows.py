@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from paddle_tasks import language
+from paddle_tasks.data.tables.json_rows import object_records
 from paddle_tasks.data.tables.readers import Layout, read_rows
 from paddle_tasks.data.tables.rows import BadRow, Row
 from paddle_tasks.errors import DataError
@@ -99,3 +101,18 @@ def test_configured_fields_that_no_object_has_are_refused_once(tmp_path):
 def test_many_keys_are_cut(tmp_path):
     content = "{" + ", ".join(f'"k{n}": "x"' for n in range(500)) + "}\n"
     assert len(refusal(tmp_path / "a.json", content * 2)) < 400
+
+
+@pytest.mark.usefixtures("in_chinese")
+@pytest.mark.parametrize("name", language.LANGUAGES)
+def test_lines_that_begin_with_an_array_are_read_in_every_language(name):
+    language.use(name)
+    records = object_records("a", [(1, '["x"]'), (2, '{"text": "好"}')])
+    assert isinstance(records[0], BadRow)
+    assert records[1] == (2, {"text": "好"})
+
+
+@pytest.mark.usefixtures("in_chinese")
+def test_problems_of_json_are_explained_in_chinese():
+    (bad, _good) = object_records("a", [(1, '{"text": "好" "label": 1}'), (2, '{"text": "好"}')])
+    assert str(bad) == "a:1：每行应为一个 JSON 对象；第 14 列：这里应有逗号 ','"

@@ -134,3 +134,19 @@ def test_truncation_counts_what_is_cut(lengths, max_length):
     described = describe_truncation(lengths, max_length)
     n_lost = sum(length - min(length, max_length) for length in lengths)
     assert (f"cutting loses {n_lost:,} of {sum(lengths):,} tokens" in described) == bool(n_lost)
+
+
+@pytest.mark.usefixtures("in_chinese")
+def test_data_lines_and_remarks_in_chinese():
+    one = split(positive=5, negative=1, 未知=1, n_bad=2, dropped={"byte-order marks": 1, "repeated headers": 2})
+    assert describe_split(one) == [
+        "data.train：train.csv，7 行，跳过有问题的 2 行；每段文本平均 2.0 字，95% 分位数 3，最长 3",
+        "data.train：标签：正面 (positive) 5、负面 (negative) 1、未知 1",
+    ]
+    assert find_suspicious({"train": one}) == [
+        "data.train：3 种标签中有 2 种不足 3 行：'negative'（1 行）、'未知'（1 行）",
+        "data.train：标签 '未知' 像是缺失值（首次出现在 train:7）",
+        "data.train：忽略了 train.csv 中间的 1 个 BOM、2 个重复的表头，多半是拼接文件时留下的",
+    ]
+    cut = "3 段文本中有 1 段（33.3%）超过 max_length 10；截断会丢掉 30 个词元中的 5 个（16.7%）"
+    assert describe_truncation([5, 10, 15], 10) == cut

@@ -133,3 +133,31 @@ def test_the_order_does_not_depend_on_the_rows_order(labels):
     found = ordered_labels(labelled(*labels))
     assert found == ordered_labels(labelled(*sorted(labels)))
     assert sorted(found) == sorted(set(labels))
+
+
+@pytest.mark.usefixtures("in_chinese")
+def test_bad_rows_are_explained_in_chinese(tmp_path):
+    rows = [FIELDS, ("好", "positive"), ("差", "positve"), ("", "positive"), ("中", ""), ("好", "positive", "x")]
+    path = table(tmp_path / "a.tsv", *rows, ("差", "NULL"))
+    with pytest.raises(DataError) as caught:
+        load(path, ("negative", "positive"), "stop")
+    assert str(caught.value).replace(str(path), "a.tsv").splitlines() == [
+        "data.dev：6 行中有 5 行不能用：",
+        "  a.tsv:3：没有 'positve' 这个标签；是不是想写 'positive'？"
+        "（可选：negative、positive；其他标签可以用 data.labels 列出）",
+        "  a.tsv:4：文本为空",
+        "  a.tsv:5：标签为空",
+        "  a.tsv:6：应有 2 列，实际有 3 列",
+        "  a.tsv:7：标签是 'NULL'，表示缺失值（如果确实是标签，请用 data.labels 列出）",
+        "请改正，或者设 data.on_bad_row=skip 跳过这些行",
+    ]
+
+
+@pytest.mark.usefixtures("in_chinese")
+def test_missing_files_and_encodings_are_explained_in_chinese(tmp_path):
+    (tmp_path / "train.tsv").write_bytes("text\tlabel\n好\tpositive\n".encode("gb18030"))
+    missing = r"^data\.dev：.*trian\.tsv：没有这个文件，也没有这个名字的数据集；是不是想写 '.*train.tsv'？"
+    with pytest.raises(DataError, match=missing):
+        load(tmp_path / "trian.tsv")
+    with pytest.raises(DataError, match=r"不是有效的 utf-8（可以把 data\.encoding 设为别的编码，例如 gb18030）"):
+        load(tmp_path / "train.tsv", on_bad_row="stop")

@@ -19,10 +19,11 @@ from .chromium import BROWSER, PATIENCE, Chromium, start_chromium
 RUNS = ("sentiment", "opinion")
 # What a page must show, and how many drawings at least. Of scalars, curves and histograms the names are drawn too.
 PAGES = {
-    "scalar": ("dev", 8),
+    "": (">train<", 3),  # the start page, which shows scalars
+    "scalar": ("dev", 3),
     "histogram": ("dev", 4),
     "sample/image": ("dev/confusion", 0),
-    "sample/text": ("gold:", 0),
+    "sample/text": ("‖", 0),
     "pr-curve": ("dev", 4),
     "roc-curve": ("dev", 4),
     "hyper-parameter": ("optimizer/learning_rate", 0),
@@ -80,6 +81,26 @@ def shown_page(browser: Chromium, url: str, text: str, n_drawings: int) -> str:
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_shows_both_runs(board, chromium, name):
     assert "Nothing matched" not in shown_page(chromium, f"{board.url}{name}", *PAGES[name])
+
+
+def test_train_is_the_first_group_of_scalars_and_the_one_that_is_open(board, chromium):
+    shown = shown_page(chromium, board.url, ">train<", 3)
+    groups = [shown.index(f">{name}<") for name in ("train", "dev", "system", "test")]
+    assert groups == sorted(groups)
+    assert shown.count("<canvas") == 3, "loss, learning rate and gradient norm"
+
+
+def test_images_are_those_of_the_latest_step(board, chromium):
+    counts = re.findall(r"(\d+)/(\d+)<", shown_page(chromium, f"{board.url}sample/image", "3/3", 0))
+    assert counts
+    assert {shown == total for shown, total in counts} == {True}
+
+
+def test_texts_are_ordered_by_run(board, chromium):
+    shown = shown_page(chromium, f"{board.url}sample/text", "dev/worst_error_1", 0)
+    dev = re.findall(r'class="tag">(dev/[^<]*)</span><span class="run">([^<]*)<', shown)
+    assert [run for _, run in dev] == sorted(run for _, run in dev)
+    assert len({run for _, run in dev}) == len(RUNS)
 
 
 def ask(board, method: str, **values: str) -> bytes:

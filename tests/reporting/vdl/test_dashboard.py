@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from paddle_tasks import language
 from paddle_tasks.errors import SetupError, UserError
 from paddle_tasks.reporting.vdl import dashboard, server
 from paddle_tasks.reporting.vdl.dashboard import ai_studio_url, check_logs, has_browser, open_dashboard
@@ -119,6 +120,22 @@ def test_no_browser_without_a_screen(monkeypatch):
     assert not has_browser()
     monkeypatch.setenv("DISPLAY", ":0")
     assert has_browser()
+
+
+@pytest.mark.parametrize(
+    ("requested", "locale", "options"),
+    [
+        ("zh", "en_US.UTF-8", ["--language", "zh"]),
+        ("en", "zh_CN.UTF-8", ["--language", "en"]),
+        (None, "zh_CN.UTF-8", ["--language", "zh"]),
+        (None, "C.UTF-8", []),  # the browser decides
+    ],
+)
+def test_the_page_has_the_language_that_was_chosen(monkeypatch, requested, locale, options):
+    monkeypatch.setattr(language, "_chosen", [])
+    monkeypatch.setenv("LC_ALL", locale)
+    monkeypatch.setenv(language.VARIABLE, requested or "")
+    assert server.language_options() == options
 
 
 def test_ai_studio(monkeypatch):

@@ -9,22 +9,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paddle_tasks.errors import DataError
+from paddle_tasks.errors import ConfigError, DataError
 from paddle_tasks.tasks.classification.clue import CLUE
 from paddle_tasks.tasks.classification.display import character_strengths, display_explanation
+from paddle_tasks.tasks.classification.records import keep_most_probable, make_records
 from paddle_tasks.training.display import Segment
 
-RECORD = {"input": "很好吃", "label": "positive", "probabilities": {"negative": 0.125, "positive": 0.875}}
+PROBABILITIES = {"negative": 0.125, "positive": 0.875}
+RECORD = {"input": "很好吃", "label": "positive", "score": 0.875, "probabilities": PROBABILITIES}
 
 
 def test_a_record_is_one_line_with_label_probability_and_text():
-    assert list(map(list, display_explanation(RECORD))) == [[Segment("positive 87.5%  "), Segment("很好吃")]]
+    heading = Segment("positive 0.88", tone="positive")
+    assert list(map(list, display_explanation(RECORD))) == [[heading, Segment("  "), Segment("很好吃")]]
 
 
 def test_each_character_of_an_explained_record_has_a_strength():
     (line,) = display_explanation({**RECORD, "attributions": [[0, 1, 0.5], [1, 3, -2.0]]})
     assert list(line) == [
-        Segment("positive 87.5%  "),
+        Segment("positive 0.88", tone="positive"),
+        Segment("  "),
         Segment("很", strength=0.25),
         Segment("好", strength=-1.0),
         Segment("吃", strength=-1.0),
@@ -39,6 +43,32 @@ def test_strengths_add_up_and_the_strongest_is_1(spans):
     largest = max(map(abs, sums))
     assert strengths == pytest.approx([value / largest if largest else 0.0 for value in sums])
     assert not largest or max(map(abs, strengths)) == pytest.approx(1)
+
+
+def test_the_score_is_that_of_the_label_even_if_another_is_more_probable():
+    predictions = [{"predicted": "0", "name": "unlike", "probabilities": {"0": 0.4, "1": 0.6}}]
+    (record,) = make_records(["甲"], predictions)
+    assert list(record.items()) == [
+        ("input", "甲"),
+        ("label", "0"),
+        ("name", "unlike"),
+        ("score", 0.4),
+        ("probabilities", {"0": 0.4, "1": 0.6}),
+    ]
+
+
+def test_the_most_probable_labels_are_kept():
+    for top_k, expected in ((1, ["b"]), (2, ["b", "a"]), (9, ["b", "a", "c"]), (None, ["a", "b", "c"])):
+        record = {"probabilities": {"a": 0.25, "b": 0.625, "c": 0.125}}
+        keep_most_probable([record], top_k)
+        assert list(record["probabilities"]) == expected
+    with pytest.raises(ConfigError, match="top_k: expected at least 1, found 0"):
+        keep_most_probable([], 0)
+
+
+def test_a_label_is_shown_by_its_name():
+    (line,) = display_explanation({"input": "很", "label": "101", "name": "news_culture", "score": 0.5})
+    assert line[0].text == "news_culture 0.50"
 
 
 # ---- CLUE

@@ -77,6 +77,14 @@ def test_an_aspect_without_opinions_has_no_shares():
     assert cells(summarise([only_mentioned]))[1] == ["2", "大堂", "1", "–", ""]
 
 
+@pytest.mark.usefixtures("in_chinese")
+def test_the_table_is_in_chinese():
+    printed = table(summarise(RECORDS))
+    assert printed.title == "4 条评论中的 3 个方面"
+    assert printed.columns == ["", "方面词", "提到次数", "正面 (positive)", "负面 (negative)", "典型观点词"]
+    assert cells(summarise(RECORDS))[2][:3] == ["3", "（未明说）", "1"]
+
+
 def summary_of(n_aspects: int) -> Summary:
     return Summary(1, [AspectSummary(f"a{number}", 1, {}, []) for number in range(n_aspects)], [])
 

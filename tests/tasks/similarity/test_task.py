@@ -134,8 +134,8 @@ def test_the_threshold_is_restored_with_the_weights(run):
 
 
 def test_the_texts_of_a_pair_have_a_tab_between_them(run):
-    assert (usage_of(run.folder).options, usage_of(run.folder).fields) == ((), ("text_a", "text_b"))
-    assert set(load(run.folder)("怎么还款\t还款日")) == {"input", "label", "probabilities"}
+    assert (usage_of(run.folder).options, usage_of(run.folder).fields) == (("top_k",), ("text_a", "text_b"))
+    assert set(load(run.folder)("怎么还款\t还款日")) == {"input", "label", "score", "probabilities"}
     with pytest.raises(DataError, match="expected two texts with a tab between them, found '怎么还款'"):
         load(run.folder)("怎么还款")
 
@@ -199,3 +199,16 @@ def test_the_other_order_counts_with_a_frozen_encoder_too():
         sum(float(task.loss(model, batch)[0]) for batch in task.train_batches(epoch, 0)) for epoch in (0, 1)
     )
     assert abs(first - second) > 1e-3
+
+
+@pytest.mark.parametrize(("label", "meaning"), [("0", "different"), ("1", "similar"), ("2", "2")])
+def test_a_label_is_displayed_by_its_meaning(label, meaning):
+    record = {"input": "甲\t乙", "label": label, "score": 0.8, "probabilities": {label: 0.8}}
+    (line,) = SimilarityTask.display(record)
+    assert "".join(segment.text for segment in line) == f"{meaning} 0.80  甲\t乙"
+
+
+@pytest.mark.usefixtures("in_chinese")
+def test_a_label_is_displayed_by_its_meaning_in_chinese():
+    (line,) = SimilarityTask.display({"input": "甲\t乙", "label": "1", "score": 0.8, "probabilities": {"1": 0.8}})
+    assert line[0].text == "相似 (similar) 0.80"

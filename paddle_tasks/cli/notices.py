@@ -1,0 +1,92 @@
+"""What libraries warn of, told in one plain sentence when the command has ended."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import shutil
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+from paddle_tasks.cli.output import print_notice
+from paddle_tasks.cli.verbosity import verbosity
+from paddle_tasks.language import _, plural
+
+_MISSING_GLYPHS = "MissingGlyphs"
+_FONT_INSTALLERS = {
+    "apt-get": "sudo apt-get install fonts-noto-cjk",
+    "dnf": "sudo dnf install google-noto-sans-cjk-fonts",
+    "pacman": "sudo pacman -S noto-fonts-cjk",
+    "apk": "sudo apk add font-noto-cjk",
+    "brew": "brew install --cask font-noto-sans-cjk",
+}
+
+
+class Notices(logging.Handler):
+    """Collects warnings and log messages that nobody else handles, instead of showing them at once.
+
+    Attributes:
+        texts: what was said, without repetitions, in the order of its arrival.
+        lacks_font: whether pictures lack characters.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.texts: dict[str, None] = {}
+        self.lacks_font = False
+
+    def show_warning(self, message: Any, category: type[Warning], filename: str, lineno: int, *_others: Any) -> None:
+        """Take a warning in place of `warnings.showwarning`."""
+        if category.__name__ == _MISSING_GLYPHS:
+            self.lacks_font = True
+        else:
+            self.texts[f"{category.__name__}: {' '.join(str(message).split())} ({filename}:{lineno})"] = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take a log message in place of `logging.lastResort`."""
+        self.texts[f"{record.name}: {' '.join(record.getMessage().split())}"] = None
+
+    def report(self, seconds: float) -> None:
+        """Say on stderr what there is to say."""
+        if verbosity.quiet:
+            return
+        if self.lacks_font:
+            print_notice(missing_font())
+        if verbosity.verbose:
+            for text in self.texts:
+                print_notice(_("warning of a library: {text}").format(text=text))
+            print_notice(_describe_process(seconds))
+        elif self.texts:
+            count = plural("{count} warning of a library", "{count} warnings of libraries", len(self.texts))
+            print_notice(_("note: {warnings} left out; -v shows them").format(warnings=count))
+
+
+@contextlib.contextmanager
+def collected() -> Iterator[None]:
+    """Collect warnings within the block, and report them behind it."""
+    notices, start = Notices(), time.monotonic()
+    show, last_resort = warnings.showwarning, logging.lastResort
+    warnings.showwarning, logging.lastResort = notices.show_warning, notices  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        warnings.showwarning, logging.lastResort = show, last_resort
+        notices.report(time.monotonic() - start)
+
+
+def missing_font() -> str:
+    """Return the note about a font that is missing, with the command that installs one here."""
+    command = next((line for name, line in _FONT_INSTALLERS.items() if shutil.which(name)), None)
+    advice = command or _("copy one such as Noto Sans CJK into ~/.local/share/fonts")
+    message = _("note: some pictures show numbers in place of Chinese words, for want of a font; install one: {advice}")
+    return message.format(advice=advice)
+
+
+def _describe_process(seconds: float) -> str:
+    """Return the time that a command took, and the device if it used Paddle."""
+    paddle: Any = sys.modules.get("paddle")
+    device = f", {paddle.device.get_device()}, paddle {paddle.__version__}" if hasattr(paddle, "device") else ""
+    return _("took {seconds:.1f} s{device}").format(seconds=seconds, device=device)
