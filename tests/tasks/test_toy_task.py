@@ -133,7 +133,7 @@ def test_every_command_of_the_page_works(toy):
     assert json.loads(outcomes["predict"].stdout) == {"input": "房间很", "next": "热"}
     assert "next_character" in outcomes["report"].stdout
     card = (toy.work / "next-character-model" / "README.md").read_text(encoding="utf-8")
-    assert "Seed 1: 16 steps" in card
+    assert "| 1 (next_character) | next_character | – | 1 | 16 |" in card
     assert json.loads(toy("predict", "next-character-model", "房间很").stdout)["next"] == "热"
     result = json.loads((toy.work / "runs/next_character/result.json").read_text(encoding="utf-8"))
     scored = json.loads(outcomes["evaluate"].stdout)["metrics"]
