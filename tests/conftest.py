@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -78,6 +80,16 @@ def small_config() -> Callable[..., dict[str, Any]]:
         return {**config, **{name: {**config[name], **values} for name, values in sections.items()}}
 
     return make
+
+
+@pytest.fixture(scope="session")
+def torch_python() -> str:
+    """Return an interpreter that has torch and transformers: PADDLE_TASKS_TORCH_PYTHON, or this one."""
+    python = os.environ.get("PADDLE_TASKS_TORCH_PYTHON", sys.executable)
+    probe = subprocess.run([python, "-c", "import torch, transformers"], capture_output=True, check=False)
+    if probe.returncode:
+        pytest.skip("torch and transformers cannot be imported; PADDLE_TASKS_TORCH_PYTHON names a Python that can")
+    return python
 
 
 @pytest.fixture

@@ -20,6 +20,10 @@ WITHOUT_DATA = {
     "sentiment-imdb": ("do not ship", "https://", "data.train="),
     "opinion-cote": ("does not ship", "https://", "data.train="),
     "news-tnews": ("does not ship", "https://", "data.train="),
+    **dict.fromkeys(
+        ("novel-gpt", "novel-bert-fc", "novel-bert-lstm", "novel-bert-lstm-attention"),
+        ("do not ship", "data.folder", "data.train="),
+    ),
     "pretrain-bert": ("public corpora", "data.folder", "docs/pretraining.md"),
     "pretrain-ernie": ("public corpora", "data.folder", "docs/pretraining.md"),
 }

@@ -82,10 +82,24 @@ def baseline(  # noqa: PLR0913, PLR0917 - a command has as many options as it of
             metavar="N", help="Use only the n-grams that occur in at least this many train texts; 2 by default."
         ),
     ] = None,
+    order: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="For novels: the length of the longest n-grams, in characters; 5 by default."),
+    ] = None,
+    mixture: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="For novels: a trained causal model that is mixed with the n-gram model."),
+    ] = None,
+    n_prompts: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="For novels: continue this many passages and measure the outputs; 100 by default."
+        ),
+    ] = None,
     fresh: Fresh = False,
     quiet: Quiet = False,
 ) -> None:
-    """Fit and score a baseline: TF-IDF and a linear classifier.
+    """Fit and score a baseline: TF-IDF and a linear classifier, or for novels a Kneser-Ney n-gram model.
 
     It uses the data of CONFIG, so that the scores can be compared with those of `paddle-tasks train CONFIG`. The run
     folder is that of CONFIG with the suffix -baseline, such as runs/sentiment-baseline.
@@ -96,7 +110,16 @@ def baseline(  # noqa: PLR0913, PLR0917 - a command has as many options as it of
     from paddle_tasks.cli.summary import print_scores
     from paddle_tasks.workflows.baseline import load_config, run_baseline
 
-    options = {"features": features, "classifier": classifier, "c": c, "ngrams": lengths, "min_df": min_df}
+    options = {
+        "features": features,
+        "classifier": classifier,
+        "c": c,
+        "ngrams": lengths,
+        "min_df": min_df,
+        "order": order,
+        "mixture": mixture,
+        "n_prompts": n_prompts,
+    }
     merged = load_config(config, overrides or [], options)
     with display_progress(quiet=quiet) as observe:
         run = run_baseline(merged, fresh=fresh, observe=observe)

@@ -1,1 +1,1 @@
-"""Decoding: search for the most probable outputs of a language model."""
+"""Decoding: continue texts with a language model, and fill the masks of texts with a masked one."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from paddle_tasks.arrays import Array
-from paddle_tasks.onednn.execution import Combine, PostOp, Scale
+from paddle_tasks.onednn.execution import Accumulate, Combine, PostOp, Scale
 from paddle_tasks.onednn.primitives import matmul, multiply, softmax, softmax_gradient
 
 
@@ -84,22 +84,24 @@ class Attention:
         multiply(self.weights, self.dropout.kept, kept)
         return kept
 
-    def backward(self, gradient: Array, out: Heads) -> None:
+    def backward(self, gradient: Array, out: Heads, *, adds: bool = False) -> None:
         """Write the gradients of the inputs.
 
         Args:
             gradient: of the contexts, of the type of the inputs.
             out: the gradients of the inputs are written here.
+            adds: whether those of keys and values are added to what ``out`` holds.
         """
         queries, keys, values = self.heads
-        matmul(self.kept_weights().swapaxes(2, 3), gradient, out.values, post=self.scaled_up)
+        added = (Accumulate(),) if adds else ()
+        matmul(self.kept_weights().swapaxes(2, 3), gradient, out.values, post=(*self.scaled_up, *added))
         scores = np.empty_like(self.weights)
         post = () if self.dropout is None else self.dropout.post
         matmul(gradient, values.swapaxes(2, 3), scores, post=post)
         softmax_gradient(self.weights, scores, scores)
         factor = (Scale(_factor(queries)),)
         matmul(scores, keys, out.queries, post=factor)
-        matmul(scores.swapaxes(2, 3), queries, out.keys, post=factor)
+        matmul(scores.swapaxes(2, 3), queries, out.keys, post=(*factor, *added))
 
 
 def _factor(queries: Array) -> float:

@@ -14,6 +14,7 @@ import numpy as np
 
 from paddle_tasks.arrays import Array
 from paddle_tasks.onednn.attention import Attention, Dropout, Heads
+from paddle_tasks.onednn.causal_attention import CausalAttention
 from paddle_tasks.onednn.execution import Accumulate, Combine, PostOp
 from paddle_tasks.onednn.linear_map import Map, as_type_of, map_gradient
 from paddle_tasks.onednn.primitives import (
@@ -48,6 +49,8 @@ class Layer:
         norms: after attention and after the feed-forward part.
         n_heads: a divisor of the width.
         activation: one of `paddle_tasks.onednn.primitives.ACTIVATIONS`.
+        causal: whether a position attends only to itself and to those before it.
+        pre_norm: whether the inputs of the two parts are normalised, not their results; see `pre_norm_layer`.
     """
 
     projections: Map
@@ -57,6 +60,8 @@ class Layer:
     norms: tuple[Norm, Norm]
     n_heads: int
     activation: str
+    causal: bool = False
+    pre_norm: bool = False
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -85,38 +90,29 @@ class Gradients(NamedTuple):
 
 
 @dataclass
-class _Branch:
-    """The end of a branch: ``norm(residual + dropout(map(inputs)))``, which keeps what its gradient needs.
+class BranchSum:
+    """The end of a branch: ``residual + dropout(map(inputs))``, which keeps what its gradient needs.
 
     Attributes:
         inputs: [rows, inputs], in the precision of the products.
-        sums: <float32>[rows, width], what is normalised.
+        sums: <float32>[rows, width].
     """
 
     inputs: Array
     last: Map
-    norm: Norm
     dropout: Dropout | None
     sums: Array
-    statistics: NormStatistics
-    result: Array
 
     @classmethod
-    def compute(cls, inputs: Array, last: Map, residual: Array, norm: Norm, dropout: Dropout | None) -> _Branch:
+    def compute(cls, inputs: Array, last: Map, residual: Array, dropout: Dropout | None) -> BranchSum:
+        """Return the sum with a residual <float32>[rows, width]."""
         sums = np.empty(residual.shape, np.float32)
         drop: tuple[PostOp, ...] = () if dropout is None else dropout.post
         matmul(inputs, last.weight, sums, bias=last.bias, post=(*drop, Combine("add", residual)))
-        result = np.empty_like(sums)
-        statistics = layer_norm(sums, norm.weight, norm.bias, norm.epsilon, result)
-        return cls(inputs, last, norm, dropout, sums, statistics, result)
+        return cls(inputs, last, dropout, sums)
 
-    def backward(self, gradient: Array) -> tuple[Array, Array, Map, tuple[Array, Array]]:
-        """Return the gradients of the residual, the inputs, the map and the norm.
-
-        That of the residual is <float32>, that of the inputs has their type.
-        """
-        for_sums = np.empty_like(self.sums)
-        for_norm = layer_norm_gradient(self.sums, self.norm, self.statistics, gradient, for_sums)
+    def backward(self, for_sums: Array) -> tuple[Array, Map]:
+        """Return the gradients of the inputs, in their type, and of the map, from that of the sums <float32>."""
         for_branch = for_sums
         if self.dropout is not None:
             for_branch = np.empty_like(for_sums)
@@ -124,7 +120,59 @@ class _Branch:
         for_branch = as_type_of(for_branch, self.inputs)
         for_inputs = np.empty_like(self.inputs)
         matmul(for_branch, self.last.weight.T, for_inputs)
-        return for_sums, for_inputs, map_gradient(self.inputs, for_branch), for_norm
+        return for_inputs, map_gradient(self.inputs, for_branch)
+
+
+@dataclass
+class Normalised:
+    """A layer norm, which keeps what its gradient needs.
+
+    Attributes:
+        values: <float32>[rows, width], what is normalised.
+        result: <float32>[rows, width].
+    """
+
+    values: Array
+    norm: Norm
+    statistics: NormStatistics
+    result: Array
+
+    @classmethod
+    def compute(cls, values: Array, norm: Norm) -> Normalised:
+        """Return the norm of <float32>[rows, width]."""
+        result = np.empty_like(values)
+        return cls(values, norm, layer_norm(values, norm.weight, norm.bias, norm.epsilon, result), result)
+
+    def backward(self, gradient: Array) -> tuple[Array, tuple[Array, Array]]:
+        """Return the gradients of the values <float32>[rows, width], and of weight and bias."""
+        for_values = np.empty_like(self.values)
+        return for_values, layer_norm_gradient(self.values, self.norm, self.statistics, gradient, for_values)
+
+
+@dataclass
+class _Branch:
+    """The end of a branch of a post-norm layer: ``norm(residual + dropout(map(inputs)))``."""
+
+    sum: BranchSum
+    normalised: Normalised
+
+    @classmethod
+    def compute(cls, inputs: Array, last: Map, residual: Array, norm: Norm, dropout: Dropout | None) -> _Branch:
+        branch = BranchSum.compute(inputs, last, residual, dropout)
+        return cls(branch, Normalised.compute(branch.sums, norm))
+
+    @property
+    def result(self) -> Array:
+        return self.normalised.result
+
+    def backward(self, gradient: Array) -> tuple[Array, Array, Map, tuple[Array, Array]]:
+        """Return the gradients of the residual, the inputs, the map and the norm.
+
+        That of the residual is <float32>, that of the inputs has their type.
+        """
+        for_sums, for_norm = self.normalised.backward(gradient)
+        for_inputs, for_map = self.sum.backward(for_sums)
+        return for_sums, for_inputs, for_map, for_norm
 
 
 class Call:
@@ -149,7 +197,7 @@ class Call:
         Args:
             layer: the layer.
             states: <float32>[batch, length, width].
-            offsets: <float32>, broadcast and added to the attention scores.
+            offsets: <float32>, broadcast and added to the attention scores; a causal layer has none.
             drops: the dropouts.
             first_only: attend from the first position of each text only, and return its state.
             positions: <int64>[n], indices into the flattened positions whose states are returned; None for all.
@@ -169,8 +217,12 @@ class Call:
         batch, length, width = self.shape
         self.parts = self._project()
         context = np.empty((batch, 1 if self.first_only else length, width), self.layer.dtype)
-        heads = self._heads(self.parts)
-        self._attention = Attention.attend(heads, offsets, dropout, _split(context, self.layer.n_heads))
+        heads, out = self._heads(self.parts), _split(context, self.layer.n_heads)
+        self._attention: Attention | CausalAttention
+        if self.layer.causal:
+            self._attention = CausalAttention.attend(heads, dropout, out)
+        else:
+            self._attention = Attention.attend(heads, offsets, dropout, out)
         return context.reshape(-1, width)
 
     def _project(self) -> list[Array]:

@@ -31,6 +31,7 @@ SETTINGS = "paddle_tasks.json"
 CLASSES = {
     "long_text": "LongTextTask",
     "news": "NewsTask",
+    "novel": "NovelTask",
     "opinion": "OpinionTask",
     "pretrain": "PretrainTask",
     "sentiment": "SentimentTask",

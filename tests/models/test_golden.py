@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +19,6 @@ from .conftest import GOLDEN
 TOLERANCE = 5e-6
 MODELS = ("bert", "ernie")
 KINDS = (*MODELS, "roberta", "albert", "electra")
-# An interpreter that has torch and transformers, when this one has not.
-TORCH_PYTHON = os.environ.get("PADDLE_TASKS_TORCH_PYTHON", sys.executable)
 
 
 def difference(encoder: Encoder, folder: Path) -> float:
@@ -126,14 +122,6 @@ def test_a_wrong_head_differs_by_more(change):
     model = load_masked_lm(str(GOLDEN / "bert"), next_sentence=True)
     WRONG_HEADS[change](model)
     assert head_difference(model, GOLDEN / "bert") > 2 * TOLERANCE
-
-
-@pytest.fixture(scope="module")
-def torch_python():
-    probe = subprocess.run([TORCH_PYTHON, "-c", "import torch, transformers"], capture_output=True, check=False)
-    if probe.returncode:
-        pytest.skip("torch and transformers cannot be imported; PADDLE_TASKS_TORCH_PYTHON names a Python that can")
-    return TORCH_PYTHON
 
 
 @pytest.mark.torch

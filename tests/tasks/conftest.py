@@ -31,6 +31,10 @@ OVERFIT = {
     "logging.visualdl": False,
 }
 OVERFIT_TASK = {
+    "novel": {
+        "training.epochs": 50,
+        "data.vocabulary": {"min_count": 1},  # most characters occur once in six short texts
+    },
     "opinion": {
         "training.epochs": 40,
         "data.vocabulary": {"min_count": 1},  # most characters occur once in a dozen reviews

@@ -24,7 +24,10 @@ _SMALL = {
     "training.epochs": N_STEPS,  # an epoch of the fixture has 2 batches or more
     "training.max_steps": N_STEPS,
 }
-_SMALL_TASK = {"pretrain": {"model.pretraining_dropout": 0.2, "data.vocabulary": {"size": 300, "min_count": 1}}}
+_SMALL_TASK = {
+    "novel": {"data.vocabulary": {"min_count": 1}},
+    "pretrain": {"model.pretraining_dropout": 0.2, "data.vocabulary": {"size": 300, "min_count": 1}},
+}
 
 
 def first_losses(name: str, precision: str, **changes: Any) -> list[float]:

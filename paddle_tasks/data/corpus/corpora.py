@@ -1,4 +1,4 @@
-"""The data of pretraining: documents from several sources, without the lines that occur in held-out texts."""
+"""The data of tasks over documents: several sources, without the lines that occur in held-out texts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -73,8 +73,8 @@ class WordPieceSection(Section):
     min_count: Annotated[int, Field(ge=1)] = 2
 
 
-class PretrainingData(Section):
-    """The ``data`` section of pretraining: sources of documents for each split.
+class DocumentData(Section):
+    """The ``data`` section of a task over documents: sources for each split.
 
     Lines of ``train`` that occur in ``held_out``, exactly or nearly (Jaccard index of character 5-grams), are dropped
     first. A bad row of ``held_out`` always stops the run, because a line that cannot be read cannot be dropped.
@@ -87,9 +87,6 @@ class PretrainingData(Section):
     held_out: tuple[CorpusSection, ...] = ()
     held_out_similarity: Annotated[float, Field(gt=0.0, le=1.0)] = 0.8
     on_bad_row: Literal["stop", "skip"] = "stop"
-    vocabulary: WordPieceSection = WordPieceSection()
-    masking: MaskingSection = MaskingSection()
-    next_sentence: bool = False
 
     def has(self, name: SplitName) -> bool:
         """Return whether the configuration has this split."""
@@ -99,6 +96,36 @@ class PretrainingData(Section):
         """Return the sources of a split."""
         sources: Sequence[CorpusSection] = getattr(self, name) or ()
         return sources
+
+
+D = TypeVar("D", bound=DocumentData)
+
+
+def with_file(data: D, name: SplitName, path: str, layout: Section | None) -> D:
+    """Return the section of a task over documents with another file as a split.
+
+    The file is laid out like the configuration's first source with the same file ending, the split's own ones first.
+
+    Args:
+        data: the section.
+        name: the split.
+        path: the file.
+        layout: settings of a `CorpusSection` that replace those; those that were not given have no effect.
+    """
+    sources = (*data.sources(name), *data.sources("dev"), *data.sources("train"))
+    alike = (source for source in sources if Path(source.path).suffix == Path(path).suffix)
+    given = layout.model_dump(include=layout.model_fields_set) if layout else {}
+    changes = {"chapters": None, "times": 1.0, **given, "path": path}
+    source = next(alike, CorpusSection(path=path)).model_copy(update=changes)
+    return data.model_copy(update={name: (source,), "folder": "."})
+
+
+class PretrainingData(DocumentData):
+    """The ``data`` section of pretraining."""
+
+    vocabulary: WordPieceSection = WordPieceSection()
+    masking: MaskingSection = MaskingSection()
+    next_sentence: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,7 +151,7 @@ class DocumentSplit(Split[Document]):
         return remark.format(split=self.name, count=self.n_dropped_lines, total=self.n_lines)
 
 
-def load_documents(section: PretrainingData, name: SplitName, seed: int) -> DocumentSplit:
+def load_documents(section: DocumentData, name: SplitName, seed: int) -> DocumentSplit:
     """Read the documents of a split, repeated as each source's ``times`` says; train without held-out lines.
 
     Args:
@@ -181,7 +208,7 @@ class _HeldOutTexts:
         return arrays["found"]
 
 
-def _held_out(section: PretrainingData, folder: Path) -> _HeldOutTexts | None:
+def _held_out(section: DocumentData, folder: Path) -> _HeldOutTexts | None:
     if not section.held_out:
         return None
     texts = (
@@ -224,7 +251,7 @@ def _repeat(documents: Sequence[Document], times: float, seed: list[int]) -> Ite
         yield from [document] * (int(whole) + int(once_more))
 
 
-def _split_digest(section: PretrainingData, name: SplitName, seed: int) -> str:
+def _split_digest(section: DocumentData, name: SplitName, seed: int) -> str:
     """Return a digest of everything that the split depends on: seed, sources with their files, and held-out texts."""
     folder = expand_user(section.folder)
     content: dict[str, object] = {"seed": seed}

@@ -175,14 +175,14 @@ def _hash_grams(texts: Sequence[str]) -> tuple[Hashes, Integers]:
     # One number per character, lone surrogates included.
     codes = np.frombuffer("".join(padded).encode("utf-32-le", "surrogatepass"), np.uint32)
     counts = np.maximum(lengths - _WIDTH + 1, 0)
-    return _hash_windows(codes)[concatenate_ranges(np.cumsum(lengths) - lengths, counts)], counts
+    return hash_windows(codes, _WIDTH)[concatenate_ranges(np.cumsum(lengths) - lengths, counts)], counts
 
 
-def _hash_windows(codes: npt.NDArray[np.uint32]) -> Hashes:
-    """Return a hash of every `_WIDTH` consecutive numbers, <uint64>[codes - 4]."""
-    n_windows = max(len(codes) - _WIDTH + 1, 0)
+def hash_windows(codes: npt.NDArray[np.uint32], width: int) -> Hashes:
+    """Return a hash of every ``width`` consecutive numbers, <uint64>[codes - width + 1]."""
+    n_windows = max(len(codes) - width + 1, 0)
     hashes = np.zeros(n_windows, np.uint64)
-    for offset in range(_WIDTH):
+    for offset in range(width):
         hashes *= _BASE
         hashes += codes[offset : offset + n_windows]
     return _mix(hashes)

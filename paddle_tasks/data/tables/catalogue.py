@@ -30,7 +30,7 @@ def names() -> list[str]:
 
 
 def locate(name: str, split: SplitName) -> Path:
-    """Return the file that holds a split, or the folder if it has the IMDB layout.
+    """Return the file that holds a split, or the folder if it has the IMDB layout or holds books.
 
     Args:
         name: a path, or a catalogue name, which stands for the file of ``split``. A pipe (``-``, ``/dev/stdin``, a
@@ -44,8 +44,7 @@ def locate(name: str, split: SplitName) -> Path:
     if name in HUB:
         return _fetch(name, split)
     if name.startswith("builtin/") and name in names():
-        table = SAMPLES / name.removeprefix("builtin/") / f"{split}.tsv"
-        return table if table.is_file() else table.with_suffix(".jsonl")
+        return _shipped_file(SAMPLES / name.removeprefix("builtin/"), split)
     path = expand_user(name)
     if (file := readable_file(path)) is not None:
         return file
@@ -57,6 +56,12 @@ def locate(name: str, split: SplitName) -> Path:
     hint = did_you_mean(name, [*names(), *list_siblings(path)])
     message = _("data.{split}: {file}: no such file, and no data set of that name{hint}")
     raise DataError(message.format(split=split, file=short_name(name), hint=hint))
+
+
+def _shipped_file(folder: Path, split: SplitName) -> Path:
+    """Return the file of a split, or the folder if it has books, whose chapters are in one split each."""
+    files = (folder / f"{split}{suffix}" for suffix in (".tsv", ".jsonl"))
+    return next(filter(Path.is_file, files), folder)
 
 
 def portable_path(path: str | Path) -> str:

@@ -12,12 +12,28 @@ import paddle
 from paddle import nn
 
 from paddle_tasks.models.cpu import dropout, linear, norm, recurrent, transformer
+from paddle_tasks.models.cpu.fused_layer import mark_causal
 from paddle_tasks.models.cpu.linear import tied_output
 from paddle_tasks.models.cpu.recurrent import run_recurrent
-from paddle_tasks.models.cpu.transformer import keep_first_only, only_at
+from paddle_tasks.models.cpu.tied_loss import tied_cross_entropy, tied_scores
+from paddle_tasks.models.cpu.transformer import computes_causal, keep_first_only, only_at
 from paddle_tasks.models.replacement import is_switched_in, replace_forward, switch_out
+from paddle_tasks.onednn.cross_entropy import Scores
 
-__all__ = ["is_switched_in", "keep_first_only", "only_at", "run_recurrent", "switch_in", "switch_out", "tied_output"]
+__all__ = [
+    "Scores",
+    "computes_causal",
+    "is_switched_in",
+    "keep_first_only",
+    "mark_causal",
+    "only_at",
+    "run_recurrent",
+    "switch_in",
+    "switch_out",
+    "tied_cross_entropy",
+    "tied_output",
+    "tied_scores",
+]
 
 _KERNELS = (transformer, recurrent, linear, norm, dropout)
 

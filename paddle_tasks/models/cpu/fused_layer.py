@@ -18,6 +18,7 @@ from paddle_tasks.onednn import library, precision
 from paddle_tasks.onednn.attention import Dropout
 from paddle_tasks.onednn.encoder_layer import Call, Drops, Gradients, Layer, Norm
 from paddle_tasks.onednn.linear_map import prepare_map
+from paddle_tasks.onednn.pre_norm_layer import PreNormCall
 
 _ACTIVATIONS: dict[Any, str] = {
     functional.gelu: "gelu",
@@ -25,6 +26,9 @@ _ACTIVATIONS: dict[Any, str] = {
     functional.silu: "silu",
     functional.swish: "silu",
 }
+
+
+_CAUSAL = "causal"
 
 
 def activation_name(activation: Callable[[Tensor], Tensor]) -> str | None:
@@ -35,11 +39,20 @@ def activation_name(activation: Callable[[Tensor], Tensor]) -> str | None:
     return _ACTIVATIONS.get(activation)
 
 
-def can_compute(layer: nn.TransformerEncoderLayer, states: Tensor) -> bool:
-    """Return whether `compute` can take the place of the other kernels for this call of a layer."""
+def mark_causal(layer: nn.Layer) -> None:
+    """Let a layer attend only to earlier positions without a mask; the caller still gives it one for other kernels."""
+    vars(layer)[_CAUSAL] = True
+
+
+def is_causal(layer: nn.Layer) -> bool:
+    """Return whether a layer was marked by `mark_causal`."""
+    return bool(vars(layer).get(_CAUSAL, False))
+
+
+def can_compute(layer: nn.TransformerEncoderLayer) -> bool:
+    """Return whether `compute` can take the place of the other kernels for a layer; it needs at least one position."""
     return (
         library.get() is not None
-        and states.size > 0
         and activation_name(layer.activation) is not None
         and not (layer.training and layer.dropout.p)
     )
@@ -97,9 +110,13 @@ class _Settings:
     positions: Array | None
     bfloat16: bool
 
-    def prepare(self) -> Layer:
-        """Return the layer's parameters for products in the precision of this call."""
-        return prepare_layer(self.layer, bfloat16=self.bfloat16)
+    def call(self, states: Array) -> Call:
+        """Call the layer on states <float32>[batch, length, width]."""
+        layer = prepare_layer(self.layer, bfloat16=self.bfloat16)
+        if layer.pre_norm:
+            return PreNormCall(layer, states, self.offsets, self.drops)
+        inputs = layer, states, self.offsets, self.drops
+        return Call(*inputs, first_only=self.first_only, positions=self.positions)
 
 
 def prepare_layer(layer: nn.TransformerEncoderLayer, *, bfloat16: bool) -> Layer:
@@ -110,8 +127,9 @@ def prepare_layer(layer: nn.TransformerEncoderLayer, *, bfloat16: bool) -> Layer
         prepare_map(*((view(part.weight), view(part.bias)) for part in parts), bfloat16=bfloat16) for parts in names
     )
     first, second = (Norm(view(n.weight), view(n.bias), n._epsilon) for n in (layer.norm1, layer.norm2))
-    activation = activation_name(layer.activation)
-    return Layer(projections, output, inner, outer, (first, second), attend.num_heads, str(activation))
+    activation, causal = str(activation_name(layer.activation)), is_causal(layer)
+    maps, norms = (projections, output, inner, outer), (first, second)
+    return Layer(*maps, norms, attend.num_heads, activation, causal, pre_norm=layer.normalize_before)
 
 
 def _parameters(layer: nn.TransformerEncoderLayer) -> list[Tensor]:
@@ -125,14 +143,7 @@ class _EncoderLayer(PyLayer):  # type: ignore[misc]
     @staticmethod
     def forward(ctx: Any, states: Tensor, *inputs: Any) -> Tensor:
         *parameters, settings = inputs
-        ctx.call = Call(
-            settings.prepare(),
-            view(states.contiguous()),
-            settings.offsets,
-            settings.drops,
-            first_only=settings.first_only,
-            positions=settings.positions,
-        )
+        ctx.call = settings.call(view(states.contiguous()))
         ctx.need_gradients = [not tensor.stop_gradient for tensor in (states, *parameters)]
         return to_tensor(ctx.call.result)
 

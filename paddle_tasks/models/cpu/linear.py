@@ -37,12 +37,13 @@ def linear(states: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     0.2 ms as a product with a row of ones. Adding the bias to the result takes 2 ms; starting the product from the
     bias takes no measurable time.
     """
-    if _can_use_onednn(states):
+    if can_use_onednn(states):
         return _OneDnnLinear.apply(states, weight, bias, False)
     return _Linear.apply(states, weight, bias)
 
 
-def _can_use_onednn(states: Tensor) -> bool:
+def can_use_onednn(states: Tensor) -> bool:
+    """Return whether oneDNN can compute products with these states."""
     return (
         library.get() is not None
         and states.size > 0
@@ -140,7 +141,7 @@ def tied_output(states: Tensor, word_vectors: Tensor, bias: Tensor) -> Tensor:
     """
     if paddle.device.get_device() != "cpu" or states.dtype != paddle.float32:
         return paddle.matmul(states, word_vectors, transpose_y=True) + bias
-    if _can_use_onednn(states):
+    if can_use_onednn(states):
         return _OneDnnLinear.apply(states, word_vectors, bias, True)
     return _TiedOutput.apply(states, word_vectors, bias)
 

@@ -14,16 +14,20 @@ from paddle_tasks.arrays import Array
 from paddle_tasks.models.cpu import dropout, fused_layer, linear, norm
 from paddle_tasks.models.cpu.arrays import Mask, is_plain, view
 from paddle_tasks.models.cpu.attention import attention, attention_from_first
+from paddle_tasks.models.cpu.fused_layer import is_causal
+from paddle_tasks.models.replacement import is_switched_in
 
 _FIRST_ONLY, _POSITIONS = "first_only", "positions"
 
 
 def can_replace(layer: nn.Layer) -> bool:
-    """Return whether `forward` computes what a Layer's own forward does: post-norm, every linear map with a bias.
+    """Return whether `forward` computes what a Layer's own forward does: every linear map has a bias.
+
+    A pre-norm layer is computed if it is causal and oneDNN is there; otherwise by its own forward.
 
     It does not if a part has another class (LoRA, quantised) or hooks: then the part itself must be called.
     """
-    if type(layer) is not nn.TransformerEncoderLayer or layer.normalize_before:
+    if type(layer) is not nn.TransformerEncoderLayer or (layer.normalize_before and not is_causal(layer)):
         return False
     attend = layer.self_attn
     linears = (attend.q_proj, attend.k_proj, attend.v_proj, attend.out_proj, layer.linear1, layer.linear2)
@@ -57,6 +61,11 @@ def only_at(layer: nn.Layer, positions: Tensor) -> Iterator[None]:
         del vars(layer)[_POSITIONS]
 
 
+def computes_causal(layer: nn.Layer) -> bool:
+    """Return whether a layer that was marked as causal needs no mask, because oneDNN computes it."""
+    return is_switched_in(layer) and fused_layer.can_compute(layer) and paddle.in_dynamic_mode()
+
+
 def forward(
     layer: nn.TransformerEncoderLayer, src: Tensor, src_mask: Tensor | None = None, *others: Any, **options: Any
 ) -> Any:
@@ -69,8 +78,12 @@ def forward(
     if any((*others, *options.values())) or (src_mask is not None and _is_trained(src_mask)) or not can_replace(layer):
         states = type(layer).forward(layer, src, src_mask, *others, **options)
         return states if positions is None else _at(states, positions)
-    offsets = score_offsets(src_mask, first_only=first_only)
-    if fused_layer.can_compute(layer, src):
+    is_fused = src.size > 0 and fused_layer.can_compute(layer)
+    if layer.normalize_before and not is_fused:
+        return type(layer).forward(layer, src, src_mask)
+    needs_no_mask = is_fused and is_causal(layer)
+    offsets = None if needs_no_mask else score_offsets(src_mask, first_only=first_only)
+    if is_fused:
         return fused_layer.compute(layer, src, offsets, first_only=first_only, positions=positions)
     context = _attend(layer.self_attn, src, offsets, first_only=first_only)
     if first_only:

@@ -18,8 +18,8 @@ from paddle_tasks.config import Section
 from paddle_tasks.data.batching.batches import LengthGroupedBatchSampler
 from paddle_tasks.data.batching.masked_batches import NO_PAIR, NO_WORD, MaskedBatch, MaskedBatchBuilder
 from paddle_tasks.data.corpus.checks import DocumentDataCheck
-from paddle_tasks.data.corpus.corpora import DocumentSplit, PretrainingData, load_documents
-from paddle_tasks.data.corpus.documents import CorpusSection, Document
+from paddle_tasks.data.corpus.corpora import DocumentSplit, load_documents, with_file
+from paddle_tasks.data.corpus.documents import Document
 from paddle_tasks.data.corpus.passages import Passages
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.remarks import describe_rows
@@ -94,20 +94,11 @@ class PretrainTask(EncoderTask[PretrainingConfig]):
         if source is None and self._layout is not None:
             raise ConfigError(_("data: settings are for another file; the run's own files have theirs in config.yaml"))
         if source is not None:
-            data = data.model_copy(update={name: (self._like_own(name, source),), "folder": "."})
+            data = with_file(data, name, source, self._layout)
         split = load_documents(data, name, self.config.seed)
         require_good(split, data.on_bad_row)
         self.splits[name] = split
         return split
-
-    def _like_own(self, name: SplitName, path: str) -> CorpusSection:
-        """Return a file as a source, laid out like the run's first source with the same file ending."""
-        data: PretrainingData = self.config.data
-        sources = (*data.sources(name), *data.sources("dev"), *data.sources("train"))
-        alike = (source for source in sources if Path(source.path).suffix == Path(path).suffix)
-        layout = next(alike, CorpusSection(path=path))
-        given = self._layout.model_dump(include=self._layout.model_fields_set) if self._layout else {}
-        return layout.model_copy(update={"chapters": None, "times": 1.0, **given, "path": path})
 
     def use_layout(self, layout: Section) -> None:
         """Read other files than the run's own with these settings in place of those of the run's files."""

@@ -33,7 +33,7 @@ def silent_host():
 
 
 def test_the_names():
-    samples = ["long_text", "news", "opinion", "sentiment", "sentiment_english", "similarity"]
+    samples = ["long_text", "news", "novel", "opinion", "sentiment", "sentiment_english", "similarity"]
     assert names() == [*(f"builtin/{name}" for name in samples), "chnsenticorp"]
 
 
@@ -41,6 +41,11 @@ def test_the_names():
 def test_a_builtin_name_is_the_file_of_the_split(split):
     assert locate("builtin/sentiment", split) == SAMPLES / "sentiment" / f"{split}.tsv"
     assert locate("builtin/sentiment", split).is_file()
+
+
+@pytest.mark.parametrize("split", ["train", "dev", "test"])
+def test_books_have_no_file_for_a_split(split):
+    assert locate("builtin/novel", split) == SAMPLES / "novel"
 
 
 def test_a_path_is_itself(tmp_path):

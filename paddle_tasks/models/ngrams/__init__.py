@@ -1,0 +1,1 @@
+"""N-gram language models over token ids, on numpy alone."""

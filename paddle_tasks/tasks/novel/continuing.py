@@ -1,0 +1,87 @@
+"""Continuations of texts as records, as lines for people, and as texts for VisualDL."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from paddle_tasks.data.corpus.characters import CharacterVocabulary
+from paddle_tasks.data.corpus.novels import NovelData, write_text
+from paddle_tasks.generation.decoding import TextStream, generate
+from paddle_tasks.generation.next_token import NextTokenModel
+from paddle_tasks.generation.section import GenerationSection
+from paddle_tasks.generation.vocabulary import OutputVocabulary
+from paddle_tasks.training.display import Line, Segment
+from paddle_tasks.training.protocol import Record
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Continuer:
+    """Continues texts with a language model.
+
+    Attributes:
+        model: rates the next character.
+        vocabulary: its characters.
+        data: how texts are written.
+    """
+
+    model: NextTokenModel
+    vocabulary: CharacterVocabulary
+    data: NovelData
+
+    def records(self, texts: Sequence[str], options: GenerationSection) -> list[dict[str, Any]]:
+        """Return a record for each text: its outputs, the best one first, and why each of them ends."""
+        if not texts:
+            return []
+        found = generate(self.model, [self._encode(text) for text in texts], self._outputs, options)
+        return [
+            {"input": text, "outputs": [{"text": o.text, "score": o.score, "finish": o.finish} for o in outputs]}
+            for text, outputs in zip(texts, found, strict=True)
+        ]
+
+    def stream(self, text: str, options: GenerationSection) -> TextStream:
+        """Return an iterator over the characters that continue a text."""
+        return TextStream(self.model, self._encode(text), self._outputs, options)
+
+    def _encode(self, text: str) -> list[int]:
+        ids: list[int] = self.vocabulary.encode(write_text(text, self.data)).tolist()
+        return ids
+
+    @property
+    def _outputs(self) -> OutputVocabulary:
+        texts = ("", *self.vocabulary.characters)
+        unknown = self.vocabulary.unknown_id
+        return OutputVocabulary(texts, lambda text: self.vocabulary.encode(text).tolist(), forbidden=(unknown,))
+
+
+def keyword_options(*names: str) -> Callable[[F], F]:
+    """Let the signature of a function that takes any options name some of them, each None by default; a decorator."""
+
+    def declare(function: F) -> F:
+        signature = inspect.signature(function)
+        *parameters, others = signature.parameters.values()
+        named = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in names]
+        vars(function)["__signature__"] = signature.replace(parameters=[*parameters, *named, others])
+        return function
+
+    return declare
+
+
+def display_outputs(record: Record) -> Sequence[Line]:
+    """Return a record as lines: each output after its input, numbered if there are several."""
+    texts = [record["input"] + output["text"] for output in record["outputs"]]
+    if len(texts) == 1:
+        return [[Segment(texts[0])]]
+    return [[Segment(f"{number}: {text}")] for number, text in enumerate(texts, start=1)]
+
+
+def sample_texts(records: Sequence[Record]) -> dict[str, str]:
+    """Return the continuations of fixed prompts, as texts by tag."""
+    return {
+        f"continuation_{number}": f"{record['input']} ‖ {record['outputs'][0]['text']}"
+        for number, record in enumerate(records, start=1)
+    }

@@ -1,0 +1,113 @@
+"""The configuration of the task novel."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveInt
+
+from paddle_tasks.data.corpus.novels import NovelData
+from paddle_tasks.errors import ConfigError
+from paddle_tasks.generation.section import GenerationSection
+from paddle_tasks.models.encoders.base import check_heads
+from paddle_tasks.models.encoders.section import EncoderSection
+from paddle_tasks.training.settings import EvaluationSection, RunSection
+
+Architecture = Literal["gpt", "bert-fc", "bert-lstm"]
+SCRATCH = "transformer"
+"""The encoder of a causal Transformer with random weights."""
+PROMPTS = (
+    "话说宝玉",
+    "却说孔明",
+    "“居然有人在自己不知情的时候靠近了，还好没有被人偷袭。”凌风庆幸自己没有被偷袭",
+)
+
+
+class NovelTaskData(NovelData):
+    """The ``data`` section: chapters, and what a model reads of them.
+
+    Attributes:
+        window: the characters that a model reads at most before the one that it predicts.
+        stride: of the window models, the distance between two targets of an epoch; null is a window.
+        mask_at_end: of the window models, what stands after the characters of a window: ``none`` is only [SEP];
+            ``fixed`` is a [MASK] in the place of the next character; ``varying`` shortens each window of training at
+            random and fills the rest with [MASK], too.
+    """
+
+    window: Annotated[int, Field(ge=2)] = 256
+    stride: PositiveInt | None = None
+    mask_at_end: Literal["none", "fixed", "varying"] = "none"
+
+
+class NovelModel(EncoderSection):
+    """The ``model`` section.
+
+    Attributes:
+        architecture: ``gpt`` is a causal Transformer; ``bert-fc`` and ``bert-lstm`` are an encoder over a window with
+            two fully connected layers, or with an LSTM over its states.
+        encoder: the pretrained model whose weights are the start; for a ``gpt`` also ``transformer``, random weights.
+        n_frequent: the frequent entries of a softmax in two levels, which saves time; null is a single softmax over the
+            vocabulary.
+        attention: of a ``bert-lstm``, whether its last state attends to all of its states.
+        hidden_size: of a ``gpt`` from random weights its states, of the others the first fully connected layer or the
+            LSTM.
+    """
+
+    architecture: Architecture
+    encoder: str = SCRATCH
+    n_frequent: PositiveInt | None = None
+    attention: bool = False
+
+
+class NovelEvaluation(EvaluationSection):
+    """The ``evaluation`` section.
+
+    Attributes:
+        stride: of a ``gpt``, the characters that a window scores after the first one of a chapter, each from at least
+            ``data.window`` minus as many; null is half a window.
+        mixture_order: score the mixture with n-grams of up to this length too, with the weight that is best on dev;
+            null is off.
+        prompts: texts that are continued at each evaluation, for VisualDL.
+        prompt_length: the characters of each continuation.
+    """
+
+    metric: str = "loss"
+    stride: PositiveInt | None = None
+    mixture_order: Annotated[int, Field(ge=1, le=8)] | None = None
+    prompts: tuple[str, ...] = PROMPTS
+    prompt_length: PositiveInt = 60
+
+
+class NovelConfig(RunSection):
+    """The whole configuration; ``generation`` is how `predict` continues a text if it is not told otherwise."""
+
+    data: NovelTaskData
+    model: NovelModel
+    generation: GenerationSection = GenerationSection(do_sample=True, top_p=0.9)
+    evaluation: NovelEvaluation = NovelEvaluation()
+
+
+def check_config(config: NovelConfig) -> None:
+    """Check what the configuration alone can show to be wrong.
+
+    Raises:
+        ConfigError: settings do not fit together.
+    """
+    data, model, stride = config.data, config.model, config.evaluation.stride
+    is_causal = model.architecture == "gpt"
+    if is_causal and (data.stride is not None or data.mask_at_end != "none"):
+        name = "stride" if data.stride is not None else "mask_at_end"
+        raise ConfigError(f"data.{name}: a gpt predicts every character of a window; leave it out")
+    if is_causal and model.encoder == SCRATCH:
+        check_heads(model)
+    if not is_causal and stride is not None:
+        raise ConfigError(f"evaluation.stride: only a gpt has it, found architecture {model.architecture}")
+    if not is_causal and model.encoder == SCRATCH:
+        raise ConfigError(
+            f"model.encoder: {model.architecture} reads windows with a pretrained encoder, such as "
+            "builtin/ernie-mini-zh, found transformer"
+        )
+    if stride is not None and stride > data.window:
+        raise ConfigError(f"evaluation.stride: {stride} is more than data.window, {data.window}")
+    if model.attention and model.architecture != "bert-lstm":
+        raise ConfigError(f"model.attention: only a bert-lstm has it, found architecture {model.architecture}")
