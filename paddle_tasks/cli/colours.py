@@ -19,7 +19,7 @@ _FOR, _AGAINST = (46, 160, 67), (218, 54, 51)
 _MIN_COLOURED, _MIN_MARKED = 0.05, 0.25
 _LABEL_COLOURS = ("#8ec5ff", "#ffd166", "#b5e48c", "#ffadad", "#cdb4db")
 """Backgrounds of the labels, in the order of their names."""
-TONES = {"": "", "positive": "green", "negative": "red"}
+TONES = {"": "", "positive": "green", "negative": "red", "new": "cyan"}
 CHANGES = {"added": "green", "removed": "red strike"}
 
 

@@ -58,6 +58,7 @@ app.command(
         'paddle-tasks predict fill-mask "今天天气真[MASK]。" --top-k 3',
         "paddle-tasks predict sentiment --input reviews.csv --output scored.csv",
         "paddle-tasks predict runs/sentiment --input reviews.txt --json",
+        'paddle-tasks predict runs/novel "话说宝玉" --length 200 --top-k 10 --stream',
     ),
 )(predict)
 app.command("list", rich_help_panel=USE, epilog=examples("paddle-tasks list pipelines"))(list_names)

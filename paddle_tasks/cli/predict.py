@@ -14,6 +14,7 @@ from paddle_tasks import runtime
 from paddle_tasks.cli.options import Device, Quiet
 from paddle_tasks.cli.output import print_notice, write_json_text
 from paddle_tasks.cli.predict_options import check_options, flag, given_options, with_pipeline_options
+from paddle_tasks.cli.writing import check_strategy, check_stream, write_growing_text
 from paddle_tasks.files import expand_user, is_dir, short_name
 from paddle_tasks.language import _
 
@@ -82,7 +83,7 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many options as it off
     quiet: Quiet = False,
     **options: Any,
 ) -> None:
-    """Use a model on texts: labels, opinions, fillings, other wordings.
+    """Use a model on texts: labels, opinions, fillings, other wordings, continuations.
 
     On a terminal the answers are for people. In a pipe or a file there is one line of JSON for each text, such as its
     label and probabilities, or its spans; numbers have six decimal places.
@@ -100,11 +101,24 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many options as it off
 
     usage = usage_of(run)
     check_options(run, chosen, usage)
+    check_strategy(chosen)
+    is_streamed = chosen.pop("stream", False)
     formats = {name: (form, chosen.pop(name)) for name, form in usage.formats.items() if name in chosen}
     output = parse_output(output_file, fields, formats, as_json=as_json)
     layout = InputLayout.of_model(usage).with_options(column, encoding)
     inputs = read_inputs(texts or [], input_file_of(texts or [], input_file), layout)
-    predictor = pipeline(run, model=chosen.pop("model", None), device=device)
+    if is_streamed:
+        others = {
+            "--output": output_file,
+            "--fields": fields,
+            "--json": as_json,
+            **dict.fromkeys(map(flag, formats), 1),
+        }
+        check_stream(chosen, others, inputs.rows)
+    predictor: Any = pipeline(run, model=chosen.pop("model", None), device=device)
+    if is_streamed:
+        write_growing_text(inputs.rows[0].text, predictor.stream_text(inputs.rows[0].text, **chosen))
+        return
     answers = answer_inputs(lambda part: predictor.answer(part, **chosen), inputs)
     if output.for_people:
         show_answers(answers, inputs, predictor.display)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from paddle_tasks.cli.writing_options import WRITING_OPTIONS
 from paddle_tasks.errors import join_alternatives
 from paddle_tasks.files import expand_user
 from paddle_tasks.language import _, join, mark
@@ -29,7 +30,7 @@ OPTIONS: dict[str, Any] = {
             metavar="N",
             min=1,
             help="Number of candidates for each [MASK], and of fillings of the whole text, 5 by default; or number of "
-            "labels in the JSON, all by default.",
+            "labels in the JSON, all by default. Writing draws each character from the N most probable ones.",
         ),
     ],
     "explain": Annotated[
@@ -132,10 +133,10 @@ OPTIONS: dict[str, Any] = {
             "--seed",
             metavar="N",
             min=0,
-            help="Random seed; the same seed gives the same variants; 0 by default.",
-            rich_help_panel=_REWRITINGS,
+            help="Random seed of rewriting and writing; the same seed gives the same texts; 0 by default.",
         ),
     ],
+    **WRITING_OPTIONS,
 }
 """The options by their names in Python."""
 
@@ -171,7 +172,7 @@ def check_options(name: str, options: Mapping[str, Any], usage: Usage) -> None:
     Raises:
         BadParameter: an option cannot be used; the message names those that can.
     """
-    accepted = [*usage.options, *usage.formats, *["model"] * usage.takes_model]
+    accepted = [*usage.options, *usage.formats, *["model"] * usage.takes_model, *["stream"] * usage.streams]
     refused = [flag(option) for option in options if option not in accepted]
     if refused:
         listing = join([flag(option) for option in accepted if option in OPTIONS]) or _("none of these options")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -24,6 +25,7 @@ FEW_ROWS = 20_000
 """With fewer train rows, a linear model on n-grams is often ahead of a network that starts from random weights."""
 _MAX_SAMPLE = 32
 """Columns of a text in an example command."""
+_CLAUSE_END = re.compile(r"[\s，。！？：；、,.!?:;]")
 _WHY_BEHIND = mark(
     "With {rows:,} train rows that is common: the baseline only weighs n-grams, while a network also has to learn what "
     "characters and words mean. More rows, more epochs or a pretrained encoder (model.encoder) help."
@@ -66,8 +68,15 @@ def print_advice(run: Run, config: str, overrides: Sequence[str], merged: RunSec
 
 
 def _main_score(outcome: RunResult, merged: RunSection) -> tuple[SplitName, str, float] | None:
-    """Return split, metric and value of the score to speak of: on test, if it was scored."""
+    """Return split, metric and value of the score to speak of: on test, if it was scored.
+
+    It is the metric that chose the best model. The perplexity, which says the same as the loss, says it more plainly.
+    """
+    from paddle_tasks import tasks
+
     metric = str(merged.evaluation.metric).rpartition("/")[2]
+    if metric == "loss" and "perplexity" in tasks.find(outcome.task).SUMMARY_METRICS:
+        metric = "perplexity"
     scores = reversed(outcome.scores.items())  # test comes after dev
     return next(((split, metric, float(found[metric])) for split, found in scores if metric in found), None)
 
@@ -83,6 +92,11 @@ def _how_good(outcome: RunResult, merged: RunSection) -> Iterator[str]:
     if metric == "accuracy":
         message = _("{right:,} of {rows:,} {split} rows are right: {share:.1%}.")
         yield message.format(right=round(value * n_rows), rows=n_rows, split=_(split), share=value)
+    elif metric == "perplexity":
+        yield _(
+            "{score} {value:.1f} per character; lower is better. The model is as unsure of each next character as if "
+            "it had to guess among {count:,} equally probable ones."
+        ).format(score=score_name(split, metric), value=value, count=round(value))
     elif _is_lower_better(outcome.task, metric):
         yield _("{score} {value:.4f} on {rows:,} rows; lower is better.").format(
             score=score_name(split, metric), value=value, rows=n_rows
@@ -156,7 +170,7 @@ def _where(folder: Path, merged: RunSection) -> Iterator[tuple[str, str]]:
 
 def _next(run: Run) -> Iterator[tuple[str, str]]:
     predict = [command_name(), "predict", str(run.folder)]
-    yield _("use the model"), f"{shlex.join(predict)} {_sample(run)}"
+    yield _("use the model"), f"{shlex.join(predict)} {_sample(run)}{' --stream' * _streams(run.outcome.task)}"
     yield _("compare all runs"), shlex.join([command_name(), "report", str(run.folder.parent)])
 
 
@@ -164,12 +178,31 @@ def _sample(run: Run) -> str:
     """Return a short text that the run was scored on, in quotation marks; or a placeholder."""
     from paddle_tasks.files import read_json_lines
 
+    parts = _beginnings if _streams(run.outcome.task) else _whole_texts
     for split in run.outcome.scores:
         for record in read_json_lines(run.folder / "predictions" / f"{split}.jsonl")[:200]:
-            text = str(record.get("text", ""))
-            if 6 <= width_of(text) <= _MAX_SAMPLE and text.isprintable() and not set(text) & set("\"'$`\\!\t"):
-                return f'"{text}"'
+            for text in parts(record):
+                if 6 <= width_of(text) <= _MAX_SAMPLE and text.isprintable() and not set(text) & set("\"'$`\\!\t"):
+                    return f'"{text}"'
     return '"…"'
+
+
+def _streams(task: str) -> bool:
+    """Return whether the models of a task write texts."""
+    from paddle_tasks import tasks
+    from paddle_tasks.training.protocol import StreamingTask
+
+    return issubclass(tasks.find(task), StreamingTask)
+
+
+def _whole_texts(record: Mapping[str, Any]) -> Sequence[str]:
+    return [str(record.get("text", ""))]
+
+
+def _beginnings(record: Mapping[str, Any]) -> Sequence[str]:
+    """Return the first clause of the text that was predicted, behind its heading if it has one."""
+    heading, _break, body = str(record.get("gold", "")).partition("\n")
+    return _CLAUSE_END.split(body or heading)[:1]
 
 
 def _in_two_columns(rows: Sequence[tuple[str, str]]) -> list[str]:

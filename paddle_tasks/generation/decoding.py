@@ -16,6 +16,7 @@ from paddle_tasks.generation.next_token import NextTokenModel
 from paddle_tasks.generation.section import GenerationSection
 from paddle_tasks.generation.stepwise import StepwiseDecoder
 from paddle_tasks.generation.vocabulary import OutputVocabulary
+from paddle_tasks.language import _
 
 
 def generate(
@@ -39,7 +40,7 @@ def generate(
     if options.num_beams > 1:
         return BeamSearch(model, prompts, vocabulary, options).run()
     decoder = StepwiseDecoder(model, prompts, vocabulary, options)
-    for _ in decoder.run():
+    for _step in decoder.run():
         pass
     outputs = [make_continuation(row.steps, row.finish or "interrupted") for row in decoder.rows]
     n = options.num_return_sequences
@@ -64,13 +65,14 @@ class TextStream(Iterator[str]):
         """
         for name in ("num_beams", "num_return_sequences"):
             if (found := getattr(options, name)) > 1:
-                raise ConfigError(f"{name}: expected 1 for a stream, found {found}")
+                message = _("{option}: expected 1 for a stream, found {found}")
+                raise ConfigError(message.format(option=name, found=found))
         decoder = StepwiseDecoder(model, [prompt], vocabulary, options)
         self._row, self._steps, self._n_returned = decoder.rows[0], decoder.run(), 0
 
     def __next__(self) -> str:
         """Return the text of the next token; tokens without text are passed over."""
-        for _ in self._steps:
+        for _step in self._steps:
             piece = self._row.text[self._n_returned :]
             if piece:
                 self._n_returned += len(piece)

@@ -9,6 +9,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, Validati
 from pydantic_core import PydanticCustomError
 
 from paddle_tasks.config import Section, validate
+from paddle_tasks.language import _
 
 S = TypeVar("S", bound="GenerationSection")
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -75,28 +76,29 @@ class GenerationSection(Section):
     def _is_reachable(cls, value: int, info: ValidationInfo) -> int:
         maximum = info.data.get("max_new_tokens")
         if maximum is not None and value > maximum:
-            raise PydanticCustomError("reachable", f"expected at most max_new_tokens, which is {maximum}")
+            message = _("expected at most max_new_tokens, which is {maximum}")
+            raise PydanticCustomError("reachable", message, {"maximum": maximum})
         return value
 
     @field_validator("num_beams")
     @classmethod
     def _is_a_strategy(cls, value: int, info: ValidationInfo) -> int:
         if value > 1 and info.data.get("do_sample"):
-            raise PydanticCustomError("strategy", "expected 1 with do_sample: true; beam search does not sample")
+            raise PydanticCustomError("strategy", _("expected 1 with do_sample: true; beam search does not sample"))
         return value
 
     @field_validator(*BEAM_OPTIONS)
     @classmethod
     def _is_for_beams(cls, value: Any, info: ValidationInfo) -> Any:
         if value != BEAM_OPTIONS[info.field_name or ""] and info.data.get("num_beams") == 1:
-            raise PydanticCustomError("beams", "expected num_beams above 1 too; only beam search reads it")
+            raise PydanticCustomError("beams", _("expected num_beams above 1 too; only beam search reads it"))
         return value
 
     @field_validator(*SAMPLING_OPTIONS)
     @classmethod
     def _is_for_sampling(cls, value: float, info: ValidationInfo) -> float:
         if value != SAMPLING_OPTIONS[info.field_name or ""] and info.data.get("do_sample") is False:
-            raise PydanticCustomError("sampling", "expected do_sample: true too; only sampling reads it")
+            raise PydanticCustomError("sampling", _("expected do_sample: true too; only sampling reads it"))
         return value
 
     @field_validator("num_return_sequences")
@@ -104,8 +106,8 @@ class GenerationSection(Section):
     def _has_so_many(cls, value: int, info: ValidationInfo) -> int:
         num_beams = info.data.get("num_beams")
         if num_beams is not None and info.data.get("do_sample") is False and value > num_beams:
-            message = f"expected at most num_beams, which is {num_beams}, or do_sample: true"
-            raise PydanticCustomError("sequences", message)
+            message = _("expected at most num_beams, which is {num_beams}, or do_sample: true")
+            raise PydanticCustomError("sequences", message, {"num_beams": num_beams})
         return value
 
     def replace(self: S, options: Mapping[str, Any], where: str = "options") -> S:

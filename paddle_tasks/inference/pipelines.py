@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -14,21 +14,18 @@ import numpy as np
 
 from paddle_tasks import runtime, tasks
 from paddle_tasks.errors import ConfigError, join_all
-from paddle_tasks.files import is_dir
+from paddle_tasks.inference.builtin import Answer, Answers, Builtin, fill_mask, load_masked_lm, rewrite
 from paddle_tasks.inference.display import display_variants
 from paddle_tasks.inference.model_folders import is_alias, model_folder, named_folder, read_settings, trained_folder
 from paddle_tasks.inference.records import Display, Record, Records
+from paddle_tasks.inference.text_stream import PipelineStream
 from paddle_tasks.inference.texts import read_parts, read_text, read_texts
 from paddle_tasks.language import _
-from paddle_tasks.models.pretrained.names import CONFIGS
 from paddle_tasks.onednn.precision import Precision, automatic, check_precision, products_in
 from paddle_tasks.process_state import default_numpy_errors, default_settings, random_generator
 from paddle_tasks.training.display import display_fields
 from paddle_tasks.training.display_fillings import display_fillings
-
-Answers = Sequence[dict[str, Any]]
-Answer = Callable[..., Answers]
-"""Takes a list of texts and the options of a pipeline; returns a record for each text."""
+from paddle_tasks.training.protocol import StreamingTask
 
 
 class Pipeline(ABC):
@@ -110,8 +107,14 @@ class Pipeline(ABC):
     def answer(self, texts: Sequence[str], **options: Any) -> Answers:
         """Return a plain record for each text; unlike `__call__`, this does not check the texts."""
         runtime.import_paddle()
-        with self._lock, default_settings(), products_in("float32" if options.get("explain") else self.precision):
+        with self._in_use("float32" if options.get("explain") else self.precision):
             return self.compute_records(texts, **options)
+
+    @contextmanager
+    def _in_use(self, precision: Precision) -> Iterator[None]:
+        """Let no other thread use the model within the block."""
+        with self._lock, default_settings(), products_in(precision):
+            yield
 
     @abstractmethod
     def compute_records(self, texts: Sequence[str], **options: Any) -> Answers:
@@ -193,6 +196,31 @@ class Predictor(Pipeline):
         records: Answers = task.predict(model, texts, **options)
         return records
 
+    def stream_text(self, text: str, **options: Any) -> PipelineStream:
+        """Return an iterator over the pieces that continue one text, each as soon as the model has chosen it.
+
+        `stream` is for many texts. Together the pieces are the output of a call with the same options::
+
+            for piece in load("runs/novel").stream_text("话说宝玉", top_k=10, seed=1):
+                print(piece, end="", flush=True)
+
+        Args:
+            text: the beginning.
+            **options: those of a call, without those for several outputs.
+
+        Raises:
+            ConfigError: the model does not write texts, or an option is out of its range.
+            DataError: the text is blank or no text.
+        """
+        checked = read_text(text, self.n_fields)
+        runtime.import_paddle()
+        task, model = self._loaded
+        if not isinstance(task, StreamingTask):
+            raise ConfigError(_("{name}: does not write texts; expected a model that does").format(name=self.folder))
+        with self._in_use(self.precision):
+            pieces = task.stream(model, checked, **options)
+        return PipelineStream(pieces, partial(self._in_use, self.precision))
+
 
 # ---- the built-in pipelines
 
@@ -218,58 +246,11 @@ class BuiltinPipeline(Pipeline):
         return self.compute(texts, **options)
 
 
-@dataclass(frozen=True)
-class Builtin:
-    """How a built-in pipeline is made.
-
-    Attributes:
-        load: returns the model with a name, and its tokenizer.
-        build: makes the pipeline from a model and a tokenizer.
-        model: the name of the default model.
-        options: the options of a call.
-        display: returns a record as lines for people.
-    """
-
-    load: Callable[[str], tuple[Any, Any]]
-    build: Callable[[Any, Any], Answer]
-    model: str
-    options: tuple[str, ...]
-    display: Display
-
-
-def _fill_mask(model: Any, tokenizer: Any) -> Answer:
-    from paddle_tasks.generation.fill_mask import FillMask
-
-    return FillMask(model, tokenizer)
-
-
-def _rewrite(model: Any, tokenizer: Any) -> Answer:
-    from paddle_tasks.inference.rewrite import Rewriter
-
-    return Rewriter(model, tokenizer)
-
-
-def _load_masked_lm(name: str) -> tuple[Any, Any]:
-    """Return a masked language model in evaluation mode, and its tokenizer; for a run folder, the run's best model."""
-    from paddle_tasks.models import cpu
-    from paddle_tasks.models.masked_lm import load_masked_lm
-    from paddle_tasks.models.pretrained.loading import resolve, tokenizer_folder
-    from paddle_tasks.text.tokenizer import Tokenizer
-
-    folder = Path(name).expanduser()
-    if is_dir(folder) and not any((folder / file).is_file() for file in CONFIGS):
-        name = str(model_folder(folder))
-    model = load_masked_lm(name)
-    model.eval()
-    cpu.switch_in(model)
-    return model, Tokenizer.load(tokenizer_folder(resolve(name)))
-
-
 _ERNIE = "builtin/ernie-mini-zh"
 _REWRITE_OPTIONS = ("n_variants", "share", "rounds", "min_similarity", "seed")
 PIPELINES: Mapping[str, Builtin] = {
-    "fill-mask": Builtin(_load_masked_lm, _fill_mask, _ERNIE, ("top_k",), display_fillings),
-    "rewrite": Builtin(_load_masked_lm, _rewrite, _ERNIE, _REWRITE_OPTIONS, display_variants),
+    "fill-mask": Builtin(load_masked_lm, fill_mask, _ERNIE, ("top_k",), display_fillings),
+    "rewrite": Builtin(load_masked_lm, rewrite, _ERNIE, _REWRITE_OPTIONS, display_variants),
 }
 """The built-in pipelines by name; unlike a shipped model, they belong to no task."""
 

@@ -11,7 +11,7 @@ from paddle_tasks import runtime, tasks
 from paddle_tasks.inference.model_folders import model_folder, read_settings, trained_folder
 from paddle_tasks.inference.pipelines import PIPELINES
 from paddle_tasks.inference.records import Display
-from paddle_tasks.training.protocol import RecordFormat
+from paddle_tasks.training.protocol import RecordFormat, StreamingTask
 
 if TYPE_CHECKING:
     from paddle_tasks.training.protocol import Task
@@ -29,6 +29,7 @@ class Usage:
         task: the task of the model, or what predicts for it without Paddle; None for a built-in pipeline.
         data: the ``data`` section of the configuration that the model was trained with; empty for a built-in pipeline.
         labels: the labels of the model, if it has any.
+        streams: whether the model writes texts, which `Predictor.stream_text` returns piece by piece.
         display: returns a record as lines for people.
     """
 
@@ -40,6 +41,7 @@ class Usage:
     task: type[Task] | type[tasks.PaddleFreePredictor] | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
+    streams: bool = False
 
 
 def usage_of(name: str | Path) -> Usage:
@@ -62,6 +64,7 @@ def usage_of(name: str | Path) -> Usage:
         task=task,
         data=settings["config"].get("data") or {},
         labels=tuple(settings.get("labels") or ()),
+        streams=issubclass(task, StreamingTask),
     )
 
 

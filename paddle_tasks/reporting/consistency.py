@@ -1,8 +1,8 @@
 """Whether the predictions of a run give the scores in its result.json: a check without Paddle, weights and data.
 
 It computes what every task's records allow: accuracy and mean loss of labelled rows, with precision, recall and F1 if
-there are two labels; the accuracy of hidden tokens; precision, recall and F1 of spans. `paddle-tasks verify` recomputes
-everything.
+there are two labels; the accuracy of hidden tokens; accuracy, mean loss and perplexity of the characters of texts;
+precision, recall and F1 of spans. `paddle-tasks verify` recomputes everything.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from paddle_tasks.language import _
 from paddle_tasks.metrics.names import metric_name
 
 Record = Mapping[str, Any]
+_PERPLEXITY = "perplexity"
 _TOLERANCE = 1e-5
 """The mean of losses may be computed in float32."""
 
@@ -28,8 +29,8 @@ def find_contradiction(records: Sequence[Record], scores: Mapping[str, Any], row
         rows: the number of rows in result.json.
     """
     try:
-        computed = _compute(records, list(scores.get("per_label") or ()))
-    except (KeyError, TypeError, AttributeError, ValueError):  # records of another task, or changed ones
+        computed = _compute(records, scores)
+    except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError):  # of another task, or changed ones
         return ""
     if "accuracy" in computed and _is_row(records[0]) and len(records) != rows:
         return _("{predictions} predictions of {rows} rows").format(predictions=len(records), rows=rows)
@@ -46,23 +47,29 @@ def _is_row(record: Record) -> bool:
     return isinstance(record["gold"], str)
 
 
-def _compute(records: Sequence[Record], labels: Sequence[str]) -> dict[str, float]:
-    """Return the metrics that records allow; ``labels`` are those of labelled rows."""
+def _compute(records: Sequence[Record], scores: Mapping[str, Any]) -> dict[str, float]:
+    """Return the metrics that records allow; ``scores`` names labels, and has a perplexity for texts."""
     if not records or not all("gold" in record and "predicted" in record for record in records):
         return {}
     if all(_is_row(record) for record in records):
-        return _label_metrics(records, labels)
+        is_text = _PERPLEXITY in scores
+        return _text_metrics(records) if is_text else _label_metrics(records, list(scores.get("per_label") or ()))
     if all(isinstance(item, Mapping) for record in records for key in ("gold", "predicted") for item in record[key]):
         return _span_metrics(records)
-    return {
-        "accuracy": _mean(
-            [
-                gold == predicted
-                for record in records
-                for gold, predicted in zip(record["gold"], record["predicted"], strict=True)
-            ]
-        )
-    }
+    return {"accuracy": _item_accuracy(records)}
+
+
+def _item_accuracy(records: Sequence[Record]) -> float:
+    """Return the accuracy of the tokens or characters of all records."""
+    pairs = [pair for record in records for pair in zip(record["gold"], record["predicted"], strict=True)]
+    return _mean([gold == predicted for gold, predicted in pairs])
+
+
+def _text_metrics(records: Sequence[Record]) -> dict[str, float]:
+    """Return accuracy, mean loss and perplexity of the characters of texts; the loss of a record is its mean."""
+    loss = math.fsum(len(record["gold"]) * record["loss"] for record in records)
+    loss /= sum(len(record["gold"]) for record in records)
+    return {"accuracy": _item_accuracy(records), "loss": loss, _PERPLEXITY: math.exp(loss)}
 
 
 def _label_metrics(records: Sequence[Record], labels: Sequence[str]) -> dict[str, float]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from paddle_tasks import config as configuration
+from paddle_tasks.data.tables.catalogue import source_name
 from paddle_tasks.errors import ConfigError, DataError, did_you_mean
 from paddle_tasks.files import is_dir, list_siblings, read_json_lines, short_name
 from paddle_tasks.language import _, join
@@ -245,10 +246,11 @@ def _selection_metric(config: Mapping[str, Any], scores: Mapping[ScoredSplitName
 
 
 def _train_source(config: Mapping[str, Any], result: RunResult | None = None) -> str:
-    configured = (config.get("data") or {}).get("train")
+    data = config.get("data") or {}
+    configured = data.get("train")
     if isinstance(configured, list):  # several corpora
         paths = [corpus.get("path") if isinstance(corpus, Mapping) else corpus for corpus in configured]
-        return ", ".join(map(str, paths))
+        return ", ".join(dict.fromkeys(source_name(str(path), str(data.get("folder", "."))) for path in paths))
     if isinstance(configured, str) or result is None:
         return str(configured)
     return result.data["train"].path

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Tone = Literal["", "positive", "negative"]
+Tone = Literal["", "positive", "negative", "new"]
 Change = Literal["", "added", "removed"]
 
 
@@ -21,7 +21,7 @@ class Segment:
         text: the characters.
         label: the label of a span; each label has a colour of its own.
         strength: from -1 (against the prediction) to 1 (for it); 0 is neutral.
-        tone: ``positive`` or ``negative`` for words that express a polarity.
+        tone: ``positive`` or ``negative`` for words that express a polarity; ``new`` for what a model has written.
         change: ``added`` or ``removed`` for words that differ between two versions of a text.
     """
 

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from paddle_tasks.language import _
 from paddle_tasks.training.display import Cell, Line, Segment, Table
 
-_FOR, _AGAINST = "46,160,67", "218,54,51"
-_TONES = {"positive": _FOR, "negative": _AGAINST}
+_FOR, _AGAINST, _NEW = "46,160,67", "218,54,51", "31,136,229"
+_TONES = {"positive": _FOR, "negative": _AGAINST, "new": _NEW}
 _LABEL_COLOURS = ("31,136,229", "245,158,11", "20,166,120", "217,70,130", "130,90,220", "110,140,60")
 """Backgrounds of the labels, in the order of their names."""
 _MIN_STRENGTH, _DEEPEST = 0.05, 0.55

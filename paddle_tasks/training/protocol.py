@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from paddle_tasks.config import Section
 from paddle_tasks.data.tables.catalogue import SplitName
@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # records and their formats are used without Paddle too
     import paddle
     from paddle import nn
 
+    from paddle_tasks.generation.decoding import TextStream
     from paddle_tasks.training.loop import MicroBatch
     from paddle_tasks.training.ranks import Ranks
 
@@ -35,7 +36,8 @@ class Evaluation:
     """The scores of a split.
 
     Attributes:
-        metrics: numbers by name; nested ones, such as ``per_label``, are for result.json only.
+        metrics: numbers by name; nested ones, such as ``per_label``, are for result.json only, and may be those of
+            one split. Those whose names end in ``_per_second`` are measured; no comparison of runs sees them.
         predictions: one record for each row, in the order of the rows.
         errors: one record for each error, with its ``loss`` and, if the task has error kinds, its ``kind``; None if the
             errors are the predictions whose ``predicted`` differs from their ``gold``.
@@ -314,3 +316,17 @@ class Task(Protocol):
     @staticmethod
     def card_settings(config: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the settings that a model card names, from a configuration as JSON; None values are left out."""
+
+
+@runtime_checkable
+class StreamingTask(Protocol):
+    """A task whose models write texts piece by piece; it has this besides the members of `Task`."""
+
+    def stream(self, model: nn.Layer, text: str, **options: Any) -> TextStream:
+        """Return an iterator over the pieces that continue a text; nothing is computed yet.
+
+        Args:
+            model: the model.
+            text: the beginning.
+            **options: those of `Task.predict`.
+        """

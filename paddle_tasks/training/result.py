@@ -20,6 +20,8 @@ SCHEMA = 1
 FILE = "result.json"
 Status = Literal["finished", "interrupted", "failed"]
 Metrics = Mapping[str, Any]
+MEASURED_SUFFIX = "_per_second"
+"""The end of the names of metrics that are measured, and differ each time."""
 
 
 class _Facts(BaseModel):

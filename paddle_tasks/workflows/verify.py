@@ -19,7 +19,7 @@ from paddle_tasks.inference.pipelines import load_layer
 from paddle_tasks.language import _, in_context, plural
 from paddle_tasks.process_state import default_settings
 from paddle_tasks.training.protocol import Evaluation, Record
-from paddle_tasks.training.result import FILE, RunResult
+from paddle_tasks.training.result import FILE, MEASURED_SUFFIX, RunResult
 from paddle_tasks.training.settings import RunSection
 from paddle_tasks.workflows.baseline import fit_baseline, is_baseline
 from paddle_tasks.workflows.baseline import load_config as load_baseline_config
@@ -209,9 +209,9 @@ class _Comparison:
     agreeing: dict[SplitName, tuple[int, int]] = field(default_factory=dict)
 
     def compare(self, place: str, stored: Any, recomputed: Any) -> int:
-        """Compare two JSON values and return the number of values in them that agree."""
+        """Compare two JSON values and return the number of values in them that agree; measured ones are left out."""
         if isinstance(stored, Mapping) and isinstance(recomputed, Mapping):
-            keys = list(dict.fromkeys([*recomputed, *stored]))
+            keys = [key for key in dict.fromkeys([*recomputed, *stored]) if not key.endswith(MEASURED_SUFFIX)]
             return sum(self.compare(f"{place}.{key}", stored.get(key), recomputed.get(key)) for key in keys)
         if isinstance(stored, list) and isinstance(recomputed, list) and len(stored) == len(recomputed):
             pairs = enumerate(zip(stored, recomputed, strict=True))

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from paddle_tasks import tasks
 from paddle_tasks.cli.colours import draw_coloured, draw_marked, replace_controls, show_lines
 from paddle_tasks.cli.predict_options import OPTIONS
 from paddle_tasks.inference import pipelines
@@ -148,7 +149,8 @@ def test_help_explains_every_option(cli):
 
 def test_every_pipelines_options_have_a_flag():
     named = {option for builtin in pipelines.PIPELINES.values() for option in builtin.options}
-    assert named | {"explain", "model", "clue", "summary", "doccano"} == set(OPTIONS)
+    named |= {option for name in tasks.names() for option in tasks.find(name).PREDICT_OPTIONS}
+    assert named | {"model", "stream", "clue", "summary", "doccano"} == set(OPTIONS)
 
 
 # ---- colours

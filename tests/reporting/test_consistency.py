@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from pathlib import Path
 
@@ -58,6 +59,34 @@ def test_scores_of_hidden_tokens():
     records = [{"gold": ["一", "二"], "predicted": ["一", "三"]}, {"gold": ["四"], "predicted": ["四"]}]
     assert find_contradiction(records, {"accuracy": 2 / 3}, 1) == ""
     assert find_contradiction(records, {"accuracy": 1.0}, 1) == "accuracy 1.0000, but 0.6667 by its predictions"
+
+
+TEXTS = [
+    {"gold": "甲乙丙", "predicted": "甲乙丁", "loss": 2.0},
+    {"gold": "戊", "predicted": "己", "loss": 6.0},
+    {"gold": "", "predicted": "", "loss": 0.0},
+]
+TEXT_SCORES = {"accuracy": 0.5, "loss": 3.0, "perplexity": math.exp(3.0)}
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({}, ""),
+        ({"mixture_loss": 1.0}, ""),
+        ({"accuracy": 0.0}, "accuracy 0.0000, but 0.5000 by its predictions"),
+        ({"loss": 4.0}, "loss 4.0000, but 3.0000 by its predictions"),
+        ({"perplexity": 20.0}, "perplexity 20.0000, but 20.0855 by its predictions"),
+    ],
+)
+def test_scores_of_the_characters_of_texts(changed, message):
+    assert find_contradiction(TEXTS, {**TEXT_SCORES, **changed}, 3) == message
+
+
+def test_texts_that_hold_no_scores():
+    assert find_contradiction(TEXTS, TEXT_SCORES, 4) == "3 predictions of 4 rows"
+    assert find_contradiction([{**TEXTS[0], "predicted": "甲"}], TEXT_SCORES, 1) == ""
+    assert find_contradiction(TEXTS[2:], TEXT_SCORES, 1) == ""
 
 
 @pytest.mark.parametrize(

@@ -153,3 +153,15 @@ def test_a_folder_that_is_not_there_is_a_mistake(tmp_path):
     (tmp_path / "sentiment").mkdir()
     with pytest.raises(DataError, match=r"sentimant: no such folder; did you mean '.*sentiment'\?"):
         list(read_entries([tmp_path / "sentimant"]))
+
+
+@pytest.mark.parametrize(
+    ("data", "source"),
+    [
+        ({"train": [{"path": "builtin/novel"}]}, "builtin/novel"),
+        ({"train": [{"path": "a.txt"}, {"path": "."}], "folder": "../books"}, "../books/a.txt, ../books"),
+        ({"train": [{"path": "a", "members": ["x"]}, {"path": "a", "members": ["y"]}, {"path": "/b"}]}, "a, /b"),
+    ],
+)
+def test_corpora_are_named_with_the_folder_that_they_are_in(tmp_path, data, source):
+    assert entry(write_run(tmp_path / "a", config={"data": data})).train.source == source

@@ -73,7 +73,10 @@ def test_its_configurations_load_and_dump_back_equal(name):
 def test_its_quick_configuration_trains(name, tmp_path):
     run = train(quick_config(name), run_dir=tmp_path / "run")
     assert run.result["status"] == "finished"
-    assert set(run.result["dev"]) == set(run.result["test"]) >= set(tasks.find(name).METRICS)
+    dev, test = (
+        {metric for metric, value in run.result[split].items() if isinstance(value, float)} for split in ("dev", "test")
+    )
+    assert dev == test >= set(tasks.find(name).METRICS)
 
 
 def test_a_bad_row_names_file_and_line(name, tmp_path):
@@ -305,7 +308,8 @@ def test_each_input_has_a_record_that_shows_it(task, model):
     assert json.loads(json.dumps(records)) == records
     for text, record in zip(inputs, records, strict=True):
         shown = "".join(segment.text for line in task.display(record) for segment in line)
-        assert all(part in shown for part in text.split("[MASK]"))
+        parts = text.replace("\n", "").split("[MASK]")  # a line break begins another line
+        assert all(part in shown for part in parts)
 
 
 def test_an_input_is_predicted_alone_as_with_others(task, model):

@@ -16,7 +16,7 @@ from paddle_tasks.training.tracking import read_metrics
 from paddle_tasks.workflows.config import load_config
 from tests.training.reading import visualdl_panels, visualdl_points
 
-MEASURED = ("seconds", "tokens_per_second", "peak_memory_mb")
+MEASURED = ("seconds", "tokens_per_second", "peak_memory_mb", "characters_per_second")
 
 
 def arrays(file: Path) -> dict[str, tuple[str, tuple[int, ...], bytes]]:
@@ -50,6 +50,13 @@ def panels(folder: Path) -> dict[str, dict[str, list[tuple[int, bytes]]]]:
     }
 
 
+def without_measured(tree: Any) -> Any:
+    """Return a JSON value without measurements of the machine at any depth."""
+    if not isinstance(tree, dict):
+        return tree
+    return {name: without_measured(value) for name, value in tree.items() if name not in MEASURED}
+
+
 def snapshot(run: Path) -> dict[str, Any]:
     """Return the parts that two identical runs have in common, by name."""
     checkpoints = run / "checkpoints"
@@ -69,7 +76,7 @@ def snapshot(run: Path) -> dict[str, Any]:
         "checkpoints": sorted(path.name for path in checkpoints.iterdir()),
         "pointers": [(checkpoints / name).read_text() for name in ("latest", "best")],
         "predictions": {path.name: path.read_text() for path in (run / "predictions").iterdir()},
-        "scores": {name: result[name] for name in ("dev", "test", "status")},
+        "scores": without_measured({name: result[name] for name in ("dev", "test", "status")}),
         "counts": {name: value for name, value in result["train"].items() if name not in MEASURED},
     }
 

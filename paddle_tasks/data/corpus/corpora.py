@@ -178,7 +178,14 @@ def load_documents(section: DocumentData, name: SplitName, seed: int) -> Documen
         n_dropped += _count_lines(documents) - _count_lines(remaining)
         examples += _repeat(remaining, source.times, [seed, number])
     digest = _split_digest(section, name, seed)
-    return DocumentSplit(name, folder, digest, examples, bad_rows, n_lines=n_lines, n_dropped_lines=n_dropped)
+    path = _common_path(section, name, folder)
+    return DocumentSplit(name, path, digest, examples, bad_rows, n_lines=n_lines, n_dropped_lines=n_dropped)
+
+
+def _common_path(section: DocumentData, name: SplitName, folder: Path) -> Path:
+    """Return the only file or folder that a split is read from, or the folder that several paths start from."""
+    paths = {locate(source.path, folder, name) for source in section.sources(name)}
+    return paths.pop() if len(paths) == 1 else folder
 
 
 class _HeldOutTexts:

@@ -20,9 +20,16 @@ from paddle_tasks.data.corpus.overlap import shared_shares
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.splits import Split
 from paddle_tasks.errors import DataError, join_names
+from paddle_tasks.language import _, mark_in_context
 
 _SPACE = re.compile(r"\s+")
 _MAX_LISTED = 12
+COUNT_NAMES = (
+    mark_in_context("count", "characters"),
+    mark_in_context("count", "chapters left out for text of train"),
+    mark_in_context("count", "chapters not used"),
+)
+"""The names of `ChapterSplit.counts` in messages."""
 
 
 class CharacterSection(Section):
@@ -102,7 +109,8 @@ class ChapterSplit(Split[Chapter]):
         if not self.left_out:
             return ""
         names = join_names([_short(where) for where in self.left_out], _MAX_LISTED)
-        return f"data.{self.name}: {len(self.left_out)} chapters left out, since train has much of their text: {names}"
+        remark = _("data.{split}: {count} chapters left out, since train has much of their text: {names}")
+        return remark.format(split=self.name, count=len(self.left_out), names=names)
 
 
 def load_chapters(data: NovelData, name: SplitName, seed: int, train: Sequence[Chapter] | None = None) -> ChapterSplit:
@@ -143,10 +151,11 @@ def _drop_shared(
     shares = shared_shares(texts, others, data.overlap_window)
     kept = [chapter for chapter, share in zip(chapters, shares, strict=True) if share <= data.max_overlap]
     if not kept:
-        raise DataError(
-            f"data.{name}: all {len(chapters)} chapters share over {data.max_overlap:.0%} of their text with train, "
-            "expected other chapters; data.max_overlap=null scores them nevertheless"
+        message = _(
+            "data.{split}: all {count} chapters share over {share:.0%} of their text with train, expected other "
+            "chapters; data.max_overlap=null scores them nevertheless"
         )
+        raise DataError(message.format(split=name, count=len(chapters), share=data.max_overlap))
     return kept
 
 

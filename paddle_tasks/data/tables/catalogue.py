@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import urllib.request
 from collections.abc import Mapping
-from pathlib import Path, PureWindowsPath
+from pathlib import Path, PurePath, PureWindowsPath
 from typing import Literal
 
 from paddle_tasks.data.tables.imdb import FILE_PATTERN, is_imdb_folder
@@ -82,6 +82,11 @@ def shipped_name(path: str | Path) -> str:
     """Return the catalogue name of a file that ships with the project, such as ``builtin/news``, or an empty string."""
     path = Path(path)
     return f"builtin/{path.relative_to(SAMPLES).parts[0]}" if path.is_relative_to(SAMPLES) and path != SAMPLES else ""
+
+
+def source_name(path: str, folder: str) -> str:
+    """Return what people read of a source: its catalogue name, or its path with the folder that it starts from."""
+    return path if path in names() else (PurePath(folder) / path).as_posix()
 
 
 def _fetch(name: str, split: SplitName) -> Path:

@@ -24,6 +24,7 @@ import numpy.typing as npt
 from paddle_tasks.arrays import Array
 from paddle_tasks.errors import CheckpointError
 from paddle_tasks.files import atomic_file
+from paddle_tasks.language import _
 from paddle_tasks.models.ngrams.grams import (
     MISSING,
     GramCounts,
@@ -155,7 +156,7 @@ class KneserNey:
         stream = Stream.of(documents, self.n_tokens)
         tokens = np.full(len(stream.predicted), self._unigrams.argmax())
         probs = self._unigrams[tokens].astype(np.float64)
-        for level, (contexts, _) in zip(self._levels, walk_orders(stream, self._tables), strict=True):
+        for level, (contexts, _grams) in zip(self._levels, walk_orders(stream, self._tables), strict=True):
             rows = np.flatnonzero((contexts != MISSING) & (level.table.sizes[contexts] > 0))
             if len(rows):
                 distinct, inverse = np.unique(contexts[rows], return_inverse=True)
@@ -171,7 +172,7 @@ class KneserNey:
         n_before = concatenate_ranges(np.zeros(len(stream.lengths), np.int64), stream.lengths)
         found: list[Coverage] = []
         end = self.n_tokens  # the start token has the last number, and so have the grams that begin with it
-        for level, (contexts, _) in zip(self._levels, walk_orders(stream, self._tables), strict=True):
+        for level, (contexts, _grams) in zip(self._levels, walk_orders(stream, self._tables), strict=True):
             length, is_followed = len(found) + 1, level.table.sizes > 0
             chosen = contexts[n_before >= length]
             is_seen = (chosen != MISSING) & is_followed[chosen]
@@ -273,10 +274,12 @@ class KneserNey:
             with np.load(path, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
         except Exception as error:  # zipfile, zlib and numpy raise many kinds
-            raise CheckpointError(f"{path}: not a readable .npz file: {error}") from None
+            message = _("{path}: not a readable .npz file: {error}")
+            raise CheckpointError(message.format(path=path, error=error)) from None
         version = arrays.get("version")
         if version is None or version != _VERSION:
-            raise CheckpointError(f"{path}: not an n-gram model of version {_VERSION}")
+            message = _("{path}: not an n-gram model of version {version}")
+            raise CheckpointError(message.format(path=path, version=_VERSION))
         n_levels, unigrams = sum(name.startswith("tokens_") for name in arrays), arrays["unigrams"]
         return cls(unigrams, [_load_level(arrays, order, len(unigrams)) for order in range(2, n_levels + 2)])
 

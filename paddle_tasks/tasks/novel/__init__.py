@@ -1,4 +1,4 @@
 """Writing: models that continue a novel character by character."""
 
 SUMMARY_METRICS = ("perplexity", "loss", "accuracy")
-TABLE_METRICS = ("accuracy",)
+TABLE_METRICS = ("perplexity", "accuracy")

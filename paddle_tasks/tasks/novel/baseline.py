@@ -1,100 +1,71 @@
-"""The n-gram twin of the language models: interpolated modified Kneser-Ney on the same chapters and vocabulary."""
+"""The baseline of novels: an n-gram model of the same chapters and vocabulary, alone or mixed with a causal model."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
 
-import numpy as np
-from pydantic import Field
-
-from paddle_tasks.config import Section
-from paddle_tasks.data.corpus.character_rows import EncodedTexts
-from paddle_tasks.data.corpus.characters import CharacterVocabulary
-from paddle_tasks.data.corpus.novels import Chapter, ChapterSplit, NovelData, load_chapters
+from paddle_tasks.data.corpus.novels import ChapterSplit, NovelData, load_chapters
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.remarks import describe_rows
 from paddle_tasks.data.tables.splits import require_good
-from paddle_tasks.models.ngrams.kneser_ney import KneserNey
-from paddle_tasks.tasks.novel.scoring import CharacterScores
+from paddle_tasks.language import _
+from paddle_tasks.tasks.novel.continuing import Continuer
+from paddle_tasks.tasks.novel.generated import GenerationCheck
+from paddle_tasks.tasks.novel.mixture import FittedMixture, load_partner
+from paddle_tasks.tasks.novel.ngrams import ENCODER, MIXTURE, FittedNgrams, NgramSection, Notify
+from paddle_tasks.tasks.novel.section import DECODING
 from paddle_tasks.training.protocol import BaselineScores, Evaluation
 from paddle_tasks.training.settings import AnyRunSection
 
-ENCODER = "kneser-ney"
-
-
-class NgramSection(Section):
-    """The ``model`` section of the baseline: n-grams of characters up to ``order``."""
-
-    encoder: Literal["kneser-ney"] = "kneser-ney"
-    order: Annotated[int, Field(ge=1, le=8)] = 5
+Splits = Mapping[SplitName, ChapterSplit]
 
 
 class NgramBaseline:
     """The baseline of novels."""
 
     model_section = NgramSection
-    options: tuple[str, ...] = ("order",)
+    options: tuple[str, ...] = ("order", "mixture", "n_prompts")
 
     def recognises(self, encoder: str) -> bool:
-        """Return whether ``model.encoder`` is the name of the n-gram model."""
-        return encoder.startswith("kneser")
+        """Return whether ``model.encoder`` is the name of the n-gram model or of its mixture."""
+        return encoder in {ENCODER, MIXTURE}
 
     def complete(self, model: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the ``model`` section; ``order`` is the length of the longest n-grams."""
-        return {**NgramSection().model_dump(mode="json"), **model, **options}
+        """Return the ``model`` section; the options are settings of `NgramSection`."""
+        implied = {"encoder": MIXTURE} if "mixture" in options else {}
+        return {**NgramSection().model_dump(mode="json"), **model, **implied, **options}
 
     def fit(self, config: AnyRunSection, notify: Callable[[str], None]) -> BaselineScores:
         """Read the chapters, count the n-grams of train and score the other splits."""
-        splits = load_splits(config.data, config.seed)  # type: ignore[arg-type] # the task's own section
-        for split in splits.values():
-            notify(describe_rows(split))
-            if split.remark:
-                notify(f"remark: {split.remark}")
+        data: Any = config.data
         section: Any = config.model
-        notify(f"{ENCODER}: counting n-grams of up to {section.order} characters")
-        started = time.perf_counter()
-        twin = NgramTwin.fit(splits["train"].examples, config.data, section.order)  # type: ignore[arg-type]
-        seconds = time.perf_counter() - started
+        splits = load_splits(data, config.seed)
+        _describe(splits, notify)
+        ngrams = FittedNgrams(splits["train"].examples, data, section, notify)
+        model: FittedNgrams | FittedMixture = ngrams
+        if section.mixture is not None:
+            model = FittedMixture(ngrams, load_partner(config.task, section.mixture), splits["dev"], notify)
         scores: dict[SplitName, Evaluation] = {
-            name: twin.evaluate(split.examples) for name, split in splits.items() if name != "train"
+            name: model.evaluate(split) for name, split in splits.items() if name != "train"
         }
-        return BaselineScores(splits, twin.model.n_parameters, seconds, scores)
+        if "test" in scores and section.n_prompts:
+            check = GenerationCheck(splits["train"].examples, section.n_prompts, DECODING)
+            writer = Continuer(model.model, model.vocabulary, data)
+            scores["test"] = _with_generated(scores["test"], check.score(writer, splits["test"].examples))
+        return BaselineScores(splits, model.n_parameters, ngrams.seconds, scores)
 
 
-class NgramTwin:
-    """An n-gram model over the characters of train.
+def _with_generated(evaluation: Evaluation, generated: Mapping[str, Any]) -> Evaluation:
+    return replace(evaluation, metrics={**evaluation.metrics, "generated": generated})
 
-    Attributes:
-        model: the n-gram model.
-        vocabulary: its characters, those of every model of this data.
-    """
 
-    def __init__(self, model: KneserNey, vocabulary: CharacterVocabulary) -> None:
-        self.model, self.vocabulary = model, vocabulary
-
-    @classmethod
-    def fit(cls, chapters: Sequence[Chapter], data: NovelData, order: int) -> NgramTwin:
-        """Return the model of chapters."""
-        texts = [chapter.text for chapter in chapters]
-        vocabulary = CharacterVocabulary.learn(texts, data.vocabulary.min_count)
-        model = KneserNey.fit([vocabulary.encode(text) for text in texts], vocabulary.n_outputs, order)
-        return cls(model, vocabulary)
-
-    def score(self, chapters: Sequence[Chapter]) -> CharacterScores:
-        """Return the scores of every character of chapters."""
-        texts = [chapter.text for chapter in chapters]
-        documents = [self.vocabulary.encode(text) for text in texts]
-        encoded = EncodedTexts.encode(texts, self.vocabulary)
-        log_probs, predicted = self.model.log_probs(documents), self.model.most_probable(documents)
-        part = np.flatnonzero(encoded.is_target), -np.concatenate(log_probs), np.concatenate(predicted)
-        return CharacterScores.collect(encoded, [part], len(self.vocabulary.unknown_types(texts)))
-
-    def evaluate(self, chapters: Sequence[Chapter]) -> Evaluation:
-        """Return metrics and records of chapters."""
-        scores = self.score(chapters)
-        return Evaluation(scores.metrics(), scores.records(chapters, self.vocabulary))
+def _describe(splits: Splits, notify: Notify) -> None:
+    for split in splits.values():
+        notify(describe_rows(split))
+        if split.remark:
+            notify(_("remark: {remark}").format(remark=split.remark))
 
 
 def load_splits(data: NovelData, seed: int) -> dict[SplitName, ChapterSplit]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from paddle_tasks.data.corpus.characters import CharacterVocabulary
@@ -17,6 +17,19 @@ from paddle_tasks.training.display import Line, Segment
 from paddle_tasks.training.protocol import Record
 
 F = TypeVar("F", bound=Callable[..., Any])
+WRITING_OPTIONS = (
+    "max_new_tokens",
+    "top_k",
+    "top_p",
+    "min_p",
+    "temperature",
+    "repetition_penalty",
+    "no_repeat_window",
+    "num_beams",
+    "num_return_sequences",
+    "seed",
+)
+"""The options of decoding that `predict` declares; it takes all of `GenerationSection`."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +86,23 @@ def keyword_options(*names: str) -> Callable[[F], F]:
 
 def display_outputs(record: Record) -> Sequence[Line]:
     """Return a record as lines: each output after its input, numbered if there are several."""
-    texts = [record["input"] + output["text"] for output in record["outputs"]]
-    if len(texts) == 1:
-        return [[Segment(texts[0])]]
-    return [[Segment(f"{number}: {text}")] for number, text in enumerate(texts, start=1)]
+    outputs = record["outputs"]
+    numbers = [f"{number}: " for number in range(1, len(outputs) + 1)] if len(outputs) > 1 else [""]
+    return [
+        line
+        for number, output in zip(numbers, outputs, strict=True)
+        for line in _paragraphs([Segment(number + record["input"]), Segment(output["text"], tone="new")])
+    ]
+
+
+def _paragraphs(segments: Sequence[Segment]) -> list[Line]:
+    """Return segments as a line for each of their paragraphs."""
+    lines: list[list[Segment]] = [[]]
+    for segment in segments:
+        first, *others = segment.text.split("\n")
+        lines[-1].append(replace(segment, text=first))
+        lines += [[replace(segment, text=text)] for text in others]
+    return list(lines)
 
 
 def sample_texts(records: Sequence[Record]) -> dict[str, str]:

@@ -1,8 +1,9 @@
-"""Metrics of what a model writes after beginnings of held-out and of train chapters."""
+"""Metrics of what a model writes after passages of held-out and of train chapters."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -23,8 +24,8 @@ class GenerationCheck:
     """Continues passages and measures the continuations.
 
     Attributes:
-        train: the chapters of train, in which copies are looked for.
-        n_prompts: the number of passages of train, and of held-out chapters.
+        train: the chapters of train, in which copies are looked for; empty if they are not at hand.
+        n_prompts: the number of passages of train, and of held-out chapters; fewer if there are not so many.
         options: how they are continued.
     """
 
@@ -32,20 +33,38 @@ class GenerationCheck:
     n_prompts: int
     options: GenerationSection
 
-    def score(self, continuer: Continuer, held_out: Sequence[Chapter]) -> dict[str, dict[str, float]]:
-        """Return the metrics of `GeneratedTextMetrics` under ``held_out`` and ``train``, where the prompts are from."""
-        sources = {"held_out": held_out, "train": self.train}
-        return {name: self._score(continuer, chapters) for name, chapters in sources.items()}
+    def score(
+        self, continuer: Continuer, held_out: Sequence[Chapter], check_interrupt: Callable[[], None] = lambda: None
+    ) -> dict[str, dict[str, float]]:
+        """Return the metrics of texts under ``held_out`` and ``train``, where their prompts are from.
 
-    def _score(self, continuer: Continuer, chapters: Sequence[Chapter]) -> dict[str, float]:
+        These are ``characters_per_second`` of all texts of a kind, which are written at once, and the metrics of
+        `GeneratedTextMetrics`. Without train there are those of held-out prompts, but none of copies.
+
+        Args:
+            continuer: the model.
+            held_out: the chapters of another split.
+            check_interrupt: called before texts are written; it may raise `Interrupted`.
+        """
+        sources = {"held_out": held_out, "train": self.train}
+        return {name: self._score(continuer, part, check_interrupt) for name, part in sources.items() if part}
+
+    def _score(
+        self, continuer: Continuer, chapters: Sequence[Chapter], check_interrupt: Callable[[], None]
+    ) -> dict[str, float]:
+        check_interrupt()
+        prompts = choose_prompts(chapters, self.n_prompts, PROMPT_LENGTH)
+        started = time.perf_counter()
+        records = continuer.records(prompts, self.options)
+        seconds = time.perf_counter() - started
+        texts = [output["text"] for record in records for output in record["outputs"]]
         metrics = GeneratedTextMetrics(self._known)
-        records = continuer.records(choose_prompts(chapters, self.n_prompts, PROMPT_LENGTH), self.options)
-        metrics.update([output["text"] for record in records for output in record["outputs"]])
-        return metrics.result()
+        metrics.update(texts)
+        return {**metrics.result(), "characters_per_second": sum(map(len, texts)) / seconds}
 
     @cached_property
-    def _known(self) -> KnownTexts:
-        return KnownTexts(chapter.text for chapter in self.train)
+    def _known(self) -> KnownTexts | None:
+        return KnownTexts(chapter.text for chapter in self.train) if self.train else None
 
 
 def choose_prompts(chapters: Sequence[Chapter], n_prompts: int, n_characters: int) -> list[str]:

@@ -17,6 +17,7 @@ from paddle_tasks.data.corpus.novels import ChapterSplit
 from paddle_tasks.errors import CheckpointError, ConfigError, did_you_mean
 from paddle_tasks.files import expand_user, is_file, list_siblings, short_name
 from paddle_tasks.generation.mixture import Mixture, fit_weight, mix_log_probs
+from paddle_tasks.language import _
 from paddle_tasks.models.causal_lm import CausalLanguageModel
 from paddle_tasks.models.gradients import without_gradients
 from paddle_tasks.tasks.novel.ngrams import MIXTURE, FittedNgrams, Notify
@@ -50,11 +51,13 @@ def load_partner(task: str, run: str) -> Partner:
     folder = next((folder for folder in (path / "model", path) if is_file(folder / tasks.SETTINGS)), None)
     if folder is None:
         near = did_you_mean(str(path), list_siblings(path, folders_only=True))
-        raise CheckpointError(f"model.mixture: {short_name(path)}: holds no trained model{near}")
+        message = _("model.mixture: {run}: holds no trained model{near}")
+        raise CheckpointError(message.format(run=short_name(path), near=near))
     trained, model = tasks.find(task).load(folder)
     if not isinstance(model, CausalLanguageModel):
         found = trained.config.model.architecture
-        raise ConfigError(f"model.mixture: {short_name(path)}: expected a causal model, found architecture {found}")
+        message = _("model.mixture: {run}: expected a causal model, found architecture {found}")
+        raise ConfigError(message.format(run=short_name(path), found=found))
     model.eval()
     return Partner(trained, model)
 
@@ -74,12 +77,13 @@ class FittedMixture:
         """
         self._ngrams, self._task, self._model = ngrams, partner.task, partner.model
         if self._task.vocabulary.entries != ngrams.vocabulary.entries:
-            raise ConfigError("model.mixture: the vocabulary differs; expected a model trained on the same chapters")
+            raise ConfigError(_("model.mixture: the vocabulary differs; expected a model trained on the same chapters"))
         causal = self._task.score_characters(self._model, dev, lambda: None)
         chosen = causal.texts.is_target
         parts = (causal.losses, ngrams.score_characters(dev).losses)
         self.weight = fit_weight(*(-losses[chosen].astype(np.float64) for losses in parts))
-        notify(f"{MIXTURE}: the causal model has the weight {self.weight:.3f}, chosen on dev")
+        note = _("{model}: the causal model has the weight {weight:.3f}, chosen on dev")
+        notify(note.format(model=MIXTURE, weight=self.weight))
 
     @property
     def vocabulary(self) -> CharacterVocabulary:

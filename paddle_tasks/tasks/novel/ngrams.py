@@ -16,8 +16,10 @@ from paddle_tasks.config import Section
 from paddle_tasks.data.corpus.character_rows import EncodedTexts
 from paddle_tasks.data.corpus.characters import CharacterVocabulary
 from paddle_tasks.data.corpus.novels import Chapter, ChapterSplit, NovelData
+from paddle_tasks.language import _
 from paddle_tasks.models.ngrams.kneser_ney import KneserNey
 from paddle_tasks.tasks.novel.scoring import CharacterScores
+from paddle_tasks.tasks.novel.section import N_CONTINUATIONS
 from paddle_tasks.training.protocol import Evaluation
 
 Notify = Callable[[str], None]
@@ -37,12 +39,12 @@ class NgramSection(Section):
     encoder: Encoder = ENCODER
     order: Annotated[int, Field(ge=1, le=8)] = 5
     mixture: str | None = None
-    n_prompts: NonNegativeInt = 100
+    n_prompts: NonNegativeInt = N_CONTINUATIONS
 
     @model_validator(mode="after")
     def _is_consistent(self) -> NgramSection:
         if (self.mixture is None) == (self.encoder == MIXTURE):
-            message = "expected the encoder {encoder} exactly if mixture is given"
+            message = _("expected the encoder {encoder} exactly if mixture is given")
             raise PydanticCustomError("mixture", message, {"encoder": MIXTURE})
         return self
 
@@ -58,7 +60,8 @@ class FittedNgrams:
 
     def __init__(self, train: Sequence[Chapter], data: NovelData, section: NgramSection, notify: Notify) -> None:
         self.vocabulary = CharacterVocabulary.learn((chapter.text for chapter in train), data.vocabulary.min_count)
-        notify(f"{ENCODER}: counting n-grams of up to {section.order} characters in {len(train):,} chapters")
+        note = _("{model}: counting n-grams of up to {order} characters in {chapters:,} chapters")
+        notify(note.format(model=ENCODER, order=section.order, chapters=len(train)))
         started = time.perf_counter()
         self.model = KneserNey.fit(self._documents(train), self.vocabulary.n_outputs, section.order)
         self.seconds = time.perf_counter() - started
@@ -94,7 +97,7 @@ class FittedNgrams:
         first = texts.starts[np.searchsorted(texts.starts, indices, side="right") - 1] + 1
         starts = np.maximum(first, indices - self.model.order + 1)
         contexts = [texts.ids[start:end] for start, end in zip(starts, indices, strict=True)]
-        _, log_probs = self.model.start(contexts)
+        log_probs: Array = self.model.start(contexts)[1]
         return log_probs
 
     def _documents(self, chapters: Sequence[Chapter]) -> list[Array]:

@@ -17,6 +17,7 @@ from paddle_tasks.data.corpus.character_rows import EncodedTexts, Rows, scored_s
 from paddle_tasks.data.corpus.characters import CharacterVocabulary
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.generation.next_token import NextTokenModel
+from paddle_tasks.language import _
 from paddle_tasks.models.causal_lm import CausalLanguageModel, CausalSizes
 from paddle_tasks.models.cpu import Scores
 from paddle_tasks.models.encoders.entries import transferred_vectors
@@ -153,14 +154,12 @@ def check_sizes(config: NovelConfig, encoder: PretrainedEncoder) -> None:
     }
     for key, (own, other) in expected.items():
         if own != other:
-            raise ConfigError(
-                f"{key}: expected {other}, that of {section.encoder}, whose weights are the start; found {own}"
-            )
+            message = _("{key}: expected {expected}, that of {encoder}, whose weights are the start; found {found}")
+            raise ConfigError(message.format(key=key, expected=other, encoder=section.encoder, found=own))
     if config.data.window > found.max_position_embeddings:
-        raise ConfigError(
-            f"data.window: {config.data.window} is more than the {found.max_position_embeddings} positions of "
-            f"{section.encoder}"
-        )
+        message = _("data.window: {window} is more than the {limit} positions of {encoder}")
+        limit = found.max_position_embeddings
+        raise ConfigError(message.format(window=config.data.window, limit=limit, encoder=section.encoder))
 
 
 def load_encoder_with_entries(name: str) -> tuple[PretrainedEncoder, list[str]]:

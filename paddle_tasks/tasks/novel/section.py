@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from paddle_tasks.data.corpus.novels import NovelData
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.generation.section import GenerationSection
+from paddle_tasks.language import _
 from paddle_tasks.models.encoders.base import check_heads
 from paddle_tasks.models.encoders.section import EncoderSection
 from paddle_tasks.training.settings import EvaluationSection, RunSection
@@ -21,6 +22,10 @@ PROMPTS = (
     "却说孔明",
     "“居然有人在自己不知情的时候靠近了，还好没有被人偷袭。”凌风庆幸自己没有被偷袭",
 )
+DECODING = GenerationSection(do_sample=True, top_p=0.9)
+"""How texts are continued without other options."""
+N_CONTINUATIONS = 20
+"""Passages of each kind that are continued; the n-grams and the models that they are compared with have as many."""
 
 
 class NovelTaskData(NovelData):
@@ -69,6 +74,8 @@ class NovelEvaluation(EvaluationSection):
             null is off.
         prompts: texts that are continued at each evaluation, for VisualDL.
         prompt_length: the characters of each continuation.
+        n_continuations: when test is scored, continue so many passages of it and of train as ``generation`` says, and
+            measure variety, repetition and copies; 0 is off.
     """
 
     metric: str = "loss"
@@ -76,6 +83,7 @@ class NovelEvaluation(EvaluationSection):
     mixture_order: Annotated[int, Field(ge=1, le=8)] | None = None
     prompts: tuple[str, ...] = PROMPTS
     prompt_length: PositiveInt = 60
+    n_continuations: NonNegativeInt = N_CONTINUATIONS
 
 
 class NovelConfig(RunSection):
@@ -83,7 +91,7 @@ class NovelConfig(RunSection):
 
     data: NovelTaskData
     model: NovelModel
-    generation: GenerationSection = GenerationSection(do_sample=True, top_p=0.9)
+    generation: GenerationSection = DECODING
     evaluation: NovelEvaluation = NovelEvaluation()
 
 
@@ -97,17 +105,22 @@ def check_config(config: NovelConfig) -> None:
     is_causal = model.architecture == "gpt"
     if is_causal and (data.stride is not None or data.mask_at_end != "none"):
         name = "stride" if data.stride is not None else "mask_at_end"
-        raise ConfigError(f"data.{name}: a gpt predicts every character of a window; leave it out")
+        message = _("data.{name}: a gpt predicts every character of a window; leave it out")
+        raise ConfigError(message.format(name=name))
     if is_causal and model.encoder == SCRATCH:
         check_heads(model)
     if not is_causal and stride is not None:
-        raise ConfigError(f"evaluation.stride: only a gpt has it, found architecture {model.architecture}")
+        message = _("evaluation.stride: only a gpt has it, found architecture {found}")
+        raise ConfigError(message.format(found=model.architecture))
     if not is_causal and model.encoder == SCRATCH:
-        raise ConfigError(
-            f"model.encoder: {model.architecture} reads windows with a pretrained encoder, such as "
-            "builtin/ernie-mini-zh, found transformer"
+        message = _(
+            "model.encoder: {architecture} reads windows with a pretrained encoder, such as builtin/ernie-mini-zh, "
+            "found transformer"
         )
+        raise ConfigError(message.format(architecture=model.architecture))
     if stride is not None and stride > data.window:
-        raise ConfigError(f"evaluation.stride: {stride} is more than data.window, {data.window}")
+        message = _("evaluation.stride: {stride} is more than data.window, {window}")
+        raise ConfigError(message.format(stride=stride, window=data.window))
     if model.attention and model.architecture != "bert-lstm":
-        raise ConfigError(f"model.attention: only a bert-lstm has it, found architecture {model.architecture}")
+        message = _("model.attention: only a bert-lstm has it, found architecture {found}")
+        raise ConfigError(message.format(found=model.architecture))

@@ -19,30 +19,36 @@ from paddle_tasks.data.corpus.characters import CharacterVocabulary
 from paddle_tasks.data.corpus.checks import DocumentDataCheck
 from paddle_tasks.data.corpus.corpora import with_file
 from paddle_tasks.data.corpus.novels import Chapter, ChapterSplit, load_chapters
-from paddle_tasks.data.tables.catalogue import SplitName
+from paddle_tasks.data.tables.catalogue import SplitName, source_name
 from paddle_tasks.data.tables.remarks import describe_rows
 from paddle_tasks.data.tables.splits import require_good
 from paddle_tasks.errors import ConfigError, DataError, join_names
 from paddle_tasks.generation.decoding import TextStream
 from paddle_tasks.generation.section import GenerationSection
+from paddle_tasks.language import _
 from paddle_tasks.metrics.next_character import text_accuracy
 from paddle_tasks.models.pretrained.loading import resolve
 from paddle_tasks.models.pretrained.saving import load_state, save_pretrained
 from paddle_tasks.tasks.base import BaseTask
 from paddle_tasks.tasks.deduplication import check_count
 from paddle_tasks.tasks.novel import SUMMARY_METRICS, TABLE_METRICS
-from paddle_tasks.tasks.novel.baseline import NgramBaseline, NgramTwin
-from paddle_tasks.tasks.novel.continuing import Continuer, display_outputs, keyword_options, sample_texts
+from paddle_tasks.tasks.novel.baseline import NgramBaseline
+from paddle_tasks.tasks.novel.continuing import (
+    WRITING_OPTIONS,
+    Continuer,
+    display_outputs,
+    keyword_options,
+    sample_texts,
+)
+from paddle_tasks.tasks.novel.generated import GenerationCheck
 from paddle_tasks.tasks.novel.mixing import best_weight, mixture_metrics
+from paddle_tasks.tasks.novel.ngrams import FittedNgrams, NgramSection
 from paddle_tasks.tasks.novel.readers import Reader
 from paddle_tasks.tasks.novel.scoring import CharacterScores, Part
 from paddle_tasks.tasks.novel.section import SCRATCH, NovelConfig, check_config
 from paddle_tasks.tasks.novel.window_reader import make_reader
 from paddle_tasks.training.display import Line
 from paddle_tasks.training.protocol import Baseline, DataCheck, Evaluation, Record
-
-_OPTION_NAMES = {"length": "max_new_tokens", "beams": "num_beams"}
-"""The options of `predict` that have another name in the configuration."""
 
 
 class NovelTask(BaseTask[NovelConfig]):
@@ -55,7 +61,7 @@ class NovelTask(BaseTask[NovelConfig]):
     LOWER_IS_BETTER: ClassVar[frozenset[str]] = frozenset({"loss", "perplexity"})
     DATA_CHECK: ClassVar[DataCheck] = DocumentDataCheck()
     BASELINE: ClassVar[Baseline | None] = NgramBaseline()
-    PREDICT_OPTIONS: ClassVar[tuple[str, ...]] = ("length", "top_k", "top_p", "temperature", "beams", "seed")
+    PREDICT_OPTIONS: ClassVar[tuple[str, ...]] = WRITING_OPTIONS
     Config: ClassVar[type[NovelConfig]] = NovelConfig
 
     vocabulary: CharacterVocabulary
@@ -75,7 +81,8 @@ class NovelTask(BaseTask[NovelConfig]):
         """Read the chapters of a split, or another file, and keep them as that split."""
         data, compared = self.config.data, None
         if source is None and self._layout is not None:
-            raise ConfigError("data: settings are for another file; the run's own files have theirs in config.yaml")
+            message = _("data: settings are for another file; the run's own files have theirs in config.yaml")
+            raise ConfigError(message)
         if source is not None:
             data = with_file(data, name, source, self._layout)
         elif name != "train" and data.max_overlap is not None:
@@ -97,14 +104,17 @@ class NovelTask(BaseTask[NovelConfig]):
     def describe_data(self) -> Sequence[str]:
         """Return a line about each split, and how characters are counted."""
         data, n_kept = self.config.data, len(self.vocabulary.characters)
-        lines = [
-            describe_rows(split, join_names([source.path for source in data.sources(split.name)], 3))
-            for split in self.splits.values()
-        ]
-        spaces = "a run of white space" if data.spaces == "kept" else "no white space"
-        counted = f"each line break and {spaces} counts as a character"
-        n_times = data.vocabulary.min_count
-        return [*lines, f"vocabulary: {n_kept:,} characters that train has at least {n_times} times; {counted}"]
+        lines = [describe_rows(split, self._origin(split.name)) for split in self.splits.values()]
+        if data.spaces == "kept":
+            counted = _("each line break and each run of white space counts as a character")
+        else:
+            counted = _("each line break counts as a character, other white space is dropped")
+        message = _("vocabulary: {count:,} characters that train has at least {times} times; {counted}")
+        return [*lines, message.format(count=n_kept, times=data.vocabulary.min_count, counted=counted)]
+
+    def _origin(self, name: SplitName) -> str:
+        data = self.config.data
+        return join_names([source_name(source.path, data.folder) for source in data.sources(name)], 3)
 
     def prepare(self) -> None:
         """Learn the vocabulary and cut train into rows."""
@@ -149,12 +159,21 @@ class NovelTask(BaseTask[NovelConfig]):
         return self.reader.loss(model, batch), len(batch.targets)
 
     def evaluate(self, model: nn.Layer, split: ChapterSplit, check_interrupt: Callable[[], None]) -> Evaluation:
-        """Predict every character of a split once."""
+        """Predict every character of a split once, and continue texts: of test also those whose copies are counted."""
         scores = self.score_characters(model, split, check_interrupt)
         prompts, n_characters = self.config.evaluation.prompts, self.config.evaluation.prompt_length
-        continued = self.predict(model, prompts, length=n_characters)
-        metrics = {**scores.metrics(), **self._mixture(model, split, scores, check_interrupt)}
+        continued = self.predict(model, prompts, max_new_tokens=n_characters)
+        metrics: dict[str, Any] = {**scores.metrics(), **self._mixture(model, split, scores, check_interrupt)}
+        if split.name == "test" and self.config.evaluation.n_continuations:
+            metrics["generated"] = self._score_continuations(model, split, check_interrupt)
         return Evaluation(metrics, scores.records(split.examples, self.vocabulary), texts=sample_texts(continued))
+
+    def _score_continuations(
+        self, model: nn.Layer, split: ChapterSplit, check_interrupt: Callable[[], None]
+    ) -> dict[str, dict[str, float]]:
+        train = self.splits["train"].examples if "train" in self.splits else ()  # a shipped model comes without
+        check = GenerationCheck(train, self.config.evaluation.n_continuations, self.config.generation)
+        return check.score(self._continuer(model), split.examples, check_interrupt)
 
     def _mixture(
         self, model: nn.Layer, split: ChapterSplit, scores: CharacterScores, check_interrupt: Callable[[], None]
@@ -162,19 +181,19 @@ class NovelTask(BaseTask[NovelConfig]):
         """Return the metrics of the mixture with the n-gram twin, whose weight is chosen on dev."""
         if self.config.evaluation.mixture_order is None:
             return {}
-        twin = self._twin.score(split.examples)
+        twin = self._twin.score_characters(split)
         if split.name == "dev":
             self._weight = best_weight(scores, twin)
         elif self._weight is None:
             dev = self.splits.get("dev") or self.load_split("dev")
             own = self.score_characters(model, dev, check_interrupt)
-            self._weight = best_weight(own, self._twin.score(dev.examples))
+            self._weight = best_weight(own, self._twin.score_characters(dev))
         return mixture_metrics(scores, twin, self._weight)
 
     @cached_property
-    def _twin(self) -> NgramTwin:
-        order = self.config.evaluation.mixture_order or 1
-        return NgramTwin.fit(self._train_chapters(), self.config.data, order)
+    def _twin(self) -> FittedNgrams:
+        section = NgramSection(order=self.config.evaluation.mixture_order or 1)
+        return FittedNgrams(self._train_chapters(), self.config.data, section, lambda _text: None)
 
     def score_characters(
         self, model: nn.Layer, split: ChapterSplit, check_interrupt: Callable[[], None]
@@ -198,23 +217,22 @@ class NovelTask(BaseTask[NovelConfig]):
 
     def score_records(self, split: ChapterSplit, records: Sequence[Record]) -> dict[str, Any]:
         """Return the accuracy of the characters that records predict."""
-        check_count(len(split.examples), records, f"chapters of {split.path}")
+        check_count(len(split.examples), records, _("chapters of {path}").format(path=split.path))
         gold = [chapter.text for chapter in split.examples]
         predicted = [_predicted(row, *pair) for row, pair in enumerate(zip(gold, records, strict=True))]
         return {"accuracy": text_accuracy(gold, predicted)}
 
     # ---- predictions
 
-    @keyword_options(*PREDICT_OPTIONS)
+    @keyword_options(*WRITING_OPTIONS)
     def predict(self, model: nn.Layer, texts: Sequence[str], **options: Any) -> list[dict[str, Any]]:
         """Continue texts.
 
         Args:
             model: the model.
             texts: the beginnings; an empty one begins a chapter.
-            options: ``length`` is the number of characters to add, ``beams`` that of the sequences that a beam search
-                keeps; the others are those of `paddle_tasks.generation.section.GenerationSection`. What is None or
-                missing is as the configuration has it.
+            options: any of `paddle_tasks.generation.section.GenerationSection`. What is None or missing is as the
+                configuration has it.
         """
         return self._continuer(model).records(texts, self._options(options))
 
@@ -223,7 +241,7 @@ class NovelTask(BaseTask[NovelConfig]):
         return self._continuer(model).stream(text, self._options(options))
 
     def _options(self, given: Mapping[str, Any]) -> GenerationSection:
-        return self.config.generation.replace({_OPTION_NAMES.get(name, name): value for name, value in given.items()})
+        return self.config.generation.replace(given)
 
     def _continuer(self, model: nn.Layer) -> Continuer:
         model.eval()
@@ -260,5 +278,6 @@ class NovelTask(BaseTask[NovelConfig]):
 def _predicted(row: int, gold: str, record: Record) -> str:
     predicted = record.get("predicted")
     if not isinstance(predicted, str) or len(predicted) != len(gold):
-        raise DataError(f"record {row}: expected {len(gold)} characters under 'predicted', found {predicted!r}")
+        message = _("record {row}: expected {count} characters under 'predicted', found {found!r}")
+        raise DataError(message.format(row=row, count=len(gold), found=predicted))
     return predicted

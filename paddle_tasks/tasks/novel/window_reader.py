@@ -16,6 +16,7 @@ from paddle_tasks.data.corpus.character_rows import EncodedTexts, Rows, windows
 from paddle_tasks.data.corpus.characters import CharacterVocabulary
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.generation.next_token import NextTokenModel
+from paddle_tasks.language import _
 from paddle_tasks.models.cpu import Scores
 from paddle_tasks.models.encoders.entries import use_entries
 from paddle_tasks.models.encoders.paddlenlp import PretrainedEncoder
@@ -62,10 +63,11 @@ class WindowReader:
         section, vocabulary = self._config.model, self._vocabulary
         encoder = self._load_encoder(section.encoder) if folder is None else load_encoder(folder)
         if encoder.max_length is not None and self._window + _N_SPECIAL > encoder.max_length:
-            raise ConfigError(
-                f"data.window: {self._window} and special tokens are more than the {encoder.max_length} tokens that "
-                f"{section.encoder} reads"
+            message = _(
+                "data.window: {window} and special tokens are more than the {limit} tokens that {encoder} reads"
             )
+            values = {"window": self._window, "limit": encoder.max_length, "encoder": section.encoder}
+            raise ConfigError(message.format_map(values))
         if section.architecture == "bert-fc":
             head: nn.Layer = FullyConnectedHead(encoder.width, section.hidden_size, section.dropout)
         else:

@@ -7,16 +7,16 @@ import math
 import numpy as np
 import pytest
 
-from paddle_tasks.tasks.novel.baseline import NgramTwin
 from paddle_tasks.tasks.novel.mixing import best_weight, mixture_metrics
 
+from .test_baseline import fit
 from .test_task import build, read, score
 
 
 def test_a_mixture_is_better_than_its_parts_on_the_chapters_that_chose_its_weight():
     task = read()
     own = score(task, build(task))
-    twin = NgramTwin.fit(task.splits["train"].examples, task.config.data, order=1).score(task.splits["dev"].examples)
+    twin = fit(task, 1).score_characters(task.splits["dev"])
     weight = best_weight(own, twin)
     found = mixture_metrics(own, twin, weight)
     assert found["mixture_loss"] <= min(own.metrics()["loss"], twin.metrics()["loss"]) + 1e-6

@@ -41,7 +41,8 @@ def resumable(request):
                 "save_every_steps": 2,
                 "precision": request.param,
             },
-            "evaluation": {"prompt_length": 5},
+            "evaluation": {"prompt_length": 5, "n_continuations": 2},
+            "generation": {"do_sample": True, "max_new_tokens": 10},
             "logging": {"every_steps": 1, "detail": "light"},
         }
 

@@ -97,7 +97,7 @@ def test_an_unknown_character_costs_more_by_the_number_of_types():
 def test_a_stream_is_the_prediction_character_by_character():
     task = read()
     model = build(task)
-    options = {"length": 20, "top_k": 5, "seed": 3}
+    options = {"max_new_tokens": 20, "top_k": 5, "seed": 3}
     (record,) = task.predict(model, ["却说城东"], **options)
     pieces = list(task.stream(model, "却说城东", **options))
     assert "".join(pieces) == record["outputs"][0]["text"]
@@ -108,7 +108,7 @@ def test_a_stream_is_the_prediction_character_by_character():
 def test_beams_give_the_most_probable_outputs():
     task = read()
     model = build(task)
-    (record,) = task.predict(model, ["却说"], length=5, beams=3, num_return_sequences=3)
+    (record,) = task.predict(model, ["却说"], max_new_tokens=5, num_beams=3, num_return_sequences=3)
     scores = [output["score"] for output in record["outputs"]]
     assert len(scores) == 3
     assert scores == sorted(scores, reverse=True)

@@ -1,0 +1,58 @@
+"""The results table of runs of the task, and of its baseline."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from paddle_tasks.reporting.report import report
+from paddle_tasks.workflows.baseline import baseline
+from paddle_tasks.workflows.train import train
+from paddle_tasks.workflows.verify import verify
+
+from ...reporting.folders import tables
+from ..conftest import quick_config
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    folder, config = tmp_path_factory.mktemp("runs"), quick_config("novel")
+    generation = {"do_sample": True, "max_new_tokens": 30}
+    settings = {"training": {"max_steps": 4}, "evaluation": {"n_continuations": 3}, "generation": generation}
+    runs = [
+        train(config, run_dir=str(folder / "gpt"), **settings),
+        baseline(config, options={"order": 2, "n_prompts": 0}, run_dir=str(folder / "gpt-baseline")),
+    ]
+    return [run.folder for run in runs]
+
+
+def test_perplexities_are_shown_and_agree_with_the_predictions(folders):
+    (rows,) = tables(report(folders).markdown)
+    assert len(rows) == 2
+    for row in rows:
+        assert float(row["test perplexity"]) > 10
+        assert 0 < float(row["test accuracy"]) < 1
+        assert row["train data"] == "`builtin/novel`, 12 rows"
+        assert "remark" not in row
+
+
+def test_data_are_named_in_the_result(folders):
+    for folder in folders:
+        data = json.loads((folder / "result.json").read_text(encoding="utf-8"))["data"]
+        assert [data[split]["path"] for split in ("train", "dev", "test")] == ["builtin/novel"] * 3
+
+
+def test_what_was_generated_is_in_the_result_and_can_be_verified(folders):
+    result = json.loads((folders[0] / "result.json").read_text(encoding="utf-8"))
+    generated = result["test"]["generated"]
+    assert set(generated) == {"held_out", "train"}
+    for scores in generated.values():
+        assert {"distinct_1", "distinct_2", "distinct_3", "repetition_4", "longest_copy", "copied_20"} <= set(scores)
+        assert scores["characters_per_second"] > 0
+    assert "generated" not in result["dev"]
+    assert verify(folders[0]).differences == []
+    result["test"]["generated"]["train"]["distinct_1"] += 0.01
+    (folders[0] / "result.json").write_text(json.dumps(result), encoding="utf-8")
+    (difference,) = verify(folders[0]).differences
+    assert difference.place == "result.json: test.generated.train.distinct_1"
