@@ -79,7 +79,9 @@ def test_the_public_names():
         paddle_tasks.trian  # noqa: B018
 
 
-@pytest.mark.parametrize("function", [*DOCUMENTED.values(), pipelines.Pipeline.__call__], ids=lambda function: function.__name__)
+@pytest.mark.parametrize(
+    "function", [*DOCUMENTED.values(), pipelines.Pipeline.__call__], ids=lambda function: function.__name__
+)
 def test_help_shows_no_objects(function):
     shown = str(inspect.signature(function))
     assert "<" not in shown, shown

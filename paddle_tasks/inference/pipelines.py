@@ -14,13 +14,12 @@ import numpy as np
 
 from paddle_tasks import runtime, tasks
 from paddle_tasks.errors import ConfigError, join_all
-from paddle_tasks.files import is_dir
 from paddle_tasks.inference.display import display_variants
+from paddle_tasks.inference.masked_lm import load_masked_lm_with_tokenizer
 from paddle_tasks.inference.model_folders import is_alias, model_folder, named_folder, read_settings, trained_folder
 from paddle_tasks.inference.records import Display, Record, Records
 from paddle_tasks.inference.texts import read_parts, read_text, read_texts
 from paddle_tasks.language import _
-from paddle_tasks.models.pretrained.names import CONFIGS
 from paddle_tasks.onednn.precision import Precision, automatic, check_precision, products_in
 from paddle_tasks.process_state import default_numpy_errors, default_settings, random_generator
 from paddle_tasks.training.display import display_fields
@@ -110,7 +109,7 @@ class Pipeline(ABC):
     def answer(self, texts: Sequence[str], **options: Any) -> Answers:
         """Return a plain record for each text; unlike `__call__`, this does not check the texts."""
         runtime.import_paddle()
-        with self._lock, default_settings(), products_in("float32" if options.get("explain") else self.precision):
+        with self._lock, default_settings(), products_in(self.precision):
             return self.compute_records(texts, **options)
 
     @abstractmethod
@@ -179,13 +178,24 @@ class Predictor(Pipeline):
     def answer(self, texts: Sequence[str], **options: Any) -> Answers:
         """Return a plain record for each text; unlike `__call__`, this does not check the texts."""
         quick = self._quick
-        if quick is None or any(options.get(name) for name in quick.PADDLE_OPTIONS):
+        if quick is None:
             return super().answer(texts, **options)
         unknown = [name for name in options if name not in quick.PREDICT_OPTIONS]
         if unknown:
             raise TypeError(f"unknown option {unknown[0]!r}; expected {', '.join(quick.PREDICT_OPTIONS)}")
         with default_numpy_errors():
-            return quick.predict(texts, **{name: options[name] for name in options if name not in quick.PADDLE_OPTIONS})
+            own = {name: options[name] for name in options if name not in quick.PADDLE_OPTIONS}
+            records = quick.predict(texts, **own)
+        asked = {name: options[name] for name in quick.PADDLE_OPTIONS if options.get(name)}
+        return self._complete(records, **asked) if asked else records
+
+    def _complete(self, records: Answers, **options: Any) -> Answers:
+        """Return records with what only the Layer can add; they stay as they were predicted, also in bfloat16."""
+        runtime.import_paddle()
+        with self._lock, default_settings():
+            task, model = self._loaded
+            completed: Answers = task.complete(model, records, **options)
+        return completed
 
     def compute_records(self, texts: Sequence[str], **options: Any) -> Answers:
         """Return the task's record for each text."""
@@ -249,27 +259,11 @@ def _rewrite(model: Any, tokenizer: Any) -> Answer:
     return Rewriter(model, tokenizer)
 
 
-def _load_masked_lm(name: str) -> tuple[Any, Any]:
-    """Return a masked language model in evaluation mode, and its tokenizer; for a run folder, the run's best model."""
-    from paddle_tasks.models import cpu
-    from paddle_tasks.models.masked_lm import load_masked_lm
-    from paddle_tasks.models.pretrained.loading import resolve, tokenizer_folder
-    from paddle_tasks.text.tokenizer import Tokenizer
-
-    folder = Path(name).expanduser()
-    if is_dir(folder) and not any((folder / file).is_file() for file in CONFIGS):
-        name = str(model_folder(folder))
-    model = load_masked_lm(name)
-    model.eval()
-    cpu.switch_in(model)
-    return model, Tokenizer.load(tokenizer_folder(resolve(name)))
-
-
 _ERNIE = "builtin/ernie-mini-zh"
 _REWRITE_OPTIONS = ("n_variants", "share", "rounds", "min_similarity", "seed")
 PIPELINES: Mapping[str, Builtin] = {
-    "fill-mask": Builtin(_load_masked_lm, _fill_mask, _ERNIE, ("top_k",), display_fillings),
-    "rewrite": Builtin(_load_masked_lm, _rewrite, _ERNIE, _REWRITE_OPTIONS, display_variants),
+    "fill-mask": Builtin(load_masked_lm_with_tokenizer, _fill_mask, _ERNIE, ("top_k",), display_fillings),
+    "rewrite": Builtin(load_masked_lm_with_tokenizer, _rewrite, _ERNIE, _REWRITE_OPTIONS, display_variants),
 }
 """The built-in pipelines by name; unlike a shipped model, they belong to no task."""
 

@@ -13,6 +13,7 @@ import typer
 from paddle_tasks import doctor
 from paddle_tasks.cli.commands import app
 from paddle_tasks.config import parse_yaml
+from paddle_tasks.inference.outputs import rounded
 from paddle_tasks.tasks import SETTINGS
 
 from ..helpers import ROOT, table
@@ -162,7 +163,7 @@ def test_evaluating_gives_the_scores_of_the_run(cli, run):
         assert (outcome.code, outcome.stderr) == (0, "")
         report = json.loads(outcome.stdout)
         assert (report["split"], report["rows"], report["skipped_rows"]) == (split, len(SPLITS[split]), 0)
-        assert report["metrics"] == result[split]
+        assert report["metrics"] == rounded(result[split])
     assert "accuracy_deduplicated" in result["test"]
 
 
