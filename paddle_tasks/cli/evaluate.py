@@ -25,7 +25,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - a command has as many options as it of
         Path,
         typer.Argument(
             parser=expand_user,
-            metavar="RUN|NAME",
+            metavar="RUN|MODEL",
             help="A run folder, or the name of a shipped model such as sentiment.",
             show_default=False,
         ),

@@ -234,7 +234,7 @@ def test_the_report_for_people(cli, tmp_path):
     outcome = cli("check-data", "sentiment", "b.tsv", "b.tsv", "data.columns.text=x", "data.columns.label=y")
     assert (outcome.code, outcome.stderr) == (0, "")
     lines = outcome.stdout.splitlines()
-    assert lines[0] == "train  4 rows, 1.0 characters on average, p95 1, longest 1"
+    assert lines[0] == "train  4 rows, 1.0 characters on average, 95 % have at most 1, the longest 1"
     assert lines[1] == "       labels 负: 3, 正: 1"
     assert "  b.tsv:4: empty text" in lines
     assert [line for line in lines if line.startswith(("duplicate", "contradictory", "leaked", "bad"))] == [
