@@ -13,7 +13,7 @@ from typing import Any, ClassVar, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from paddle_tasks.errors import ConfigError, at, did_you_mean, suggestion
+from paddle_tasks.errors import ConfigError, at, did_you_mean, nearest_path, suggestion
 from paddle_tasks.files import is_file, list_siblings, short_name
 from paddle_tasks.language import _, join, mark, plural
 from paddle_tasks.validation_messages import explain
@@ -154,7 +154,7 @@ def _nearest_file(path: Path) -> str:
         if file.endswith(".yaml")
     ]
     same_stem = [suggestion(name) for name in candidates if Path(name).stem == path.name]
-    return did_you_mean(str(path), candidates) or "".join(same_stem[:1])
+    return nearest_path(path, candidates) or "".join(same_stem[:1])
 
 
 # ---- settings that Python code gives

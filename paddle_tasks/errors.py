@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
 
 from paddle_tasks.language import _, join
 
@@ -42,6 +44,19 @@ def did_you_mean(name: str, choices: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the choice nearest to ``name``, or an empty string."""
     nearest = difflib.get_close_matches(name, list(choices), n=1, cutoff=0.6)
     return suggestion(nearest[0]) if nearest else ""
+
+
+def nearest_path(path: Path, choices: Iterable[str]) -> str:
+    """Return the end of a message that suggests the path with the nearest name, or an empty string.
+
+    Only names without their endings are compared at first: ``a.txt`` and ``ok.txt`` have most letters in common.
+    """
+    similar = [choice for choice in choices if did_you_mean(path.stem, [Path(choice).stem])]
+    return suggestion(max(similar, key=partial(_likeness, path.name))) if similar else ""
+
+
+def _likeness(name: str, choice: str) -> float:
+    return difflib.SequenceMatcher(None, name, Path(choice).name).ratio()
 
 
 def suggestion(name: str) -> str:

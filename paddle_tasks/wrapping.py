@@ -16,6 +16,9 @@ MAX_COLUMNS = 100
 _CLOSING = "，。；：！？、）》」』】〉”’…—,.;:!?)]}%"
 _WORD, _BREAK = re.compile(r"(\S+)(\s*)"), re.compile(r"\s*\n\s*")
 _OPENING = "（《「『【〈“‘([{"
+_PAUSES = "，。；：！？、—…,.;:!?"
+_MAX_MOVED = 14
+"""Columns that a row may leave free to end at a punctuation mark."""
 
 
 @lru_cache(maxsize=4096)
@@ -52,14 +55,38 @@ def wrap(text: str, width: int, indent: str = "", hanging: str | None = None) ->
         hanging: begins the other lines; ``indent`` by default.
     """
     first, other = (width - width_of(start) for start in (indent, indent if hanging is None else hanging))
-    rows = [""]
+    rows: list[list[str]] = [[]]
     for unit in _units(text, max(min(first, other), 2)):
         room = first if len(rows) == 1 else other
-        if rows[-1] and width_of(rows[-1]) + width_of(unit.rstrip()) > room:
-            rows.append("")
-        rows[-1] += unit
+        if rows[-1] and width_of("".join(rows[-1])) + width_of(unit.rstrip()) > room:
+            rows.append(_pop_phrase(rows[-1], unit, min(_MAX_MOVED, other // 4, other - width_of(unit.rstrip()))))
+        rows[-1].append(unit)
     starts = [indent, *[indent if hanging is None else hanging] * (len(rows) - 1)]
-    return [f"{start}{row.rstrip()}" for start, row in zip(starts, rows, strict=True)]
+    return [f"{start}{''.join(row).rstrip()}" for start, row in zip(starts, rows, strict=True)]
+
+
+def _pop_phrase(row: list[str], following: str, max_width: int) -> list[str]:
+    """Remove and return the last units of a row that belong to what follows, if they take few columns.
+
+    A row ends better at a punctuation mark than within a Chinese word, or before its number.
+    """
+    units = [*row, following]
+    for start in range(len(row), 0, -1):
+        if width_of("".join(row[start:])) > max_width:
+            break
+        if _ends_phrase(units[start - 1], units[start]):
+            moved = row[start:]
+            del row[start:]
+            return moved
+    return []
+
+
+def _ends_phrase(unit: str, following: str) -> bool:
+    before = unit.rstrip()[-1:]
+    if before in _PAUSES:
+        return True
+    # The space between Chinese and Latin words is typography.
+    return unit != unit.rstrip() and _character_width(before) == _character_width(following[0]) == 1
 
 
 def _units(text: str, limit: int) -> Iterator[str]:

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from paddle_tasks.errors import at, did_you_mean, join_all, join_alternatives, join_names
+from paddle_tasks.errors import at, did_you_mean, join_all, join_alternatives, join_names, nearest_path
 
 
 def test_the_nearest_name_is_suggested():
     assert did_you_mean("epoch", ["epochs", "batch_size"]) == "; did you mean 'epochs'?"
     assert did_you_mean("epoch", ["x"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "near"),
+    [
+        ("data/nofile.txt", ""),
+        ("data/nofile.tsv", ""),
+        ("data/ok.csv", "; did you mean 'data/ok.txt'?"),
+        ("data/nocols.csv", "; did you mean 'data/nocol.csv'?"),
+        ("data/trian.tsv", "; did you mean 'data/train.tsv'?"),
+    ],
+)
+def test_the_nearest_path_is_that_with_a_similar_stem(path, near):
+    """Neither the folder nor the ending makes a name similar."""
+    choices = ["data/ok.txt", "data/nocol.csv", "data/train.csv", "data/train.tsv"]
+    assert nearest_path(Path(path), choices) == near
 
 
 def test_names_are_joined():

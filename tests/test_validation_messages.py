@@ -107,7 +107,7 @@ def test_every_mistake_has_a_chinese_sentence():
     assert {line.partition("：")[0] for line in lines} == set(wrong)
     for line in lines:
         assert not re.search(r"input|should|found|expected|unknown", line)
-        assert re.search(r"应|没有这个设置|取值有误", line)
+        assert re.search(r"应|没有这个配置项|取值有误", line)
     assert "choice：应为 'light'、'normal' 或 'full'，实际为 'ful'；是不是想写 'full'？" in lines
 
 

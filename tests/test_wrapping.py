@@ -45,6 +45,19 @@ def test_where_lines_end(text, lines):
     assert wrap(text, 7) == lines
 
 
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("每段文本的平均长度是 36.9 字，最长 113", ["每段文本的平均长度是 36.9 字，", "最长 113"]),
+        ("配置文件里没有这个配置项；是不是想写", ["配置文件里没有这个配置项；", "是不是想写"]),
+        ("这一行里没有任何标点符号可以用来断开", ["这一行里没有任何标点符号可以用来", "断开"]),
+        ("one two, three four fiv six seven", ["one two, three four fiv six", "seven"]),
+    ],
+)
+def test_lines_end_at_a_punctuation_mark_that_is_near(text, lines):
+    assert wrap(text, 32) == lines
+
+
 def test_padding_counts_columns():
     assert pad("标签", 6) == "标签  "
     assert pad("labels", 6) == "labels"

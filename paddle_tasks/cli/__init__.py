@@ -89,7 +89,9 @@ def _command() -> Any:
 def _invoke(command: Any) -> int:
     """Run the command of `sys.argv`, or complete a word of it for a shell."""
     from paddle_tasks.cli.completion import candidates, requested_index
+    from paddle_tasks.cli.verbosity import verbosity
 
+    verbosity.reset()
     index = requested_index()
     if index is not None:
         sys.stdout.write("".join(f"{name}\n" for name in candidates(command, sys.argv, index)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -11,8 +12,37 @@ import typer
 from paddle_tasks import runtime
 from paddle_tasks.cli.options import Quiet
 from paddle_tasks.cli.output import print_json, print_lines
+from paddle_tasks.errors import UserError
 from paddle_tasks.files import exists
 from paddle_tasks.language import _
+
+
+def _require_task(name: str) -> str:
+    """Return the name of a task, unless it is that of a configuration, which `train` takes.
+
+    It is checked before typer misses the other arguments.
+    """
+    if Path(name).suffix in (".yaml", ".yml"):
+        task, command = _command_for(Path(name))
+        message = _("{file}: is a configuration, but TASK is a task such as {task}; to check its data:\n  {command}")
+        raise typer.BadParameter(message.format(file=name, task=task, command=command))
+    return name
+
+
+def _command_for(file: Path) -> tuple[str, str]:
+    """Return the task of a configuration and the command that checks its data; an example if it cannot be read."""
+    from paddle_tasks import config as configuration
+    from paddle_tasks import tasks
+
+    try:
+        content = configuration.read(file)
+    except UserError:
+        content = {}
+    task, data = str(content.get("task", tasks.names()[0])), content.get("data")
+    sources = [data.get(split) for split in ("train", "dev", "test")] if isinstance(data, dict) else []
+    files = [source for source in sources if isinstance(source, str)] or ["TRAIN", "DEV"]
+    return task, shlex.join(["paddle-tasks", "check-data", task, *files])
+
 
 _REST_HELP = (
     "The dev and test files, and settings of their layout, such as data.columns.text=review; "
@@ -21,7 +51,10 @@ _REST_HELP = (
 
 
 def check_data(
-    task: Annotated[str, typer.Argument(metavar="TASK", help="A task; `paddle-tasks list tasks` prints them.")],
+    task: Annotated[
+        str,
+        typer.Argument(metavar="TASK", help="A task; `paddle-tasks list tasks` prints them.", callback=_require_task),
+    ],
     train: Annotated[
         str,
         typer.Argument(metavar="TRAIN", help="The train file, or a data set of `paddle-tasks list data`."),

@@ -52,7 +52,11 @@ def _rows(text: Text, width: int) -> Iterator[Text]:
 
 def _legend(lines: Sequence[Line], styles: Mapping[str, Style], *, has_colours: bool) -> Iterator[Line]:
     if any(segment.strength for line in lines for segment in line):
-        yield [Segment(_("for the label"), strength=1.0), Segment(" "), Segment(_("against it"), strength=-1.0)]
+        yield [
+            Segment(_("supports the label"), strength=1.0),
+            Segment(" | "),
+            Segment(_("speaks against it"), strength=-1.0),
+        ]
     if styles and has_colours:
         names = [Segment(f" {label} ", label=label) for label in styles]
         yield [part for name in names for part in (name, Segment(" "))][:-1]

@@ -157,6 +157,13 @@ def _usable(word: str) -> Iterator[str]:
     yield from _run_folders(word)
 
 
+def _scorable(word: str) -> Iterator[str]:
+    from paddle_tasks.inference.model_folders import shipped_names
+
+    yield from shipped_names()
+    yield from _run_folders(word)
+
+
 def _tasks(_word: str) -> Iterator[str]:
     from paddle_tasks import tasks
 
@@ -173,6 +180,7 @@ _SOURCES: Mapping[str, Callable[[str], Iterator[str]]] = {
     "CONFIG": _configurations,
     "RUN": _run_folders,
     "RUN|NAME": _usable,
+    "RUN|MODEL": _scorable,
     "TASK": _tasks,
     "KIND": _kinds,
 }

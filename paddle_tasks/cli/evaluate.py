@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from paddle_tasks import runtime
+from paddle_tasks.cli.notices import note_interrupted
 from paddle_tasks.cli.options import Device, Quiet, RunFolder
 from paddle_tasks.cli.output import print_json, print_lines
+from paddle_tasks.files import expand_user
 
 _SETTINGS_HELP = (
     "Settings of the file's layout in place of the run's, such as data.columns.text=review, data.encoding=gb18030 or "
@@ -16,8 +20,16 @@ _SETTINGS_HELP = (
 )
 
 
-def evaluate(
-    run: RunFolder,
+def evaluate(  # noqa: PLR0913, PLR0917 - a command has as many options as it offers
+    run: Annotated[
+        Path,
+        typer.Argument(
+            parser=expand_user,
+            metavar="RUN|MODEL",
+            help="A run folder, or the name of a shipped model such as sentiment.",
+            show_default=False,
+        ),
+    ],
     settings: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help=_SETTINGS_HELP)] = None,
     data: Annotated[
         str | None,
@@ -27,16 +39,27 @@ def evaluate(
         Literal["dev", "test"], typer.Option(metavar="dev|test", help="The split of the run to score.")
     ] = "test",
     device: Device = "auto",
-    quiet: Quiet = False,  # noqa: ARG001
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON on a terminal too, as it is printed elsewhere.")
+    ] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Score the model of a run on dev, test or another file.
 
-    Prints JSON. The run may be finished or interrupted; its best model so far is scored.
+    Prints the main scores on a terminal, and JSON with all metrics elsewhere; its numbers have six decimal places. The
+    run may be finished or interrupted; its best model so far is scored.
     """
     runtime.import_paddle()
+    from paddle_tasks.inference.outputs import rounded
     from paddle_tasks.workflows.evaluate import evaluate as score
 
-    print_json(score(run, data=data, split=split, settings=settings or [], device=device))
+    scores = score(run, data=data, split=split, settings=settings or [], device=device)
+    if as_json or not sys.stdout.isatty():
+        print_json(rounded(scores))
+    else:
+        print_lines("\n".join(segment.text for line in scores.lines() for segment in line), "  ")
+    if not quiet:
+        note_interrupted(run)
 
 
 def verify(

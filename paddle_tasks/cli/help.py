@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from paddle_tasks import language
-from paddle_tasks.cli.options import COMMON
+from paddle_tasks.cli.options import COMMON, Quiet
 from paddle_tasks.cli.verbosity import verbosity
 from paddle_tasks.errors import UserError
 from paddle_tasks.language import _, mark
@@ -87,7 +87,8 @@ def prepare_help(command: Any) -> None:
     """Give a command and all commands below it the common options, and help as this module writes it."""
     common = _common_options()
     for one in commands_below(command):
-        one.params.extend(common)
+        own = {parameter.name for parameter in one.params}
+        one.params.extend(option for option in common if option.name not in own)
         one.format_help = partial(_write_help, one)
 
 
@@ -111,6 +112,7 @@ def _common_options() -> list[Any]:
 
     @app.command()
     def _only(
+        quiet: Quiet = False,
         verbose: Annotated[
             bool,
             typer.Option("--verbose", "-v", help=VERBOSE_HELP, rich_help_panel=COMMON, callback=verbosity.be_verbose),

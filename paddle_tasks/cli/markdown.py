@@ -30,8 +30,8 @@ def to_terminal(markdown: str, width: int) -> Iterator[str]:
 
 
 def _paragraphs(lines: Iterable[str]) -> Iterator[str]:
-    """Yield lines that belong together as one; headings and empty lines stand alone."""
-    for is_text, group in groupby(lines, key=lambda line: bool(line) and not line.startswith("#")):
+    """Yield lines that belong together as one; headings, items of lists and empty lines stand alone."""
+    for is_text, group in groupby(lines, key=lambda line: bool(line) and not line.startswith(("#", "- "))):
         if is_text:
             yield reduce(_join, group)
         else:

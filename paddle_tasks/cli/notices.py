@@ -9,10 +9,12 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from paddle_tasks.cli.output import print_notice
 from paddle_tasks.cli.verbosity import verbosity
+from paddle_tasks.files import is_dir
 from paddle_tasks.language import _, plural
 
 _MISSING_GLYPHS = "MissingGlyphs"
@@ -60,8 +62,13 @@ class Notices(logging.Handler):
                 print_notice(_("warning of a library: {text}").format(text=text))
             print_notice(_describe_process(seconds))
         elif self.texts:
-            count = plural("{count} warning of a library", "{count} warnings of libraries", len(self.texts))
-            print_notice(_("note: {warnings} left out; -v shows them").format(warnings=count))
+            print_notice(
+                plural(
+                    "note: {count} warning of a library left out; -v shows it",
+                    "note: {count} warnings of libraries left out; -v shows them",
+                    len(self.texts),
+                )
+            )
 
 
 @contextlib.contextmanager
@@ -75,6 +82,20 @@ def collected() -> Iterator[None]:
     finally:
         warnings.showwarning, logging.lastResort = show, last_resort
         notices.report(time.monotonic() - start)
+
+
+def note_interrupted(run: Path) -> None:
+    """Say on stderr that the training of a run was interrupted, if it was; its best model so far is used."""
+    from paddle_tasks.errors import DataError
+    from paddle_tasks.training.result import RunResult
+
+    try:
+        result = RunResult.read(run) if is_dir(run) else None
+    except DataError:  # whoever needs the file reports it
+        return
+    if result is not None and result.status == "interrupted":
+        message = _("note: {run} was interrupted after step {step}; this is its best model so far")
+        print_notice(message.format(run=run, step=result.train.optimizer_steps))
 
 
 def missing_font() -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from paddle_tasks import runtime
+from paddle_tasks.cli.notices import note_interrupted
 from paddle_tasks.cli.options import Device, Quiet
 from paddle_tasks.cli.output import print_notice, write_json_text
 from paddle_tasks.cli.predict_options import check_options, flag, given_options, with_pipeline_options
@@ -125,6 +126,7 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many options as it off
     else:
         write_records(answers, inputs, output, formats)
     if not quiet:
+        note_interrupted(Path(run))
         warn_of_truncation(answers)
         if chosen.get("explain") and not output.for_people:
             show_explanations(answers, predictor.display)

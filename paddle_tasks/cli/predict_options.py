@@ -39,8 +39,8 @@ OPTIONS: dict[str, Any] = {
             "--explain",
             help="Show which tokens speak for the label (green) and against it (red): integrated gradients of its "
             "log-odds, also added to the JSON as [start, end, value] in characters. For opinions: show them in colours "
-            "beside the JSON. Without colours, or with NO_COLOR set, +plus+ and -minus- signs and 【text｜label】 "
-            "mark them.",
+            "beside the JSON, as a terminal does without it. Without colours, or with NO_COLOR set, +plus+ and -minus- "
+            "signs and 【text｜label】 mark them.",
             show_default=False,
             rich_help_panel=_LABELS,
         ),

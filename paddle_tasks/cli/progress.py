@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from paddle_tasks.cli.output import print_notice
 from paddle_tasks.cli.verbosity import verbosity
 from paddle_tasks.language import _
+from paddle_tasks.metrics.names import score_name, split_name
 from paddle_tasks.training.display_text import format_duration
 from paddle_tasks.training.loop import StepReport
 from paddle_tasks.training.session import CheckpointReport, EvaluationReport
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from paddle_tasks.training.trainer import Observer
 
 _SECONDS_BETWEEN_LINES = 10.0
-_BAR_WIDTH = 16
+_BAR_WIDTH = 10
 
 
 @contextlib.contextmanager
@@ -40,13 +41,15 @@ def display_progress(*, quiet: bool) -> Iterator[Observer]:
 
 
 def training_bar() -> Progress:
-    """Return an empty progress bar on stderr."""
+    """Return an empty progress bar on stderr, which disappears at the end: the scores stand above it and below it."""
     return Progress(
         TextColumn("{task.fields[epoch]}"),
         BarColumn(_BAR_WIDTH),
+        TextColumn("{task.fields[unit]}"),
         MofNCompleteColumn(),
         TextColumn("{task.fields[state]}"),
         console=Console(stderr=True),
+        transient=True,
     )
 
 
@@ -109,7 +112,7 @@ class ProgressDisplay:
             self._bar.reset(self._bar_task, total=report.total_steps)
 
     def _move_bar(self, bar: Progress, report: StepReport) -> None:
-        fields: dict[str, Any] = {"epoch": _epoch(report.epoch), "state": self._state(report)}
+        fields: dict[str, Any] = {"epoch": _epoch(report.epoch), "unit": _("step"), "state": self._state(report)}
         if self._bar_task is None:
             self._bar_task = bar.add_task("train", total=report.total_steps, completed=report.step, **fields)
         bar.update(self._bar_task, completed=report.step, **fields)
@@ -117,10 +120,10 @@ class ProgressDisplay:
     def _show_evaluation(self, report: EvaluationReport) -> None:
         names = [name for name in report.summary_metrics if name in report.metrics]
         scores = "  ".join(f"{name} {report.metrics[name]:.4f}" for name in names)
-        self.score = f"dev {report.metrics[report.metric]:.4f}"
+        self.score = f"{score_name('dev', report.metric)} {report.metrics[report.metric]:.4f}"
         best = "  " + _("best") if report.is_best else ""
         step = "" if self._bar is not None else "  " + _("step {step}").format(step=report.step)
-        self._write_line(f"{_epoch(report.epoch)}{step}  dev {scores}{best}")
+        self._write_line(f"{_epoch(report.epoch)}{step}  {split_name('dev')} {scores}{best}")
 
 
 def _epoch(number: int) -> str:

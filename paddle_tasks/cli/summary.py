@@ -7,13 +7,14 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paddle_tasks.cli.output import print_lines
+from paddle_tasks.cli.output import print_lines, print_text
 from paddle_tasks.language import _, mark
-from paddle_tasks.wrapping import pad, width_of
+from paddle_tasks.metrics.names import heading, run_line, score_line, score_name, split_name
+from paddle_tasks.wrapping import columns, pad, width_of
 
 if TYPE_CHECKING:
     from paddle_tasks.data.tables.catalogue import SplitName
@@ -37,14 +38,14 @@ def print_scores(run: Run) -> None:
     from paddle_tasks import tasks
 
     names = tasks.find(run.outcome.task).SUMMARY_METRICS
+    hanging = " " * width_of(heading(""))
     for split, metrics in run.outcome.scores.items():
-        scores = "  ".join(f"{name} {metrics[name]:.4f}" for name in names if name in metrics)
-        print_lines(f"{split:5} {scores}", " " * 6)
-    print_lines(f"run   {run.folder}", " " * 6)
+        print_lines(score_line(split, metrics, names), hanging)
+    print_lines(run_line(run.folder), hanging)
 
 
 def print_advice(run: Run, config: str, overrides: Sequence[str], merged: RunSection) -> None:
-    """Print what the reader of the scores asks next.
+    """Print what the reader of the scores of a training run asks next.
 
     Args:
         run: the run that has ended.
@@ -52,46 +53,78 @@ def print_advice(run: Run, config: str, overrides: Sequence[str], merged: RunSec
         overrides: the settings on the command line.
         merged: the configuration of the run.
     """
+    metric = _main_metric(run.outcome.task, str(merged.evaluation.metric).rpartition("/")[2])
     baseline = _baseline_command(config, overrides, merged.run_dir)
-    blocks = {
-        _("How good:"): list(_how_good(run.outcome, merged)),
-        _("Compared with a baseline:"): list(_compared(run, merged, baseline)),
-        _("Where to look:"): _in_two_columns(list(_where(run.folder, merged))),
-        _("What to try next:"): _in_two_columns(list(_next(run))),
-    }
-    for title, lines in blocks.items():
-        if lines:
-            print_lines("\n".join(["", title, *(f"  {line}" for line in lines)]), "  ")
+    _print_block(_("How good:"), _how_good(run.outcome, metric))
+    _print_block(_("Compared with a baseline:"), _compared(run, metric, baseline))
+    _print_block(_("Where to look:"), _in_two_columns(list(_where(run.folder, has_curves=merged.logging.visualdl))))
+    _print_block(_("What to try next:"), _in_two_columns(list(_next(run))))
+
+
+def print_baseline_advice(run: Run, config: str, overrides: Sequence[str]) -> None:
+    """Print what the reader of the scores of a baseline asks next.
+
+    Args:
+        run: the baseline's run.
+        config: the configuration, as it was named on the command line.
+        overrides: the settings on the command line.
+    """
+    from paddle_tasks import tasks
+
+    (first, *_others) = tasks.find(run.outcome.task).SUMMARY_METRICS
+    metric = _main_metric(run.outcome.task, first)
+    train = [command_name(), "train", config, *(item for item in overrides if not item.startswith("run_dir="))]
+    following = [
+        (_("train a network on the same data"), shlex.join(train)),
+        (_("compare all runs"), shlex.join([command_name(), "report", str(run.folder.parent)])),
+    ]
+    _print_block(_("How good:"), _how_good(run.outcome, metric))
+    _print_block(_("Where to look:"), _in_two_columns(list(_where(run.folder, has_curves=False))))
+    _print_block(_("What to try next:"), _in_two_columns(following))
+
+
+class _Command(str):
+    """A line to be pasted, which is never wrapped."""
+
+    __slots__ = ()
+
+
+def _print_block(title: str, lines: Iterable[str]) -> None:
+    indented = [_Command(f"  {line}") if isinstance(line, _Command) else f"  {line}" for line in lines]
+    if indented:
+        print_lines(f"\n{title}")
+    for line in indented:
+        if isinstance(line, _Command):
+            print_text(line)
+        else:
+            print_lines(line, "  ")
 
 
 # ---- how good
 
 
-def _main_score(outcome: RunResult, merged: RunSection) -> tuple[SplitName, str, float] | None:
-    """Return split, metric and value of the score to speak of: on test, if it was scored.
-
-    It is the metric that chose the best model. The perplexity, which says the same as the loss, says it more plainly.
-    """
+def _main_metric(task: str, metric: str) -> str:
+    """Return the metric to speak of. The perplexity, which says the same as the loss, says it more plainly."""
     from paddle_tasks import tasks
 
-    metric = str(merged.evaluation.metric).rpartition("/")[2]
-    if metric == "loss" and "perplexity" in tasks.find(outcome.task).SUMMARY_METRICS:
-        metric = "perplexity"
+    return "perplexity" if metric == "loss" and "perplexity" in tasks.find(task).SUMMARY_METRICS else metric
+
+
+def _main_score(outcome: RunResult, metric: str) -> tuple[SplitName, str, float] | None:
+    """Return split, metric and value of the score to speak of: on test, if it was scored."""
     scores = reversed(outcome.scores.items())  # test comes after dev
     return next(((split, metric, float(found[metric])) for split, found in scores if metric in found), None)
 
 
-def _how_good(outcome: RunResult, merged: RunSection) -> Iterator[str]:
-    from paddle_tasks.metrics.names import score_name
-
-    found = _main_score(outcome, merged)
+def _how_good(outcome: RunResult, metric: str) -> Iterator[str]:
+    found = _main_score(outcome, metric)
     if found is None:
         return
     split, metric, value = found
     n_rows = outcome.data[split].rows
     if metric == "accuracy":
         message = _("{right:,} of {rows:,} {split} rows are right: {share:.1%}.")
-        yield message.format(right=round(value * n_rows), rows=n_rows, split=_(split), share=value)
+        yield message.format(right=round(value * n_rows), rows=n_rows, split=split_name(split), share=value)
     elif metric == "perplexity":
         yield _(
             "{score} {value:.1f} per character; lower is better. The model is as unsure of each next character as if "
@@ -116,12 +149,11 @@ def _is_lower_better(task: str, metric: str) -> bool:
 # ---- compared with what
 
 
-def _compared(run: Run, merged: RunSection, command: str) -> Iterator[str]:
+def _compared(run: Run, metric: str, command: str) -> Iterator[str]:
     from paddle_tasks import tasks
-    from paddle_tasks.metrics.names import score_name
 
     outcome = run.outcome
-    found = _main_score(outcome, merged)
+    found = _main_score(outcome, metric)
     if found is None or tasks.find(outcome.task).BASELINE is None:
         return
     split, metric, ours = found
@@ -129,7 +161,7 @@ def _compared(run: Run, merged: RunSection, command: str) -> Iterator[str]:
     theirs = other.scores[split].get(metric) if other else None
     if other is None or theirs is None:
         yield _("There is none on these data yet; it takes seconds:")
-        yield f"  {command}"
+        yield _Command(f"  {command}")
         return
     lead = theirs - ours if _is_lower_better(outcome.task, metric) else ours - theirs
     values = {"name": other.model.encoder, "score": score_name(split, metric), "ours": ours, "theirs": theirs}
@@ -160,11 +192,11 @@ def _baseline_command(config: str, overrides: Sequence[str], run_dir: str) -> st
 # ---- where to look, what to try next
 
 
-def _where(folder: Path, merged: RunSection) -> Iterator[tuple[str, str]]:
+def _where(folder: Path, *, has_curves: bool) -> Iterator[tuple[str, str]]:
     errors = folder / "predictions" / "errors.jsonl"
     if errors.is_file():
         yield _("what it gets wrong"), str(errors)
-    if merged.logging.visualdl:
+    if has_curves:
         yield _("curves and pictures"), shlex.join([command_name(), "dashboard", str(folder.parent)])
 
 
@@ -206,8 +238,12 @@ def _beginnings(record: Mapping[str, Any]) -> Sequence[str]:
 
 
 def _in_two_columns(rows: Sequence[tuple[str, str]]) -> list[str]:
+    """Return names and commands or files side by side; if they do not fit there, undivided below their names."""
     width = max((width_of(first) for first, _second in rows), default=0)
-    return [f"{pad(first, width)}   {second}" for first, second in rows]
+    lines = [f"{pad(first, width)}   {second}" for first, second in rows]
+    if all(width_of(line) + 2 <= columns() for line in lines):
+        return lines
+    return [line for first, second in rows for line in (first, _Command(f"  {second}"))]
 
 
 def command_name() -> str:

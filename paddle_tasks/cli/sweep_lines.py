@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from paddle_tasks.language import _, plural
+from paddle_tasks.metrics.names import split_name
 
 
 def format_sweep(summary: Mapping[str, Any], folder: Path) -> Iterator[str]:
@@ -18,7 +19,9 @@ def format_sweep(summary: Mapping[str, Any], folder: Path) -> Iterator[str]:
     """
     metric = summary["metric"]
     for point in summary["points"]:
-        scores = [f"{split} {_format_spread(point[split][metric])}" for split in ("dev", "test") if point[split]]
+        scores = [
+            f"{split_name(split)} {_format_spread(point[split][metric])}" for split in ("dev", "test") if point[split]
+        ]
         seeds = plural("{count} seed", "{count} seeds", point["finished"])
         name = point["name"] or _("mean")
         yield f"{name}  {metric}: {'  '.join(scores)}  ({seeds})"

@@ -107,7 +107,7 @@ def baseline(  # noqa: PLR0913, PLR0917 - a command has as many options as it of
     lengths = _parse_lengths(ngrams)
     runtime.import_paddle()
     from paddle_tasks.cli.progress import display_progress
-    from paddle_tasks.cli.summary import print_scores
+    from paddle_tasks.cli.summary import print_baseline_advice, print_scores
     from paddle_tasks.workflows.baseline import load_config, run_baseline
 
     options = {
@@ -124,6 +124,8 @@ def baseline(  # noqa: PLR0913, PLR0917 - a command has as many options as it of
     with display_progress(quiet=quiet) as observe:
         run = run_baseline(merged, fresh=fresh, observe=observe)
     print_scores(run)
+    if not quiet:
+        print_baseline_advice(run, str(config), overrides or [])
 
 
 def _parse_lengths(ngrams: str | None) -> tuple[int, int] | None:

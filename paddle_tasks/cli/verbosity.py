@@ -15,14 +15,18 @@ class Verbosity:
         self.quiet = self.verbose = False
 
     def be_quiet(self, value: bool) -> bool:
-        """Take the value of ``--quiet``."""
-        self.quiet = value
-        return value
+        """Take the value of ``--quiet``, which stands before or behind the command; return what holds."""
+        self.quiet = self.quiet or value
+        return self.quiet
 
     def be_verbose(self, value: bool) -> bool:
-        """Take the value of ``--verbose``."""
-        self.verbose = value
-        return value
+        """Take the value of ``--verbose``, which stands before or behind the command; return what holds."""
+        self.verbose = self.verbose or value
+        return self.verbose
+
+    def reset(self) -> None:
+        """Forget the options of the command before."""
+        self.quiet = self.verbose = False
 
 
 verbosity = Verbosity()

@@ -18,7 +18,7 @@ from paddle_tasks.doctor import installation, machine
 from paddle_tasks.doctor.finding import Finding
 from paddle_tasks.doctor.probe import run_probe
 from paddle_tasks.language import _
-from paddle_tasks.wrapping import columns, wrap
+from paddle_tasks.wrapping import columns, width_of, wrap
 
 __all__ = ["Finding", "examine", "main"]
 
@@ -84,8 +84,7 @@ def _lines(finding: Finding) -> list[str]:
     start = f"{finding.status:<4}  {finding.name:<12}  "
     texts = [(start, finding.message)]
     if finding.fix:
-        texts.append((" " * 6, _("fix: {fix}").format(fix=finding.fix)))
+        texts.append((" " * 6 + _("fix: {fix}").format(fix=""), finding.fix))
     if not sys.stdout.isatty():
         return [f"{first}{text}" for first, text in texts]
-    indent = " " * len(start)
-    return [line for first, text in texts for line in wrap(text, columns(), first, indent)]
+    return [line for first, text in texts for line in wrap(text, columns(), first, " " * width_of(first))]

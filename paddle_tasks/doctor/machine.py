@@ -37,7 +37,8 @@ try:
 except urllib.error.HTTPError as error:
     report(status=error.code)
 except OSError as error:
-    report(reason=str(getattr(error, "reason", error)))
+    reason = getattr(error, "reason", error)
+    report(reason=str(reason), kind=type(reason).__name__)
 """
 
 
@@ -149,6 +150,8 @@ def check_dispatch(probe: ProbeResult, vendor: str) -> Finding:
     if "Intel" in vendor and dispatch:
         message = _("{summary}: should be unset on Intel").format(summary=summary)
         return warn("cpu dispatch", message, "unset MKL_DEBUG_CPU_TYPE")
+    if "AMD" in vendor or "Intel" in vendor:
+        summary = _("MKL uses its fast code path ({summary})").format(summary=summary)
     return ok("cpu dispatch", summary)
 
 
@@ -197,7 +200,7 @@ def check_hub(probe: ProbeResult) -> Finding:
     status = probe.facts.get("status")
     if status == 200:
         return ok("hub", _("{host} answers").format(host=host))
-    reason = _("HTTP status {status}").format(status=status) if status else probe.error or probe.facts["reason"]
+    reason = _("HTTP status {status}").format(status=status) if status else probe.error or _network_problem(probe)
     message = _(
         "{host} cannot be reached ({reason}); hub names such as bert-base-chinese load only from the model cache"
     )
@@ -205,6 +208,14 @@ def check_hub(probe: ProbeResult) -> Finding:
         "use a local folder or an encoder trained from scratch (textcnn), or fill the cache on a machine with network"
     )
     return warn("hub", message.format(host=host, reason=reason), fix)
+
+
+def _network_problem(probe: ProbeResult) -> str:
+    """Return why a host did not answer: usual reasons in words, others as the system says them."""
+    kind, reason = probe.facts.get("kind"), str(probe.facts["reason"])
+    if kind == "gaierror":
+        return _("its address cannot be looked up, perhaps there is no network")
+    return _("no answer in time") if kind in ("TimeoutError", "timeout") else reason
 
 
 def check_cache() -> Finding:

@@ -18,7 +18,7 @@ from paddle_tasks.data.tables.records import has_lone_surrogate
 from paddle_tasks.data.tables.rows import BadRow
 from paddle_tasks.data.tables.text_files import TextFile, data_suffix, read_text_file
 from paddle_tasks.data.tables.whole_rows import read_whole_rows
-from paddle_tasks.errors import DataError, UserError, did_you_mean
+from paddle_tasks.errors import DataError, UserError, nearest_path
 from paddle_tasks.files import is_dir, list_siblings, short_name
 from paddle_tasks.inference.texts import BLANK, find_problem
 from paddle_tasks.inference.usage import Usage
@@ -199,7 +199,7 @@ def _read_file(path: Path, layout: InputLayout) -> Inputs:
     if path != STDIN and is_dir(path):
         raise DataError(_("{option} {file}: is a folder, expected a file").format(option="--input", file=path))
     if not _is_readable(path):
-        near = did_you_mean(str(path), list_siblings(path))
+        near = nearest_path(path, list_siblings(path))
         raise DataError(_("--input {file}: no such file{near}").format(file=short_name(path), near=near))
     try:
         rows = _read_rows(path, layout)
@@ -228,6 +228,7 @@ def for_command(message: str) -> str:
 def _read_rows(path: Path, layout: InputLayout) -> list[InputRow]:
     table = replace(layout.layout, encoding=_find_encoding(path, layout))
     file = read_text_file(path, table.encoding)
+    _check_decoded(file)
     form = find_format(file, layout)
     if form is None:
         return _read_lines(file)
@@ -238,6 +239,18 @@ def _read_rows(path: Path, layout: InputLayout) -> list[InputRow]:
         else InputRow(_join(list(row.fields.values())), row.line, row.others)
         for row in rows
     ]
+
+
+def _check_decoded(file: TextFile) -> None:
+    """Check that most lines decode, of those that are not plain ASCII; single broken lines are bad rows.
+
+    Raises:
+        DataError: they do not, so that the file is in another encoding or is no text.
+    """
+    foreign = [(number, has_lone_surrogate(line)) for number, line in file.lines if not line.isascii()]
+    broken = [number for number, is_broken in foreign if is_broken]
+    if len(broken) > len(foreign) / 2:
+        raise DataError(str(file.undecoded(broken[0])))
 
 
 def _find_encoding(path: Path, layout: InputLayout) -> str:

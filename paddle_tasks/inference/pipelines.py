@@ -107,7 +107,7 @@ class Pipeline(ABC):
     def answer(self, texts: Sequence[str], **options: Any) -> Answers:
         """Return a plain record for each text; unlike `__call__`, this does not check the texts."""
         runtime.import_paddle()
-        with self._in_use("float32" if options.get("explain") else self.precision):
+        with self._in_use(self.precision):
             return self.compute_records(texts, **options)
 
     @contextmanager
@@ -182,13 +182,24 @@ class Predictor(Pipeline):
     def answer(self, texts: Sequence[str], **options: Any) -> Answers:
         """Return a plain record for each text; unlike `__call__`, this does not check the texts."""
         quick = self._quick
-        if quick is None or any(options.get(name) for name in quick.PADDLE_OPTIONS):
+        if quick is None:
             return super().answer(texts, **options)
         unknown = [name for name in options if name not in quick.PREDICT_OPTIONS]
         if unknown:
             raise TypeError(f"unknown option {unknown[0]!r}; expected {', '.join(quick.PREDICT_OPTIONS)}")
         with default_numpy_errors():
-            return quick.predict(texts, **{name: options[name] for name in options if name not in quick.PADDLE_OPTIONS})
+            own = {name: options[name] for name in options if name not in quick.PADDLE_OPTIONS}
+            records = quick.predict(texts, **own)
+        asked = {name: options[name] for name in quick.PADDLE_OPTIONS if options.get(name)}
+        return self._complete(records, **asked) if asked else records
+
+    def _complete(self, records: Answers, **options: Any) -> Answers:
+        """Return records with what only the Layer can add; they stay as they were predicted, also in bfloat16."""
+        runtime.import_paddle()
+        with self._lock, default_settings():
+            task, model = self._loaded
+            completed: Answers = task.complete(model, records, **options)
+        return completed
 
     def compute_records(self, texts: Sequence[str], **options: Any) -> Answers:
         """Return the task's record for each text."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from paddle_tasks.language import _, in_context, mark_in_context
+from paddle_tasks.wrapping import pad, width_of
 
 _DEDUPLICATED = "_deduplicated"
 NAMED = (  # in English, the name of a metric is its key with spaces
@@ -33,9 +37,33 @@ def metric_name(metric: str) -> str:
     return _("{metric} deduplicated").format(metric=name) if metric.endswith(_DEDUPLICATED) else name
 
 
+def split_name(split: str) -> str:
+    """Return the name of a split in the current language."""
+    return {"train": _("train"), "dev": _("dev"), "test": _("test")}.get(split, split)
+
+
+def score_line(split: str, metrics: Mapping[str, Any], names: Iterable[str]) -> str:
+    """Return the scores of a split as a line: ``dev   accuracy 0.9000  macro_f1 0.8000``.
+
+    Metrics have their keys as names, as in result.json.
+    """
+    scores = "  ".join(f"{name} {metrics[name]:.4f}" for name in names if name in metrics)
+    return f"{heading(split_name(split))}{scores}"
+
+
+def heading(name: str) -> str:
+    """Return a name with the spaces behind it that put what follows below each other in `score_line` and `run_line`."""
+    names = [_("dev"), _("test"), in_context("heading", "run")]
+    return pad(name, max(map(width_of, names)) + 2)
+
+
+def run_line(run: object) -> str:
+    """Return the line that names the folder of a run: ``run   runs/sentiment``."""
+    return f"{heading(in_context('heading', 'run'))}{run}"
+
+
 def score_name(split: str, metric: str) -> str:
     """Return the name of a metric of a split in the current language: ``dev``, ``macro_f1`` → ``dev macro f1``."""
-    splits = {"train": _("train"), "dev": _("dev"), "test": _("test")}
-    name, score = splits.get(split, split), metric_name(metric)
+    name, score = split_name(split), metric_name(metric)
     # Chinese words follow each other without a space.
     return f"{name}{score}" if not (name[-1].isascii() or score[0].isascii()) else f"{name} {score}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,7 +14,7 @@ from typing import Any, Literal
 
 from paddle_tasks import config as configuration
 from paddle_tasks.data.tables.catalogue import source_name
-from paddle_tasks.errors import ConfigError, DataError, did_you_mean
+from paddle_tasks.errors import ConfigError, DataError, nearest_path
 from paddle_tasks.files import is_dir, list_siblings, read_json_lines, short_name
 from paddle_tasks.language import _, join
 from paddle_tasks.metrics.names import metric_name
@@ -23,7 +24,7 @@ from paddle_tasks.training.result import RunResult
 CONFIG_FILE, SWEEP_FILE = "config.yaml", "sweep.json"
 ScoredSplitName = Literal["dev", "test"]
 SPLITS: tuple[ScoredSplitName, ...] = ("dev", "test")
-FINISHED = "finished"
+FINISHED, INTERRUPTED = "finished", "interrupted"
 _DEFAULT_METRICS = ("accuracy", "f1", "loss")
 """Metrics that stand in for ``evaluation.metric`` where a configuration has none, in this order."""
 
@@ -44,7 +45,7 @@ class ScoredSplit:
         rows: the number of rows.
         sha256: the hash of the data file.
         scores: metrics by name.
-        n_labels: the number of labels; None for a task without scores by label.
+        labels: the labels, the negative one of two first; empty for a task without scores by label.
         predictions: path of the predictions, which hold the texts; the file may be missing.
     """
 
@@ -52,8 +53,13 @@ class ScoredSplit:
     rows: int
     sha256: str
     scores: Mapping[str, MetricValue]
-    n_labels: int | None
+    labels: Sequence[str]
     predictions: Path
+
+    @property
+    def n_labels(self) -> int:
+        """The number of labels."""
+        return len(self.labels)
 
     @cached_property
     def texts_fingerprint(self) -> str:
@@ -92,6 +98,7 @@ class Entry:
         seconds: duration of the training.
         seeds: number of runs that the values are means of.
         remark: a note for the reader, such as the settings that a sweep chose.
+        continued_by: the command that continues an unfinished run; empty for what has none.
     """
 
     name: str
@@ -106,6 +113,7 @@ class Entry:
     tokens_per_second: MetricValue | None = None
     seeds: int = 1
     remark: str = ""
+    continued_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -124,7 +132,7 @@ def read_entries(folders: Sequence[Path]) -> Iterator[Entry | BrokenFolder]:
     """
     for folder in folders:
         if not is_dir(folder):
-            suggestion = did_you_mean(str(folder), list_siblings(folder, folders_only=True))
+            suggestion = nearest_path(folder, list_siblings(folder, folders_only=True))
             raise DataError(_("{folder}: no such folder").format(folder=short_name(folder)) + suggestion)
         inner = [] if _is_run_or_sweep(folder) else sorted(filter(_is_run_or_sweep, folder.iterdir()))
         yield from map(_read_entry, inner or [folder])
@@ -163,6 +171,7 @@ def _read_run(folder: Path) -> Entry:
             model=_describe_model(config),
             metric=_selection_metric(config, {}),
             train=TrainData(_train_source(config)),
+            continued_by=_train_command(folder, config),
         )
     scores = {name: _select_numbers(result.scores[name]) for name in SPLITS if name in result.scores}
     finished = result.is_finished
@@ -178,7 +187,13 @@ def _read_run(folder: Path) -> Entry:
         seconds=_optional_value(result.train.seconds) if finished else None,
         tokens_per_second=_optional_value(result.train.tokens_per_second) if finished else None,
         remark=_find_contradictions(folder, result) if finished else "",
+        continued_by=_train_command(folder, config) if result.status == INTERRUPTED else "",
     )
+
+
+def _train_command(folder: Path, config: Mapping[str, Any]) -> str:
+    """Return the command that continues a run; empty for a baseline, which has no steps to go on from."""
+    return shlex.join(["paddle-tasks", "train", str(folder / CONFIG_FILE)]) if "training" in config else ""
 
 
 def _find_contradictions(folder: Path, result: RunResult) -> str:
@@ -212,7 +227,7 @@ def _scored_splits(
             rows=result.data[name].rows,
             sha256=result.data[name].sha256,
             scores=scores[name],
-            n_labels=len(result.scores[name]["per_label"]) if "per_label" in result.scores[name] else None,
+            labels=list(result.scores[name].get("per_label", ())),
             predictions=folder / "predictions" / f"{name}.jsonl",
         )
         for name in scores
@@ -326,7 +341,7 @@ def _chosen_point(summary: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 def _with_means(split: ScoredSplit, spreads: Mapping[str, Mapping[str, Any]]) -> ScoredSplit:
     means = {metric: mean for metric, spread in spreads.items() if (mean := _mean_value(spread))}
-    return ScoredSplit(split.name, split.rows, split.sha256, means, split.n_labels, split.predictions)
+    return ScoredSplit(split.name, split.rows, split.sha256, means, split.labels, split.predictions)
 
 
 def _mean_value(spread: Mapping[str, Any] | None) -> MetricValue | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from paddle_tasks.errors import DataError
+from paddle_tasks.errors import DataError, at
 from paddle_tasks.language import _
 from paddle_tasks.reporting.entries import BrokenFolder, Entry, read_entries
 from paddle_tasks.reporting.table import format_report
@@ -48,7 +48,7 @@ def report(folders: str | Path | Sequence[str | Path]) -> Report:
     entries = tuple(result for result in results if isinstance(result, Entry))
     broken = tuple(result for result in results if isinstance(result, BrokenFolder))
     if not entries:
-        listing = "\n".join(f"  {folder.name}: {folder.reason}" for folder in broken)
+        listing = "\n".join("  " + at(folder.name, folder.reason) for folder in broken)
         problem = _("report: nothing to show; no folder holds a run or a sweep")
         raise DataError(f"{problem}\n{listing}".rstrip())
     return Report(format_report(entries, broken), entries, broken)

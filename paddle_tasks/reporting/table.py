@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 
 from paddle_tasks import tasks
@@ -11,29 +11,24 @@ from paddle_tasks.metrics.names import metric_name, score_name
 from paddle_tasks.reporting.clue import describe_clue_means
 from paddle_tasks.reporting.entries import FINISHED, SPLITS, BrokenFolder, Entry, MetricValue, ScoredSplitName
 from paddle_tasks.reporting.groups import Group, group_entries
+from paddle_tasks.reporting.legend import explain, next_steps
 from paddle_tasks.reporting.references import DataSet, PublishedScores, comparison_obstacles
 from paddle_tasks.wrapping import wrap
 
 EMPTY_CELL = "–"
 _DEDUPLICATED = "_deduplicated"
-_LEGEND = mark(
-    "*deduplicated*: without the rows whose text train holds. ±: sample standard deviation over the seeds. Seconds and "
-    "tokens/s are those of the training steps. F1 of two labels is that of the second one, and of labelled spans that "
-    "of whole spans. Published scores are those of their sources; *comparable* means the same rows to score, as many "
-    "rows to learn from and the same metric."
-)
 _STATUSES = (mark("interrupted"), mark("failed"), mark("unfinished"))
 
 _WIDTH = 116
-"""Columns of the last paragraph."""
+"""Columns of the paragraph below the tables."""
 
 Cells = Sequence[str]
 
 
 def format_report(entries: Sequence[Entry], broken: Sequence[BrokenFolder]) -> str:
     """Return the whole report in Markdown."""
-    lines = ["# " + _("Results")]
-    for group in group_entries(entries):
+    groups, lines = group_entries(entries), ["# " + _("Results")]
+    for group in groups:
         lines += ["", f"## {_escape(group.name)}", "", *_format_runs(group)]
         if group.data_set:
             lines += ["", *_format_published(group.data_set, group.entries)]
@@ -41,7 +36,16 @@ def format_report(entries: Sequence[Entry], broken: Sequence[BrokenFolder]) -> s
     if broken:
         folders = (f"- `{folder.name}`: {_escape(folder.reason)}" for folder in broken)
         lines += ["", "## " + _("Left out"), "", *folders]
-    return "\n".join([*lines, "", *wrap(_(_LEGEND), _WIDTH)]) + "\n"
+    metrics = {metric for group in groups for _heading, _split, metric in _score_columns(group)}
+    below = (_join_sentences(explain(groups, metrics)), next_steps(entries))
+    lines += [line for paragraph in map(list, below) if paragraph for line in ("", *paragraph)]
+    return "\n".join(lines) + "\n"
+
+
+def _join_sentences(sentences: Iterable[str]) -> Iterator[str]:
+    """Return the lines of one paragraph; Chinese sentences follow each other without a space."""
+    paragraph = " ".join(sentences).replace("。 ", "。")
+    return iter(wrap(paragraph, _WIDTH) if paragraph else ())
 
 
 # ---- runs

@@ -113,7 +113,8 @@ class PaddleFreePredictor(Protocol):
     have the same meaning.
 
     Attributes:
-        PADDLE_OPTIONS: the options of `predict` that only the task's own `predict` knows.
+        PADDLE_OPTIONS: the options of `predict` that only the task knows; its ``complete(model, records, **options)``
+            adds what they ask for to the records of `predict`.
     """
 
     FIELDS: ClassVar[tuple[str, ...]]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from paddle_tasks.language import _, join
 from paddle_tasks.training.display import Line, Segment
 
 _MASK = "[MASK]"
@@ -32,4 +33,4 @@ def _filled(record: Mapping[str, Any]) -> Iterator[Segment]:
 
 def _candidates(heading: str, mask: Mapping[str, Any]) -> Line:
     candidates = [f"{candidate['token']} {candidate['prob']:.2f}" for candidate in mask["candidates"]]
-    return [Segment(f"  {heading}: {', '.join(candidates)}")]
+    return [Segment("  " + _("{heading}: {names}").format(heading=heading, names=join(candidates)))]

@@ -69,7 +69,7 @@ def _label_colours(lines: Sequence[Line]) -> dict[str, str]:
 def _legend(lines: Sequence[Line]) -> str:
     if not any(segment.strength for line in lines for segment in line):
         return ""
-    marks = _mark(_("for the label"), _FOR, _DEEPEST) + " " + _mark(_("against it"), _AGAINST, _DEEPEST)
+    marks = _mark(_("supports the label"), _FOR, _DEEPEST) + " | " + _mark(_("speaks against it"), _AGAINST, _DEEPEST)
     return f'<div style="font-size:.85em">{marks}</div>'
 
 

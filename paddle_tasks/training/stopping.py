@@ -69,9 +69,10 @@ class StopSignal:
 
     def _raise_for(self, name: str | None) -> None:
         if name:
-            raise Interrupted(
-                _("stopped by {signal}; run the same command again to continue from here").format(signal=name)
-            )
+            if name == signal.SIGINT.name:
+                raise Interrupted(_("stopped (Ctrl-C); run the same command again to continue from here"))
+            message = _("stopped by {signal}; run the same command again to continue from here")
+            raise Interrupted(message.format(signal=name))
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[StopSignal]:

@@ -43,7 +43,7 @@ def check_data(
     chosen = configuration.override({}, as_assignments(overrides))
     settings: Any = configuration.validate(chosen, _schema(task), "check-data")
     report = data_check.check({name: str(source) for name, source in sources.items()}, settings.data)
-    return Record(report, lambda found: [[Segment(line)] for line in data_check.lines(found)])
+    return Record(report, lambda found: [[Segment(line)] for line in report_lines(task, found)])
 
 
 def require_usable_rows(report: Mapping[str, Any]) -> None:
@@ -59,8 +59,23 @@ def require_usable_rows(report: Mapping[str, Any]) -> None:
 
 
 def report_lines(task: str, report: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a report that `check_data` returned as lines of text."""
+    """Yield a report that `check_data` returned as lines of text, and what to do about it."""
     yield from tasks.find(task).DATA_CHECK.lines(report)
+    yield ""
+    yield from _advice(report) or [_("no problems found")]
+
+
+def _advice(report: Mapping[str, Any]) -> list[str]:
+    """Return what to do about the problems in a report; empty if it has none."""
+    n_leaked = sum(report["leaked_texts"].values())
+    advice = {
+        _("next: correct the bad rows, or leave them out of a training with data.on_bad_row=skip"): report["bad_rows"],
+        _("next: keep each duplicate text once"): report["duplicate_texts"],
+        _("next: give each contradictory text one label; --json names them"): report["contradictory_texts"],
+        _("next: remove leaked texts from train, or read the scores called deduplicated; --json names them"): n_leaked,
+        _("next: look at the remarks above"): len(report.get("remarks", ())),
+    }
+    return [sentence for sentence, count in advice.items() if count]
 
 
 @cache

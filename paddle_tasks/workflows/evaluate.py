@@ -84,14 +84,14 @@ def evaluate(
 
 
 def _needs_data(run: str | Path) -> str:
-    name = Path(run).name
-    example = f"builtin/{name}"
-    sample = _(", such as the sample {name}").format(name=example) if example in catalogue.names() else ""
+    """Return the message that a shipped model needs data to score, with a command that gives it some."""
+    sample = f"builtin/{Path(run).name}"
+    data = sample if sample in catalogue.names() else "FILE"
     message = _(
-        "{run}: ships without the data that it was trained on; name a file to score with --data (in Python "
-        "data=){sample}"
+        "{run}: ships without its train data; name the data to score with --data (in Python data=), for example:\n"
+        "  {command}"
     )
-    return message.format(run=run, sample=sample)
+    return message.format(run=run, command=f"paddle-tasks evaluate {run} --data {data}")
 
 
 def _load_train(task: Any) -> str:

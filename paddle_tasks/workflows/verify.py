@@ -17,6 +17,7 @@ from paddle_tasks.errors import CheckpointError, DataError
 from paddle_tasks.files import exists, read_json_lines, short_name, to_json
 from paddle_tasks.inference.pipelines import load_layer
 from paddle_tasks.language import _, in_context, plural
+from paddle_tasks.metrics.names import heading, run_line, split_name
 from paddle_tasks.process_state import default_settings
 from paddle_tasks.training.protocol import Evaluation, Record
 from paddle_tasks.training.result import FILE, MEASURED_SUFFIX, RunResult
@@ -292,7 +293,7 @@ def describe(verification: Verification, max_shown: int = 20) -> Iterator[str]:
     """Yield lines that say what agrees and what differs; of many differences the first ones."""
     for name, (n_metrics, n_predictions) in verification.agreeing.items():
         counts = _("{metrics} metrics and {predictions} predictions agree")
-        yield f"{name:5} {counts.format(metrics=n_metrics, predictions=n_predictions)}"
+        yield f"{heading(split_name(name))}{counts.format(metrics=n_metrics, predictions=n_predictions)}"
     for difference in verification.differences[:max_shown]:
         yield _("differs: {place}: {stored}, recomputed {recomputed}").format(
             place=difference.place, stored=_show(difference.stored), recomputed=_show(difference.recomputed)
@@ -300,7 +301,7 @@ def describe(verification: Verification, max_shown: int = 20) -> Iterator[str]:
     n_more = len(verification.differences) - max_shown
     if n_more > 0:
         yield plural("… and {count} more difference", "… and {count} more differences", n_more)
-    yield _("run   {run}: {verdict}").format(run=verification.run, verdict=_count(len(verification.differences)))
+    yield run_line(_("{run}: {verdict}").format(run=verification.run, verdict=_count(len(verification.differences))))
 
 
 def _count(n_differences: int) -> str:

@@ -18,16 +18,18 @@ def test_results_on_stdout_and_the_rest_on_stderr(cli, settings, tmp_path):
     outcome = cli(*arguments)
     result = json.loads((tmp_path / "runs/quick-sentiment-baseline/result.json").read_text(encoding="utf-8"))
     assert outcome.code == 0
-    dev, test, place = outcome.stdout.splitlines()
+    dev, test, place, *advice = outcome.stdout.splitlines()
     assert dev.startswith(f"dev   accuracy {result['dev']['accuracy']:.4f}")
     assert f"accuracy_deduplicated {result['test']['accuracy_deduplicated']:.4f}" in test
     assert place == "run   runs/quick-sentiment-baseline"
+    assert [line for line in advice if line.endswith(":")] == ["How good:", "Where to look:", "What to try next:"]
+    assert any(f"paddle-tasks train {QUICK} data.train=" in line for line in advice)
     assert "tfidf-char-svm: fitting " in outcome.stderr
     again = cli(*arguments)
     assert (again.code, again.stdout) == (0, outcome.stdout)
     assert again.stderr.endswith("is finished already; nothing to do (--fresh starts anew)\n")
     fresh = cli(*arguments, "--fresh", "--quiet", "seed=3")
-    assert (fresh.code, fresh.stderr) == (0, "")
+    assert (fresh.code, fresh.stderr, len(fresh.stdout.splitlines())) == (0, "", 3)
     assert (tmp_path / "runs/quick-sentiment-baseline.1/result.json").is_file()
 
 

@@ -17,6 +17,24 @@ CONTENTS = {
 }
 
 
+def test_the_report_ends_with_a_verdict(cli):
+    good = "".join(f'{{"text": "{number}", "label": {number % 2}}}\n' for number in range(8))
+    for name, content in {"good": good, "mixed": good + '{"text": "", "label": 1}\n'}.items():
+        Path(f"{name}.jsonl").write_text(content, encoding="utf-8")
+    assert cli("check-data", "sentiment", "good.jsonl").stdout.endswith("\nno problems found\n")
+    found = cli("check-data", "sentiment", "mixed.jsonl", "good.jsonl").stdout.split("\n\n")[-1].splitlines()
+    assert [line.split()[1] for line in found] == ["correct", "remove"]
+
+
+def test_a_configuration_is_no_task(cli):
+    settings = "task: news\ndata: {train: a.tsv, dev: b c.tsv}\n"
+    Path("mine.yaml").write_text(settings, encoding="utf-8")
+    message = cli.fails("check-data", "mine.yaml")
+    assert "mine.yaml: is a configuration, but TASK is a task such as news; to check its data:\n" in message
+    assert "paddle-tasks check-data news a.tsv 'b c.tsv'" in message
+    assert "TRAIN DEV" in cli.fails("check-data", "missing.yaml")
+
+
 @pytest.mark.parametrize("task", CONTENTS)
 @pytest.mark.parametrize("form", [[], ["--json"]])
 def test_the_exit_code_is_2_if_no_row_of_a_file_can_be_used(cli, task, form):

@@ -13,6 +13,7 @@ import typer
 from paddle_tasks import doctor
 from paddle_tasks.cli.commands import app
 from paddle_tasks.config import parse_yaml
+from paddle_tasks.inference.outputs import rounded
 from paddle_tasks.tasks import SETTINGS
 
 from ..helpers import ROOT, table
@@ -162,7 +163,7 @@ def test_evaluating_gives_the_scores_of_the_run(cli, run):
         assert (outcome.code, outcome.stderr) == (0, "")
         report = json.loads(outcome.stdout)
         assert (report["split"], report["rows"], report["skipped_rows"]) == (split, len(SPLITS[split]), 0)
-        assert report["metrics"] == result[split]
+        assert report["metrics"] == rounded(result[split])
     assert "accuracy_deduplicated" in result["test"]
 
 
@@ -233,7 +234,7 @@ def test_the_report_for_people(cli, tmp_path):
     outcome = cli("check-data", "sentiment", "b.tsv", "b.tsv", "data.columns.text=x", "data.columns.label=y")
     assert (outcome.code, outcome.stderr) == (0, "")
     lines = outcome.stdout.splitlines()
-    assert lines[0] == "train  4 rows, 1.0 characters on average, p95 1, longest 1"
+    assert lines[0] == "train  4 rows, 1.0 characters on average, 95 % have at most 1, the longest 1"
     assert lines[1] == "       labels 负: 3, 正: 1"
     assert "  b.tsv:4: empty text" in lines
     assert [line for line in lines if line.startswith(("duplicate", "contradictory", "leaked", "bad"))] == [

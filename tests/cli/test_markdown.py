@@ -36,6 +36,10 @@ def test_chinese_lines_are_joined_without_a_space():
     assert list(to_terminal("两类任务的第二个标\n签的 F1\n指整段", 40)) == ["两类任务的第二个标签的 F1 指整段"]
 
 
+def test_items_of_a_list_stand_alone():
+    assert list(to_terminal("- `a`\n- b", 40)) == ["- a", "- b"]
+
+
 def test_a_table_that_is_too_wide_is_turned():
     rows = [["run", "accuracy", "precision"], ["runs/a", "0.51", "0.52"], ["runs/b", "0.61", ""]]
     assert list(draw_table(rows, 18)) == [

@@ -169,7 +169,7 @@ def test_a_run_of_another_configuration_is_left_alone(cli, run):
         (["predict", "RUN", "--input", "missing.txt"], "--input missing.txt: no such file"),
         (["predict", "RUN", "好", "--input", "a.txt"], "give texts or --input FILE, not both"),
         (["predict", "RUN", "--input", "blank.txt"], "nothing to predict"),
-        (["predict", "RUN", "--input", "gbk.csv"], "gbk.csv: no line can be read; the first one: not valid utf-8"),
+        (["predict", "RUN", "--input", "gbk.csv"], "gbk.csv:1: not valid utf-8 (name another with --encoding, "),
         (["predict", "RUN", "\udcff好"], "'\\udcff好': this text is not UTF-8"),
         (["predict", "RUN", "好", "--output", "."], "--output .: is a folder, expected a file"),
         (["predict", "RUN", "好", "--output", "nowhere/a.jsonl"], "no such folder nowhere"),

@@ -32,6 +32,9 @@ def test_warnings_are_counted_and_shown_on_request(capsys):
 
     warn()
     assert capsys.readouterr().err == "note: 3 warnings of libraries left out; -v shows them\n"
+    with notices.collected():
+        warnings.warn("something odd", RuntimeWarning, stacklevel=1)
+    assert capsys.readouterr().err == "note: 1 warning of a library left out; -v shows it\n"
     verbosity.verbose = True
     warn()
     shown = capsys.readouterr().err

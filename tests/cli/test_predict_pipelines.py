@@ -46,7 +46,7 @@ def test_explaining_adds_to_the_json_and_shows_the_text(cli, run):
         assert {key: record[key] for key in before} == before
         assert [span[:2] for span in record["attributions"]] == [[0, 1], [1, 2]]
     legend, first, second = outcome.stderr.splitlines()
-    assert legend == "{+for the label+} [-against it-]"
+    assert legend == "{+supports the label+} | [-speaks against it-]"
     for line, text, record in zip((first, second), ("很好", "很差"), plain, strict=True):
         assert line.startswith(f"{record['label']} {record['score']:.2f}  ")
         assert re.sub(r"\{\+|\+\}|\[-|-\]", "", line).endswith(text)
@@ -165,7 +165,7 @@ def drawn(records: list[dict], **settings) -> str:
 
 def test_without_colours_there_are_marks():
     expected = "negative 0.88  房间[-干-]净，就是早餐{+太差+}了\n"
-    assert drawn([RECORD]) == "{+for the label+} [-against it-]\n" + expected
+    assert drawn([RECORD]) == "{+supports the label+} | [-speaks against it-]\n" + expected
     assert drawn([RECORD], force_terminal=True, no_color=True, color_system="truecolor").endswith(expected)
 
 

@@ -11,6 +11,7 @@ from paddle_tasks import language
 from paddle_tasks.cli.progress import ProgressDisplay, training_bar
 from paddle_tasks.training.display_text import format_duration
 from paddle_tasks.training.loop import StepReport
+from paddle_tasks.training.session import EvaluationReport
 
 
 def report(step: int, total: int, loss: float) -> StepReport:
@@ -56,12 +57,17 @@ def test_the_bar_fits_a_terminal(name, request):
     bar = training_bar()
     bar.live.console = console = Console(width=80, record=True, force_terminal=True)
     display = ProgressDisplay(lambda text: None, bar)
-    display.score = "dev 0.8765"
+    metrics = {"accuracy": 0.8765}
+    display.show(EvaluationReport(98_000, 7, metrics, "accuracy", ("accuracy",), is_best=True))
     display.show(report(98_765, 123_456, loss=1234.5))
     with console.capture() as shown:
         console.print(bar.get_renderable())
     assert len(shown.get().strip().splitlines()) == 1
-    assert "dev 0.8765" in shown.get()
+    assert {"en": "dev accuracy 0.8765", "zh": "验证集准确率 0.8765"}[name] in shown.get()
+
+
+def test_the_bar_disappears_at_the_end():
+    assert training_bar().live.transient
 
 
 def test_plain_lines_tell_the_time_left():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 
 import pytest
 import typer
@@ -12,6 +13,7 @@ from paddle_tasks import doctor, language
 from paddle_tasks.cli import predict as predicting
 from paddle_tasks.cli.commands import app
 from paddle_tasks.cli.help import commands_below
+from paddle_tasks.wrapping import width_of
 
 from ..helpers import Outcome
 from .conftest import QUICK
@@ -78,7 +80,7 @@ def test_the_first_screen_in_chinese(cli, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(WIDTH))
     shown = cli("train", "--help").stdout
     assert shown.startswith("用法：paddle-tasks train CONFIG [KEY=VALUE …] [选项]\n\n训练并评估一个模型")
-    headings = [line for line in shown.splitlines() if line.endswith("：")]
+    headings = [line for line in shown.splitlines() if line.endswith("：") and width_of(line) < 12]
     assert headings == ["参数：", "选项：", "通用选项：", "示例："]
 
 
@@ -134,6 +136,55 @@ def test_a_pipe_gets_json_without_being_asked():
     assert not predicting.parse_output(None, None, {}, as_json=False).for_people
 
 
+def test_a_text_without_opinions_says_so(terminal):
+    assert terminal("predict", "opinion", "今天下雨").stdout == "今天下雨\n  no opinions found\n"
+
+
+def test_explaining_shows_the_same_probability(terminal):
+    plain = terminal("predict", "sentiment", TEXT).stdout
+    assert terminal("predict", "sentiment", TEXT, "--explain").stdout.splitlines()[1].startswith(plain.split("  ")[0])
+
+
+# ---- scores
+
+
+def test_scores_are_for_people(terminal, run):
+    outcome = terminal("evaluate", run)
+    assert outcome.stderr == ""
+    heading, accuracy, *others = outcome.stdout.replace("\n  /", " /").splitlines()
+    assert re.fullmatch(r"\S+: test, 6 rows of \S+test\.tsv", heading)
+    assert re.fullmatch(r"  accuracy \d\.\d{4}", accuracy)
+    assert len(others) < 6
+
+
+def test_scores_have_six_decimal_places_in_json(terminal, cli, run):
+    asked = terminal("evaluate", run, "--json").stdout
+    assert json.loads(asked)["rows"] == 6
+    assert re.search(r"\d\.\d{6}\b", asked)
+    assert not re.search(r"\d\.\d{7}", asked)
+
+
+@pytest.mark.usefixtures("in_chinese")
+def test_the_lines_of_scores_stand_below_each_other_in_chinese(cli, settings):
+    shown = cli("baseline", QUICK, *settings, "--quiet").stdout.splitlines()
+    assert [line.split(" ")[0] for line in shown] == ["验证集", "测试集", "运行目录"]
+    starts = [re.match(r"\S+ +", line).group() for line in shown]
+    assert {width_of(start) for start in starts} == {10}
+
+
+@pytest.mark.parametrize("command", [["evaluate", "--split", "dev"], ["predict", "很好"]])
+def test_an_interrupted_run_is_mentioned_once(cli, run, tmp_path, command):
+    folder = tmp_path / "stopped"
+    shutil.copytree(run, folder)
+    result = json.loads((folder / "result.json").read_text("utf-8"))
+    (folder / "result.json").write_text(json.dumps({**result, "status": "interrupted"}), encoding="utf-8")
+    name, *others = command
+    note = re.compile(r"note: stopped was interrupted after step \d+; this is its best model so far\n")
+    assert note.fullmatch(cli(name, "stopped", *others).stderr)
+    assert cli(name, "stopped", *others, "--quiet").stderr == ""
+    assert cli(name, run, *others).stderr == ""
+
+
 # ---- whole commands in a terminal of their own
 
 
@@ -161,7 +212,9 @@ def test_training_and_looking_at_it_fits(tmp_path, monkeypatch, name):
         ["predict", "rewrite", TEXT],
     ):
         code, shown = in_terminal(*arguments, language=name)
-        assert (code, too_wide(shown)) == (0, []), shown
+        # A command to be pasted stands on a line of its own, which is never divided.
+        divided = [line for line in too_wide(shown) if not re.match(r"    \S*paddle-tasks ", line)]
+        assert (code, divided) == (0, []), shown
         assert "0.0 min" not in shown
         assert "Warning:" not in shown
 

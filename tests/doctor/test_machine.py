@@ -146,6 +146,7 @@ def test_usable_cores_obey_the_quota_of_the_container(files, cores, tmp_path, mo
 def test_dispatch(vendor, dispatch, status, fix):
     finding = machine.check_dispatch(having(dispatch=dispatch), vendor)
     assert (finding.status, finding.fix) == (status, fix)
+    assert finding.message.startswith("MKL uses its fast code path (") == (status == "ok" and vendor != "aarch64")
 
 
 def test_cpu_field(tmp_path, monkeypatch):
@@ -238,6 +239,23 @@ def test_hub_out_of_reach():
     assert "bert-base-chinese" in finding.message
     assert "local folder" in finding.fix
     assert machine.check_hub(ProbeResult({}, "no answer within 6 s")).status == "warn"
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown"),
+    [
+        ("gaierror", "its address cannot be looked up, perhaps there is no network"),
+        ("TimeoutError", "no answer in time"),
+        ("SSLError", "[Errno -2] a reason"),
+    ],
+)
+def test_usual_network_problems_are_in_words(kind, shown):
+    finding = machine.check_hub(ProbeResult({"reason": "[Errno -2] a reason", "kind": kind}))
+    assert f"cannot be reached ({shown}); " in finding.message
+
+
+def test_the_probe_tells_the_kind_of_a_problem():
+    assert run_probe(machine.hub_probe("http://127.0.0.1:9/x"), 20).facts["kind"] == "ConnectionRefusedError"
 
 
 def test_hub_is_the_one_that_paddlenlp_downloads_from():

@@ -110,12 +110,16 @@ def test_a_labelled_table_without_a_header_is_read_as_training_reads_it(tmp_path
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.csv", "好\n差\n", r"a\.csv:1: 1 column without names, read as csv; .* --column 0"),
-        ("a.csv", "甲,乙,丙\n丁,戊,己\n", r"a\.csv:1: 3 columns without names, read as csv; .* --column 0"),
+        (
+            "a.csv",
+            "好\n差\n",
+            r"a\.csv:1: the first row \(好, read as csv\) has no usual name .* for text; .* --column 0$",
+        ),
+        ("a.csv", "甲,乙,丙\n丁,戊,己\n", r"a\.csv:1: the first row \(甲, 乙, 丙, read as csv\) .* --column 0$"),
         (
             "a.tsv",
             "id\tlabel\n1\t0\n",
-            r"a\.tsv:1: 2 columns without names, read as tsv; .* --column 0",
+            r"a\.tsv:1: the first row \(id, label, read as tsv\) .* --column 0$",
         ),
         ("a.csv", "", "the file is empty"),
     ],
@@ -151,9 +155,20 @@ def test_a_run_reads_its_own_columns_and_encoding(tmp_path):
     assert texts(read_inputs([], write(tmp_path / "b.csv", "情感,评论\n好评,房间很干净\n"), layout)) == ["房间很干净"]
     assert texts(read_inputs([], write(tmp_path / "c.txt", "房间很干净\n", "gb18030"), layout)) == ["房间很干净"]
     asked = layout.with_options(None, "utf-8")
-    assert texts(read_inputs([], write(tmp_path / "c.txt", "房间很干净\n", "gb18030"), asked))[0].startswith(
-        "! not valid"
-    )
+    with pytest.raises(DataError, match=r"--input .*c\.txt:1: not valid utf-8 \(name another with --encoding, "):
+        read_inputs([], write(tmp_path / "c.txt", "房间很干净\n", "gb18030"), asked)
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.csv"])
+def test_a_file_in_another_encoding_is_refused_once(tmp_path, name):
+    """Single broken lines, which are bad rows, are few among those that are not plain ASCII."""
+    lines = ["text,id", "房间很干净,1", "plain,2", "服务差,3", "很好,4"]
+    with pytest.raises(DataError, match=rf"--input .*{name}:2: not valid utf-8 ") as error:
+        read_inputs([], write(tmp_path / name, "\n".join(lines), "gb18030"), TEXT)
+    assert "\n" not in str(error.value)
+    content = "\n".join(lines).encode().replace("服".encode(), b"\xff")
+    (tmp_path / name).write_bytes(content)
+    assert sum(bool(row.error) for row in read_inputs([], tmp_path / name, TEXT).rows) == 1
 
 
 def test_a_run_without_a_header_reads_its_own_positions(tmp_path):
@@ -303,8 +318,8 @@ def test_messages_name_options_instead_of_settings():
 READERS = (
     "{where}: the first row ({names}) may be a header: {label!r} {reason}; set data.header=true {positions} if it is "
     "one, or data.header=false if it is a row",
-    "{where}: {columns} without names, read as {format}; expected a header, another data.format, or positions from 0, "
-    "as in {settings}",
+    "{where}: the first row ({names}, read as {format}) has no usual name of a column for {fields}; expected a header "
+    "with such names, another data.format, or positions from 0, as in {settings}",
     "not valid {encoding} (set data.encoding to another, such as gb18030)",
     "a binary file, or UTF-16 without a byte-order mark; for UTF-16 set data.encoding=utf-16-le",
 )
@@ -319,6 +334,6 @@ def test_options_replace_settings_in_both_languages(language_name):
         for message in READERS:
             said = language._(message)
             assert (said == message) == (language_name == "en")
-            shown = for_command(said.format(**values, columns="2", format="tsv", encoding="utf-8"))
+            shown = for_command(said.format(**values, fields="e", format="tsv", encoding="utf-8"))
             assert "--" in shown
             assert "data." not in shown

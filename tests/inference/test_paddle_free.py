@@ -138,11 +138,13 @@ def test_a_stream_names_the_item_that_is_no_text():
 
 
 @needs_onednn
-def test_explanations_use_the_layer_and_change_nothing():
-    predictor = pipeline("sentiment")
+@pytest.mark.parametrize("kind", ["float32", "bfloat16"])
+def test_explanations_use_the_layer_and_change_nothing(kind):
+    predictor = load("builtin/sentiment", precision=kind)
     before = predictor("味道不错")
     explained = predictor("味道不错", explain=True)
     assert (explained["label"], len(explained) > len(before)) == ("positive", True)
+    assert {key: explained[key] for key in before} == before
     assert predictor("味道不错") == before
     assert not predictor.needs_paddle
 

@@ -112,6 +112,39 @@ def test_what_is_not_finished_is_shown_as_such(tmp_path):
     assert [row["dev accuracy"] for row in rows] == ["0.8000", "–", "–", "–"]
 
 
+def below(*folders: Path) -> str:
+    """Return what the report says below its last table."""
+    return report(list(folders)).markdown.rpartition("|\n")[2].replace("\n", " ").strip()
+
+
+def test_only_what_the_table_has_is_explained(tmp_path):
+    plain = write_run(tmp_path / "a", {"dev": scored(0.8)}, train={"seconds": 3.2})
+    assert below(plain) == ""
+    two = write_run(tmp_path / "b", {"dev": scored(0.8, n_labels=2, f1=0.5, f1_deduplicated=0.4)})
+    text = below(plain, two)
+    assert text.startswith("*deduplicated*: ")
+    assert text.endswith("With two labels, F1 is that of the second label (here 1).")
+    assert "±" not in text
+    assert "spans" not in text
+    assert "Published" not in text
+    spans = {"f1": 0.6, "triplet_f1": 0.4, "per_label": {"aspect": {"f1": 0.5}, "opinion": {"f1": 0.5}}}
+    config = {"evaluation": {"metric": "f1"}}
+    labelled = write_run(tmp_path / "c", {"dev": spans}, config=config, task="opinion")
+    assert below(labelled).endswith("steps. F1 of spans counts a span only as a whole.")
+    assert below(write_sweep(tmp_path / "s", {"": [0.8, 0.9]})).startswith("±: sample standard deviation")
+    assert "Published scores" in below(write_run(tmp_path / "d", {"dev": scored(0.56)}, on("tnews")))
+
+
+def test_runs_that_are_not_finished_have_a_command_that_continues_them(tmp_path):
+    steps = {"training": {"epochs": 3}}
+    stopped = write_run(tmp_path / "a b", config=steps, status="interrupted")
+    failed, finished = write_run(tmp_path / "c", config=steps, status="failed"), write_run(tmp_path / "d", config=steps)
+    baseline = write_run(tmp_path / "e", status="interrupted")
+    text = below(stopped, failed, finished, baseline)
+    command = f"`paddle-tasks train '{stopped}/config.yaml'`"
+    assert text.endswith(f"To continue what is not finished:  - {command}")
+
+
 def test_a_broken_folder_is_named_below_the_table(tmp_path):
     run, broken = write_run(tmp_path / "a"), write_run(tmp_path / "b")
     (broken / "result.json").write_text("{")

@@ -16,9 +16,7 @@ def test_a_task_is_in_the_package_of_its_name():
 
 @pytest.mark.usefixtures("in_chinese")
 def test_an_unknown_task_is_refused_in_chinese():
-    with pytest.raises(
-        ConfigError, match=r"^task：没有 'sentimnt' 这个任务；是不是想写 'sentiment'？（可选：.*、sentiment、"
-    ):
+    with pytest.raises(ConfigError, match=r"^没有任务 'sentimnt'；是不是想写 'sentiment'？（可选：.*、sentiment、"):
         tasks.find("sentimnt")
 
 

@@ -87,7 +87,7 @@ def test_each_kind_of_segment_has_its_element():
 
 
 def test_the_legend_is_there_for_strengths_only():
-    assert Reader(lines_to_html([[Segment("很", strength=1.0)]])).text == "for the label against it很"
+    assert Reader(lines_to_html([[Segment("很", strength=1.0)]])).text == "supports the label | speaks against it很"
     assert Reader(lines_to_html([[Segment("很", label="a")]])).text == "很a"
 
 

@@ -286,7 +286,7 @@ def test_freezing_the_rest_of_a_partly_frozen_model_is_refused():
 def test_layers_that_do_not_exist_are_named_in_chinese():
     with pytest.raises(ConfigError) as refused:
         freeze(make_toy(), ["lats.*"])
-    message = "training.freeze：没有参数的名称与 'lats.*' 匹配；是不是想写 'last.*'？（第一个参数是 first.weight）"
+    message = "training.freeze：没有名称与 'lats.*' 匹配的参数；是不是想写 'last.*'？（第一个参数是 first.weight）"
     assert str(refused.value) == message
 
 

@@ -64,9 +64,9 @@ def test_another_configuration_is_refused_in_chinese(tmp_path):
     with pytest.raises(CheckpointError) as refused:
         start(tmp_path / "run", seed=2)
     problem, difference, advice = str(refused.value).splitlines()
-    assert problem == f"{tmp_path / 'run'}：里面的训练用的是另一份配置："
+    assert problem == f"{tmp_path / 'run'}：其中的训练使用另一份配置："
     assert difference == "  seed: 1 -> 2"
-    assert advice == "请换一个 run_dir，或用 --fresh 把旧目录改名保留，重新训练"
+    assert advice == "请换一个 run_dir，或用 --fresh 把旧的运行目录改名保留，重新训练"
 
 
 def test_the_lock_leaves_nothing_behind(tmp_path):

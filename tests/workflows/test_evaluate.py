@@ -20,8 +20,8 @@ def test_a_shipped_model_says_that_it_needs_data(name):
     with pytest.raises(ConfigError) as caught:
         evaluate(name)
     assert str(caught.value) == (
-        f"{name}: ships without the data that it was trained on; name a file to score with --data (in Python data=), "
-        "such as the sample builtin/sentiment"
+        f"{name}: ships without its train data; name the data to score with --data (in Python data=), for example:\n"
+        f"  paddle-tasks evaluate {name} --data builtin/sentiment"
     )
 
 

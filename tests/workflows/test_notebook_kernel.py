@@ -106,7 +106,7 @@ def test_an_interrupted_run_equals_an_uninterrupted_one(executed, tmp_path):
 
 def test_records_are_coloured(executed):
     outputs = executed[0]
-    assert "for the label" in html(outputs[EXPLAINED])
+    assert "supports the label" in html(outputs[EXPLAINED])
     assert "&lt;b&gt;好&lt;/b&gt;" in re.sub("<[^>]*>", "", html(outputs[EXPLAINED]))
     assert "<mark" in html(outputs[OPINION])
     assert "<ins" in html(outputs[FILLED])

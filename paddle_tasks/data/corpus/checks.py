@@ -37,7 +37,7 @@ class DocumentDataCheck:
         """Yield the report as lines of text."""
         for split, rows in report["rows"].items():
             values = {"count": rows, "lines": report["lines"][split], "lengths": checks.describe_lengths(report, split)}
-            yield _("{split:6} {count} documents of {lines} lines, {lengths}").format(split=split, **values)
+            yield _("{split:6} {count:,} documents of {lines:,} lines, {lengths}").format(split=split, **values)
         yield from checks.finding_lines(report, contradiction=_("with more than one label"))
 
 

@@ -36,7 +36,7 @@ from paddle_tasks.data.tables.records import (
     tsv_records,
 )
 from paddle_tasks.data.tables.rows import BadRow
-from paddle_tasks.errors import ConfigError, DataError, did_you_mean, join_alternatives
+from paddle_tasks.errors import ConfigError, DataError, did_you_mean, join_alternatives, nearest_path
 from paddle_tasks.files import exists, expand_user, list_siblings, short_name
 from paddle_tasks.language import _, join
 
@@ -180,7 +180,7 @@ def locate(name: str, folder: Path, split: SplitName = "train") -> Path:
         return path
     if file := readable_file(path):
         return file
-    hint = did_you_mean(name, catalogue.names()) or did_you_mean(str(path), list_siblings(path))
+    hint = did_you_mean(name, catalogue.names()) or nearest_path(path, list_siblings(path))
     raise DataError(_("{path}: no such file or folder{hint}").format(path=short_name(path), hint=hint))
 
 

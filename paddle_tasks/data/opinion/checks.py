@@ -11,7 +11,7 @@ from paddle_tasks.data.opinion.section import OpinionLayoutSection
 from paddle_tasks.data.tables import checks
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.splits import LabelledText, Split
-from paddle_tasks.language import _, join, label_name
+from paddle_tasks.language import _, join
 
 _OVERLAPS_PRINTED = 5
 
@@ -59,10 +59,10 @@ def report_lines(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _pair_lines(report: Mapping[str, Any], split: str) -> Iterator[str]:
-    polarities = join([f"{label_name(name)}: {count}" for name, count in report["polarities"][split].items()])
+    polarities = join([checks.count_line(name, count) for name, count in report["polarities"][split].items()])
     yield _("       pairs  {polarities}").format(polarities=polarities or _("none"))
     if n_overlaps := report["overlapping_spans"][split]:
-        overlapping = _("       {count} spans overlap another one; one layer of tags holds only some of them:")
+        overlapping = _("       {count:,} spans overlap another one; one layer of tags holds only some of them:")
         yield overlapping.format(count=n_overlaps)
         overlaps = report["examples"]["overlapping_spans"][split][:_OVERLAPS_PRINTED]
         yield from (f"         {overlap}" for overlap in overlaps)

@@ -14,7 +14,7 @@ from paddle_tasks.data.opinion.token_lines import SEPARATOR, is_tag
 from paddle_tasks.data.opinion.two_tables import LABELS, REVIEWS
 from paddle_tasks.data.tables.archives import Line
 from paddle_tasks.data.tables.rows import BadRow
-from paddle_tasks.errors import DataError
+from paddle_tasks.errors import DataError, at
 from paddle_tasks.language import _, join, mark
 
 EXPECTED = mark(
@@ -64,7 +64,7 @@ def infer_object_format(file: str, records: Sequence[JsonRecord | BadRow]) -> Op
     number, first = objects[0]
     form = object_format(first)
     if form is None:
-        raise DataError(f"{file}:{number}: {describe_unknown(first)}")
+        raise DataError(at(f"{file}:{number}", describe_unknown(first)))
     return form
 
 

@@ -64,20 +64,25 @@ def split_lines(report: Mapping[str, Any], split: str) -> Iterator[str]:
     counts = list(report["labels"][split].items())
     n_more = len(counts) - _LABELS_PRINTED
     more = _(" … and {count} more").format(count=n_more) if n_more > 0 else ""
-    shown = join([f"{label_name(label)}: {count}" for label, count in counts[:_LABELS_PRINTED]])
+    shown = join([count_line(label, count) for label, count in counts[:_LABELS_PRINTED]])
     yield _("       labels {labels}{more}").format(labels=shown, more=more)
+
+
+def count_line(label: str, count: int) -> str:
+    """Return a label and its number of rows: ``positive: 3``."""
+    return _("{label}: {count:,}").format(label=label_name(label), count=count)
 
 
 def rows_line(report: Mapping[str, Any], split: str) -> str:
     """Return a split's row count and text lengths as a line."""
     count, lengths = report["rows"][split], describe_lengths(report, split)
-    return _("{split:6} {count} rows, {lengths}").format(split=split, count=count, lengths=lengths)
+    return _("{split:6} {count:,} rows, {lengths}").format(split=split, count=count, lengths=lengths)
 
 
 def describe_lengths(report: Mapping[str, Any], split: str) -> str:
     """Return the lengths of a split's texts as words."""
     lengths = report["characters"][split]
-    return _("{mean} characters on average, p95 {p95:.0f}, longest {max}").format(**lengths)
+    return _("{mean} characters on average, 95 % have at most {p95:.0f}, the longest {max:,}").format(**lengths)
 
 
 def finding_lines(report: Mapping[str, Any], *, contradiction: str) -> Iterator[str]:
@@ -87,14 +92,14 @@ def finding_lines(report: Mapping[str, Any], *, contradiction: str) -> Iterator[
         report: the data report.
         contradiction: what makes a text contradictory, as the end of "distinct train texts …".
     """
-    yield _("bad rows               {count}").format(count=report["bad_rows"])
+    yield _("bad rows               {count:,}").format(count=report["bad_rows"])
     yield from (f"  {bad}" for bad in report["examples"]["bad_rows"])
-    repeated = _("duplicate texts        {count} (train rows that repeat the text of an earlier row)")
+    repeated = _("duplicate texts        {count:,} (train rows that repeat the text of an earlier row)")
     yield repeated.format(count=report["duplicate_texts"])
-    contradictory = _("contradictory texts    {count} (distinct train texts {contradiction})")
+    contradictory = _("contradictory texts    {count:,} (distinct train texts {contradiction})")
     yield contradictory.format(count=report["contradictory_texts"], contradiction=contradiction)
     for split, count in report["leaked_texts"].items():
-        yield _("leaked into {split:10} {count} (distinct texts that are also in train)").format(
+        yield _("leaked into {split:10} {count:,} (distinct texts that are also in train)").format(
             split=split, count=count
         )
 

@@ -12,7 +12,7 @@ from functools import cache, lru_cache
 from paddle_tasks.data.tables.records import column_index
 from paddle_tasks.data.tables.values import MISSING
 from paddle_tasks.errors import DataError, join_all, join_names
-from paddle_tasks.language import _, mark, plural
+from paddle_tasks.language import _, join, mark
 
 _TEXT = (
     *("text", "text_a", "sentence", "review", "content", "comment", "title"),
@@ -259,16 +259,21 @@ def _guess_columns(table: Table, fields: Sequence[str]) -> dict[str, int]:
     width = len(table.rows[0])
     if "label" not in fields or width != len(fields):
         message = _(
-            "{where}: {columns} without names, read as {format}; expected a header, another data.format, or positions "
-            "from 0, as in {settings}"
+            "{where}: the first row ({names}, read as {format}) has no usual name of a column for {fields}; expected a "
+            "header with such names, another data.format, or positions from 0, as in {settings}"
         )
-        columns = plural("{count} column", "{count} columns", width)
-        settings = example_positions(fields)
-        raise DataError(message.format(where=table.where, columns=columns, format=table.form, settings=settings))
+        names, missing = _list_names(table.first), join(_missing_fields(fields, table.first))
+        values = {"names": names, "format": table.form, "fields": missing, "settings": example_positions(fields)}
+        raise DataError(message.format(where=table.where, **values))
     cells = [table.column(index, _GUESS_ROWS) for index in range(width)]
     label = min(range(width), key=lambda index: _label_rank(cells[index]))
     texts = (field for field in fields if field != "label")
     return {"label": label, **dict(zip(texts, (index for index in range(width) if index != label), strict=True))}
+
+
+def _missing_fields(fields: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return the fields without a usual name among some names; all fields if they have one each."""
+    return [field for field in fields if usual_columns([field], names) is None] or list(fields)
 
 
 def example_positions(fields: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from paddle_tasks.data.tables.archives import MAX_MEMBER_BYTES
-from paddle_tasks.errors import DataError, did_you_mean
+from paddle_tasks.errors import DataError, nearest_path
 from paddle_tasks.files import exists, list_siblings, short_name
 from paddle_tasks.language import _
 
@@ -76,5 +76,5 @@ def _copy(stream: IO[bytes], copy: Path, name: str) -> None:
 
 def no_such_file(path: Path) -> str:
     """Return the message that there is no such file: the start of its name, and the nearest name beside it."""
-    hint = did_you_mean(str(path), list_siblings(path))
+    hint = nearest_path(path, list_siblings(path))
     return _("{file}: no such file{hint}").format(file=short_name(path), hint=hint)

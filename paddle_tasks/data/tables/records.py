@@ -175,8 +175,8 @@ def parse_json(text: str, start: tuple[str, int], expected: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        problem = _("{problem} at column {column}")
-        line, reason = error.lineno, problem.format(problem=_(error.msg.removesuffix(": ")), column=error.colno)
+        line, reason = error.lineno, _("not valid JSON near column {column} ({problem})")
+        reason = reason.format(column=error.colno, problem=_(error.msg.removesuffix(": ")))
     except RecursionError:
         reason = _("nested too deeply")
     except ValueError as error:  # a number of thousands of digits

@@ -31,8 +31,13 @@ def describe_rows(split: Split[Any], origin: str = "") -> str:
     origin = origin or str(shipped_name(split.path) or split.path)
     bad = _(", {count:,} bad ones left out").format(count=len(split.bad_rows)) if split.bad_rows else ""
     counts = "".join(_describe_count(name, count) for name, count in split.counts.items())
-    line = _("data.{split}: {count:,} rows of {file}{bad}{counts}")
-    return line.format(split=split.name, count=len(split.examples), file=origin, bad=bad, counts=counts)
+    line = _("{split}: {count:,} rows of {file}{bad}{counts}")
+    return line.format(split=_key(split.name), count=len(split.examples), file=origin, bad=bad, counts=counts)
+
+
+def _key(split: SplitName) -> str:
+    """Return the setting that names the file of a split; in Chinese behind the name of the split."""
+    return {"train": _("data.train"), "dev": _("data.dev"), "test": _("data.test")}[split]
 
 
 def _describe_count(name: str, count: int) -> str:
@@ -50,12 +55,12 @@ def describe_labels(split: Split[Any], labels: Iterable[str], label_names: Mappi
     names, counts = label_names or {}, count_names(list(labels))
     shown = [f"{_display(label, names)} {count:,}" for label, count in list(counts.items())[:_LABELS_SHOWN]]
     more = _(", … ({count} labels)").format(count=len(counts)) if len(counts) > _LABELS_SHOWN else ""
-    return _("data.{split}: labels: {labels}{more}").format(split=split.name, labels=join(shown), more=more)
+    return _("{split}: labels: {labels}{more}").format(split=_key(split.name), labels=join(shown), more=more)
 
 
 def describe_texts(split: Split[Any]) -> str:
     """Return a line about a split of texts: its rows, file and lengths."""
-    line = _("{rows}; characters of a text: {mean:,} on average, p95 {p95:,.0f}, max {max:,}")
+    line = _("{rows}; characters of a text: {mean:,} on average, 95 % have at most {p95:,.0f}, the longest {max:,}")
     return line.format(rows=describe_rows(split), **summarize_lengths(split.examples))
 
 

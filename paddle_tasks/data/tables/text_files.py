@@ -17,7 +17,7 @@ from paddle_tasks.data.tables.paths import no_such_file, readable_file
 from paddle_tasks.data.tables.records import has_lone_surrogate
 from paddle_tasks.data.tables.rows import BadRow
 from paddle_tasks.data.tables.text_lines import MARK, marked_encoding, split_lines
-from paddle_tasks.errors import ConfigError, DataError
+from paddle_tasks.errors import ConfigError, DataError, at
 from paddle_tasks.files import is_dir
 from paddle_tasks.language import _
 
@@ -85,7 +85,7 @@ def read_text_file(path: Path, encoding: str) -> TextFile:
     check_encoding(encoding)
     actual = marked_encoding(content, encoding)
     if kind := foreign_kind(content, actual):
-        raise DataError(f"{path}: {kind}")
+        raise DataError(at(path, kind))
     try:
         text = content.decode(actual, errors="surrogateescape")
     except UnicodeDecodeError as error:

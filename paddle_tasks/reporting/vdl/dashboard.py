@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from paddle_tasks.errors import UserError, did_you_mean
+from paddle_tasks.errors import UserError, nearest_path
 from paddle_tasks.files import exists, is_dir, list_siblings, short_name
 from paddle_tasks.language import _
 from paddle_tasks.reporting.vdl.live_copy import LiveCopy, find_sources
@@ -128,7 +128,7 @@ def check_logs(logdir: Path) -> None:
         problem = _("{folder}: is a file, expected a folder of runs")
     else:
         problem = _("{folder}: no VisualDL log (vdlrecords) and no metrics.jsonl in it or below")
-    nearest = "" if exists(logdir) else did_you_mean(str(logdir), list_siblings(logdir, folders_only=True))
+    nearest = "" if exists(logdir) else nearest_path(logdir, list_siblings(logdir, folders_only=True))
     raise UserError(problem.format(folder=short_name(logdir)) + nearest + _suggest_runs(logdir))
 
 

@@ -17,6 +17,7 @@ from paddle_tasks.arrays import Array
 from paddle_tasks.errors import CheckpointError
 from paddle_tasks.language import _
 from paddle_tasks.models.pretrained.loading import PretrainedEncoder
+from paddle_tasks.onednn.precision import products_in
 from paddle_tasks.tasks.classification.protocol import Classifier
 from paddle_tasks.text.tokenizer import Encoded
 from paddle_tasks.training.adversarial import word_vectors
@@ -117,7 +118,8 @@ def explain(task: Classifier, model: nn.Layer, records: Sequence[Mapping[str, An
     """
     max_length = task.config.training.max_length
     encodings = task.tokenizer.encode([record["input"] for record in records], max_length=max_length)
-    with _word_gradients_only(model):
+    # Sums over many gradients need float32, in whatever precision the labels were predicted.
+    with products_in("float32"), _word_gradients_only(model):
         return [
             {**record, **_explanation(task, model, encoding, record["label"])}
             for record, encoding in zip(records, encodings, strict=True)

@@ -288,7 +288,13 @@ class ClassifierTask(EncoderTask[C]):
         max_length = self.config.training.max_length
         mark_truncated(records, _packed(dataset).lengths, max_length, self.find_truncated)
         keep_most_probable(records, top_k)
-        return explain_records(self, model, records) if explain else records
+        return self.complete(model, records, explain=explain)
+
+    def complete(
+        self, model: nn.Layer, records: list[dict[str, Any]], *, explain: bool = False
+    ) -> list[dict[str, Any]]:
+        """Return records of `predict` with what ``explain`` adds to them."""
+        return explain_records(self, model, records) if explain and records else records
 
     @staticmethod
     def display(record: Record) -> Sequence[Line]:

@@ -13,8 +13,10 @@ IMPLICIT = mark("(implicit)")
 
 
 def display_opinions(record: Record) -> Sequence[Line]:
-    """Return a record as lines: the text, whose spans have labels, and its triplets."""
-    return [list(_marked(record)), *map(_triplet, record.get("triplets", ()))]
+    """Return a record as lines: the text, whose spans have labels, and its triplets; or that there are no opinions."""
+    triplets = [_triplet(triplet) for triplet in record.get("triplets", ())]
+    nothing = [] if triplets or record["spans"] else [[Segment("  " + _("no opinions found"))]]
+    return [list(_marked(record)), *triplets, *nothing]
 
 
 def _marked(record: Record) -> Iterator[Segment]:
@@ -32,4 +34,5 @@ def _marked(record: Record) -> Iterator[Segment]:
 def _triplet(triplet: Record) -> Line:
     aspect, opinion = (triplet[side]["text"] if triplet[side] else _(IMPLICIT) for side in ("aspect", "opinion"))
     polarity = Segment(label_name(triplet["polarity"]), tone=tone_of(triplet["polarity"]))
-    return [Segment(f"  {aspect}: {opinion}  "), polarity, Segment(f" {triplet['prob']:.2f}")]
+    named = _("{aspect}: {opinion}").format(aspect=aspect, opinion=opinion)
+    return [Segment(f"  {named}  "), polarity, Segment(f" {triplet['prob']:.2f}")]

@@ -62,8 +62,8 @@ def test_the_report_as_lines(files):
     files["train"].write_bytes(TRAIN.encode() + b"\n\xff\n")
     report = check(files, blank_lines="part")
     assert list(DocumentDataCheck().lines(report)) == [
-        "train  3 documents of 5 lines, 10.0 characters on average, p95 11, longest 11",
-        "dev    2 documents of 2 lines, 6.5 characters on average, p95 8, longest 8",
+        "train  3 documents of 5 lines, 10.0 characters on average, 95 % have at most 11, the longest 11",
+        "dev    2 documents of 2 lines, 6.5 characters on average, 95 % have at most 8, the longest 8",
         "bad rows               1",
         f"  {report['examples']['bad_rows'][0]}",
         "duplicate texts        1 (train rows that repeat the text of an earlier row)",

@@ -223,7 +223,7 @@ class TestJson:
     @pytest.mark.parametrize(
         ("line", "reason"),
         [
-            ('{"a": "x"', "expected one JSON object a line: Expecting ',' delimiter at column 10"),
+            ('{"a": "x"', "expected one JSON object a line: not valid JSON near column 10 (Expecting ',' delimiter)"),
             ('["x"]', "expected one JSON object a line, found '[\"x\"]'"),
             ('{"aa": "x"}', "no field 'a', only aa"),
             ('{"a": 3}', "expected a text in 'a', found '3'"),
@@ -252,8 +252,12 @@ class TestJson:
     @pytest.mark.parametrize(
         ("content", "line", "reason"),
         [
-            ('{"a": "x"}\n{"a": "y"}', 2, "expected JSON: Extra data at column 1; set format: jsonl"),
-            ('{\n"a": x}', 2, "expected JSON: Expecting value at column 6"),
+            (
+                '{"a": "x"}\n{"a": "y"}',
+                2,
+                "expected JSON: not valid JSON near column 1 (Extra data); set format: jsonl",
+            ),
+            ('{\n"a": x}', 2, "expected JSON: not valid JSON near column 6 (Expecting value)"),
             ('{"b": "x"}', 1, "no text under the key a"),
         ],
     )

@@ -267,7 +267,7 @@ def test_other_json_is_refused_once_with_what_was_found(tmp_path, content, found
     ("content", "message"),
     [
         (json.dumps(["好", "差"]), 'a:1: expected objects in the array, found "'),
-        ('["好", 1]\n["差", 0]\n', "a:2: expected a JSON array: Extra data"),
+        ('["好", 1]\n["差", 0]\n', "a:2: expected a JSON array: not valid JSON near column 1 \\(Extra data"),
         ('{"text": "好"\n{"text": "差"\n', "a:1: expected one JSON object a line: "),
         ("[]", "a: the file is empty"),
     ],

@@ -270,7 +270,9 @@ def test_a_bad_row_of_the_others_is_named(file, content, reason):
 
 
 def test_a_broken_array_is_refused_as_a_whole(file):
-    with pytest.raises(DataError, match=r"a\.txt:2: expected a JSON array: Expecting value at column 2"):
+    with pytest.raises(
+        DataError, match=r"a\.txt:2: expected a JSON array: not valid JSON near column 2 \(Expecting value\)"
+    ):
         list(read_opinions(file("[" + json.dumps(STUDIO) + "\n,]"), OpinionLayout()))
 
 

@@ -39,7 +39,9 @@ def test_the_usual_names(tmp_path, names):
 
 
 def test_two_columns_are_no_pairs(tmp_path):
-    with pytest.raises(DataError, match="2 columns without names"):
+    with pytest.raises(
+        DataError, match=r"the first row \(.*, 0, read as tsv\) has no usual name of a column for text_a, text_b, label"
+    ):
         read(table(tmp_path / "a.tsv", *(row[1:] for row in ROWS)))
 
 

@@ -99,8 +99,8 @@ def test_the_report_in_chinese_has_its_numbers_in_one_column():
     report = check({"train": split("train", rows), "dev": split("dev", rows, n_bad=1)})
     assert report["labels"]["train"] == {"negative": 2, "positive": 1}
     lines = list(report_lines(report))
-    assert lines[0] == "train  3 行，平均 1.0 字，95% 分位数 1，最长 1"
-    assert lines[1] == "       标签   负面 (negative): 2、正面 (positive): 1"
+    assert lines[0] == "train  3 行，平均 1.0 字，95% 的文本不超过 1 字，最长 1 字"
+    assert lines[1] == "       标签   负面 (negative)：2、正面 (positive)：1"
     findings = [line for line in lines[4:] if not line.startswith("  ")]
     assert len(findings) == 4
     for line in findings:

@@ -69,7 +69,10 @@ EXPECTED = "expected JSON lines, one object a line, or an array of objects"
         ('[["好", 1], ["差", 0]]', f"an array of lists, {EXPECTED}"),
         ('["好", "差"]', f"an array of texts, {EXPECTED}"),
         ("[]", "the file is empty"),
-        ('[{"text": "好", "label": 1}', f"a.json:1: {EXPECTED}: Expecting ',' delimiter"),
+        (
+            '[{"text": "好", "label": 1}',
+            f"a.json:1: {EXPECTED}: not valid JSON near column 27 (Expecting ',' delimiter)",
+        ),
         (
             '"好"\n"差"\n',
             "a.json:1: no line can be read; the first one: expected one JSON object a line, found '\"好\"'",
@@ -115,4 +118,5 @@ def test_lines_that_begin_with_an_array_are_read_in_every_language(name):
 @pytest.mark.usefixtures("in_chinese")
 def test_problems_of_json_are_explained_in_chinese():
     (bad, _good) = object_records("a", [(1, '{"text": "好" "label": 1}'), (2, '{"text": "好"}')])
-    assert str(bad) == "a:1：每行应为一个 JSON 对象；第 14 列：这里应有逗号 ','"
+    assert str(bad).startswith("a:1：每行应为一个 JSON 对象；第 14 列附近不是合法的 JSON（")
+    assert str(bad).endswith("逗号 ','）")

@@ -149,8 +149,8 @@ def test_json_keys_can_be_given(file):
         ("1\t好\n", {"columns": {"txt": 1, "label": 0}}, "expected text and label, found txt and label"),
         ("a\tb\n1\t好\n", {"columns": {"text": "b", "label": "a"}, "header": False}, "names go with a header"),
         ("a\tb\n1\t好\n", {"header": True}, r"a\.tsv:1: cannot tell which columns hold text and label among a, b"),
-        ("1\t2\t好\n", {}, r"a\.tsv:1: 3 columns without names, read as tsv.*data\.columns\.text=0"),
-        ("只有一列\n", {}, "1 column without names"),
+        ("1\t2\t好\n", {}, r"a\.tsv:1: the first row \(1, 2, 好, read as tsv\) .*data\.columns\.text=0"),
+        ("只有一列\n", {}, r"the first row \(只有一列, read as tsv\) has no usual name"),
     ],
 )
 def test_columns_that_cannot_be_identified_are_refused(file, content, layout, message):
@@ -276,7 +276,7 @@ def test_a_header_with_one_usual_name_but_not_all_is_refused(file, header):
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ('{"label": "1", "text": ', "expected one JSON object a line: Expecting value at column 24"),
+        ('{"label": "1", "text": ', "expected one JSON object a line: not valid JSON near column 24 (Expecting value)"),
         ("[1, 2]", "expected one JSON object a line, found '[1, 2]'"),
         ('"text"', "expected one JSON object a line"),
         ('{"label": "1"}', "no field 'text', only label"),

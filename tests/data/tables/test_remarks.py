@@ -112,7 +112,8 @@ def test_check_data_prints_the_remarks(tmp_path):
 def test_what_was_read():
     lines = describe_split(split(n_bad=2, **{"1": 1200, "0": 3}), {"1": "好评"})
     assert lines == [
-        "data.train: 1,203 rows of train.csv, 2 bad ones left out; characters of a text: 2.0 on average, p95 3, max 3",
+        "data.train: 1,203 rows of train.csv, 2 bad ones left out; characters of a text: 2.0 on average, "
+        "95 % have at most 3, the longest 3",
         "data.train: labels: 1 (好评) 1,200, 0 3",
     ]
     many = describe_split(split(**{f"l{number}": 1 for number in range(30)}))[1]
@@ -140,8 +141,9 @@ def test_truncation_counts_what_is_cut(lengths, max_length):
 def test_data_lines_and_remarks_in_chinese():
     one = split(positive=5, negative=1, 未知=1, n_bad=2, dropped={"byte-order marks": 1, "repeated headers": 2})
     assert describe_split(one) == [
-        "data.train：train.csv，7 行，跳过有问题的 2 行；每段文本平均 2.0 字，95% 分位数 3，最长 3",
-        "data.train：标签：正面 (positive) 5、负面 (negative) 1、未知 1",
+        "训练集（data.train）：train.csv，7 行，跳过有问题的 2 行；"
+        "每段文本平均 2.0 字，95% 的文本不超过 3 字，最长 3 字",
+        "训练集（data.train）的标签：正面 (positive) 5、负面 (negative) 1、未知 1",
     ]
     assert find_suspicious({"train": one}) == [
         "data.train：3 种标签中有 2 种不足 3 行：'negative'（1 行）、'未知'（1 行）",

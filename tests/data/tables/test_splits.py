@@ -143,7 +143,7 @@ def test_bad_rows_are_explained_in_chinese(tmp_path):
         load(path, ("negative", "positive"), "stop")
     assert str(caught.value).replace(str(path), "a.tsv").splitlines() == [
         "data.dev：6 行中有 5 行不能用：",
-        "  a.tsv:3：没有 'positve' 这个标签；是不是想写 'positive'？"
+        "  a.tsv:3：没有标签 'positve'；是不是想写 'positive'？"
         "（可选：negative、positive；其他标签可以用 data.labels 列出）",
         "  a.tsv:4：文本为空",
         "  a.tsv:5：标签为空",
@@ -159,5 +159,5 @@ def test_missing_files_and_encodings_are_explained_in_chinese(tmp_path):
     missing = r"^data\.dev：.*trian\.tsv：没有这个文件，也没有这个名字的数据集；是不是想写 '.*train.tsv'？"
     with pytest.raises(DataError, match=missing):
         load(tmp_path / "trian.tsv")
-    with pytest.raises(DataError, match=r"不是有效的 utf-8（可以把 data\.encoding 设为别的编码，例如 gb18030）"):
+    with pytest.raises(DataError, match=r"不是有效的 utf-8 编码（可以把 data\.encoding 设为其他编码，例如 gb18030）"):
         load(tmp_path / "train.tsv", on_bad_row="stop")

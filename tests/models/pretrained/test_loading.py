@@ -236,7 +236,7 @@ def test_a_pickle_is_refused_with_advice(golden_copy):
 def test_unknown_models_are_refused_in_chinese(tmp_path):
     with pytest.raises(
         ConfigError,
-        match=r"^builtin/ernie-mini：没有这个内置模型；是不是想写 'builtin/ernie-mini-zh'？（可选：builtin/",
+        match=r"^builtin/ernie-mini：没有这个自带模型；是不是想写 'builtin/ernie-mini-zh'？（可选：builtin/",
     ):
         resolve("builtin/ernie-mini")
     (tmp_path / "model").mkdir()
@@ -244,7 +244,7 @@ def test_unknown_models_are_refused_in_chinese(tmp_path):
     with pytest.raises(CheckpointError) as refused:
         resolve(str(tmp_path))
     near = f"；是不是想写 {str(tmp_path / 'model')!r}？"
-    assert str(refused.value) == f"{tmp_path}：里面没有 config.json，不是模型目录{near}"
+    assert str(refused.value) == f"{tmp_path}：其中没有 config.json，不是模型文件夹{near}"
 
 
 def test_resolving_reads_no_weights(golden_copy):

@@ -32,8 +32,8 @@ PAIRS = [Pair(WIFI, SPEED, "negative"), Pair(None, PRICE, "negative")]
 def test_labels_and_polarities_have_chinese_names():
     text, first, second = display_opinions(SLOW)
     assert [segment.label for segment in text if segment.label] == ["方面词", "观点词", "观点词"]
-    assert "".join(segment.text for segment in first) == "  WiFi: 慢  负面 (negative) 0.50"
-    assert second[0] == Segment("  （未明说）: 贵  ")
+    assert "".join(segment.text for segment in first) == "  WiFi：慢  负面 (negative) 0.50"
+    assert second[0] == Segment("  （未明说）：贵  ")
 
 
 def test_spans_are_labelled_in_the_text_and_each_triplet_has_a_line():

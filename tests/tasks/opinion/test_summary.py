@@ -80,8 +80,8 @@ def test_an_aspect_without_opinions_has_no_shares():
 @pytest.mark.usefixtures("in_chinese")
 def test_the_table_is_in_chinese():
     printed = table(summarise(RECORDS))
-    assert printed.title == "4 条评论中的 3 个方面"
-    assert printed.columns == ["", "方面词", "提到次数", "正面 (positive)", "负面 (negative)", "典型观点词"]
+    assert printed.title == "4 条评论中的 3 个方面词"
+    assert printed.columns == ["", "方面词", "提及次数", "正面 (positive)", "负面 (negative)", "典型观点词"]
     assert cells(summarise(RECORDS))[2][:3] == ["3", "（未明说）", "1"]
 
 
