@@ -118,5 +118,5 @@ def test_mistakes_are_messages_and_defects_have_a_traceback(executed):
     outputs = executed[0]
     assert outputs[MISTAKE][0]["traceback"] == ["nowhere.yaml: no such configuration file"]
     (message,) = outputs[WITHOUT_DATA][0]["traceback"]
-    assert "name a file to score" in message
+    assert "name the data to score" in message
     assert len(outputs[DEFECT][0]["traceback"]) > 1
