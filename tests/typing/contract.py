@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from paddle_tasks.tasks.long_text.task import LongTextTask
 from paddle_tasks.tasks.news.task import NewsTask
+from paddle_tasks.tasks.novel.task import NovelTask
 from paddle_tasks.tasks.opinion.task import OpinionTask
 from paddle_tasks.tasks.pretrain.task import PretrainTask
 from paddle_tasks.tasks.sentiment.task import SentimentTask
@@ -12,6 +13,7 @@ from paddle_tasks.training.protocol import Task
 
 long_text: type[Task] = LongTextTask
 news: type[Task] = NewsTask
+novel: type[Task] = NovelTask
 opinion: type[Task] = OpinionTask
 pretrain: type[Task] = PretrainTask
 sentiment: type[Task] = SentimentTask
