@@ -104,7 +104,7 @@ def _invoke(command: Any) -> int:
 
 
 def _collected_warnings() -> contextlib.AbstractContextManager[None]:
-    """Return a block in which warnings are collected; help gives none, and is fast without the modules for it."""
+    """Return a context that collects warnings. For help it does nothing: collecting needs imports that take time."""
     if not sys.argv[1:] or {"-h", "--help"} & set(sys.argv[1:]):
         return contextlib.nullcontext()
     from paddle_tasks.cli.notices import collected

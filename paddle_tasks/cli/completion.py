@@ -55,7 +55,9 @@ SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 def completion(
     shell: Annotated[
         Literal["bash", "zsh", "fish"],
-        typer.Argument(metavar="bash|zsh|fish", help="Your shell; its script says in which file the line belongs."),
+        typer.Argument(
+            metavar="bash|zsh|fish", help="Your shell. The first lines of the script say where to install it."
+        ),
     ],
     quiet: Quiet = False,  # noqa: ARG001
 ) -> None:

@@ -52,7 +52,7 @@ class Notices(logging.Handler):
         self.texts[f"{record.name}: {' '.join(record.getMessage().split())}"] = None
 
     def report(self, seconds: float) -> None:
-        """Say on stderr what there is to say."""
+        """Print the collected notes on stderr."""
         if verbosity.quiet:
             return
         if self.lacks_font:

@@ -36,7 +36,7 @@ class EncodedTexts:
 
     @property
     def is_target(self) -> Array:
-        """Which entries are characters, each of which a model has to predict, <bool>[entries]."""
+        """Whether each entry is a character, <bool>[entries]; models predict only characters."""
         is_target = np.ones(len(self.ids), np.bool_)
         is_target[self.starts] = False
         return is_target
@@ -87,7 +87,7 @@ class Rows:
 
 
 def training_segments(texts: EncodedTexts, window: int) -> Rows:
-    """Cut texts into rows of ``window`` entries each, of which every one has a target; a short text is one row.
+    """Cut texts into rows of ``window`` entries. Every entry has a target; a text shorter than that is one row.
 
     The rows of a text have equal distances, so that neighbours may overlap by some entries. They may move by half a
     window in either direction within their text.

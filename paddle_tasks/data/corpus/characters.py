@@ -13,7 +13,7 @@ UNKNOWN, START, END, MASK, PADDING = "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[PAD]
 _SPECIAL = (START, END, MASK, PADDING)
 _N_CODES = 0x110000
 REPLACEMENT = "\ufffd"
-"""What stands for the unknown entry in a text."""
+"""The character that represents the unknown entry in a text."""
 
 
 class CharacterVocabulary:

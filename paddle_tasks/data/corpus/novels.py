@@ -48,8 +48,8 @@ class NovelData(DocumentData):
         overlap_window: characters of the windows that are compared with those of train.
         max_overlap: a chapter of dev or test that shares more than this part of its windows with train is left out;
             null leaves out none. Files other than the run's own are not compared.
-        max_dev_characters: dev has only some whole chapters, spread over all of them, with about so many characters;
-            null for all.
+        max_dev_characters: the approximate size of dev. Whole chapters are chosen at even distances until it is
+            reached; null keeps all chapters.
         max_test_characters: the same for test.
         vocabulary: the characters that have an entry of their own.
     """
