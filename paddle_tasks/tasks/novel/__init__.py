@@ -2,3 +2,4 @@
 
 SUMMARY_METRICS = ("perplexity", "loss", "accuracy")
 TABLE_METRICS = ("perplexity", "accuracy")
+PREDICTOR = "paddle_tasks.tasks.novel.predictor:TextWriter"
