@@ -19,6 +19,7 @@ from paddle_tasks.inference.card_notes import NOTES, Example, Notes, NotesSectio
 from paddle_tasks.inference.pipelines import load
 from paddle_tasks.inference.stages import STAGES, Stage, read_stages, stages_of, summary_metrics
 from paddle_tasks.language import _, join, label_name, using
+from paddle_tasks.metrics.generated_text import GENERATED
 from paddle_tasks.models.pretrained.names import ASSETS
 from paddle_tasks.tasks import SETTINGS
 from paddle_tasks.training.display import Line, Segment
@@ -206,17 +207,12 @@ def _score_lines(card: Card) -> Iterator[str]:
 
 def _generated_lines(generated: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
     """Yield the measures of texts that a model wrote, and of those of the authors."""
-    rows = {
-        "held_out": _("continuations of held-out passages"),
-        "train": _("continuations of train passages"),
-        "original": _("held-out passages as their authors continued them"),
-    }
-    found = {name: generated[name] for name in rows if name in generated}
+    found = {name: generated[name] for name in GENERATED if name in generated}
     names = [name for name in next(iter(found.values()), {}) if not name.endswith("_per_second")]
     yield from ("", _("What it writes, with default options; copies are runs that stand verbatim in train:"), "")
     yield from _table([_("texts"), *names])
     for name, scores in found.items():
-        yield _row([rows[name], *(f"{scores[key]:.4g}" if key in scores else "" for key in names)])
+        yield _row([_(GENERATED[name]), *(f"{scores[key]:.4g}" if key in scores else "" for key in names)])
 
 
 def _continuation_lines(card: Card) -> Iterator[str]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from paddle_tasks.data.corpus.novels import Chapter
 from paddle_tasks.generation.section import GenerationSection
-from paddle_tasks.metrics.generated_text import GeneratedTextMetrics
+from paddle_tasks.metrics.generated_text import ORIGINAL, GeneratedTextMetrics
 from paddle_tasks.tasks.novel.continuing import Continuer
 from paddle_tasks.text.copied_text import KnownTexts
 
@@ -49,7 +49,7 @@ class GenerationCheck:
         """
         sources = {"held_out": held_out, "train": self.train}
         scores = {name: self._score(continuer, part, check_interrupt) for name, part in sources.items() if part}
-        return {**scores, "original": self._measure([text for _prompt, text in self._passages(held_out)])}
+        return {**scores, ORIGINAL: self._measure([text for _prompt, text in self._passages(held_out)])}
 
     def _score(
         self, continuer: Continuer, chapters: Sequence[Chapter], check_interrupt: Callable[[], None]

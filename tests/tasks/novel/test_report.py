@@ -32,8 +32,10 @@ def folders(tmp_path_factory):
 
 
 def test_perplexities_are_shown_and_agree_with_the_predictions(folders):
-    (rows,) = tables(report(folders).markdown)
-    assert len(rows) == 2
+    rows, texts = tables(report(folders).markdown)
+    assert [row["model"] for row in rows] == ["transformer, gpt", "kneser-ney"]
+    assert [row["run"] for row in texts] == [f"`{folders[0]}`"] * 2 + ["–"]
+    assert all(0 < float(row["distinct 2"]) <= 1 for row in texts)
     for row in rows:
         assert float(row["test perplexity"]) > 10
         assert 0 < float(row["test accuracy"]) < 1
