@@ -213,7 +213,7 @@ RUNS = {
             "task": "novel",
             "seed": 17,
             "data": {
-                **dict.fromkeys(("train", "dev", "test"), [{"path": "tests/fixtures/novel.txt"}]),
+                **{split: [{"path": "tests/fixtures/novel.txt"}] for split in ("train", "dev", "test")},
                 "max_overlap": None,
                 "window": 24,
                 "vocabulary": {"min_count": 1},
