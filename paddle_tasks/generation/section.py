@@ -132,6 +132,8 @@ def _implied(given: Mapping[str, Any]) -> dict[str, Any]:
     n_beams = given.get("num_beams", 1)
     if isinstance(n_beams, int) and n_beams > 1:
         return {"do_sample": False, **SAMPLING_OPTIONS}
+    if given.get("do_sample") is False:
+        return dict(SAMPLING_OPTIONS)
     if given.get("do_sample") or given.keys() & SAMPLING_OPTIONS.keys():
         return {"do_sample": True, "num_beams": 1, **BEAM_OPTIONS}
     return {}

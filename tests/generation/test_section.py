@@ -77,6 +77,14 @@ def test_the_strategy_follows_from_what_is_asked_for(section, options, expected)
     assert section.replace(options) == GenerationSection(**expected)
 
 
+def test_without_sampling_its_options_go_back():
+    section = GenerationSection(do_sample=True, top_p=0.9, repetition_penalty=1.2)
+    greedy = section.replace({"do_sample": False})
+    assert (greedy.do_sample, greedy.top_p, greedy.repetition_penalty) == (False, 1.0, 1.2)
+    with pytest.raises(ConfigError, match="top_p"):
+        section.replace({"do_sample": False, "top_p": 0.5})
+
+
 @pytest.mark.parametrize("options", [{"num_beams": 3, "top_k": 4}, {"do_sample": False, "top_k": 4}])
 def test_options_that_contradict_each_other_are_refused(options):
     with pytest.raises(ConfigError, match="top_k: expected do_sample: true too"):
