@@ -18,6 +18,7 @@ from paddle_tasks.onednn.execution import (
     BINARY,
     SRC_1,
     Builder,
+    Combine,
     PostOp,
     Scale,
     post_arguments,
@@ -52,6 +53,10 @@ def matmul(left: Array, right: Array, out: Array, *, bias: Array | None = None, 
         arguments.append((_BIAS, bias.reshape(1, -1)))
     if not left.shape[-1] or not out.size:
         raise ValueError(f"matmul: empty matrices {left.shape} and {right.shape}")
+    if any(_is_misread(array) for array in (left, right, out)):
+        for rows in (slice(0, 1), slice(1, None)):
+            matmul(left[rows], right[rows], out[rows], bias=bias, post=[_part(operation, rows) for operation in post])
+        return
 
     def describe(build: Builder) -> c_void_p:
         with_bias = None if bias is None else build.memory(bias.reshape(1, -1))
@@ -59,6 +64,22 @@ def matmul(left: Array, right: Array, out: Array, *, bias: Array | None = None, 
         return build.describe("matmul", build.dnn.engine, *memories, build.attributes(post))
 
     run(("matmul", post_names(post)), [*arguments, *post_arguments(post)], describe)
+
+
+def _is_misread(array: Array) -> bool:
+    """Return whether oneDNN 3.6.2 takes the strides of a factor or result [batch, heads, ...] for others.
+
+    It does so, without an error, when the stride of the batch is that of the heads times the number of all heads in the
+    batch: as for the keys of 52 texts of 26 positions, when keys and values of 4 heads are side by side.
+    """
+    return array.ndim == 4 and array.shape[0] > 1 and array.strides[0] == len(array) * array.shape[1] * array.strides[1]
+
+
+def _part(operation: PostOp, rows: slice) -> PostOp:
+    """Return a post-operation for some rows of the batch."""
+    if isinstance(operation, Combine) and operation.array.ndim == 4 and len(operation.array) > 1:
+        return operation._replace(array=operation.array[rows])
+    return operation
 
 
 def softmax(scores: Array, out: Array) -> None:

@@ -153,3 +153,20 @@ def test_primitives_are_kept_up_to_a_number(monkeypatch, draw):
         matmul(left, right, result)
         np.testing.assert_allclose(result, left @ right, rtol=1e-5, atol=1e-5)
     assert len(vars(execution)["_kept"].made) == 5
+
+
+@pytest.mark.parametrize("n_parts", [2, 3])
+@pytest.mark.parametrize("part", ["left", "right", "out"])
+def test_strides_that_onednn_takes_for_others(draw, n_parts, part):
+    length, n_heads, size = 5, 4, 8
+    batch = n_parts * length  # the batch whose stride is that of a head times all heads
+    joined = draw(batch, length, n_parts * n_heads * size)
+    strided = joined[..., : n_heads * size].reshape(batch, length, n_heads, size).swapaxes(1, 2)
+    left = strided if part == "left" else draw(batch, n_heads, length, size if part == "right" else 6)
+    right = strided.swapaxes(2, 3) if part == "right" else draw(batch, n_heads, left.shape[-1], size)
+    out = strided if part == "out" else np.empty((batch, n_heads, length, right.shape[-1]), np.float32)
+    offsets = draw(batch, 1, 1, out.shape[-1])
+    post = [Combine("add", offsets)] if part != "out" else []
+    expected = left @ right + (offsets if post else 0)
+    matmul(left, right, out, post=post)
+    np.testing.assert_allclose(out, expected, atol=1e-5)
