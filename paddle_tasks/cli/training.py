@@ -93,7 +93,7 @@ def baseline(  # noqa: PLR0913, PLR0917 - a command has as many options as it of
     n_prompts: Annotated[
         int | None,
         typer.Option(
-            metavar="N", help="For novels: continue this many passages and measure the outputs; 20 by default."
+            metavar="N", help="For novels: continue this many passages and measure the outputs; 100 by default."
         ),
     ] = None,
     twin: Annotated[

@@ -12,74 +12,21 @@ from typing import Any
 
 import yaml
 
-from paddle_tasks import config as configuration
 from paddle_tasks import tasks
-from paddle_tasks.config import Section
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.files import read_json_lines, write_json, write_text
+from paddle_tasks.inference.card_notes import NOTES, Example, Notes, NotesSection, read_notes
 from paddle_tasks.inference.pipelines import load
 from paddle_tasks.inference.stages import STAGES, Stage, read_stages, stages_of, summary_metrics
-from paddle_tasks.language import _, current, join, label_name, using
+from paddle_tasks.language import _, join, label_name, using
+from paddle_tasks.metrics.generated_text import GENERATED
 from paddle_tasks.models.pretrained.names import ASSETS
 from paddle_tasks.tasks import SETTINGS
 from paddle_tasks.training.display import Line, Segment
 
 CARDS = {"en": "README.md", "zh": "README.zh-CN.md"}
-NOTES = "card.yaml"
-"""A file in the run folder, and then in the model folder, with what its author adds to the card."""
 _MAX_EXAMPLES, _MAX_EXAMPLE_LENGTH, _N_WEAKEST = 6, 60, 3
-
-
-class NotesSection(Section):
-    """The texts of an author in one language.
-
-    Attributes:
-        summary: what the model is.
-        use: how to use it, in place of the commands for any model.
-        limits: what it cannot do, and what it must not be used for.
-        data: the data that it was trained on.
-        licences: the licences of the weights and the data.
-    """
-
-    summary: str = ""
-    use: str = ""
-    limits: str = ""
-    data: str = ""
-    licences: str = ""
-
-
-class Example(Section):
-    """A text that is hard for the model.
-
-    Attributes:
-        text: the text.
-        expected: the right answer: a label, or words.
-        expected_zh: the right answer in Chinese, if it is no label.
-    """
-
-    text: str
-    expected: str = ""
-    expected_zh: str = ""
-
-    def answer(self) -> str:
-        """Return the right answer in the current language."""
-        return self.expected_zh if current() == "zh" and self.expected_zh else label_name(self.expected)
-
-
-class Notes(Section):
-    """What an author adds to a card.
-
-    Attributes:
-        pipeline_tag: the kind of model in the front matter, as Hugging Face calls it.
-        en: texts in English.
-        zh: texts in Chinese.
-        examples: hard texts, whose answers the card shows; without them they are the worst errors of the run.
-    """
-
-    pipeline_tag: str | None = None
-    en: NotesSection = NotesSection()
-    zh: NotesSection = NotesSection()
-    examples: tuple[Example, ...] = ()
+_N_CONTINUATIONS = 10
 
 
 @dataclass(frozen=True)
@@ -92,6 +39,7 @@ class Card:
         stages: the runs that led to the model, the last one last.
         notes: what its author adds.
         answers: for each example its answer, as lines of text.
+        continuations: what the model writes after the prompt of the notes, with seed 1, 2, …
     """
 
     name: str
@@ -99,6 +47,7 @@ class Card:
     stages: Sequence[Stage]
     notes: Notes
     answers: Sequence[Sequence[str]]
+    continuations: Sequence[str] = ()
 
     @property
     def task(self) -> str:
@@ -112,7 +61,7 @@ def write_stages(run: Path, folder: Path) -> None:
     Raises:
         ConfigError: the notes have an unknown key or a wrong value.
     """
-    notes = _read_notes(run)
+    notes = read_notes(run)
     if not notes.examples:
         notes = notes.model_copy(update={"examples": tuple(_worst_errors(run))})
     write_json(folder / STAGES, stages_of(run))
@@ -133,22 +82,14 @@ def write_cards(folder: Path, name: str | None = None) -> None:
 
 def cards(folder: Path, name: str | None = None) -> dict[str, str]:
     """Return the text of each card of a model folder by the name of its file."""
-    notes, stages = _read_notes(folder), read_stages(folder)
-    texts = {}
+    notes, stages = read_notes(folder), read_stages(folder)
+    texts, continuations = {}, _continuations(folder, notes)
     for language, file in CARDS.items():
         with using(language):
             answers = _answers(folder, stages[-1]["task"], notes)
-            card = Card(name or folder.name, folder, stages, notes, answers)
+            card = Card(name or folder.name, folder, stages, notes, answers, continuations)
             texts[file] = "\n".join(_lines(card, getattr(notes, language))) + "\n"
     return texts
-
-
-def _read_notes(folder: Path) -> Notes:
-    path = folder / NOTES
-    if not path.is_file():
-        return Notes()
-    tree = configuration.parse_yaml(path.read_text(encoding="utf-8"), str(path)) or {}
-    return configuration.validate(tree, Notes, str(path))
 
 
 def _worst_errors(run: Path) -> Iterator[Example]:
@@ -175,6 +116,14 @@ def _answers(folder: Path, task: str, notes: Notes) -> list[list[str]]:
     ]
 
 
+def _continuations(folder: Path, notes: Notes) -> list[str]:
+    """Return what a model writes after the prompt of the notes, with one seed after another."""
+    if not notes.prompt:
+        return []
+    model = load(folder, device="cpu", precision="float32")
+    return [model(notes.prompt, seed=seed)["outputs"][0]["text"] for seed in range(1, _N_CONTINUATIONS + 1)]
+
+
 def _answer_lines(text: str, lines: Sequence[Line]) -> Iterator[str]:
     """Yield an answer as lines of text, below the input if the answer does not contain it."""
     if text not in "\n".join("".join(segment.text for segment in line) for line in lines):
@@ -195,12 +144,14 @@ def _lines(card: Card, notes: NotesSection) -> Iterator[str]:
     sections = {
         _("Use"): notes.use.splitlines() or list(_use_lines(card)),
         _("Scores"): [*_score_lines(card), *_weakness_lines(card)],
+        _("Continuations"): list(_continuation_lines(card)),
         _("Limits"): [notes.limits or _("It was scored on the data below only. Other kinds of text may be harder.")],
         _("Training"): list(_training_lines(card)),
         _("Data and licences"): list(_data_lines(card, notes)),
     }
     for heading, lines in sections.items():
-        yield from ("", f"## {heading}", "", *lines)
+        if lines:
+            yield from ("", f"## {heading}", "", *lines)
 
 
 def _front_matter(card: Card) -> Iterator[str]:
@@ -233,7 +184,7 @@ def _size(card: Card) -> str:
 
 def _use_lines(card: Card) -> Iterator[str]:
     is_shipped = (ASSETS / card.name / SETTINGS).is_file()
-    text = card.notes.examples[0].text if card.notes.examples else "…"
+    text = card.notes.examples[0].text if card.notes.examples else card.notes.prompt or "…"
     yield from ("```bash", f'paddle-tasks predict {card.name} "{text}"', "```", "", "```python")
     name = "pipeline" if is_shipped else "load"
     yield from (f"from paddle_tasks import {name}", "", f'{name}("{card.name}")("{text}")', "```")
@@ -250,6 +201,29 @@ def _score_lines(card: Card) -> Iterator[str]:
     for split in splits:
         rows = stage["data"].get(split, {}).get("rows", "")
         yield _row([split, f"{rows:,}" if rows else "", *(_number(stage[split].get(name)) for name in names)])
+    if "generated" in stage.get("test", {}):
+        yield from _generated_lines(stage["test"]["generated"])
+
+
+def _generated_lines(generated: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+    """Yield the measures of texts that a model wrote, and of those of the authors."""
+    found = {name: generated[name] for name in GENERATED if name in generated}
+    names = [name for name in next(iter(found.values()), {}) if not name.endswith("_per_second")]
+    yield from ("", _("What it writes, with default options; copies are runs that stand verbatim in train:"), "")
+    yield from _table([_("texts"), *names])
+    for name, scores in found.items():
+        yield _row([_(GENERATED[name]), *(f"{scores[key]:.4g}" if key in scores else "" for key in names)])
+
+
+def _continuation_lines(card: Card) -> Iterator[str]:
+    if not card.continuations:
+        return
+    message = _("What the model writes after “{prompt}” with seed 1 to {count}, with default options, none left out:")
+    yield message.format(prompt=card.notes.prompt, count=len(card.continuations))
+    yield from ("", "```text")
+    for seed, text in enumerate(card.continuations, start=1):
+        yield from (f"{seed}: {card.notes.prompt}{text}", "")
+    yield "```"
 
 
 def _weakness_lines(card: Card) -> Iterator[str]:

@@ -184,9 +184,6 @@ class Predictor(Pipeline):
         quick = self._quick
         if quick is None:
             return super().answer(texts, **options)
-        unknown = [name for name in options if name not in quick.PREDICT_OPTIONS]
-        if unknown:
-            raise TypeError(f"unknown option {unknown[0]!r}; expected {', '.join(quick.PREDICT_OPTIONS)}")
         with default_numpy_errors():
             own = {name: options[name] for name in options if name not in quick.PADDLE_OPTIONS}
             records = quick.predict(texts, **own)
@@ -223,7 +220,9 @@ class Predictor(Pipeline):
             ConfigError: the model does not write texts, or an option is out of its range.
             DataError: the text is blank or no text.
         """
-        checked = read_text(text, self.n_fields)
+        checked, quick = read_text(text, self.n_fields), self._quick
+        if isinstance(quick, tasks.PaddleFreeWriter):
+            return PipelineStream(quick.stream(checked, **options), default_numpy_errors)
         runtime.import_paddle()
         task, model = self._loaded
         if not isinstance(task, StreamingTask):

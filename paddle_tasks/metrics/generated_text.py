@@ -6,6 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from paddle_tasks.language import mark
+
+ORIGINAL = "original"
+GENERATED = {
+    "held_out": mark("continuations of held-out passages"),
+    "train": mark("continuations of train passages"),
+    ORIGINAL: mark("held-out passages as their authors continued them"),
+}
+"""The kinds of texts that are measured, and what they are."""
 VARIETY_SIZES = (1, 2, 3)
 """The n of distinct-n."""
 REPETITION_SIZE = 4

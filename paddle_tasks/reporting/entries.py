@@ -95,6 +95,8 @@ class Entry:
         metric: the metric that chose the best checkpoint.
         splits: the scored splits; empty unless the run is finished.
         parameters: the number of parameters.
+        tokens: the tokens that the model read in training.
+        generated: the metrics of texts that the model wrote after passages of test, by where these are from.
         seconds: duration of the training.
         seeds: number of runs that the values are means of.
         remark: a note for the reader, such as the settings that a sweep chose.
@@ -109,6 +111,8 @@ class Entry:
     train: TrainData
     splits: Mapping[ScoredSplitName, ScoredSplit] = field(default_factory=dict)
     parameters: int | None = None
+    tokens: int | None = None
+    generated: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     seconds: MetricValue | None = None
     tokens_per_second: MetricValue | None = None
     seeds: int = 1
@@ -184,6 +188,8 @@ def _read_run(folder: Path) -> Entry:
         train=TrainData(_train_source(config, result), result.data["train"].rows),
         splits=_scored_splits(folder, result, scores) if finished else {},
         parameters=result.model.parameters,
+        tokens=result.train.tokens if finished else None,
+        generated=result.scores.get("test", {}).get("generated", {}) if finished else {},
         seconds=_optional_value(result.train.seconds) if finished else None,
         tokens_per_second=_optional_value(result.train.tokens_per_second) if finished else None,
         remark=_find_contradictions(folder, result) if finished else "",
@@ -240,10 +246,11 @@ def _describe_model(config: Mapping[str, Any], encoder: str | None = None) -> st
     name = encoder or str(section.get("encoder", ""))
     if section.get("ngrams") is True:  # a list in the configuration of a baseline: the lengths of its n-grams
         name = _("{model} and n-grams").format(model=name)
+    named = [name, section.get("architecture") or "", _("attention") if section.get("attention") else ""]
     details = {_("frozen"): training.get("freeze"), _("teachers"): (training.get("loss") or {}).get("teachers")}
     return join(
         [
-            name,
+            *filter(None, named),
             *(
                 _("{heading}: {names}").format(heading=heading, names=join(values))
                 for heading, values in details.items()
@@ -299,6 +306,7 @@ def _read_sweep(folder: Path) -> Entry:
         train=run.train,
         splits={name: _with_means(split, point[name]) for name, split in run.splits.items()},
         parameters=run.parameters,
+        tokens=run.tokens,
         seconds=_mean_value(point["seconds"]),
         tokens_per_second=_mean_value(point["tokens_per_second"]),
         seeds=point["finished"],

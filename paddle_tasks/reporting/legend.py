@@ -25,7 +25,13 @@ def explain(groups: Sequence[Group], metrics: Collection[str]) -> Iterator[str]:
     if any(_has_deviation(entry) for entry in entries):
         yield _("±: sample standard deviation over the seeds.")
     if any(entry.tokens_per_second for entry in entries):
-        yield _("Seconds and tokens/s are those of the training steps.")
+        yield _("Tokens, seconds and tokens/s are those of the training steps.")
+    if any(entry.generated for entry in entries):
+        yield _(
+            "Texts that models wrote: *distinct n* is the share of different character n-grams, *repetition 4* that of "
+            "4-grams that occurred before in the same text; copies are runs that train has verbatim: the longest in "
+            "characters, the share of texts with one over 20, and of windows of 20 characters."
+        )
     if "f1" in metrics:
         yield from _explain_f1(entries)
     if any(group.data_set and group.data_set.published for group in groups):

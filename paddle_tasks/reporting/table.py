@@ -7,6 +7,7 @@ from itertools import chain
 
 from paddle_tasks import tasks
 from paddle_tasks.language import _, in_context, join, mark, plural
+from paddle_tasks.metrics.generated_text import GENERATED, ORIGINAL
 from paddle_tasks.metrics.names import metric_name, score_name
 from paddle_tasks.reporting.clue import describe_clue_means
 from paddle_tasks.reporting.entries import FINISHED, SPLITS, BrokenFolder, Entry, MetricValue, ScoredSplitName
@@ -30,6 +31,8 @@ def format_report(entries: Sequence[Entry], broken: Sequence[BrokenFolder]) -> s
     groups, lines = group_entries(entries), ["# " + _("Results")]
     for group in groups:
         lines += ["", f"## {_escape(group.name)}", "", *_format_runs(group)]
+        if any(entry.generated for entry in group.entries):
+            lines += ["", *_format_generated(group.entries)]
         if group.data_set:
             lines += ["", *_format_published(group.data_set, group.entries)]
     lines += [line for sentence in describe_clue_means(entries) for line in ("", sentence)]
@@ -60,6 +63,7 @@ def _format_runs(group: Group) -> Iterator[str]:
         _("model"): lambda entry: entry.model or EMPTY_CELL,
         **{heading: _score_formatter(split, metric) for heading, split, metric in score_columns},
         _("parameters"): lambda entry: EMPTY_CELL if entry.parameters is None else f"{entry.parameters:,}",
+        _("tokens"): lambda entry: EMPTY_CELL if entry.tokens is None else f"{entry.tokens:,}",
         _("seconds"): lambda entry: _format_value(entry.seconds, ",.0f"),
         _("tokens/s"): lambda entry: _format_value(entry.tokens_per_second, ",.0f"),
         _("seeds"): lambda entry: str(entry.seeds),
@@ -67,6 +71,23 @@ def _format_runs(group: Group) -> Iterator[str]:
     }
     rows = [[format_cell(entry) for format_cell in columns.values()] for entry in group.entries]
     return _format_table(list(columns), rows)
+
+
+def _format_generated(entries: Sequence[Entry]) -> Iterator[str]:
+    """Yield the table of what models wrote after passages, and of what the authors wrote there."""
+    texts = [
+        (f"`{entry.name}`", kind, scores)
+        for entry in entries
+        for kind, scores in entry.generated.items()
+        if kind in GENERATED and kind != ORIGINAL
+    ]
+    texts += [(EMPTY_CELL, ORIGINAL, entry.generated[ORIGINAL]) for entry in entries if ORIGINAL in entry.generated][:1]
+    names = list(dict.fromkeys(name for _run, _kind, scores in texts for name in scores))
+    rows = [
+        [run, _(GENERATED[kind]), *(f"{scores[name]:.4g}" if name in scores else EMPTY_CELL for name in names)]
+        for run, kind, scores in texts
+    ]
+    yield from _format_table([_("run"), _("texts"), *map(metric_name, names)], rows)
 
 
 def _format_train_data(entry: Entry) -> str:

@@ -10,7 +10,7 @@ import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from paddle_tasks import runtime
 from paddle_tasks.errors import ConfigError, SetupError, did_you_mean
@@ -19,6 +19,7 @@ from paddle_tasks.language import _, join
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from paddle_tasks.generation.decoding import TextStream
     from paddle_tasks.training.display import Line
     from paddle_tasks.training.protocol import Record, RecordFormat, Task
 
@@ -134,11 +135,22 @@ class PaddleFreePredictor(Protocol):
         Args:
             texts: the inputs.
             **options: those of `PREDICT_OPTIONS` without `PADDLE_OPTIONS`.
+
+        Raises:
+            TypeError: an option is unknown, or ConfigError in its place.
         """
 
     @staticmethod
     def display(record: Record) -> Sequence[Line]:
         """Return how a record is displayed on a terminal."""
+
+
+@runtime_checkable
+class PaddleFreeWriter(PaddleFreePredictor, Protocol):
+    """A predictor whose model writes texts piece by piece."""
+
+    def stream(self, text: str, **options: Any) -> TextStream:
+        """Return an iterator over the pieces that continue a text; nothing is computed yet."""
 
 
 def aliases() -> dict[str, str]:

@@ -207,6 +207,35 @@ RUNS = {
         stop_at=8,
         texts=["桂花[MASK]了。", "[MASK]车晚点三小[MASK]。"],
     ),
+    # A softmax in two levels, and a mixture with n-grams.
+    "novel": StoredRun(
+        {
+            "task": "novel",
+            "seed": 17,
+            "data": {
+                **{split: [{"path": "tests/fixtures/novel.txt"}] for split in ("train", "dev", "test")},
+                "max_overlap": None,
+                "window": 24,
+                "vocabulary": {"min_count": 1},
+            },
+            "model": {
+                "architecture": "gpt",
+                "hidden_size": 8,
+                "n_layers": 1,
+                "n_heads": 2,
+                "intermediate_size": 16,
+                "n_frequent": 20,
+                "dropout": 0.1,
+            },
+            "optimizer": {"learning_rate": 0.03},
+            "training": {"epochs": 4, "batch_size": 4},
+            "evaluation": {"batch_size": 4, "prompt_length": 5, "n_continuations": 3, "mixture_order": 3},
+            "generation": {"do_sample": True, "top_p": 0.9, "max_new_tokens": 20},
+            "logging": _LOGGING,
+        },
+        stop_at=5,
+        texts=["船头的人", "月"],
+    ),
 }
 
 

@@ -38,13 +38,23 @@ class CharacterSection(Section):
     min_count: PositiveInt = 2
 
 
-class NovelData(DocumentData):
-    """The ``data`` section: sources of chapters for each split, and how their text is written.
+class Spelling(Section):
+    """How texts are written before they are encoded.
 
     Attributes:
         replace: characters that are replaced, each by a text, such as the full-width full stop of one edition.
         spaces: ``kept`` makes a run of white space one space, which counts as a character; ``dropped`` removes it. A
             line break is a character of its own either way.
+    """
+
+    replace: dict[Annotated[str, Field(min_length=1, max_length=1)], str] = Field(default_factory=dict)
+    spaces: Literal["kept", "dropped"] = "kept"
+
+
+class NovelData(Spelling, DocumentData):
+    """The ``data`` section: sources of chapters for each split, and how their text is written.
+
+    Attributes:
         overlap_window: characters of the windows that are compared with those of train.
         max_overlap: a chapter of dev or test that shares more than this part of its windows with train is left out;
             null leaves out none. Files other than the run's own are not compared.
@@ -54,8 +64,6 @@ class NovelData(DocumentData):
         vocabulary: the characters that have an entry of their own.
     """
 
-    replace: dict[Annotated[str, Field(min_length=1, max_length=1)], str] = Field(default_factory=dict)
-    spaces: Literal["kept", "dropped"] = "kept"
     overlap_window: PositiveInt = 12
     max_overlap: Annotated[float, Field(ge=0.0, lt=1.0)] | None = 0.2
     max_dev_characters: PositiveInt | None = None
@@ -170,11 +178,11 @@ def write_chapter(document: Document, data: NovelData) -> Chapter:
     return Chapter(write_text("\n".join(document.lines), data), document.where)
 
 
-def write_text(text: str, data: NovelData) -> str:
+def write_text(text: str, spelling: Spelling) -> str:
     """Return a text in the spelling of the configuration; line breaks stay."""
-    for old, new in data.replace.items():
+    for old, new in spelling.replace.items():
         text = text.replace(old, new)
-    space = " " if data.spaces == "kept" else ""
+    space = " " if spelling.spaces == "kept" else ""
     return "\n".join(_SPACE.sub(space, line).strip() for line in text.split("\n"))
 
 

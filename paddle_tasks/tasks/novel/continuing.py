@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from paddle_tasks.data.corpus.characters import CharacterVocabulary
-from paddle_tasks.data.corpus.novels import NovelData, write_text
+from paddle_tasks.data.corpus.novels import Spelling, write_text
 from paddle_tasks.generation.decoding import TextStream, generate
 from paddle_tasks.generation.next_token import NextTokenModel
 from paddle_tasks.generation.section import GenerationSection
@@ -37,12 +37,12 @@ class Continuer:
     Attributes:
         model: rates the next character.
         vocabulary: its characters.
-        data: how texts are written.
+        spelling: how texts are written.
     """
 
     model: NextTokenModel
     vocabulary: CharacterVocabulary
-    data: NovelData
+    spelling: Spelling
 
     def records(self, texts: Sequence[str], options: GenerationSection) -> list[dict[str, Any]]:
         """Return a record for each text: its outputs, the best one first, and why each of them ends."""
@@ -59,7 +59,7 @@ class Continuer:
         return TextStream(self.model, self._encode(text), self._outputs, options)
 
     def _encode(self, text: str) -> list[int]:
-        ids: list[int] = self.vocabulary.encode(write_text(text, self.data)).tolist()
+        ids: list[int] = self.vocabulary.encode(write_text(text, self.spelling)).tolist()
         return ids
 
     @property

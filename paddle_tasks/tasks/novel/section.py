@@ -24,7 +24,7 @@ PROMPTS = (
 )
 DECODING = GenerationSection(do_sample=True, top_p=0.9)
 """How texts are continued without other options."""
-N_CONTINUATIONS = 20
+N_CONTINUATIONS = 100
 """Passages of each kind that are continued; the n-grams and the models that they are compared with have as many."""
 
 
