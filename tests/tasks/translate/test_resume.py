@@ -19,6 +19,7 @@ INTERRUPTIONS = {
     "signal in mid-epoch": Interruption(after(3, terminate), Interrupted, 3),
     "crash in the last epoch": Interruption(after(5, crash), CrashError, 4),
 }
+COLUMNS = {"source": "classical", "target": "modern", "book": "book"}
 MODELS = {
     "rnn": {"architecture": "rnn", "hidden_size": 64, "embedding_size": 64, "n_decoder_layers": 2},
     "transformer": {"architecture": "transformer", "hidden_size": 64, "n_heads": 2},
@@ -37,7 +38,7 @@ def resumable(request):
             "task": "translate",
             "seed": 3,
             "run_dir": str(folder / "run"),
-            "data": {**data, "test": data["dev"], "strip_punctuation": 0.5},
+            "data": {**data, "test": data["dev"], "strip_punctuation": 0.5, "columns": COLUMNS},
             "model": {**MODELS[kind], "dropout": 0.2},
             "training": {
                 "epochs": 3,
