@@ -38,6 +38,7 @@ setup(
         "tokenizers>=0.20",
         "scikit-learn>=1.3",
         "seqeval>=1.2.2",
+        "sacrebleu>=2.4,<3",
     ],
     extras_require={
         "cpu": ["paddlepaddle==3.3.1"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -174,7 +175,7 @@ def opening(name: str, text: str) -> str:
 
 def test_every_sample_is_checked_here():
     shipped = {found.removeprefix("builtin/") for found in names() if found.startswith("builtin/")}
-    assert shipped == {"sentiment", "opinion", "novel", *OTHERS}
+    assert shipped == {"sentiment", "opinion", "novel", "translate", *OTHERS}
     for name in shipped:
         assert "Apache-2.0" in (SAMPLES / name / "README.md").read_text(encoding="utf-8")
 
@@ -389,3 +390,39 @@ def test_no_passage_of_a_story_is_from_a_published_novel():
         start, end = known.find(text).longest()
         assert end - start < 12, text[start:end]
     assert known.find("滚滚长江东逝水，浪花淘尽英雄").longest() == (0, 14)
+
+
+# ---- translate
+
+
+PAIR_ROWS = [row for split in SPLITS for row in cells("translate", split)]
+
+
+def test_pairs_of_sentences_are_of_twelve_works():
+    assert {lines(split, "translate")[0] for split in SPLITS} == {"book\tclassical\tmodern"}
+    assert [len(cells("translate", split)) for split in SPLITS] == [240, 30, 30]
+    assert sorted(Counter(book for book, _classical, _modern in PAIR_ROWS).values()) == [25] * 12
+    assert {book for book, *_texts in cells("translate", "test")} == {book for book, *_texts in PAIR_ROWS}
+
+
+def test_pairs_of_sentences_are_different_and_short():
+    for column, longest in ((1, 48), (2, 80)):
+        texts = [row[column] for row in PAIR_ROWS]
+        assert not repeated(texts)
+        assert 4 <= min(map(len, texts)) <= max(map(len, texts)) <= longest
+        assert not list(near_duplicates(texts, 0.5))
+    assert not [row for row in PAIR_ROWS if row[1] == row[2]]
+    assert all(classical[-1] in "。！？；”" and modern[-1] in "。！？；”" for _book, classical, modern in PAIR_ROWS)
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not (DATA / "translation").is_dir(), reason=f"no translations in {DATA}")
+def test_no_pair_of_sentences_is_from_published_ones():
+    published = "\n".join(
+        gzip.decompress((DATA / "translation" / f"{split}.tsv.gz").read_bytes()).decode() for split in SPLITS
+    )
+    known = KnownTexts([published])
+    for _book, *texts in PAIR_ROWS:
+        for text in texts:
+            start, end = known.find(text).longest()
+            assert end - start < 11, text[start:end]

@@ -22,7 +22,8 @@ from paddle_tasks.language import _
 if TYPE_CHECKING:
     from paddle_tasks.inference.inputs import Inputs
     from paddle_tasks.inference.records import Display
-    from paddle_tasks.training.protocol import Record
+    from paddle_tasks.inference.usage import Usage
+    from paddle_tasks.training.protocol import Record, RecordFormat
 
 
 @with_pipeline_options
@@ -104,10 +105,12 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many options as it off
     check_options(run, chosen, usage)
     check_strategy(chosen)
     is_streamed = chosen.pop("stream", False)
-    formats = {name: (form, chosen.pop(name)) for name, form in usage.formats.items() if name in chosen}
+    texts, pictures = split_pictures(texts or [], chosen, usage)
+    asked = {name: form for name, form in usage.formats.items() if name in chosen and name not in usage.options}
+    formats = {name: (form, chosen.pop(name)) for name, form in asked.items()} | pictures
     output = parse_output(output_file, fields, formats, as_json=as_json)
     layout = InputLayout.of_model(usage).with_options(column, encoding)
-    inputs = read_inputs(texts or [], input_file_of(texts or [], input_file), layout)
+    inputs = read_inputs(texts, input_file_of(texts, input_file), layout)
     if is_streamed:
         others = {
             "--output": output_file,
@@ -134,6 +137,27 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many options as it off
 
 
 # ---- output
+
+
+def split_pictures(
+    texts: Sequence[str], chosen: Mapping[str, Any], usage: Usage
+) -> tuple[list[str], dict[str, tuple[RecordFormat, Path]]]:
+    """Return the texts, and the format of the picture that ``--explain FILE`` asks for.
+
+    ``--explain`` takes no value, so that the name of a file after it is the last of the texts. It is a file if the
+    model can draw what explains a record and the name has the suffix of a picture.
+
+    Args:
+        texts: the arguments of the command.
+        chosen: the options that were given.
+        usage: the usage of the model.
+    """
+    form = usage.formats.get("explain") if chosen.get("explain") else None
+    files = [text for text in texts if form is not None and Path(text).suffix in form.suffixes]
+    if form is None or not files:
+        return list(texts), {}
+    others = [text for text in texts if text not in files]
+    return others, {"explain": (form, expand_user(files[-1]))}
 
 
 @dataclass(frozen=True)

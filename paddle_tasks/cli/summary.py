@@ -32,6 +32,9 @@ _WHY_BEHIND = mark(
     "characters and words mean. More rows, more epochs or a pretrained encoder (model.encoder) help."
 )
 
+_OF_100 = {"bleu", "chrf"}
+"""The metrics of which 100 is the best value."""
+
 
 def print_scores(run: Run) -> None:
     """Print the scores and the folder of a run."""
@@ -132,6 +135,10 @@ def _how_good(outcome: RunResult, metric: str) -> Iterator[str]:
         ).format(score=score_name(split, metric), value=value, count=round(value))
     elif _is_lower_better(outcome.task, metric):
         yield _("{score} {value:.4f} on {rows:,} rows; lower is better.").format(
+            score=score_name(split, metric), value=value, rows=n_rows
+        )
+    elif metric in _OF_100:
+        yield _("{score} {value:.2f} of 100 on {rows:,} rows.").format(
             score=score_name(split, metric), value=value, rows=n_rows
         )
     else:

@@ -96,6 +96,13 @@ def baseline(  # noqa: PLR0913, PLR0917 - a command has as many options as it of
             metavar="N", help="For novels: continue this many passages and measure the outputs; 100 by default."
         ),
     ] = None,
+    twin: Annotated[
+        Literal["copy", "lexicon"] | None,
+        typer.Option(
+            metavar="copy|lexicon",
+            help="For translations: the source itself (the default), or a lexicon of characters.",
+        ),
+    ] = None,
     fresh: Fresh = False,
     quiet: Quiet = False,
 ) -> None:
@@ -119,6 +126,7 @@ def baseline(  # noqa: PLR0913, PLR0917 - a command has as many options as it of
         "order": order,
         "mixture": mixture,
         "n_prompts": n_prompts,
+        "twin": twin,
     }
     merged = load_config(config, overrides or [], options)
     with display_progress(quiet=quiet) as observe:

@@ -5,7 +5,7 @@ warning `MissingGlyphs`.
 """
 
 from paddle_tasks.figures.calibration import calibration_curve
-from paddle_tasks.figures.canvas import to_image, to_png
+from paddle_tasks.figures.canvas import to_image, to_png, to_svg
 from paddle_tasks.figures.fonts import MissingGlyphs, caption, label_names, legible
 from paddle_tasks.figures.learning import comparison, is_baseline, learning_curves
 from paddle_tasks.figures.matrices import confusion_matrix, matrix
@@ -28,4 +28,5 @@ __all__ = [
     "roc_curves",
     "to_image",
     "to_png",
+    "to_svg",
 ]

@@ -144,6 +144,17 @@ def to_png(figure: Figure, path: Path, dpi: int = 150) -> None:
     write_bytes(path, content.getvalue())
 
 
+def to_svg(figure: Figure, path: Path) -> None:
+    """Write a figure as an SVG file whose texts are texts, atomically; equal figures give equal files."""
+    import matplotlib as mpl
+
+    content = io.BytesIO()
+    with style(), quiet(), mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "paddle_tasks"}):
+        _lay_out(figure)
+        figure.savefig(content, format="svg", metadata={"Date": None})
+    write_bytes(path, content.getvalue())
+
+
 def _lay_out(figure: Figure) -> None:
     """Compute the layout once before drawing if axes have a fixed aspect ratio; otherwise axis labels are cut off.
 

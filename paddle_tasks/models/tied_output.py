@@ -36,23 +36,24 @@ class TiedOutput(nn.Layer):  # type: ignore[misc]
             self.rare_vector = self.create_parameter([1, width], attr=initial)
             self.rare_bias = self.create_parameter([1], is_bias=True)
 
-    def loss(self, states: Tensor, vectors: Tensor, targets: Tensor) -> Tensor:
+    def loss(self, states: Tensor, vectors: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
         """Return the cross-entropy <float32>[] in nats, summed over the rows.
 
         Args:
             states: <float32>[rows, width].
             vectors: <float32>[at least n_words, width]; only the first ones are used.
             targets: <int64>[rows].
+            smoothing: the share of each target that is spread evenly over the words of its level.
         """
         n = self.n_frequent
         if n is None:
-            return cpu.tied_cross_entropy(states, vectors, self.bias, targets)
-        loss = cpu.tied_cross_entropy(states, *self._first_level(vectors), targets.clip(max=n))
+            return cpu.tied_cross_entropy(states, vectors, self.bias, targets, smoothing)
+        loss = cpu.tied_cross_entropy(states, *self._first_level(vectors), targets.clip(max=n), smoothing)
         rare = paddle.nonzero(targets >= n).flatten()
         if not rare.shape[0]:
             return loss
         rows, words = paddle.gather(states, rare), vectors[n : self.n_words]
-        return loss + cpu.tied_cross_entropy(rows, words, self.bias[n:], paddle.gather(targets, rare) - n)
+        return loss + cpu.tied_cross_entropy(rows, words, self.bias[n:], paddle.gather(targets, rare) - n, smoothing)
 
     def score(self, states: Tensor, vectors: Tensor, targets: Tensor) -> cpu.Scores:
         """Return the cross-entropy of each target and the most probable word; the arguments are those of `loss`."""

@@ -56,22 +56,52 @@ def score_targets(states: Array, words: Array, bias: Array, targets: Array) -> S
 
 
 def loss_and_gradients(
-    states: Array, words: Array, bias: Array, targets: Array, *, bfloat16: bool
+    states: Array, words: Array, bias: Array, targets: Array, *, bfloat16: bool, smoothing: float = 0.0
 ) -> tuple[float, TiedGradients]:
-    """Return the summed cross-entropy in nats and its gradients; the arguments are those of `score_targets`."""
+    """Return the summed cross-entropy in nats and its gradients.
+
+    Args:
+        states: as in `score_targets`, like ``words``, ``bias`` and ``targets``.
+        words: see there.
+        bias: see there.
+        targets: see there.
+        bfloat16: whether the products are computed in it.
+        smoothing: the share of each target that is spread evenly over all words (Szegedy et al., 2016,
+            https://arxiv.org/abs/1512.00567, section 7).
+    """
     gradients = TiedGradients(np.empty_like(states), np.zeros(words.shape, np.float32), np.zeros_like(bias))
-    if bfloat16:
-        states, words = to_bfloat16(states), to_bfloat16(words)
+    factors = (to_bfloat16(states), to_bfloat16(words)) if bfloat16 else (states, words)
     loss = 0.0
-    for rows, chunk in _probabilities(states, words, bias):
+    for rows, chunk in _probabilities(*factors, bias):
         index = np.arange(len(chunk)), targets[rows]
         loss += float(_losses(chunk[index]).sum(dtype=np.float64))
-        chunk[index] -= 1  # probabilities become the gradient of the logits
-        for_logits = as_type_of(chunk, words)
-        matmul(for_logits, words, gradients.states[rows])
-        matmul(for_logits.T, states[rows], gradients.words, post=(Accumulate(),))
+        chunk[index] -= 1 - smoothing  # probabilities become the gradient of the logits
+        for_logits = as_type_of(chunk, factors[1])
+        matmul(for_logits, factors[1], gradients.states[rows])
+        matmul(for_logits.T, factors[0][rows], gradients.words, post=(Accumulate(),))
         np.add(gradients.bias, column_sums(for_logits), out=gradients.bias)
+    if smoothing:
+        loss += smoothing * _lead_over_mean(states, words, bias, targets)
+        _add_even_part(gradients, states, words, smoothing)
     return loss, gradients
+
+
+def _lead_over_mean(states: Array, words: Array, bias: Array, targets: Array) -> float:
+    """Return the sum over the rows of the target's logit minus the mean of all logits.
+
+    It is the difference between the cross-entropy with an even distribution and that with the target.
+    """
+    vectors = words[targets] - words.mean(axis=0)
+    leads = np.einsum("rw,rw->r", states, vectors) + bias[targets] - bias.mean()
+    return float(leads.sum(dtype=np.float64))
+
+
+def _add_even_part(gradients: TiedGradients, states: Array, words: Array, smoothing: float) -> None:
+    """Add the gradients of the even part of the targets: ``-smoothing / words`` for every logit."""
+    n_rows, n_words = len(states), len(words)
+    np.subtract(gradients.states, smoothing * words.mean(axis=0), out=gradients.states)
+    np.subtract(gradients.words, smoothing / n_words * states.sum(axis=0), out=gradients.words)
+    np.subtract(gradients.bias, np.float32(smoothing * n_rows / n_words), out=gradients.bias)
 
 
 def _probabilities(states: Array, words: Array, bias: Array) -> Iterator[tuple[slice, Array]]:

@@ -37,6 +37,7 @@ CLASSES = {
     "pretrain": "PretrainTask",
     "sentiment": "SentimentTask",
     "similarity": "SimilarityTask",
+    "translate": "TranslateTask",
 }
 """The class of each task of this package, in the module ``task`` of the sub-package with its name."""
 

@@ -207,7 +207,7 @@ class RunFolder:
         ]
 
         def order(error: Record) -> tuple[int, float]:
-            return error_kinds.index(error["kind"]) if error.get("kind") else 0, -error["loss"]
+            return error_kinds.index(error["kind"]) if error.get("kind") else 0, -error.get("loss", 0.0)
 
         write_text(folder / "errors.jsonl", _json_lines(sorted(errors, key=order)))
 

@@ -42,6 +42,21 @@ def test_loss_and_gradients_are_those_of_the_formula(inputs, bfloat16, tolerance
 
 
 @pytest.mark.usefixtures("_chunked")
+@pytest.mark.parametrize(("bfloat16", "tolerance"), [(False, 1e-5), (True, 2e-2)])
+def test_a_smoothed_target_is_spread_over_all_words(inputs, bfloat16, tolerance):
+    states, words, bias, targets = inputs
+    log_probs = log_softmax(states.astype(float) @ words.T.astype(float) + bias, axis=1)
+    target = np.full((ROWS, WORDS), 0.1 / WORDS)
+    target[np.arange(ROWS), targets] += 0.9
+    for_logits = np.exp(log_probs) - target
+    expected_gradients = for_logits @ words, for_logits.T @ states, for_logits.sum(axis=0)
+    loss, found = loss_and_gradients(*inputs, bfloat16=bfloat16, smoothing=0.1)
+    assert loss == pytest.approx(-(target * log_probs).sum(), rel=tolerance)
+    for ours, theirs in zip(found, expected_gradients, strict=True):
+        assert np.abs(ours - theirs).max() < tolerance * np.abs(theirs).max()
+
+
+@pytest.mark.usefixtures("_chunked")
 def test_scores_are_those_of_the_formula(inputs):
     losses, predicted, _ = expected(*inputs)
     scores = score_targets(*inputs)

@@ -35,6 +35,10 @@ OVERFIT_TASK = {
         "training.epochs": 50,
         "data.vocabulary": {"min_count": 1},  # most characters occur once in six short texts
     },
+    "translate": {
+        "training.epochs": 60,
+        "data.vocabulary": {"min_count": 1},  # most characters occur once in a few sentences
+    },
     "opinion": {
         "training.epochs": 40,
         "data.vocabulary": {"min_count": 1},  # most characters occur once in a dozen reviews

@@ -26,6 +26,8 @@ _SMALL = {
 }
 _SMALL_TASK = {
     "novel": {"data.vocabulary": {"min_count": 1}},
+    # Only an rnn has an embedding_size; 256 is the default.
+    "translate": {"model.embedding_size": 256, "data.vocabulary": {"min_count": 1}},
     "pretrain": {"model.pretraining_dropout": 0.2, "data.vocabulary": {"size": 300, "min_count": 1}},
 }
 

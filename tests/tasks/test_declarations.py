@@ -79,6 +79,8 @@ def test_a_model_card_names_settings_of_any_configuration(name):
 
 def layout_of(name: str) -> list[str]:
     """Return the settings by which the task's fixture is read."""
+    if "classical" in fixture_of(name).read_text(encoding="utf-8").partition("\n")[0]:
+        return ["data.columns={source: classical, target: modern}"]
     return ["data.blank_lines=part"] if fixture_of(name).suffix == ".txt" else []
 
 

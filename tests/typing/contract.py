@@ -9,6 +9,7 @@ from paddle_tasks.tasks.opinion.task import OpinionTask
 from paddle_tasks.tasks.pretrain.task import PretrainTask
 from paddle_tasks.tasks.sentiment.task import SentimentTask
 from paddle_tasks.tasks.similarity.task import SimilarityTask
+from paddle_tasks.tasks.translate.task import TranslateTask
 from paddle_tasks.training.protocol import Task
 
 long_text: type[Task] = LongTextTask
@@ -18,3 +19,4 @@ opinion: type[Task] = OpinionTask
 pretrain: type[Task] = PretrainTask
 sentiment: type[Task] = SentimentTask
 similarity: type[Task] = SimilarityTask
+translate: type[Task] = TranslateTask

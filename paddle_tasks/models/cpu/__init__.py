@@ -11,7 +11,8 @@ from __future__ import annotations
 import paddle
 from paddle import nn
 
-from paddle_tasks.models.cpu import dropout, linear, norm, recurrent, transformer
+from paddle_tasks.models.cpu import dropout, linear, norm, recurrent, residual_blocks, transformer
+from paddle_tasks.models.cpu.additive_scores import additive_scores
 from paddle_tasks.models.cpu.fused_layer import mark_causal
 from paddle_tasks.models.cpu.linear import tied_output
 from paddle_tasks.models.cpu.recurrent import run_recurrent
@@ -22,6 +23,7 @@ from paddle_tasks.onednn.cross_entropy import Scores
 
 __all__ = [
     "Scores",
+    "additive_scores",
     "computes_causal",
     "is_switched_in",
     "keep_first_only",
@@ -35,7 +37,7 @@ __all__ = [
     "tied_scores",
 ]
 
-_KERNELS = (transformer, recurrent, linear, norm, dropout)
+_KERNELS = (transformer, residual_blocks, recurrent, linear, norm, dropout)
 
 
 def switch_in(model: nn.Layer) -> None:

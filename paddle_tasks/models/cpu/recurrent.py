@@ -16,7 +16,7 @@ from paddle_tasks.models.cpu.arrays import first_order_only, is_plain, need_grad
 from paddle_tasks.models.replacement import is_switched_in
 from paddle_tasks.onednn import library, precision
 from paddle_tasks.onednn.primitives import convert, to_bfloat16
-from paddle_tasks.onednn.recurrent import Call, Kind, Parameters
+from paddle_tasks.onednn.recurrent import Call, Kind, Parameters, State
 
 _KINDS: dict[str, Kind] = {"RNN_TANH": "rnn", "GRU": "gru", "LSTM": "lstm"}
 """By Paddle's mode. Not RNN_RELU: its states may overflow in the padding, through which the kernel runs as well."""
@@ -39,8 +39,10 @@ def forward(layer: nn.Layer, *inputs: Any, **options: Any) -> Any:
     return type(layer).forward(layer, *inputs, **options)
 
 
-def run_recurrent(layer: nn.Layer, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """Run a SimpleRNN, GRU or LSTM from zero initial states to the end of each text.
+def run_recurrent(
+    layer: nn.Layer, inputs: Tensor, lengths: Tensor, initial: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Run a SimpleRNN, GRU or LSTM to the end of each text, from zero initial states or from given ones.
 
     A Layer that `switch_in` has marked is computed by oneDNN, any other by Paddle.
 
@@ -48,13 +50,15 @@ def run_recurrent(layer: nn.Layer, inputs: Tensor, lengths: Tensor) -> tuple[Ten
         layer: not time-major.
         inputs: <float32>[batch, length, inputs].
         lengths: <int64>[batch], real positions of each text.
+        initial: the hidden states before the first step <float32>[batch, size], for a Layer with one layer and one
+            direction; the cells of an LSTM are zero there.
 
     Returns:
         The states <float32>[batch, length, directions * size], zero in the padding, and the last state of each text
         <float32>[layers * directions, batch, size]. The backward direction begins at the end of the text.
     """
     if not _can_compute(layer, inputs):
-        states, last = layer(inputs, sequence_length=lengths)
+        states, last = layer(inputs, _initial_states(layer, initial), sequence_length=lengths)
         return states, last[0] if isinstance(last, tuple) else last
     texts = _Texts(lengths.numpy(), inputs.shape[1], layer.num_directions)
     parameters, per_layer = _parameters(layer), 4 * layer.num_directions
@@ -63,9 +67,17 @@ def run_recurrent(layer: nn.Layer, inputs: Tensor, lengths: Tensor) -> tuple[Ten
     for start in range(0, len(parameters), per_layer):
         if start:
             states = dropout.dropout(states, layer.dropout, training=layer.training)
-        states, last = RecurrentKernel.apply(states, *parameters[start : start + per_layer], settings)
+        states, last = RecurrentKernel.apply(states, initial, *parameters[start : start + per_layer], settings)
         ends.append(last)
     return states, ends[0] if len(ends) == 1 else paddle.concat(ends)
+
+
+def _initial_states(layer: nn.Layer, hidden: Tensor | None) -> Any:
+    """Return initial states as Paddle's Layers take them."""
+    if hidden is None:
+        return None
+    hidden = hidden.unsqueeze(0)
+    return (hidden, paddle.zeros_like(hidden)) if layer.mode == "LSTM" else hidden
 
 
 def _can_compute(layer: nn.Layer, inputs: Tensor) -> bool:
@@ -134,15 +146,18 @@ class _Settings:
 class RecurrentKernel(PyLayer):  # type: ignore[misc]
     """One layer in its directions: states <float32>[batch, length, inputs] and four parameters for each direction.
 
-    It returns the states and the last ones <float32>[directions, batch, size].
+    It returns the states and the last ones <float32>[directions, batch, size]. With one direction there may be initial
+    hidden states <float32>[batch, size].
     """
 
     @staticmethod
-    def forward(ctx: Any, inputs: Tensor, *others: Any) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, inputs: Tensor, initial: Tensor | None, *others: Any) -> tuple[Tensor, Tensor]:
         """Compute the states; ``others`` are the parameters and the settings of the call."""
         *parameters, settings = others
         ctx.set_materialize_grads(False)
-        ctx.need_gradients, ctx.texts = need_gradients(inputs, *parameters), settings.texts
+        ctx.need_gradients, ctx.texts = need_gradients(inputs, initial, *parameters), settings.texts
+        ctx.has_initial = initial is not None
+        start = None if initial is None else State(view(initial.contiguous()))
         (batch, length, _), size = inputs.shape, parameters[1].shape[1]
         rows = view(inputs.contiguous()).reshape(batch * length, -1)
         if _is_bfloat16(rows.shape[1], size):
@@ -153,7 +168,8 @@ class RecurrentKernel(PyLayer):  # type: ignore[misc]
         ctx.calls = []
         for number, direction in enumerate(directions):
             own = Parameters(*map(view, parameters[4 * number : 4 * number + 4]))
-            call = Call.compute(settings.kind, rows.take(direction.enter, axis=0), own, keeps=settings.keeps)
+            steps = rows.take(direction.enter, axis=0)
+            call = Call.compute(settings.kind, steps, own, start, keeps=settings.keeps)
             steps = call.states.reshape(-1, size)
             convert(steps.take(direction.leave, axis=0), states[:, :, number])
             convert(steps.take(settings.texts.last, axis=0), last[number])
@@ -166,16 +182,19 @@ class RecurrentKernel(PyLayer):  # type: ignore[misc]
     @first_order_only
     def backward(ctx: Any, states: Tensor | None, last: Tensor | None) -> tuple[Tensor | None, ...]:
         """Return the gradients of inputs and parameters, from those of the two results; None is zero."""
-        inputs, gradients = list[Array](), list[Array]()
+        inputs, initial, gradients = list[Array](), list[Array](), list[Array]()
         for number, (call, direction) in enumerate(zip(ctx.calls, ctx.texts.directions, strict=True)):
             found = call.backward(_steps(ctx.texts, number, call.states.shape, states, last))
             rows = found.inputs.reshape(-1, found.inputs.shape[2]).take(direction.leave, axis=0)
             inputs.append(rows)
+            initial += [found.initial.hidden] * ctx.has_initial
             gradients += found.parameters
         del ctx.calls  # their arrays are the largest of a step
         return tuple(
             to_tensor(array) if needed else None
-            for array, needed in zip((sum(inputs[1:], inputs[0]), *gradients), ctx.need_gradients, strict=True)
+            for array, needed in zip(
+                (sum(inputs[1:], inputs[0]), *initial, *gradients), ctx.need_gradients, strict=True
+            )
         )
 
 

@@ -17,7 +17,9 @@ from paddle_tasks.onednn import precision
 from paddle_tasks.onednn.cross_entropy import Scores, loss_and_gradients, score_targets
 
 
-def tied_cross_entropy(states: Tensor, word_vectors: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
+def tied_cross_entropy(
+    states: Tensor, word_vectors: Tensor, bias: Tensor, targets: Tensor, smoothing: float = 0.0
+) -> Tensor:
     """Return the cross-entropy <float32>[] in nats, summed over the rows, of ``states @ word_vectors.T + bias``.
 
     Args:
@@ -25,12 +27,17 @@ def tied_cross_entropy(states: Tensor, word_vectors: Tensor, bias: Tensor, targe
         word_vectors: <float32>[at least words, width]; only the first ones are words, as many as the bias has.
         bias: <float32>[words].
         targets: <int64>[rows].
+        smoothing: the share of each target that is spread evenly over all words.
     """
     if _is_on_cpu(states):
-        loss: Tensor = _TiedCrossEntropy.apply(states, word_vectors, bias, targets)
+        loss: Tensor = _TiedCrossEntropy.apply(states, word_vectors, bias, targets, smoothing)
         return loss
-    logits = tied_output(states, word_vectors[: bias.shape[0]], bias)
-    return functional.cross_entropy(logits.astype("float32"), targets, reduction="sum")
+    logits = tied_output(states, word_vectors[: bias.shape[0]], bias).astype("float32")
+    loss = functional.cross_entropy(logits, targets, reduction="sum")
+    if smoothing:  # Paddle's own smoothing makes a matrix of targets
+        even = -functional.log_softmax(logits, axis=-1).mean(axis=-1).sum()
+        loss = (1 - smoothing) * loss + smoothing * even
+    return loss
 
 
 def tied_scores(states: Tensor, word_vectors: Tensor, bias: Tensor, targets: Tensor) -> Scores:
@@ -52,11 +59,14 @@ def _is_on_cpu(states: Tensor) -> bool:
 
 class _TiedCrossEntropy(PyLayer):  # type: ignore[misc]
     @staticmethod
-    def forward(ctx: Any, states: Tensor, word_vectors: Tensor, bias: Tensor, targets: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, states: Tensor, word_vectors: Tensor, bias: Tensor, targets: Tensor, smoothing: float
+    ) -> Tensor:
         arrays, n_words = [view(tensor.contiguous()) for tensor in (states, word_vectors, bias)], bias.shape[0]
         words, is_bfloat16 = arrays[1][:n_words], precision.suits_bfloat16(n_words, states.shape[1])
         # The gradients need the probabilities, which are not kept, so they are computed here.
-        loss, gradients = loss_and_gradients(arrays[0], words, arrays[2], targets.numpy(), bfloat16=is_bfloat16)
+        inputs = arrays[0], words, arrays[2], targets.numpy()
+        loss, gradients = loss_and_gradients(*inputs, bfloat16=is_bfloat16, smoothing=smoothing)
         ctx.gradients, ctx.n_vectors = gradients, word_vectors.shape[0]
         ctx.need_gradients = need_gradients(states, word_vectors, bias)
         return paddle.to_tensor(np.float32(loss))

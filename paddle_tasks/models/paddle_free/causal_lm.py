@@ -6,7 +6,7 @@ also wait for its other threads.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,14 +14,8 @@ import numpy as np
 from scipy.special import ndtr
 
 from paddle_tasks.arrays import Array
+from paddle_tasks.models.paddle_free.operations import Arrays, Linear, apply_map, layer_norm, read_output, softmax
 from paddle_tasks.onednn.causal_attention import NO_ATTENTION
-
-Arrays = Mapping[str, Array]
-Linear = tuple[Array, Array]
-"""Weight <float32>[inputs, outputs] and bias <float32>[outputs]."""
-
-
-_EPSILON = 1e-5
 
 
 class _Layer(NamedTuple):
@@ -30,30 +24,6 @@ class _Layer(NamedTuple):
     inner: Linear
     outer: Linear
     norms: tuple[Linear, Linear]
-
-
-class Output(NamedTuple):
-    """The output layer; see `paddle_tasks.models.tied_output.TiedOutput`.
-
-    Attributes:
-        words: <float32>[width, words], with the entry for rare words after the frequent ones, if there is one.
-        bias: <float32>[words].
-        n_frequent: the number of frequent words; None for a single softmax.
-    """
-
-    words: Array
-    bias: Array
-    n_frequent: int | None
-
-    def log_probs(self, states: Array) -> Array:
-        """Return the log-probability of every word <float32>[rows, words] from states <float32>[rows, width]."""
-        logits = states @ self.words
-        logits += self.bias
-        n = self.n_frequent
-        if n is None:
-            return _log_softmax(logits)
-        frequent, rare = _log_softmax(logits[:, : n + 1]), _log_softmax(logits[:, n + 1 :])
-        return np.concatenate([frequent[:, :n], frequent[:, n:] + rare], axis=1)
 
 
 class Shape(NamedTuple):
@@ -99,7 +69,7 @@ class CausalWriter:
         self._norm = parts["norm.weight"], parts["norm.bias"]
         n_layers = sum(name.endswith("linear1.bias") for name in parts)
         self._layers = [_read_layer(parts, f"layers.{number}.") for number in range(n_layers)]
-        self._output = _read_output(parts, n_frequent)
+        self._output = read_output(parts, n_frequent)
 
     def start(self, prompts: Sequence[Sequence[int]]) -> tuple[Cache, Array]:
         """Return the cache after the start entry and the prompts, and the log-probabilities of the next entries."""
@@ -158,7 +128,7 @@ class CausalWriter:
         positions = cache.lengths[:, None] + steps
         states = self._words[ids] + self._positions[np.minimum(positions, len(self._positions) - 1)]
         if not self._pre_norm:
-            states = _layer_norm(states, self._norm)
+            states = layer_norm(states, self._norm)
         n_keys = int(cache.lengths.max(initial=0)) + ids.shape[1]
         is_later = np.arange(n_keys) > positions[:, :, None]
         offsets = np.where(is_later, np.float32(NO_ATTENTION), np.float32(0))[:, None] if is_later.any() else None
@@ -166,24 +136,24 @@ class CausalWriter:
             states = self._layer(cache, number, layer, states, offsets)
         cache.lengths = cache.lengths + counts
         last: Array = states[np.arange(len(ids)), counts - 1]
-        return _layer_norm(last, self._norm) if self._pre_norm else last
+        return layer_norm(last, self._norm) if self._pre_norm else last
 
     def _layer(self, cache: Cache, number: int, layer: _Layer, states: Array, offsets: Array | None) -> Array:
         """Return the states <float32>[rows, n, width] after a layer."""
         first, second = layer.norms
-        before = _layer_norm(states, first) if self._pre_norm else states
-        states = states + _map(self._attend(cache, number, layer.projections, before, offsets), layer.output)
+        before = layer_norm(states, first) if self._pre_norm else states
+        states = states + apply_map(self._attend(cache, number, layer.projections, before, offsets), layer.output)
         if not self._pre_norm:
-            states = _layer_norm(states, first)
-        inner = _map(_layer_norm(states, second) if self._pre_norm else states, layer.inner)
+            states = layer_norm(states, first)
+        inner = apply_map(layer_norm(states, second) if self._pre_norm else states, layer.inner)
         inner *= ndtr(inner)  # GELU
-        states = states + _map(inner, layer.outer)
-        return states if self._pre_norm else _layer_norm(states, second)
+        states = states + apply_map(inner, layer.outer)
+        return states if self._pre_norm else layer_norm(states, second)
 
     def _attend(self, cache: Cache, number: int, projections: Linear, states: Array, offsets: Array | None) -> Array:
         """Add keys and values of new states to a layer's cache, and return their contexts <float32>[rows, n, width]."""
         n_rows, n_new, width = states.shape
-        projected = _map(states, projections).reshape(n_rows, n_new, 3, self._n_heads, -1)
+        projected = apply_map(states, projections).reshape(n_rows, n_new, 3, self._n_heads, -1)
         queries, new_keys, new_values = projected.transpose(2, 0, 3, 1, 4)
         keys, values = cache.keys[number], cache.values[number]
         for row, start in enumerate(cache.lengths):
@@ -195,9 +165,7 @@ class CausalWriter:
         scores *= np.float32(1 / np.sqrt(queries.shape[-1]))
         if offsets is not None:
             scores += offsets[..., : scores.shape[-1]]
-        scores -= scores.max(axis=-1, keepdims=True)
-        np.exp(scores, out=scores)
-        scores /= scores.sum(axis=-1, keepdims=True)
+        softmax(scores)
         contexts: Array = (scores @ values[:, :, :n_keys]).transpose(0, 2, 1, 3)
         return contexts.reshape(n_rows, n_new, width)
 
@@ -210,33 +178,3 @@ def _read_layer(parts: Arrays, prefix: str) -> _Layer:
     joined = np.concatenate(weights, axis=1), np.concatenate(biases)
     norms = pair("norm1"), pair("norm2")
     return _Layer(joined, pair("self_attn.out_proj"), pair("linear1"), pair("linear2"), norms)
-
-
-def _read_output(parts: Arrays, n: int | None) -> Output:
-    words, bias = parts["words.weight"][: len(parts["output.bias"])], parts["output.bias"]
-    if n is None:
-        return Output(np.ascontiguousarray(words.T), bias, None)
-    words = np.concatenate([words[:n], parts["output.rare_vector"], words[n:]])
-    bias = np.concatenate([bias[:n], parts["output.rare_bias"], bias[n:]])
-    return Output(np.ascontiguousarray(words.T), bias, n)
-
-
-def _map(states: Array, linear: Linear) -> Array:
-    result: Array = states @ linear[0]
-    result += linear[1]
-    return result
-
-
-def _layer_norm(states: Array, parameters: Linear) -> Array:
-    centred: Array = states - states.mean(axis=-1, keepdims=True)
-    variance = np.einsum("...i,...i->...", centred, centred)[..., None] / centred.shape[-1]
-    centred *= 1 / np.sqrt(variance + np.float32(_EPSILON))
-    centred *= parameters[0]
-    centred += parameters[1]
-    return centred
-
-
-def _log_softmax(logits: Array) -> Array:
-    shifted: Array = logits - logits.max(axis=1, keepdims=True)
-    shifted -= np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return shifted

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from paddle_tasks.data.corpus.characters import CharacterVocabulary
 from paddle_tasks.data.corpus.novels import Spelling, write_text
@@ -16,7 +15,6 @@ from paddle_tasks.generation.vocabulary import OutputVocabulary
 from paddle_tasks.training.display import Line, Segment
 from paddle_tasks.training.protocol import Record
 
-F = TypeVar("F", bound=Callable[..., Any])
 WRITING_OPTIONS = (
     "max_new_tokens",
     "top_k",
@@ -69,19 +67,6 @@ class Continuer:
         texts = ("", *self.vocabulary.characters)
         unknown = self.vocabulary.unknown_id
         return OutputVocabulary(texts, lambda text: self.vocabulary.encode(text).tolist(), forbidden=(unknown,))
-
-
-def keyword_options(*names: str) -> Callable[[F], F]:
-    """Let the signature of a function that takes any options name some of them, each None by default; a decorator."""
-
-    def declare(function: F) -> F:
-        signature = inspect.signature(function)
-        *parameters, others = signature.parameters.values()
-        named = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None) for name in names]
-        vars(function)["__signature__"] = signature.replace(parameters=[*parameters, *named, others])
-        return function
-
-    return declare
 
 
 def display_outputs(record: Record) -> Sequence[Line]:

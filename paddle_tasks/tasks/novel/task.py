@@ -31,13 +31,13 @@ from paddle_tasks.models.pretrained.loading import resolve
 from paddle_tasks.models.pretrained.saving import load_state, save_pretrained
 from paddle_tasks.tasks.base import BaseTask
 from paddle_tasks.tasks.deduplication import check_count
+from paddle_tasks.tasks.keyword_options import keyword_options
 from paddle_tasks.tasks.novel import SUMMARY_METRICS, TABLE_METRICS
 from paddle_tasks.tasks.novel.baseline import NgramBaseline
 from paddle_tasks.tasks.novel.continuing import (
     WRITING_OPTIONS,
     Continuer,
     display_outputs,
-    keyword_options,
     sample_texts,
 )
 from paddle_tasks.tasks.novel.generated import GenerationCheck

@@ -1,0 +1,1 @@
+"""Pairs of a source and its translation: reading, and batches with both sides."""

@@ -1,0 +1,1 @@
+"""Encoder-decoders: recurrent ones without and with attention, and the Transformer."""

@@ -1,0 +1,4 @@
+"""Translating: encoder-decoders from one text to another, character by character."""
+
+SUMMARY_METRICS = ("bleu", "chrf", "loss", "accuracy")
+TABLE_METRICS = ("bleu", "chrf", "exact_match")
