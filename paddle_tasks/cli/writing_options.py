@@ -86,6 +86,15 @@ WRITING_OPTIONS: dict[str, Any] = {
             rich_help_panel=_WRITING,
         ),
     ],
+    "length_penalty": Annotated[
+        float | None,
+        typer.Option(
+            "--length-penalty",
+            metavar="X",
+            help="Of a beam search: above 0, longer texts score higher, below 0 shorter ones; 1 by default.",
+            rich_help_panel=_WRITING,
+        ),
+    ],
     "num_return_sequences": Annotated[
         int | None,
         typer.Option(

@@ -33,7 +33,7 @@ def silent_host():
 
 
 def test_the_names():
-    samples = ["long_text", "news", "novel", "opinion", "sentiment", "sentiment_english", "similarity"]
+    samples = ["long_text", "news", "novel", "opinion", "sentiment", "sentiment_english", "similarity", "translate"]
     assert names() == [*(f"builtin/{name}" for name in samples), "chnsenticorp"]
 
 

@@ -81,7 +81,7 @@ def test_the_command_mixes_a_trained_model_with_the_n_grams(tmp_path):
     assert 0 < mixed.result["dev"]["causal_weight"] < 1
     assert mixed.result["model"]["encoder"] == "kneser-ney-mixture"
     assert mixed.result["model"]["parameters"] > trained.result["model"]["parameters"]
-    assert set(mixed.result["test"]["generated"]) == {"held_out", "train"}
+    assert set(mixed.result["test"]["generated"]) == {"held_out", "train", "original"}
     assert "generated" not in trained.result["test"]
 
 
