@@ -7,18 +7,17 @@ from typing import Any
 
 import pytest
 
-from paddle_tasks.errors import Interrupted
 from paddle_tasks.onednn import precision
-from paddle_tasks.workflows.train import train
 
-from ...workflows.interruptions import CrashError, Interruption, after, crash, interrupt, resume, terminate
-from ...workflows.snapshot import differing, snapshot
 from ..conftest import fixture_of, sources
+from ..resuming import (
+    test_a_resumed_run_equals_an_uninterrupted_one,
+    test_a_run_with_another_seed_differs,
+    uninterrupted,
+)
 
-INTERRUPTIONS = {
-    "signal in mid-epoch": Interruption(after(3, terminate), Interrupted, 3),
-    "crash in the last epoch": Interruption(after(5, crash), CrashError, 4),
-}
+__all__ = ["test_a_resumed_run_equals_an_uninterrupted_one", "test_a_run_with_another_seed_differs", "uninterrupted"]
+
 COLUMNS = {"source": "classical", "target": "modern", "book": "book"}
 MODELS = {
     "rnn": {"architecture": "rnn", "hidden_size": 64, "embedding_size": 64, "n_decoder_layers": 2},
@@ -55,22 +54,3 @@ def resumable(request):
         }
 
     return make
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(resumable, tmp_path_factory) -> dict[str, Any]:
-    return snapshot(train(resumable(tmp_path_factory.mktemp("whole"))).folder)
-
-
-@pytest.mark.parametrize("name", INTERRUPTIONS)
-def test_a_resumed_run_equals_an_uninterrupted_one(name, resumable, uninterrupted, tmp_path):
-    config = resumable(tmp_path)
-    interrupt(config, INTERRUPTIONS[name])
-    resumed, notes = resume(config)
-    assert f"after step {INTERRUPTIONS[name].restored} of 6" in "".join(notes)
-    assert differing(resumed, uninterrupted) == set()
-
-
-def test_a_run_with_another_seed_differs(resumable, uninterrupted, tmp_path):
-    other = snapshot(train({**resumable(tmp_path), "seed": 4}).folder)
-    assert differing(other, uninterrupted) >= {"weights", "metrics"}
