@@ -33,7 +33,7 @@ _WHY_BEHIND = mark(
 )
 
 _OF_100 = {"bleu", "chrf"}
-"""The metrics of which 100 is the best value."""
+"""The metrics on a scale from 0 to 100."""
 
 
 def print_scores(run: Run) -> None:

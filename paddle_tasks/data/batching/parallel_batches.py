@@ -12,7 +12,7 @@ from paddle_tasks.text.packing import PackedIds
 
 _BATCHES_PER_BUCKET = 8
 _LENGTH_STEPS = 24
-"""Targets of so many different ranges of lengths are apart; within a range, rows are in the order of their sources."""
+"""The number of ranges of target lengths; rows within a range are sorted by source length."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +120,7 @@ class SpecialIds:
 def parallel_batch(
     pairs: EncodedPairs, rows: Sequence[int], special: SpecialIds, unmarked: Array | None = None
 ) -> ParallelBatch:
-    """Return pairs as a batch, in which all inputs are forced.
+    """Return a batch of pairs for teacher forcing at every position.
 
     Args:
         pairs: the encoded pairs.
@@ -180,7 +180,7 @@ class PairBatchSampler:
 
 
 def _similar(source_lengths: Array, target_lengths: Array) -> Array:
-    """Return the rows in an order in which neighbours are similar on both sides, the longest targets first."""
+    """Return the row numbers, sorted so that neighbours have similar source and target lengths; long targets first."""
     ranks = np.argsort(np.argsort(-target_lengths, kind="stable"), kind="stable")
     steps = ranks * _LENGTH_STEPS // max(1, len(ranks))
     upwards = np.where(steps % 2 == 0, -source_lengths, source_lengths)  # each range begins where the last one ended

@@ -1,1 +1,1 @@
-"""Translation by a lexicon: word alignment, and the phrase that stands for each token."""
+"""Lexicon translation: word alignment, and the most frequent target phrase of each source token."""

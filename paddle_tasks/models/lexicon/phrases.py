@@ -1,4 +1,4 @@
-"""What single tokens become in a translation: the phrases that most often stand for them in aligned pairs."""
+"""The target phrase that each source token is aligned with most often."""
 
 from __future__ import annotations
 

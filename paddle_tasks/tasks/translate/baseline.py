@@ -31,8 +31,8 @@ class TwinSection(Section):
     """The ``model`` section of the baselines.
 
     Attributes:
-        encoder: ``copy`` leaves each source as it is; ``lexicon`` writes for each character the phrase that most often
-            stands for it in aligned train pairs, in the order of the source.
+        encoder: ``copy`` leaves each source as it is; ``lexicon`` replaces each character by the phrase that it is
+            aligned with most often in train; the order stays that of the source.
         min_count: characters that both sides of train together have fewer times are copied.
         n_iterations: of expectation maximisation.
         tension: how strongly characters near each other are preferred as partners; 0 is IBM model 1.
