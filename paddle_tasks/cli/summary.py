@@ -217,10 +217,9 @@ def _sample(run: Run) -> str:
     """Return a short text that the run was scored on, in quotation marks; or a placeholder."""
     from paddle_tasks.files import read_json_lines
 
-    parts = _beginnings if _streams(run.outcome.task) else _whole_texts
     for split in run.outcome.scores:
         for record in read_json_lines(run.folder / "predictions" / f"{split}.jsonl")[:200]:
-            for text in parts(record):
+            for text in [str(record["text"])] if "text" in record else _beginnings(record):
                 if 6 <= width_of(text) <= _MAX_SAMPLE and text.isprintable() and not set(text) & set("\"'$`\\!\t"):
                     return f'"{text}"'
     return '"…"'
@@ -232,10 +231,6 @@ def _streams(task: str) -> bool:
     from paddle_tasks.training.protocol import StreamingTask
 
     return issubclass(tasks.find(task), StreamingTask)
-
-
-def _whole_texts(record: Mapping[str, Any]) -> Sequence[str]:
-    return [str(record.get("text", ""))]
 
 
 def _beginnings(record: Mapping[str, Any]) -> Sequence[str]:
