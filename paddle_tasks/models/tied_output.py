@@ -61,14 +61,14 @@ class TiedOutput(nn.Layer):  # type: ignore[misc]
         if n is None:
             return cpu.tied_scores(states, vectors, self.bias, targets)
         scores = cpu.tied_scores(states, *self._first_level(vectors), targets.clip(max=n))
+        rare = np.flatnonzero(targets.numpy() >= n)
+        if len(rare):
+            rows, words = _take(states, rare), vectors[n : self.n_words]
+            scores.losses[rare] += cpu.tied_scores(rows, words, self.bias[n:], _take(targets, rare) - n).losses
         # A rare word may be the most probable one only where all rare words together are.
-        rows = np.flatnonzero((targets.numpy() >= n) | (scores.predicted == n))
-        if not len(rows):
-            return scores
-        losses, predicted = self._second_level(
-            paddle.gather(states, paddle.to_tensor(rows)), vectors, targets.numpy()[rows]
-        )
-        scores.losses[rows], scores.predicted[rows] = losses, predicted
+        likely = np.flatnonzero(scores.predicted == n)
+        if len(likely):
+            scores.predicted[likely] = self.log_probs(_take(states, likely), vectors).numpy().argmax(axis=1)
         return scores
 
     def log_probs(self, states: Tensor, vectors: Tensor) -> Tensor:
@@ -86,7 +86,6 @@ class TiedOutput(nn.Layer):  # type: ignore[misc]
         n = self.n_frequent
         return paddle.concat([vectors[:n], self.rare_vector]), paddle.concat([self.bias[:n], self.rare_bias])
 
-    def _second_level(self, states: Tensor, vectors: Tensor, targets: Array) -> tuple[Array, Array]:
-        """Return the losses and predictions of some rows over the whole vocabulary."""
-        log_probs = self.log_probs(states, vectors).numpy()
-        return -log_probs[np.arange(len(targets)), targets], log_probs.argmax(axis=1)
+
+def _take(tensor: Tensor, rows: Array) -> Tensor:
+    return paddle.gather(tensor, paddle.to_tensor(rows))

@@ -159,8 +159,11 @@ def test_ctrl_c_ends_a_stream_with_what_was_written(cli, novel, monkeypatch):
 def test_ctrl_c_in_a_pipe(novel):
     arguments = ["predict", novel, BEGINNING, "--length", "100000", "--top-k", "5", "--stream"]
     command = [sys.executable, "-m", "paddle_tasks", *map(str, arguments)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
-        first = child.stdout.read(len(BEGINNING.encode()) + 30)  # it comes before the text has ended
+    # Without a buffer: `communicate` would not return what a buffer of this process has read ahead.
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0) as child:
+        first = b""
+        while len(first) < len(BEGINNING.encode()) + 30:  # it comes before the text has ended
+            first += child.stdout.read(30) or pytest.fail("the stream has ended")
         child.send_signal(signal.SIGINT)
         rest, errors = child.communicate(timeout=60)
     text = (first + rest).decode()  # no half of a character
