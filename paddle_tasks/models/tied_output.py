@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import paddle
 from paddle import Tensor, nn
-from paddle.nn import functional
 
 from paddle_tasks.arrays import Array
 from paddle_tasks.models import cpu
@@ -76,10 +75,10 @@ class TiedOutput(nn.Layer):  # type: ignore[misc]
         n = self.n_frequent
         if n is None:
             logits = cpu.tied_output(states, vectors[: self.n_words], self.bias)
-            return functional.log_softmax(logits.astype("float32"), axis=-1)
-        first = functional.log_softmax(cpu.tied_output(states, *self._first_level(vectors)).astype("float32"), axis=-1)
-        rare = cpu.tied_output(states, vectors[n : self.n_words], self.bias[n:]).astype("float32")
-        return paddle.concat([first[:, :n], first[:, n:] + functional.log_softmax(rare, axis=-1)], axis=1)
+            return _log_softmax(logits)
+        first = _log_softmax(cpu.tied_output(states, *self._first_level(vectors)))
+        rare = cpu.tied_output(states, vectors[n : self.n_words], self.bias[n:])
+        return paddle.concat([first[:, :n], first[:, n:] + _log_softmax(rare)], axis=1)
 
     def _first_level(self, vectors: Tensor) -> tuple[Tensor, Tensor]:
         """Return vectors and biases of the frequent words and of the entry for rare ones."""
@@ -89,3 +88,12 @@ class TiedOutput(nn.Layer):  # type: ignore[misc]
 
 def _take(tensor: Tensor, rows: Array) -> Tensor:
     return paddle.gather(tensor, paddle.to_tensor(rows))
+
+
+def _log_softmax(logits: Tensor) -> Tensor:
+    """Return the log-probabilities <float32>, as `paddle.nn.functional.log_softmax`.
+
+    That takes 4.4 ms for a row of 6,490 on a CPU, 90 times as long as this (Paddle 3.3.1).
+    """
+    logits = logits.astype("float32")
+    return logits - paddle.logsumexp(logits, axis=-1, keepdim=True)

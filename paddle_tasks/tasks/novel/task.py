@@ -48,6 +48,7 @@ from paddle_tasks.tasks.novel.scoring import CharacterScores, Part
 from paddle_tasks.tasks.novel.section import SCRATCH, NovelConfig, check_config
 from paddle_tasks.tasks.novel.window_reader import make_reader
 from paddle_tasks.training.display import Line
+from paddle_tasks.training.precision import Precision
 from paddle_tasks.training.protocol import Baseline, DataCheck, Evaluation, Record
 
 
@@ -200,8 +201,8 @@ class NovelTask(BaseTask[NovelConfig]):
     ) -> CharacterScores:
         """Return the scores of every character; all ranks do it together, each its share."""
         model.eval()
-        rows = self.dataset(split.examples)
-        with self.ranks.raise_together(), paddle.no_grad():
+        rows, precision = self.dataset(split.examples), Precision.prepare(self.config.evaluation.precision)
+        with self.ranks.raise_together(), paddle.no_grad(), precision.autocast():
             own = list(self._score_batches(model, rows, check_interrupt))
         parts = [part for parts in self.ranks.gather_objects(own) for part in parts]
         n_unknown = len(self.vocabulary.unknown_types(chapter.text for chapter in split.examples))
