@@ -11,6 +11,7 @@ import pytest
 
 from paddle_tasks import tasks
 from paddle_tasks.errors import ConfigError
+from paddle_tasks.models import cpu
 from paddle_tasks.onednn.precision import has_bfloat16
 from paddle_tasks.tasks.novel.task import NovelTask
 from paddle_tasks.workflows.config import assignments, load_config
@@ -70,11 +71,10 @@ def test_every_character_is_scored_alike_in_any_batch(changes):
 
 @pytest.mark.skipif(not has_bfloat16(), reason="this CPU does not multiply bfloat16 faster")
 def test_scores_may_be_computed_in_bfloat16():
-    task, rounding = (
-        read(**ARCHITECTURES["lstm"]),
-        read(**ARCHITECTURES["lstm"], **{"evaluation.precision": "bfloat16"}),
-    )
+    task = read(**ARCHITECTURES["lstm"])
+    rounding = read(**ARCHITECTURES["lstm"], **{"evaluation.precision": "bfloat16"})
     model = build(task)
+    cpu.switch_in(model)
     exact, rounded = score(task, model).losses, score(rounding, model).losses
     assert 1e-6 < np.abs(exact - rounded).max() < 0.05
     assert np.array_equal(score(task, model).losses, exact)
