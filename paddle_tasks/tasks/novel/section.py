@@ -22,7 +22,7 @@ PROMPTS = (
     "却说孔明",
     "“居然有人在自己不知情的时候靠近了，还好没有被人偷袭。”凌风庆幸自己没有被偷袭",
 )
-DECODING = GenerationSection(do_sample=True, top_p=0.9, repetition_penalty=1.2)
+DECODING = GenerationSection(do_sample=True, top_p=0.95)
 """How texts are continued without other options: the texts vary and repeat about as much as those of the authors."""
 N_CONTINUATIONS = 100
 """Passages of each kind that are continued; the n-grams and the models that they are compared with have as many."""
