@@ -14,11 +14,12 @@ from safetensors.numpy import load_file
 from paddle_tasks.data.corpus.documents import CorpusSection, Document, read_documents
 from paddle_tasks.data.tables.catalogue import SAMPLES
 from paddle_tasks.inference.model_card import cards
-from paddle_tasks.inference.pipelines import pipeline
+from paddle_tasks.inference.pipelines import load_layer, pipeline
 from paddle_tasks.inference.stages import STAGES
 from paddle_tasks.metrics.spans import SpanMetrics
 from paddle_tasks.models.masked_lm import load_masked_lm
 from paddle_tasks.models.pretrained.loading import ASSETS
+from paddle_tasks.text.copied_text import KnownTexts
 from paddle_tasks.text.spans import Span
 from paddle_tasks.text.tokenizer import Tokenizer
 
@@ -47,7 +48,7 @@ each_language_model = pytest.mark.parametrize("folder", LANGUAGE_MODELS, ids=lam
 
 def test_all_of_them_are_small():
     assert MODELS
-    assert sum(path.stat().st_size for path in ASSETS.rglob("*") if path.is_file()) < 60 * MEGABYTE
+    assert sum(path.stat().st_size for path in ASSETS.rglob("*") if path.is_file()) < 11.5 * MEGABYTE * len(MODELS)
 
 
 @each_model
@@ -198,3 +199,37 @@ def test_the_opinion_model_has_the_score_of_its_card():
 
 def spans_of(record) -> list[Span]:
     return [Span(span["start"], span["end"], span["label"]) for span in record["spans"]]
+
+
+# ---- the novel model
+
+
+def test_the_novel_model_writes_without_copying():
+    model = pipeline("text-generation")
+    known = KnownTexts(path.read_text(encoding="utf-8") for path in SAMPLES.glob("novel/*.txt"))
+    (text,) = (output["text"] for output in model("话说宝玉", seed=1)["outputs"])
+    assert len(text) == 200
+    assert np.subtract(*known.find(text).longest()[::-1]) < 12
+    assert not model.needs_paddle
+
+
+def test_the_novel_model_expects_the_words_of_old_novels():
+    model = pipeline("novel")
+    found = model("却说", max_new_tokens=1, do_sample=False)["outputs"][0]["score"]
+    begun = ("未知性命如", "说时迟，那时", "三十六计，走为上")
+    assert [model(text, max_new_tokens=1, do_sample=False)["outputs"][0]["text"] for text in begun] == [
+        "何",
+        "快",
+        "策",
+    ]
+    assert found < 0
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not DATA.is_dir(), reason=f"no public data in {DATA}")
+def test_the_novel_model_has_the_score_of_its_card():
+    stage = json.loads((ASSETS / "novel" / STAGES).read_text(encoding="utf-8"))[-1]
+    model = load_layer("novel", device="cpu")
+    split = model.task.load_split("dev")
+    metrics = model.task.score_characters(model.model, split, lambda: None).metrics()
+    assert metrics["perplexity"] == pytest.approx(stage["dev"]["perplexity"], rel=1e-3)
