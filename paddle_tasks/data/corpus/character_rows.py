@@ -89,8 +89,9 @@ class Rows:
 def training_segments(texts: EncodedTexts, window: int) -> Rows:
     """Cut texts into rows of ``window`` entries. Every entry has a target; a text shorter than that is one row.
 
-    The rows of a text have equal distances, so that neighbours may overlap by some entries. They may move by half a
-    window in either direction within their text.
+    The rows of a text have equal distances, so that neighbours may overlap by some entries. All but the first and the
+    last one may move by half a window in either direction within their text. If these two moved, they would leave out
+    most beginnings and ends.
     """
     n_inputs = texts.ends - texts.starts - 1
     lengths, n_rows = np.minimum(n_inputs, window), -(-n_inputs // window)
@@ -99,7 +100,8 @@ def training_segments(texts: EncodedTexts, window: int) -> Rows:
     room = (n_inputs - lengths)[text]
     offsets = (number * room) // np.maximum(n_rows[text] - 1, 1)
     starts = texts.starts[text] + offsets
-    moves = np.minimum(offsets, window // 2), np.minimum(room - offsets, window // 2)
+    farthest = np.where((number > 0) & (number < n_rows[text] - 1), window // 2, 0)
+    moves = np.minimum(offsets, farthest), np.minimum(room - offsets, farthest)
     return Rows(texts, starts, starts + lengths[text], starts, moves)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,6 +66,17 @@ def test_an_epoch_moves_rows_and_repeats_itself():
     rows = training_segments(encode(["甲乙丙丁戊" * 40]), 16)
     first, again, other = (rows.moved([7, epoch]).starts.tolist() for epoch in (0, 0, 1))
     assert first == again != other
+
+
+def test_every_character_is_a_target_in_about_as_many_epochs():
+    encoded = encode(["甲乙丙丁戊" * 40, "甲乙"])
+    rows, counts = training_segments(encoded, 16), np.zeros(len(encoded.ids))
+    for epoch in range(400):
+        np.add.at(counts, targets(rows.moved([epoch])), 1 / 400)
+    assert counts[~encoded.is_target].tolist() == [0, 0]
+    found = counts[encoded.is_target]
+    assert (found.min() > 0.4, found.max() < 1.8) == (True, True)
+    assert found.mean() == pytest.approx(1.04, abs=0.01)  # 13 rows of 16 for 200 characters
 
 
 def test_windows_have_a_stride_and_may_shorten():
