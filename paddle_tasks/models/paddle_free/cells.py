@@ -47,7 +47,9 @@ class Cell(NamedTuple):
 
 def read_cell(parts: Arrays, kind: CellKind, prefix: str, suffix: str = "l0") -> Cell:
     """Return the layer whose tensors have names such as ``PREFIXweight_ih_SUFFIX``."""
-    pairs = [(parts[f"{prefix}weight_{side}_{suffix}"].T, parts[f"{prefix}bias_{side}_{suffix}"]) for side in ("ih", "hh")]
+    pairs = [
+        (parts[f"{prefix}weight_{side}_{suffix}"].T, parts[f"{prefix}bias_{side}_{suffix}"]) for side in ("ih", "hh")
+    ]
     return Cell(kind, *pairs)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from paddle_tasks.arrays import Array
@@ -54,7 +56,7 @@ class SourceTranslator:
         """
         if not self.has_attention:
             raise ValueError("attention: this model has none")
-        writer = self.writer(source[None], np.array([len(source)]))
+        writer: Any = self.writer(source[None], np.array([len(source)]))
         state, _ = writer.start([[]])
         found = [state.weights[0]]
         for token in target.tolist():

@@ -165,9 +165,9 @@ def _make_room(cache: Cache) -> None:
 
 
 def _attend(queries: Array, read: tuple[Array, Array], offsets: Array | None) -> tuple[Array, Array]:
-    """Return contexts <float32>[rows, width] of queries <float32>[rows, n_heads, size], and weights <float32>[rows, keys].
+    """Return contexts <float32>[rows, width] of queries <float32>[rows, n_heads, size], and the weights of the keys.
 
-    The weights are the mean over the heads.
+    The weights <float32>[rows, keys] are the mean over the heads.
     """
     keys, values = read
     scores = queries[:, :, None] @ keys.swapaxes(2, 3)
@@ -191,4 +191,3 @@ def _read_layer(parts: Arrays, prefix: str) -> _Layer:
         pair("feed_forward.inner"),
         pair("feed_forward.outer"),
     )
-
