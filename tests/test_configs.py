@@ -24,7 +24,7 @@ WITHOUT_DATA = {
         ("novel-gpt", "novel-bert-fc", "novel-bert-lstm", "novel-bert-lstm-attention"),
         ("do not ship", "data.folder", "data.train="),
     ),
-    **dict.fromkeys(("translate", "translate-rnn"), ("do not ship", "data.train=")),
+    **dict.fromkeys(("translate", "translate-books", "translate-rnn"), ("do not ship", "data.train=")),
     "pretrain-bert": ("public corpora", "data.folder", "docs/pretraining.md"),
     "pretrain-ernie": ("public corpora", "data.folder", "docs/pretraining.md"),
 }

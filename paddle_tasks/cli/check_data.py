@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -39,9 +40,22 @@ def _command_for(file: Path) -> tuple[str, str]:
     except UserError:
         content = {}
     task, data = str(content.get("task", tasks.names()[0])), content.get("data")
-    sources = [data.get(split) for split in ("train", "dev", "test")] if isinstance(data, dict) else []
+    data = data if isinstance(data, dict) else {}
+    sources = [data.get(split) for split in ("train", "dev", "test")]
     files = [source for source in sources if isinstance(source, str)] or ["TRAIN", "DEV"]
-    return task, shlex.join(["paddle-tasks", "check-data", task, *files])
+    return task, shlex.join(["paddle-tasks", "check-data", task, *files, *_layout_settings(task, data)])
+
+
+def _layout_settings(task: str, data: Mapping[str, Any]) -> Sequence[str]:
+    """Return those settings of a ``data`` section that `check-data` takes; none if there is no such task."""
+    from paddle_tasks import tasks
+    from paddle_tasks.workflows.config import assignments
+
+    if not data or task not in tasks.names():
+        return ()
+    runtime.import_paddle()
+    known = tasks.find(task).DATA_CHECK.layout_section.model_fields
+    return assignments({"data": {name: value for name, value in data.items() if name in known}})
 
 
 _REST_HELP = (

@@ -106,10 +106,14 @@ def baseline(  # noqa: PLR0913, PLR0917 - a command has as many options as it of
     fresh: Fresh = False,
     quiet: Quiet = False,
 ) -> None:
-    """Fit and score a baseline: TF-IDF and a linear classifier, or for novels a Kneser-Ney n-gram model.
+    """Fit and score a baseline: a model without a network, which a trained one has to beat.
+
+    For classes of texts it is TF-IDF and a linear classifier, for novels a Kneser-Ney n-gram model, and for
+    translations a copy of the source or a lexicon of characters.
 
     It uses the data of CONFIG, so that the scores can be compared with those of `paddle-tasks train CONFIG`. The run
-    folder is that of CONFIG with the suffix -baseline, such as runs/sentiment-baseline.
+    folder is that of CONFIG with the suffix -baseline, such as runs/sentiment-baseline; with --twin lexicon the suffix
+    is -baseline-lexicon.
     """
     lengths = _parse_lengths(ngrams)
     runtime.import_paddle()

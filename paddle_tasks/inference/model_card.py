@@ -20,6 +20,7 @@ from paddle_tasks.inference.pipelines import load
 from paddle_tasks.inference.stages import STAGES, Stage, read_stages, stages_of, summary_metrics
 from paddle_tasks.language import _, join, label_name, using
 from paddle_tasks.metrics.generated_text import GENERATED
+from paddle_tasks.metrics.translation import GROUPED, LENGTHS
 from paddle_tasks.models.pretrained.names import ASSETS
 from paddle_tasks.tasks import SETTINGS
 from paddle_tasks.training.display import Line, Segment
@@ -203,6 +204,7 @@ def _score_lines(card: Card) -> Iterator[str]:
         yield _row([split, f"{rows:,}" if rows else "", *(_number(stage[split].get(name)) for name in names)])
     if "generated" in stage.get("test", {}):
         yield from _generated_lines(stage["test"]["generated"])
+    yield from _grouped_lines(stage[splits[-1]], splits[-1])
 
 
 def _generated_lines(generated: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
@@ -213,6 +215,18 @@ def _generated_lines(generated: Mapping[str, Mapping[str, float]]) -> Iterator[s
     yield from _table([_("texts"), *names])
     for name, scores in found.items():
         yield _row([_(GENERATED[name]), *(f"{scores[key]:.4g}" if key in scores else "" for key in names)])
+
+
+def _grouped_lines(metrics: Mapping[str, Any], split: str) -> Iterator[str]:
+    """Yield a table for each kind of groups that translations were scored in."""
+    for key, kind in GROUPED.items():
+        if metrics.get(key):
+            message = _("BLEU of {split} by {kind}, and that of copying the source:")
+            yield from ("", message.format(split=split, kind=_(kind)), "")
+            yield from _table([_(kind), _("rows"), "bleu", _("copying")])
+            for group, scores in metrics[key].items():
+                name = _(LENGTHS[group]) if key == "by_length" else group
+                yield _row([name, f"{scores['rows']:,}", f"{scores['bleu']:.2f}", f"{scores['copying']:.2f}"])
 
 
 def _continuation_lines(card: Card) -> Iterator[str]:

@@ -8,10 +8,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from paddle_tasks.language import mark
 from paddle_tasks.metrics.numerals import find_numbers
 
 MAX_SHORT, MAX_MIDDLE = 12, 24
 """The maximum number of characters of a short source and of a middle one."""
+MIN_GROUP = 30
+"""The minimum number of pairs of a book with scores of its own."""
+GROUPED = {"by_length": mark("source length"), "by_book": mark("book")}
+"""The metrics of groups of pairs, and what a group is."""
+LENGTHS = {
+    "short": mark("up to 12 characters"),
+    "middle": mark("13 to 24 characters"),
+    "long": mark("over 24 characters"),
+}
+"""The groups of source lengths."""
 _ENDS = "。！？；：…"
 _CLOSING = "”’」』）》\"')"
 
@@ -48,13 +59,19 @@ def corpus_chrf(outputs: Sequence[str], references: Sequence[str]) -> Scored:
 
 
 def translation_metrics(
-    sources: Sequence[str], outputs: Sequence[str], references: Sequence[str], find_names: FindNames | None = None
+    sources: Sequence[str],
+    outputs: Sequence[str],
+    references: Sequence[str],
+    find_names: FindNames | None = None,
+    books: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return the metrics of translations; empty without rows.
 
     - ``bleu``, ``chrf``: sacrebleu's, from 0 to 100, with their ``signatures``.
     - ``exact_match``: the share of outputs that equal their references.
-    - ``bleu_by_length``: of sources of up to 12 characters (``short``), of up to 24 (``middle``), and of longer ones.
+    - ``by_length``: the number of ``rows``, ``bleu`` and that of ``copying``, for sources of up to 12 characters
+      (``short``), of up to 24 (``middle``), and of longer ones.
+    - ``by_book``: the same for each book with at least 30 pairs, the largest first; left out without ``books``.
     - ``numbers``: precision, recall and F1 of the numbers in the outputs against those of the references, by value.
     - ``names``: the same of the names that a source and its translation both have; left out without ``find_names``.
     - ``proper_ends``: the share of outputs that end as their references do, with a mark that may end a sentence or
@@ -66,15 +83,17 @@ def translation_metrics(
         outputs: their translations.
         references: the translations that they should have.
         find_names: finds the names of outputs and references.
+        books: the book of each pair, empty where it is unknown.
     """
     if not sources:
         return {}
+    texts = sources, outputs, references
     bleu, chrf = corpus_bleu(outputs, references), corpus_chrf(outputs, references)
     metrics = {
         "bleu": bleu.score,
         "chrf": chrf.score,
         "exact_match": _share_equal(outputs, references),
-        "bleu_by_length": _by_length(sources, outputs, references),
+        "by_length": _score_groups(list(map(_length_group, sources)), texts, list(LENGTHS)),
         "numbers": kept(map(find_numbers, outputs), map(find_numbers, references)),
         "proper_ends": _share_equal(list(map(_is_ended, outputs)), list(map(_is_ended, references))),
         "copying": {
@@ -83,6 +102,8 @@ def translation_metrics(
         },
         "signatures": {"bleu": bleu.signature, "chrf": chrf.signature},
     }
+    if any(books):
+        metrics["by_book"] = _score_groups(books, texts, _large_books(books))
     if find_names is not None:
         sides = (
             [_names_of_both(find_names, *pair) for pair in zip(sources, side, strict=True)]
@@ -122,12 +143,31 @@ def _share_equal(items: Sequence[Hashable], others: Sequence[Hashable]) -> float
     return float(np.mean([one == other for one, other in zip(items, others, strict=True)]))
 
 
-def _by_length(sources: Sequence[str], outputs: Sequence[str], references: Sequence[str]) -> dict[str, float]:
-    lengths = np.array([len(source) for source in sources])
-    groups = {"short": (0, MAX_SHORT), "middle": (MAX_SHORT, MAX_MIDDLE), "long": (MAX_MIDDLE, np.inf)}
+def _length_group(source: str) -> str:
+    if len(source) <= MAX_SHORT:
+        return "short"
+    return "middle" if len(source) <= MAX_MIDDLE else "long"
+
+
+def _large_books(books: Sequence[str]) -> list[str]:
+    return [book for book, count in Counter(books).most_common() if book and count >= MIN_GROUP]
+
+
+def _score_groups(
+    groups: Sequence[str], texts: tuple[Sequence[str], Sequence[str], Sequence[str]], names: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    """Return the scores of groups by name.
+
+    Args:
+        groups: the group of each pair.
+        texts: sources, outputs and references.
+        names: the groups to score; those without pairs are left out.
+    """
     scores = {}
-    for name, (low, high) in groups.items():
-        rows = np.flatnonzero((lengths > low) & (lengths <= high)).tolist()
+    for name in names:
+        rows = [row for row, group in enumerate(groups) if group == name]
         if rows:
-            scores[name] = corpus_bleu([outputs[row] for row in rows], [references[row] for row in rows]).score
+            sources, outputs, references = ([side[row] for row in rows] for side in texts)
+            bleu, copying = corpus_bleu(outputs, references).score, corpus_bleu(sources, references).score
+            scores[name] = {"rows": len(rows), "bleu": bleu, "copying": copying}
     return scores

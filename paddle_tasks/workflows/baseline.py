@@ -49,7 +49,8 @@ def load_config(
 ) -> BaselineConfig:
     """Return the configuration of a baseline, from that of a training run or from a baseline's config.yaml.
 
-    The ``run_dir`` of a training run gets the suffix ``-baseline``, unless ``overrides`` sets it.
+    The ``run_dir`` of a training run gets the suffix ``-baseline``, unless ``overrides`` sets it; if an option names
+    another baseline than the default one, the suffix ends with this name, as in ``-baseline-lexicon``.
 
     Raises:
         ConfigError: every mistake in it; or the task has no baseline, or not these options.
@@ -60,7 +61,8 @@ def load_config(
     given = {name: value for name, value in plain.items() if value is not None}
     _check_options(tree["task"], baseline, given)
     if not _is_baseline(baseline, tree):
-        tree = _from_training(tree, where, keeps_folder=any(item.startswith("run_dir=") for item in overrides))
+        keeps_folder = any(item.startswith("run_dir=") for item in overrides)
+        tree = _from_training(tree, where, "" if keeps_folder else _suffix(baseline, given))
     tree["model"] = baseline.complete(tree["model"], given)
     return configuration.validate(tree, _schema(tree["task"]), where)
 
@@ -110,11 +112,17 @@ def fit_baseline(config: BaselineConfig, notify: Callable[[str], None]) -> Basel
     return _baseline(config.task).fit(config, notify)
 
 
-def _from_training(tree: Mapping[str, Any], where: str, *, keeps_folder: bool) -> dict[str, Any]:
+def _suffix(baseline: Baseline, given: Options) -> str:
+    """Return the suffix of the run folder, so that the runs of several baselines of a task stay apart."""
+    default, chosen = (baseline.complete({}, options)["encoder"] for options in ({}, given))
+    return f"-baseline-{chosen}" if chosen != default and chosen in given.values() else "-baseline"
+
+
+def _from_training(tree: Mapping[str, Any], where: str, suffix: str) -> dict[str, Any]:
     """Return the sections of a baseline from those of a training run, all of which must be valid."""
     config = validate(tree, where)
     shared = {name: tree[name] for name in ("task", "seed", "data") if name in tree}
-    folder = config.run_dir if keeps_folder else f"{config.run_dir.rstrip('/')}-baseline"
+    folder = f"{config.run_dir.rstrip('/')}{suffix}" if suffix else config.run_dir
     logging = config.logging.model_dump(include={"visualdl", "detail"})
     return {**shared, "run_dir": folder, "model": {}, "logging": logging}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,8 +73,16 @@ class Run:
 
     @property
     def baseline(self) -> RunResult | None:
-        """The result in the folder with the suffix ``-baseline``, if it is of the same train data; else None."""
-        folder = self.folder.with_name(f"{self.folder.name}-baseline")
+        """The result in the folder with the suffix ``-baseline``, if it is of the same train data; else None.
+
+        Without such a folder it is that of another baseline, as in ``-baseline-lexicon``.
+        """
+        first = self.folder.with_name(f"{self.folder.name}-baseline")
+        others = sorted(first.parent.glob(f"{glob.escape(first.name)}-*"))
+        found = (self._result_of_same_data(folder) for folder in (first, *others))
+        return next((result for result in found if result is not None), None)
+
+    def _result_of_same_data(self, folder: Path) -> RunResult | None:
         try:
             other = RunResult.read(folder)
         except (DataError, OSError):

@@ -33,6 +33,10 @@ def test_a_configuration_is_no_task(cli):
     assert "mine.yaml: is a configuration, but TASK is a task such as news; to check its data:\n" in message
     assert "paddle-tasks check-data news a.tsv 'b c.tsv'" in message
     assert "TRAIN DEV" in cli.fails("check-data", "missing.yaml")
+    columns = "  columns: {source: old, target: new}\n  strip_punctuation: 0.2\n"
+    Path("mine.yaml").write_text(f"task: translate\ndata:\n  train: a.tsv\n{columns}", encoding="utf-8")
+    settings = """'data.columns.source="old"' 'data.columns.target="new"'\n"""
+    assert f"check-data translate a.tsv {settings}" in cli.fails("check-data", "mine.yaml")
 
 
 @pytest.mark.parametrize("task", CONTENTS)

@@ -213,6 +213,21 @@ def test_the_card_says_that_a_stage_was_stopped(finished, tmp_path):
     assert card.count(remark) == 1
 
 
+def test_the_card_has_the_scores_of_groups(finished, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    result = json.loads((run / "result.json").read_text())
+    scores = {"rows": 1200, "bleu": 25.678, "copying": 17.5}
+    result["test"] |= {"by_length": {"short": scores}, "by_book": {"论语": scores}}
+    (run / "result.json").write_text(json.dumps(result))
+    folder = export_float16(run, tmp_path / "out")
+    card, chinese = ((folder / CARDS[language]).read_text() for language in ("en", "zh"))
+    assert "| up to 12 characters | 1,200 | 25.68 | 17.50 |" in card
+    assert "| 论语 | 1,200 | 25.68 | 17.50 |" in card
+    assert "BLEU of test by book" in card
+    assert "up to 12" not in chinese
+
+
 @pytest.mark.parametrize(
     ("content", "message"), [("{", "not valid JSON"), ("[]", "expected a JSON object, found a list")]
 )

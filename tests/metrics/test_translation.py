@@ -55,8 +55,13 @@ def test_every_metric_of_a_small_corpus():
     assert scores["proper_ends"] == pytest.approx(2 / 3)
     assert scores["numbers"]["recall"] == 1
     assert scores["names"] == {"precision": 1.0, "recall": 1.0, "f1": 1.0, "expected": 1}
-    assert set(scores["bleu_by_length"]) == {"short", "middle", "long"}
-    assert scores["bleu_by_length"]["short"] == corpus_bleu(OUTPUTS[1:2], REFERENCES[1:2]).score
+    assert list(scores["by_length"]) == ["short", "middle", "long"]
+    assert scores["by_length"]["short"] == {
+        "rows": 1,
+        "bleu": corpus_bleu(OUTPUTS[1:2], REFERENCES[1:2]).score,
+        "copying": corpus_bleu(sources[1:2], REFERENCES[1:2]).score,
+    }
+    assert "by_book" not in scores
     assert scores["copying"]["bleu"] == corpus_bleu(sources, REFERENCES).score
     assert translation_metrics([], [], []) == {}
 
@@ -66,3 +71,14 @@ def test_a_perfect_translation_has_the_best_scores():
     assert scores["bleu"] == pytest.approx(100)
     assert scores["exact_match"] == scores["proper_ends"] == scores["numbers"]["f1"] == 1
     assert "names" not in scores
+
+
+def test_large_books_have_scores_of_their_own():
+    sources = ["甲乙丙丁"] * 30 + ["子丑寅卯"] * 31 + ["戊己庚辛"] * 29
+    outputs = ["甲乙丙丁"] * 30 + ["甲乙丙丁"] * 31 + ["戊己庚辛"] * 29
+    books = ["论语"] * 30 + ["孟子"] * 31 + ["庄子"] * 29
+    scores = translation_metrics(sources, outputs, sources, books=books)["by_book"]
+    assert list(scores) == ["孟子", "论语"]
+    assert [scores[book]["rows"] for book in scores] == [31, 30]
+    assert [scores[book]["bleu"] for book in scores] == pytest.approx([0, 100])
+    assert [scores[book]["copying"] for book in scores] == pytest.approx([100, 100])

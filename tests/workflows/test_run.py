@@ -70,6 +70,13 @@ def test_a_baseline_of_other_data_is_not_beside(run, alone, split, columns):
     assert list(alone.scores.columns) == columns
 
 
+def test_another_baseline_is_found_if_the_default_one_is_missing(run, alone):
+    folder = alone.folder.with_name("alone-baseline-other")
+    folder.mkdir()
+    run.baseline.write(folder)
+    assert alone.baseline == run.baseline
+
+
 def test_a_damaged_baseline_is_left_out(alone):
     folder = alone.folder.with_name("alone-baseline")
     folder.mkdir()

@@ -40,23 +40,31 @@ class HeldOutBooks(Section):
         return self
 
 
-class ParallelData(SplitsSection, LayoutSection):
-    """The files of each split, and what a model reads of them.
+class PairLayout(LayoutSection):
+    """The layout of files of pairs.
 
     ``columns`` names the columns of ``source`` and ``target``, so that either side may be translated, and perhaps that
     of ``book``.
 
     Attributes:
+        held_out_books: books that train does not have; null leaves the files as they are.
+    """
+
+    held_out_books: HeldOutBooks | None = None
+
+
+class ParallelData(SplitsSection, PairLayout):
+    """The files of each split, and what a model reads of them.
+
+    Attributes:
         vocabulary: the characters that have an entry of their own.
         strip_punctuation: the share of train pairs whose sources lose their punctuation marks, others in each epoch.
         max_length: the maximum number of characters of either side of a train pair; longer pairs are left out.
-        held_out_books: books that train does not have; null leaves the files as they are.
     """
 
     vocabulary: EntriesSection = EntriesSection()
     strip_punctuation: Fraction = 0.0
     max_length: PositiveInt | None = None
-    held_out_books: HeldOutBooks | None = None
 
     def usable(self, pairs: Sequence[Pair]) -> Sequence[Pair]:
         """Return the pairs whose sides have at most ``max_length`` characters."""

@@ -49,9 +49,7 @@ def load_pairs(data: ParallelData, name: SplitName, source: str | Source) -> Pai
         ConfigError: books are held out but ``data.columns`` does not name the column of books.
     """
     split = read_pairs(data, name, source)
-    if data.held_out_books is None or isinstance(source, str):
-        return split
-    return _select(split, data.held_out_books)
+    return split if isinstance(source, str) else select_books(split, data.held_out_books)
 
 
 def read_pairs(layout: LayoutSection, name: SplitName, source: str | Source) -> PairSplit:
@@ -68,13 +66,15 @@ def _fields(layout: LayoutSection) -> tuple[str, ...]:
     return (*FIELDS, BOOK) if layout.columns and BOOK in layout.columns else FIELDS
 
 
-def _select(split: PairSplit, held_out: HeldOutBooks) -> PairSplit:
-    """Return the pairs of the split's own books.
+def select_books(split: PairSplit, held_out: HeldOutBooks | None) -> PairSplit:
+    """Return the pairs of the split's own books; all pairs if no books are held out.
 
     Raises:
         DataError: the file lacks a book.
         ConfigError: the pairs have no books.
     """
+    if held_out is None:
+        return split
     _check_books({pair.book for pair in split.examples}, split, held_out)
     of_split = {"dev": held_out.dev, "test": held_out.test}
     wanted = of_split.get(split.name, (*held_out.dev, *held_out.test))

@@ -12,6 +12,7 @@ from paddle_tasks.language import _
 from paddle_tasks.models import cpu
 from paddle_tasks.models.encoders.base import ScratchEncoder, check_heads, real_positions, token_embedding
 from paddle_tasks.models.encoders.section import EncoderSection
+from paddle_tasks.models.paddle_free import operations
 
 
 class Transformer(ScratchEncoder):
@@ -67,17 +68,5 @@ class Transformer(ScratchEncoder):
 
 
 def sinusoids(n_positions: int, size: int) -> Tensor:
-    """Return the paper's position encodings (section 3.5).
-
-    PE(p, 2i) = sin(p / 10000^(2i / size)) and PE(p, 2i + 1) = cos(p / 10000^(2i / size)).
-
-    Args:
-        n_positions: number of positions; the first is 0.
-        size: size of an encoding; even.
-
-    Returns:
-        <float32>[n_positions, size].
-    """
-    rates = 10000 ** (-paddle.arange(0, size, 2, dtype="float64") / size)
-    angles = paddle.arange(n_positions, dtype="float64").unsqueeze(1) * rates
-    return paddle.stack([angles.sin(), angles.cos()], axis=2).reshape([n_positions, size]).astype("float32")
+    """Return `paddle_tasks.models.paddle_free.operations.sinusoids` as a tensor."""
+    return paddle.to_tensor(operations.sinusoids(n_positions, size))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import ndtr
 
 from paddle_tasks.arrays import Array
 
@@ -50,6 +51,11 @@ def read_output(parts: Arrays, n: int | None) -> Output:
     return Output(np.ascontiguousarray(words.T), bias, n)
 
 
+def read_pair(parts: Arrays, name: str) -> Linear:
+    """Return the weight and the bias of a map or a norm."""
+    return parts[f"{name}.weight"], parts[f"{name}.bias"]
+
+
 def apply_map(states: Array, linear: Linear) -> Array:
     """Return <float32>[..., outputs] from <float32>[..., inputs]."""
     result: Array = states @ linear[0]
@@ -79,3 +85,26 @@ def softmax(scores: Array) -> None:
     scores -= scores.max(axis=-1, keepdims=True)
     np.exp(scores, out=scores)
     scores /= scores.sum(axis=-1, keepdims=True)
+
+
+def activate(name: str, values: Array) -> Array:
+    """Return values <float32>[...] after ``relu``, ``gelu`` or ``silu``; they may be changed in place."""
+    if name == "relu":
+        return np.maximum(values, 0, out=values)
+    values *= ndtr(values) if name == "gelu" else 1 / (1 + np.exp(-values))
+    return values
+
+
+def sinusoids(n_positions: int, size: int) -> Array:
+    """Return the position encodings <float32>[n_positions, size] of Vaswani et al. (2017), section 3.5.
+
+    PE(p, 2i) = sin(p / 10000^(2i / size)) and PE(p, 2i + 1) = cos(p / 10000^(2i / size)).
+
+    Args:
+        n_positions: number of positions; the first is 0.
+        size: size of an encoding; even.
+    """
+    rates = 10000.0 ** (-np.arange(0, size, 2) / size)
+    angles = np.arange(n_positions)[:, None] * rates
+    table: Array = np.stack([np.sin(angles), np.cos(angles)], axis=2).reshape(n_positions, size).astype(np.float32)
+    return table

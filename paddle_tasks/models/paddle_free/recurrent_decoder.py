@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy.special import expit
 
 from paddle_tasks.arrays import Array
-from paddle_tasks.models.paddle_free.operations import Arrays, Linear, apply_map, read_output, softmax
+from paddle_tasks.models.paddle_free.cells import CellKind, read_cell
+from paddle_tasks.models.paddle_free.operations import Arrays, apply_map, read_output, read_pair, softmax
 from paddle_tasks.models.paddle_free.sources import SourceStates, check_prompts
 
 
@@ -24,17 +24,10 @@ class RecurrentShape(NamedTuple):
         start_id: the entry before each output.
     """
 
-    cell: Literal["gru", "lstm"]
+    cell: CellKind
     attention: Literal["none", "additive", "multiplicative"]
     n_frequent: int | None
     start_id: int
-
-
-class _Cell(NamedTuple):
-    """The maps of a layer to its gates, in Paddle's order."""
-
-    of_inputs: Linear
-    of_states: Linear
 
 
 @dataclass
@@ -46,12 +39,15 @@ class RecurrentState:
         hidden: of each layer, <float32>[rows, size].
         cells: of each layer of an LSTM; of a GRU they are not used.
         read: what attention reads of the sources: keys, values and offsets <float32>[rows, 1, source length].
+        weights: <float32>[rows, source length], the attention with which the next entries are predicted; empty without
+            attention.
     """
 
     sources: Array
     hidden: list[Array]
     cells: list[Array]
     read: tuple[Array, ...]
+    weights: Array = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
 
 class RecurrentWriter:
@@ -60,17 +56,16 @@ class RecurrentWriter:
     Its prompts are empty, one for each source.
     """
 
-    def __init__(self, arrays: Arrays, shape: RecurrentShape, sources: SourceStates) -> None:
-        """Take the tensors of a `paddle_tasks.models.seq2seq.recurrent.RecurrentModel` by name."""
+    def __init__(self, parts: Arrays, shape: RecurrentShape, sources: SourceStates) -> None:
+        """Take the tensors <float32> of a `paddle_tasks.models.seq2seq.recurrent.RecurrentModel` by name."""
         self._shape = shape
-        parts = {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}
-        self._words, self._combine = parts["words.weight"], _pair(parts, "combine")
+        self._words, self._combine = parts["words.weight"], read_pair(parts, "combine")
         self._output = read_output(parts, shape.n_frequent)
         n_layers = sum(name.startswith("starts.") for name in parts) // 2
-        self._cells = [_read_cell(parts, f"decoder.{number}.") for number in range(n_layers)]
+        self._cells = [read_cell(parts, shape.cell, f"decoder.{number}.") for number in range(n_layers)]
         last = sources.states[:, -1] if sources.last is None else sources.last
-        self._starts = [np.tanh(apply_map(last, _pair(parts, f"starts.{number}"))) for number in range(n_layers)]
-        self._queries = None if shape.attention == "none" else _pair(parts, "attend.queries")
+        self._starts = [np.tanh(apply_map(last, read_pair(parts, f"starts.{number}"))) for number in range(n_layers)]
+        self._queries = None if shape.attention == "none" else read_pair(parts, "attend.queries")
         self._vector = parts.get("attend.vector")
         self._read = self._readable(parts, sources)
 
@@ -84,7 +79,7 @@ class RecurrentWriter:
     def advance(self, state: RecurrentState, tokens: Sequence[int]) -> tuple[RecurrentState, Array]:
         """Append one entry to each row; return the states and the log-probabilities of the entries after it."""
         states = self._step(state, 0, self._words[np.asarray(tokens, np.int64)])
-        contexts = [] if self._queries is None else [self._attend(apply_map(states, self._queries), state.read)]
+        contexts = [] if self._queries is None else [self._attend(state, apply_map(states, self._queries))]
         read = np.concatenate([states, *contexts], axis=-1)
         for number in range(1, len(self._cells)):
             read = states = self._step(state, number, read)
@@ -105,52 +100,25 @@ class RecurrentWriter:
             return ()
         keys = sources.states
         if self._shape.attention == "additive":
-            keys = apply_map(keys, _pair(parts, "attend.keys"))
+            keys = apply_map(keys, read_pair(parts, "attend.keys"))
         return keys, sources.states, sources.offsets[:, 0]
 
-    def _attend(self, queries: Array, read: tuple[Array, ...]) -> Array:
+    def _attend(self, state: RecurrentState, queries: Array) -> Array:
         """Return the contexts <float32>[rows, source width] of queries <float32>[rows, size]."""
-        keys, values, offsets = read
+        keys, values, offsets = state.read
         if self._vector is None:
             scores = queries[:, None] @ keys.swapaxes(1, 2)
         else:
             scores = (np.tanh(queries[:, None] + keys) @ self._vector)[:, None]
         scores += offsets
         softmax(scores)
+        state.weights = scores[:, 0]
         contexts: Array = (scores @ values)[:, 0]
         return contexts
 
     def _step(self, state: RecurrentState, number: int, inputs: Array) -> Array:
         """Return the hidden states <float32>[rows, size] of a layer after its next inputs."""
         cell, hidden = self._cells[number], state.hidden[number]
-        of_inputs, of_states = apply_map(inputs, cell.of_inputs), apply_map(hidden, cell.of_states)
-        if self._shape.cell == "gru":
-            state.hidden[number] = _gru(of_inputs, of_states, hidden)
-        else:
-            state.hidden[number], state.cells[number] = _lstm(of_inputs + of_states, state.cells[number])
+        maps = apply_map(inputs, cell.of_inputs), apply_map(hidden, cell.of_states)
+        state.hidden[number], state.cells[number] = cell.step(*maps, hidden, state.cells[number])
         return state.hidden[number]
-
-
-def _gru(of_inputs: Array, of_states: Array, hidden: Array) -> Array:
-    """Return the next hidden states; the gates are reset, update and candidate."""
-    first, second = (np.split(values, 3, axis=-1) for values in (of_inputs, of_states))
-    reset, update = expit(first[0] + second[0]), expit(first[1] + second[1])
-    candidate = np.tanh(first[2] + reset * second[2])
-    result: Array = candidate + update * (hidden - candidate)
-    return result
-
-
-def _lstm(gates: Array, cells: Array) -> tuple[Array, Array]:
-    """Return the next hidden states and cells; the gates are input, forget, candidate and output."""
-    entry, forget, candidate, output = np.split(gates, 4, axis=-1)
-    cells = expit(forget) * cells + expit(entry) * np.tanh(candidate)
-    return expit(output) * np.tanh(cells), cells
-
-
-def _read_cell(parts: Arrays, prefix: str) -> _Cell:
-    pairs = [(parts[f"{prefix}weight_{side}_l0"].T, parts[f"{prefix}bias_{side}_l0"]) for side in ("ih", "hh")]
-    return _Cell(*pairs)
-
-
-def _pair(parts: Arrays, name: str) -> Linear:
-    return parts[f"{name}.weight"], parts[f"{name}.bias"]

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from paddle_tasks.arrays import Array
+from paddle_tasks.onednn.causal_attention import NO_ATTENTION
 
 
 class SourceStates(NamedTuple):
@@ -20,6 +23,12 @@ class SourceStates(NamedTuple):
     states: Array
     offsets: Array
     last: Array | None = None
+
+
+def padding_offsets(is_real: Array) -> Array:
+    """Return what to add to scores <float32>[sources, 1, 1, length], from <bool>[sources, length]."""
+    offsets: Array = np.where(is_real, np.float32(0), np.float32(NO_ATTENTION))[:, None, None]
+    return offsets
 
 
 def check_prompts(prompts: Sequence[Sequence[int]], n_sources: int) -> None:

@@ -20,10 +20,11 @@ from paddle_tasks.data.tables.remarks import describe_rows
 from paddle_tasks.data.tables.splits import Split
 from paddle_tasks.errors import DataError
 from paddle_tasks.generation.decoding import TextStream
-from paddle_tasks.generation.section import BEAM_OPTIONS, GenerationSection
+from paddle_tasks.generation.section import GenerationSection
 from paddle_tasks.language import _
 from paddle_tasks.models.seq2seq.base import EncoderDecoder
 from paddle_tasks.models.seq2seq.forcing import mix_inputs
+from paddle_tasks.models.seq2seq.writers import source_translator
 from paddle_tasks.tasks.base import BaseTask
 from paddle_tasks.tasks.deduplication import check_count
 from paddle_tasks.tasks.keyword_options import keyword_options
@@ -36,7 +37,12 @@ from paddle_tasks.tasks.translate.panels import ATTENTION, attention_panels, sam
 from paddle_tasks.tasks.translate.scoring import Part, TranslationScores
 from paddle_tasks.tasks.translate.section import TranslateConfig, check_config
 from paddle_tasks.tasks.translate.text_scores import score_texts
-from paddle_tasks.tasks.translate.translating import TRANSLATING_OPTIONS, Translator, display_translations
+from paddle_tasks.tasks.translate.translating import (
+    TRANSLATING_OPTIONS,
+    Translator,
+    decoding_options,
+    display_translations,
+)
 from paddle_tasks.tasks.translate.vocabulary import encode_pairs, learn_vocabulary, special_ids
 from paddle_tasks.training.display import Line
 from paddle_tasks.training.protocol import Baseline, DataCheck, Evaluation, Record, RecordFormat
@@ -195,12 +201,10 @@ class TranslateTask(BaseTask[TranslateConfig]):
         return self._translator(model).stream(text, self._options({"num_beams": 1, **options}))
 
     def _options(self, given: Mapping[str, Any]) -> GenerationSection:
-        greedy = BEAM_OPTIONS if given.get("num_beams") == 1 else {}  # settings of beams are not for it
-        return self.config.generation.replace({**greedy, **given})
+        return decoding_options(self.config.generation, given)
 
     def _translator(self, model: nn.Layer) -> Translator:
-        model.eval()
-        return Translator(model, self.vocabulary)
+        return Translator(source_translator(model, self.vocabulary.start_id), self.vocabulary)
 
     @staticmethod
     def display(record: Record) -> Sequence[Line]:

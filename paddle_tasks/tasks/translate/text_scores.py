@@ -39,7 +39,8 @@ def score_texts(pairs: Sequence[Pair], outputs: Sequence[str], train: Sequence[P
 def _score(pairs: Sequence[Pair], outputs: Sequence[str], rows: Array) -> dict[str, Any]:
     chosen = [pairs[row] for row in rows]
     sources, references = [pair.source for pair in chosen], [pair.target for pair in chosen]
-    return translation_metrics(sources, [outputs[row] for row in rows], references, find_names)
+    books = [pair.book for pair in chosen]
+    return translation_metrics(sources, [outputs[row] for row in rows], references, find_names, books)
 
 
 def find_names(text: str) -> list[str]:

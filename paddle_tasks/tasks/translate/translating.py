@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,20 +10,16 @@ from typing import Any
 import numpy as np
 
 from paddle_tasks.arrays import Array
-from paddle_tasks.data.batching.parallel_batches import pad_rows, parallel_batch
+from paddle_tasks.data.batching.parallel_batches import pad_rows
 from paddle_tasks.data.corpus.characters import CharacterVocabulary
-from paddle_tasks.data.parallel.pairs import Pair
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.generation.continuation import Continuation
 from paddle_tasks.generation.decoding import TextStream, generate
-from paddle_tasks.generation.section import GenerationSection
+from paddle_tasks.generation.section import BEAM_OPTIONS, GenerationSection
 from paddle_tasks.generation.vocabulary import OutputVocabulary
 from paddle_tasks.language import _
-from paddle_tasks.models.gradients import without_gradients
-from paddle_tasks.models.seq2seq.base import EncoderDecoder
-from paddle_tasks.models.seq2seq.writers import WriterMaker
-from paddle_tasks.tasks.translate.models import source_of, tensors
-from paddle_tasks.tasks.translate.vocabulary import END, encode_pairs, encode_source, special_ids, write_source
+from paddle_tasks.models.paddle_free.encoder_decoder import SourceTranslator, Writer
+from paddle_tasks.tasks.translate.vocabulary import END, encode_source, special_ids
 from paddle_tasks.training.display import Line, Segment
 from paddle_tasks.training.protocol import Record
 
@@ -38,11 +34,11 @@ class Translator:
     """Translates texts with a trained model.
 
     Attributes:
-        model: the model, in evaluation mode.
+        model: the model.
         vocabulary: of both sides.
     """
 
-    model: EncoderDecoder
+    model: SourceTranslator
     vocabulary: CharacterVocabulary
 
     def translate(
@@ -64,7 +60,7 @@ class Translator:
         found: dict[int, list[Continuation]] = {}
         for rows in _batches(sources, max(1, _ROWS_PER_BATCH // max(options.num_beams, options.num_return_sequences))):
             check_interrupt()
-            writer = self._writer([sources[row] for row in rows], options)
+            writer = self._writer([sources[row] for row in rows])
             found.update(zip(rows, generate(writer, [[]] * len(rows), self.outputs, options), strict=True))
         return [found[row] for row in range(len(texts))]
 
@@ -100,7 +96,7 @@ class Translator:
     def stream(self, text: str, options: GenerationSection) -> TextStream:
         """Return an iterator over the characters that translate a text."""
         source = encode_source(self.vocabulary, text)
-        return TextStream(self._writer([source], options), [], self.outputs, options)
+        return TextStream(self._writer([source]), [], self.outputs, options)
 
     @cached_property
     def outputs(self) -> OutputVocabulary:
@@ -109,22 +105,23 @@ class Translator:
         unknown, end = self.vocabulary.unknown_id, special_ids(self.vocabulary).end
         return OutputVocabulary(texts, lambda text: self.vocabulary.encode(text).tolist(), (unknown,), (end,))
 
-    @without_gradients
     def attention(self, source: str, target: str) -> Array:
         """Return the attention <float32>[target characters and end, source characters] of a pair."""
-        pair = encode_pairs(self.vocabulary, [Pair(write_source(source), target, "", "")])
-        self.model.eval()
-        batch = parallel_batch(pair, [0], special_ids(self.vocabulary))
-        weights: Array = self.model.attention(*tensors(batch)).numpy()[0]
-        return weights
+        return self.model.attention(encode_source(self.vocabulary, source), self.vocabulary.encode(target))
 
-    def _writer(self, sources: Sequence[Array], options: GenerationSection) -> Any:
-        ids, lengths = pad_rows(sources, self.vocabulary.pad_id)
-        return self._make_writer(source_of(ids, lengths), options.max_new_tokens)
+    def _writer(self, sources: Sequence[Array]) -> Writer:
+        return self.model.writer(*pad_rows(sources, self.vocabulary.pad_id))
 
-    @cached_property
-    def _make_writer(self) -> WriterMaker:
-        return WriterMaker(self.model, self.vocabulary.start_id)
+
+def decoding_options(generation: GenerationSection, given: Mapping[str, Any]) -> GenerationSection:
+    """Return how texts are translated.
+
+    Args:
+        generation: the configuration's.
+        given: options that replace it, if they are not None. Greedy decoding has no settings of beams.
+    """
+    greedy = BEAM_OPTIONS if given.get("num_beams") == 1 else {}
+    return generation.replace({**greedy, **given})
 
 
 def _batches(sources: Sequence[Array], size: int) -> Iterator[list[int]]:

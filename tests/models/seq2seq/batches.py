@@ -49,6 +49,11 @@ def source_of(sources: Sequence[Sequence[int]], length: int | None = None) -> So
     return Source(pad(sources, length), paddle.to_tensor([len(ids) for ids in sources]))
 
 
+def arrays_of(sources: Sequence[Sequence[int]], length: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Return padded sources and their lengths as arrays."""
+    return tuple(tensor.numpy() for tensor in source_of(sources, length))
+
+
 def target_of(targets: Sequence[Sequence[int]], length: int | None = None) -> Target:
     """Return targets as a batch; they end with id 1."""
     inputs = pad([[START, *ids] for ids in targets], length)

@@ -10,9 +10,19 @@ import pytest
 
 from paddle_tasks.models import cpu
 from paddle_tasks.models.seq2seq.base import Vocabulary
-from paddle_tasks.models.seq2seq.writers import WriterMaker
+from paddle_tasks.models.seq2seq.writers import source_translator
 from paddle_tasks.onednn import library, precision
-from tests.models.seq2seq.batches import ATTENTIVE, KINDS, START, VOCABULARY, build, rows, source_of, target_of
+from tests.models.seq2seq.batches import (
+    ATTENTIVE,
+    KINDS,
+    START,
+    VOCABULARY,
+    arrays_of,
+    build,
+    rows,
+    source_of,
+    target_of,
+)
 
 each_kind = pytest.mark.parametrize("kind", KINDS)
 each_attentive = pytest.mark.parametrize("kind", ATTENTIVE)
@@ -105,11 +115,25 @@ def test_attention_weights_sum_to_1_over_real_source_entries(kind):
     assert weights.std() > 1e-3
 
 
+@each_attentive
+def test_attention_on_arrays_is_that_of_the_layer(kind):
+    model, (sources, targets) = build(kind), rows()
+    on_arrays = source_translator(model, START)
+    expected = model.attention(source_of(sources), target_of(targets)).numpy()
+    for row, (source, target) in enumerate(zip(sources, targets, strict=True)):
+        found = on_arrays.attention(np.array(source), np.array(target))
+        np.testing.assert_allclose(found, expected[row, : len(target) + 1, : len(source)], atol=1e-6)
+
+
 def test_a_model_without_attention_says_so():
     model, (sources, targets) = build("none"), rows()
+    on_arrays = source_translator(model, START)
     assert not model.has_attention
+    assert not on_arrays.has_attention
     with pytest.raises(ValueError, match="has none"):
         model.attention(source_of(sources), target_of(targets))
+    with pytest.raises(ValueError, match="has none"):
+        on_arrays.attention(np.array(sources[0]), np.array(targets[0]))
 
 
 @each_kind
@@ -118,7 +142,7 @@ def test_cached_decoding_equals_one_pass(kind, vocabulary):
     model, (sources, _) = build(kind, vocabulary), rows()
     generator = np.random.default_rng(3)
     target = generator.integers(0, 50, (len(sources), 70))  # more positions than the cache has at first
-    state, found = (writer := WriterMaker(model, START)(source_of(sources), 80)).start([[]] * len(sources))
+    state, found = (writer := source_translator(model, START).writer(*arrays_of(sources))).start([[]] * len(sources))
     steps = [found]
     for tokens in target.T.tolist():
         state, found = writer.advance(state, tokens)
@@ -130,7 +154,7 @@ def test_cached_decoding_equals_one_pass(kind, vocabulary):
 @each_kind
 def test_selected_rows_go_on_as_they_were(kind):
     model, (sources, _) = build(kind), rows()
-    writer = WriterMaker(model, START)(source_of(sources), 10)
+    writer = source_translator(model, START).writer(*arrays_of(sources))
     state, _ = writer.start([[]] * len(sources))
     state, _ = writer.advance(state, [3, 4, 5, 6])
     _, found = writer.advance(writer.select(state, [2, 2, 0]), [7, 8, 9])
@@ -140,7 +164,7 @@ def test_selected_rows_go_on_as_they_were(kind):
 
 @each_kind
 def test_prompts_are_empty(kind):
-    writer = WriterMaker(build(kind), START)(source_of([[1, 2], [3]]), 10)
+    writer = source_translator(build(kind), START).writer(*arrays_of([[1, 2], [3]]))
     for prompts in ([[]], [[], [4]]):
         with pytest.raises(ValueError, match="2 empty prompts"):
             writer.start(prompts)

@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 
 from paddle_tasks.data.parallel.pairs import Pair
-from paddle_tasks.data.tables.section import LayoutSection
+from paddle_tasks.data.parallel.section import HeldOutBooks, PairLayout
+from paddle_tasks.data.parallel.splits import load_pairs
 from paddle_tasks.tasks.translate.baseline import TwinSection, learn_lexicon
 from paddle_tasks.tasks.translate.checks import PairDataCheck
 from paddle_tasks.tasks.translate.text_scores import score_texts
-from paddle_tasks.workflows.baseline import baseline
+from paddle_tasks.workflows import config as training
+from paddle_tasks.workflows.baseline import baseline, load_config
 
+from ...helpers import ROOT
 from ..conftest import fixture_of, quick_config, sources
 
 DATA = Path(__file__).parents[4] / "shared/data/translation"
@@ -59,7 +62,7 @@ def test_the_data_check_finds_each_problem(tmp_path):
     train.write_text(f"{header}甲乙\t一二\n甲乙\t一二\n甲乙\t三四\n同\t同\n丙\t{long}\n \t五\n", "utf-8")
     dev.write_text(f"{header}甲乙\t六七\n丁\t三四\n", "utf-8")
     check = PairDataCheck()
-    report = check.check({"train": str(train), "dev": str(dev)}, LayoutSection(header=True))
+    report = check.check({"train": str(train), "dev": str(dev)}, PairLayout(header=True))
     assert report["rows"] == {"train": 5, "dev": 2}
     assert (report["bad_rows"], report["duplicate_texts"], report["contradictory_texts"]) == (1, 2, 1)
     assert report["duplicate_pairs"] == 1
@@ -67,7 +70,45 @@ def test_the_data_check_finds_each_problem(tmp_path):
     assert report["overlong_pairs"] == {"train": 1, "dev": 0}
     assert report["leaked_texts"] == report["leaked_targets"] == {"dev": 1}
     assert report["near_leaks"] == {"dev": {"source": 1, "target": 1}}
-    assert any("with over 200 characters" in line for line in check.lines(report))
+    lines = "\n".join(check.lines(report))
+    assert "with over 200 characters" in lines
+    assert [line.split()[1] for line in lines.splitlines() if line.startswith("remark: ")] == [
+        "20.0%",
+        "long",
+        "a",
+        "dev:",
+    ]
+
+
+def test_the_data_check_leaves_out_held_out_books(tmp_path):
+    table = tmp_path / "pairs.tsv"
+    table.write_text("book\tsource\ttarget\nA\t甲\t一\nB\t甲\t二\nC\t乙\t三\n", "utf-8")
+    columns = {"source": "source", "target": "target", "book": "book"}
+    layout = PairLayout(header=True, columns=columns, held_out_books=HeldOutBooks(dev=("B",), test=("C",)))
+    report = PairDataCheck().check(dict.fromkeys(("train", "dev", "test"), str(table)), layout)
+    assert report["rows"] == {"train": 1, "dev": 1, "test": 1}
+    assert report["leaked_texts"] == {"dev": 1, "test": 0}
+
+
+@pytest.mark.parametrize(
+    ("twin", "suffix"), [(None, "-baseline"), ("copy", "-baseline"), ("lexicon", "-baseline-lexicon")]
+)
+def test_each_twin_has_a_run_folder(twin, suffix):
+    assert load_config(ROOT / "configs/quick/translate.yaml", [], {"twin": twin}).run_dir == (
+        f"runs/quick-translate{suffix}"
+    )
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not DATA.is_dir(), reason="needs the pairs of classical and modern Chinese")
+def test_no_side_of_a_held_out_book_is_in_train():
+    settings = {f"data.{name}": str(DATA / "train.tsv.gz") for name in ("train", "dev", "test")}
+    data = training.load_config(ROOT / "configs/translate-books.yaml", training.assignments(settings)).data
+    splits = {name: load_pairs(data, name, data.source(name, 1)).examples for name in ("train", "dev", "test")}
+    assert [len(pairs) for pairs in splits.values()] == [296_932, 998, 2_070]
+    for side in ("source", "target"):
+        known = {getattr(pair, side) for pair in splits["train"]}
+        assert not [pair.where for pair in splits["test"] if getattr(pair, side) in known]
 
 
 @pytest.mark.long
