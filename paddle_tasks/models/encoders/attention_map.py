@@ -40,7 +40,7 @@ def attention_map(encoder: nn.Layer, compute: Callable[[], Any]) -> AttentionMap
         compute()
     input_ids, _, lengths = texts[0]
     length = int(lengths[0])
-    return AttentionMap(input_ids[0, :length].numpy(), _weights(layers[-1], states[0][0][:1, :length]))
+    return AttentionMap(input_ids[0, :length].numpy(), attention_weights(layers[-1], states[0][0][:1, :length]))
 
 
 @contextlib.contextmanager
@@ -54,7 +54,7 @@ def _record_inputs(layer: nn.Layer) -> Iterator[list[tuple[Any, ...]]]:
         hook.remove()
 
 
-def _weights(layer: nn.TransformerEncoderLayer, states: Tensor) -> Array:
+def attention_weights(layer: nn.TransformerEncoderLayer, states: Tensor) -> Array:
     """Return a layer's attention weights <float32>[heads, length, length] for states <float>[1, length, width]."""
     attend = layer.self_attn
     states = layer.norm1(states) if layer.normalize_before else states

@@ -1,0 +1,192 @@
+"""Count the parameters of a model by part, by formula and on the real Layer, and estimate what it costs."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import paddle
+from paddle import nn
+
+from paddle_tasks.errors import CheckpointError, ConfigError, did_you_mean
+from paddle_tasks.files import expand_user, is_dir, is_file, read_json_object
+from paddle_tasks.language import _, join
+from paddle_tasks.models.encoders.architectures import ARCHITECTURES, classes
+from paddle_tasks.models.encoders.paddlenlp import build_model
+from paddle_tasks.models.parameters.cost import Cost, LayerSizes, compute_cost
+from paddle_tasks.models.parameters.encoders import encoder_parts
+from paddle_tasks.models.parameters.networks import GATES, NetworkSizes, recurrent_parts, transformer_parts
+from paddle_tasks.models.parameters.part import Part
+from paddle_tasks.models.parameters.published import PUBLISHED
+from paddle_tasks.models.pretrained import hub
+from paddle_tasks.models.pretrained.loading import builtin_names, read_config
+from paddle_tasks.models.pretrained.names import ASSETS, BUILTIN
+
+NETWORKS = (*GATES, "transformer")
+_RECURRENT = {"rnn": nn.SimpleRNN, "gru": nn.GRU, "lstm": nn.LSTM}
+_CONFIG_TYPE = "model_type"
+_LAZY = ("bert", "ernie")
+"""Kinds that can be built without weights; others compute with theirs when they are built."""
+
+
+@dataclass(frozen=True)
+class ParameterReport:
+    """The parameters of a model.
+
+    Attributes:
+        name: the name of the model.
+        parts: its parts with their formulas.
+        sizes: the number of values of each parameter of the real Layer; a tied parameter occurs once.
+        cost: memory and operations.
+        source: where its configuration was published; empty if it was not.
+        quoted: the number of parameters that was published; empty if none is quoted.
+    """
+
+    name: str
+    parts: Part
+    sizes: Mapping[str, int]
+    cost: Cost
+    source: str = ""
+    quoted: str = ""
+
+    @property
+    def count(self) -> int:
+        """The number of parameters that the formulas give."""
+        return self.parts.count
+
+    @property
+    def measured(self) -> int:
+        """The number of parameters of the real Layer."""
+        return sum(self.sizes.values())
+
+    def walk(self) -> Iterator[tuple[int, Part, int]]:
+        """Yield each part, from the whole to its parts, with its depth and its measured number of parameters."""
+
+        def below(part: Part, depth: int) -> Iterator[tuple[int, Part, int]]:
+            yield depth, part, part.measure(self.sizes)
+            for inner in part.parts:
+                yield from below(inner, depth + 1)
+
+        return below(self.parts, 0)
+
+
+def params(  # noqa: PLR0913 - the sizes of a network
+    model: str | Path,
+    *,
+    inputs: int = 300,
+    hidden: int | None = None,
+    layers: int | None = None,
+    bidirectional: bool = False,
+    heads: int = 8,
+    inner: int | None = None,
+    length: int = 128,
+) -> ParameterReport:
+    """Count the parameters of a model. Nothing is downloaded, and no weights are read.
+
+    >>> from paddle_tasks import params
+    >>> params("bert-base-chinese").measured
+    102267648
+
+    Args:
+        model: a published name, ``builtin/NAME``, a model folder, its config.json, ``rnn``, ``gru``, ``lstm`` or
+            ``transformer``. The sizes below are those of the last four.
+        inputs: size of an input vector of a recurrent network.
+        hidden: size of a state; 128 for a recurrent network, and 512 for a Transformer.
+        layers: number of layers; 1 for a recurrent network, and 6 each in encoder and decoder of a Transformer.
+        bidirectional: whether a recurrent network also reads backwards.
+        heads: heads of attention of a Transformer.
+        inner: inner width of a Transformer's feed-forward parts; four times ``hidden`` by default.
+        length: the length of a text in tokens, for the estimates.
+
+    Raises:
+        ConfigError: there is no such model, or its sizes do not fit together.
+        CheckpointError: a config.json cannot be read, or is not that of a supported encoder.
+    """
+    name = str(model)
+    is_transformer = name == "transformer"
+    width = hidden or (512 if is_transformer else 128)
+    n_layers = layers or (6 if is_transformer else 1)
+    sizes = NetworkSizes(inputs, width, n_layers, bidirectional, heads, inner or 4 * width)
+    _check_sizes(sizes, length)
+    return _count_network(name, sizes, length) if name in NETWORKS else _count_encoder(name, length)
+
+
+def _check_sizes(sizes: NetworkSizes, length: int) -> None:
+    least = min(sizes.n_inputs, sizes.n_hidden, sizes.n_layers, sizes.n_heads, sizes.n_inner, length)
+    if least < 1:
+        raise ConfigError(_("params: sizes are at least 1, found {found}").format(found=least))
+
+
+def _count_network(name: str, sizes: NetworkSizes, length: int) -> ParameterReport:
+    if name == "transformer":
+        if sizes.n_hidden % sizes.n_heads:
+            message = _("params: hidden size {size} is no multiple of {heads} heads")
+            raise ConfigError(message.format(size=sizes.n_hidden, heads=sizes.n_heads))
+        parts = transformer_parts(sizes)
+        n, layer = sizes.n_layers, LayerSizes(2 * sizes.n_layers, sizes.n_hidden, sizes.n_inner, sizes.n_heads)
+        counted = _sizes_of(lambda: nn.Transformer(sizes.n_hidden, sizes.n_heads, n, n, sizes.n_inner))
+    else:
+        parts, layer = recurrent_parts(name, sizes), LayerSizes()
+        size = (sizes.n_inputs, sizes.n_hidden, sizes.n_layers)
+        direction = "bidirect" if sizes.bidirectional else "forward"
+        counted = _sizes_of(lambda: _RECURRENT[name](*size, direction=direction))
+    return ParameterReport(name, parts, counted, compute_cost(parts, len(counted), layer, length))
+
+
+def _sizes_of(build: Callable[[], nn.Layer]) -> dict[str, int]:
+    """Return the size of each parameter of a Layer."""
+    layer = build()
+    return {name: int(parameter.size) for name, parameter in layer.named_parameters()}
+
+
+def _count_encoder(name: str, length: int) -> ParameterReport:
+    published = PUBLISHED.get(name)
+    model_type, fields = (published.model_type, published.fields) if published else _configuration(name)
+    kind, config = ARCHITECTURES[model_type], classes(model_type)[1](**fields)
+    known = {key: getattr(config, key) for key in kind.fields if hasattr(config, key)}
+    parts = encoder_parts(model_type, known, has_pooler=kind.has_pooler)
+    # Without the guard BERT base would draw 100 million weights.
+    with paddle.LazyGuard() if model_type in _LAZY else contextlib.nullcontext():
+        counted = _sizes_of(lambda: build_model(model_type, fields))
+    layers = LayerSizes(
+        config.num_hidden_layers, config.hidden_size, config.intermediate_size, config.num_attention_heads
+    )
+    cost = compute_cost(parts, len(counted), layers, length)
+    quoted = {"source": published.source, "quoted": published.quoted} if published else {}
+    return ParameterReport(name, parts, counted, cost, **quoted)
+
+
+def _configuration(name: str) -> tuple[str, dict[str, Any]]:
+    """Return the kind and the sizes of a model that is not among the published ones.
+
+    Raises:
+        ConfigError: there is no such model.
+        CheckpointError: its kind is not supported.
+    """
+    path = ASSETS / name.removeprefix(BUILTIN) if name in builtin_names() else expand_user(name)
+    if is_dir(path):
+        config = read_config(path)
+    elif is_file(path) and path.suffix == ".json":
+        config = read_json_object(path, CheckpointError)
+    elif name in hub.names():
+        config = hub.configuration(name)
+    else:
+        known = [*NETWORKS, *PUBLISHED, *builtin_names()]
+        message = _("{name}: no such model{near} (known: {known}, a PaddleNLP name, a model folder or its config.json)")
+        near = did_you_mean(name, [*known, *hub.names()])
+        raise ConfigError(message.format(name=name, near=near, known=join(known)))
+    return _checked_fields(name, config)
+
+
+def _checked_fields(name: str, config: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    model_type = str(config.get(_CONFIG_TYPE))
+    if model_type not in ARCHITECTURES:
+        message = _("{name}: its configuration is of a {kind} model, expected one of {known}")
+        raise CheckpointError(message.format(name=name, kind=model_type, known=join(list(ARCHITECTURES))))
+    kind = ARCHITECTURES[model_type]
+    fields = {key: config[key] for key in kind.fields if key in config}
+    # Hugging Face omits other defaults than PaddleNLP.
+    return model_type, {**kind.torch_defaults, **fields} if "transformers_version" in config else fields

@@ -1,0 +1,159 @@
+"""Parameters by formula and on the real Layer."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+
+import paddle
+import pytest
+from paddle import nn
+
+from paddle_tasks import params
+from paddle_tasks.errors import CheckpointError, ConfigError
+from paddle_tasks.models.encoders.architectures import ARCHITECTURES
+from paddle_tasks.models.parameters.published import PUBLISHED
+from paddle_tasks.models.pretrained import hub
+from paddle_tasks.workflows.params import ParameterReport
+
+SMALL = {
+    "vocab_size": 30,
+    "hidden_size": 24,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 40,
+    "max_position_embeddings": 16,
+    "type_vocab_size": 2,
+}
+NETWORKS = [
+    {"model": kind, "inputs": 30, "hidden": 12, "layers": layers, "bidirectional": both}
+    for kind in ("rnn", "gru", "lstm")
+    for layers, both in ((1, False), (3, True))
+]
+
+
+def check(report: ParameterReport) -> None:
+    """Every parameter belongs to exactly one part, and each part has as many as its formula gives."""
+    for _, part, measured in report.walk():
+        assert part.count == measured, part.name
+    assert report.count == report.measured
+    for name in report.sizes:
+        owners = [leaf for leaf in report.parts.leaves() if re.search(leaf.pattern, name)]
+        assert len(owners) == 1, name
+
+
+def of_config(tmp_path, **fields) -> ParameterReport:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(fields), encoding="utf-8")
+    return params(path)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] if "large" in name else []) for name in PUBLISHED]
+)
+def test_a_published_encoder_has_as_many_as_its_formulas(name):
+    check(params(name))
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_configurations_are_paddlenlps(name):
+    expected = hub.configuration(name)
+    sizes = PUBLISHED[name].fields
+    shared = expected.keys() & sizes.keys()
+    assert len(shared) >= 6
+    assert {key: expected[key] for key in shared} == {key: sizes[key] for key in shared}
+
+
+def test_published_counts():
+    assert params("bert-base-chinese").measured == 102_267_648
+    uncased = params("bert-base-uncased")
+    assert uncased.measured == 109_482_240
+    assert round(uncased.measured, -7) == 110_000_000
+
+
+@pytest.mark.long
+def test_the_published_count_of_bert_large():
+    large = params("bert-large-uncased")
+    assert large.measured == 335_141_888
+    assert large.quoted == "340M"
+
+
+@pytest.mark.parametrize("kind", ARCHITECTURES)
+def test_every_kind_has_as_many_as_its_formulas(kind, tmp_path):
+    check(of_config(tmp_path, model_type=kind, **SMALL))
+
+
+@pytest.mark.parametrize("task_types", [1, 5])
+def test_task_types_count(tmp_path, task_types):
+    more = {"model_type": "ernie", "use_task_id": True, "task_type_vocab_size": task_types}
+    check(of_config(tmp_path, **SMALL, **more))
+
+
+@pytest.mark.parametrize("sizes", NETWORKS, ids=str)
+def test_recurrent_networks(sizes):
+    check(params(**sizes))
+
+
+def test_a_transformer():
+    check(params("transformer", hidden=16, layers=2, heads=4, inner=40))
+
+
+def test_a_wrong_formula_is_noticed():
+    report = params("rnn", inputs=3, hidden=4)
+    layer = report.parts.parts[0]
+    wrong = replace(layer, parts=(replace(layer.parts[0], own_count=13), *layer.parts[1:]))
+    with pytest.raises(AssertionError, match=r"layer|all"):
+        check(replace(report, parts=replace(report.parts, parts=(wrong,))))
+
+
+def test_the_courses_recurrent_answer_has_one_bias_vector():
+    report = params("rnn", inputs=300, hidden=128)
+    assert report.measured == (300 + 128) * 128 + 2 * 128 == 55_040
+    assert report.parts.course.count == (300 + 128) * 128 + 128 == 54_912
+
+
+def test_the_courses_counts_of_bert_base():
+    report = params("bert-base-uncased")
+    embeddings, layers, _ = report.parts.parts
+    attention, feed, norms = layers.parts
+    assert attention.course.count == 28_311_552
+    assert feed.course.count == 56_623_104
+    assert sum(part.count for part in embeddings.parts[:3]) == 23_835_648
+    assert norms.count + embeddings.parts[3].count == 38_400
+
+
+def test_memory_of_the_optimizer_is_paddles():
+    layer = nn.LSTM(5, 7)
+    optimizer = paddle.optimizer.AdamW(parameters=layer.parameters())
+    layer(paddle.randn([2, 3, 5]))[0].sum().backward()
+    optimizer.step()
+    states = [value for value in optimizer.state_dict().values() if isinstance(value, paddle.Tensor)]
+    assert params("lstm", inputs=5, hidden=7).cost.optimizer == sum(4 * int(value.size) for value in states)
+
+
+def test_operations_are_those_of_the_products():
+    cost = params("bert-base-chinese", length=1).cost
+    assert cost.forward_flops == 2 * 12 * (4 * 768 * 768 + 2 * 768 * 3072) + 12 * 4 * 768
+    assert params("bert-base-chinese", length=11).cost.forward_flops - cost.forward_flops == 10 * 12 * 4 * 768
+
+
+def test_a_folder_without_weights_will_do(tmp_path):
+    assert of_config(tmp_path, model_type="bert", **SMALL).measured == params(tmp_path).measured
+
+
+def test_hugging_faces_defaults(tmp_path):
+    sizes = {key: value for key, value in SMALL.items() if key != "type_vocab_size"}
+    theirs = of_config(tmp_path, model_type="bert", transformers_version="4.0", **sizes)
+    assert of_config(tmp_path, model_type="bert", **sizes).measured - theirs.measured == 14 * 24
+
+
+def test_unknown_models(tmp_path):
+    with pytest.raises(ConfigError, match="did you mean 'bert-base-chinese'"):
+        params("bert-base-chinse")
+    with pytest.raises(CheckpointError, match="gpt2 model, expected one of bert"):
+        of_config(tmp_path, model_type="gpt2")
+    with pytest.raises(ConfigError, match="multiple of 7 heads"):
+        params("transformer", heads=7)
+    with pytest.raises(ConfigError, match="at least 1, found 0"):
+        params("rnn", inputs=0)
