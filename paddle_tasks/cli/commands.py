@@ -101,6 +101,7 @@ app.command(
     rich_help_panel=LOOK,
     epilog=examples(
         "paddle-tasks params bert-base-chinese",
+        "paddle-tasks params configs/sentiment.yaml model.encoder=bilstm",
         "paddle-tasks params lstm --input 300 --hidden 128 --layers 2 --bidirectional",
         "paddle-tasks params transformer --hidden 512 --layers 6 --heads 8 --inner 2048",
     ),

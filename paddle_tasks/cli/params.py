@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from paddle_tasks import runtime
-from paddle_tasks.cli.options import Quiet
-from paddle_tasks.cli.output import print_text
+from paddle_tasks.cli.options import Overrides, Quiet
+from paddle_tasks.cli.output import print_json, print_text
 from paddle_tasks.language import _
 from paddle_tasks.wrapping import width_of
 
 if TYPE_CHECKING:
     from paddle_tasks.models.parameters.cost import Cost
-    from paddle_tasks.workflows.params import ParameterReport
+    from paddle_tasks.workflows.parameter_report import ParameterReport
 
 
 def params(  # noqa: PLR0913, PLR0917 - a command has as many options as it offers
@@ -23,10 +23,12 @@ def params(  # noqa: PLR0913, PLR0917 - a command has as many options as it offe
         str,
         typer.Argument(
             metavar="MODEL",
-            help="bert-base-chinese, builtin/NAME, a model folder, its config.json, rnn, gru, lstm or transformer.",
+            help="bert-base-chinese, builtin/NAME, CONFIG.yaml, a run or model folder, a config.json, rnn, gru, lstm "
+            "or transformer.",
             show_default=False,
         ),
     ],
+    overrides: Overrides = None,
     inputs: Annotated[int, typer.Option("--input", metavar="N", help="Size of an input vector; rnn, gru, lstm.")] = 300,
     hidden: Annotated[
         int | None, typer.Option(metavar="N", help="Size of a state: 128, or 512 for transformer.", show_default=False)
@@ -41,17 +43,19 @@ def params(  # noqa: PLR0913, PLR0917 - a command has as many options as it offe
         typer.Option(metavar="N", help="Inner width of the feed-forward part; transformer.", show_default=False),
     ] = None,
     length: Annotated[int, typer.Option(metavar="N", help="Tokens of a text, for the estimates.")] = 128,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     quiet: Quiet = False,  # noqa: ARG001
 ) -> None:
     """Count the parameters of a model by part: by formula, and on the real Layer.
 
-    Also prints the memory that training takes, and the operations for a token. Nothing is downloaded.
+    Also prints the memory that training takes, and the operations for a token. A configuration is built as train does.
     """
     runtime.import_paddle()
     from paddle_tasks.workflows.params import params as count
 
     report = count(
         model,
+        overrides or [],
         inputs=inputs,
         hidden=hidden,
         layers=layers,
@@ -60,7 +64,10 @@ def params(  # noqa: PLR0913, PLR0917 - a command has as many options as it offe
         inner=inner,
         length=length,
     )
-    print_text("\n".join(report_lines(report)))
+    if as_json:
+        print_json(report.to_json())
+    else:
+        print_text("\n".join(report_lines(report)))
 
 
 def report_lines(report: ParameterReport) -> Iterator[str]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +15,16 @@ from paddle_tasks.files import expand_user, is_dir, is_file, read_json_object
 from paddle_tasks.language import _, join
 from paddle_tasks.models.encoders.architectures import ARCHITECTURES, classes
 from paddle_tasks.models.encoders.paddlenlp import build_model
-from paddle_tasks.models.parameters.cost import Cost, LayerSizes, compute_cost
+from paddle_tasks.models.parameters.cost import LayerSizes, compute_cost
 from paddle_tasks.models.parameters.encoders import encoder_parts
+from paddle_tasks.models.parameters.layers import find_sizes, layer_parts
 from paddle_tasks.models.parameters.networks import GATES, NetworkSizes, recurrent_parts, transformer_parts
-from paddle_tasks.models.parameters.part import Part
 from paddle_tasks.models.parameters.published import PUBLISHED
 from paddle_tasks.models.pretrained import hub
 from paddle_tasks.models.pretrained.loading import builtin_names, read_config
 from paddle_tasks.models.pretrained.names import ASSETS, BUILTIN
+from paddle_tasks.workflows.parameter_report import ParameterReport
+from paddle_tasks.workflows.task_layers import build_layer, find_trained, is_configuration, refuse_settings
 
 NETWORKS = (*GATES, "transformer")
 _RECURRENT = {"rnn": nn.SimpleRNN, "gru": nn.GRU, "lstm": nn.LSTM}
@@ -32,49 +33,9 @@ _LAZY = ("bert", "ernie")
 """Kinds that can be built without weights; others compute with theirs when they are built."""
 
 
-@dataclass(frozen=True)
-class ParameterReport:
-    """The parameters of a model.
-
-    Attributes:
-        name: the name of the model.
-        parts: its parts with their formulas.
-        sizes: the number of values of each parameter of the real Layer; a tied parameter occurs once.
-        cost: memory and operations.
-        source: where its configuration was published; empty if it was not.
-        quoted: the number of parameters that was published; empty if none is quoted.
-    """
-
-    name: str
-    parts: Part
-    sizes: Mapping[str, int]
-    cost: Cost
-    source: str = ""
-    quoted: str = ""
-
-    @property
-    def count(self) -> int:
-        """The number of parameters that the formulas give."""
-        return self.parts.count
-
-    @property
-    def measured(self) -> int:
-        """The number of parameters of the real Layer."""
-        return sum(self.sizes.values())
-
-    def walk(self) -> Iterator[tuple[int, Part, int]]:
-        """Yield each part, from the whole to its parts, with its depth and its measured number of parameters."""
-
-        def below(part: Part, depth: int) -> Iterator[tuple[int, Part, int]]:
-            yield depth, part, part.measure(self.sizes)
-            for inner in part.parts:
-                yield from below(inner, depth + 1)
-
-        return below(self.parts, 0)
-
-
 def params(  # noqa: PLR0913 - the sizes of a network
     model: str | Path,
+    settings: Sequence[str] = (),
     *,
     inputs: int = 300,
     hidden: int | None = None,
@@ -84,15 +45,19 @@ def params(  # noqa: PLR0913 - the sizes of a network
     inner: int | None = None,
     length: int = 128,
 ) -> ParameterReport:
-    """Count the parameters of a model. Nothing is downloaded, and no weights are read.
+    """Count the parameters of a model.
+
+    For the names of encoders nothing is downloaded, and no weights are read. A configuration is built as `train` builds
+    it, which reads its data: the sizes of vocabulary and output layer depend on it.
 
     >>> from paddle_tasks import params
     >>> params("bert-base-chinese").measured
     102267648
 
     Args:
-        model: a published name, ``builtin/NAME``, a model folder, its config.json, ``rnn``, ``gru``, ``lstm`` or
-            ``transformer``. The sizes below are those of the last four.
+        model: a published name, ``builtin/NAME``, a configuration file, a run or model folder, a config.json, ``rnn``,
+            ``gru``, ``lstm`` or ``transformer``. The sizes below are those of the last four.
+        settings: KEY=VALUE that replace those of a configuration file.
         inputs: size of an input vector of a recurrent network.
         hidden: size of a state; 128 for a recurrent network, and 512 for a Transformer.
         layers: number of layers; 1 for a recurrent network, and 6 each in encoder and decoder of a Transformer.
@@ -111,7 +76,18 @@ def params(  # noqa: PLR0913 - the sizes of a network
     n_layers = layers or (6 if is_transformer else 1)
     sizes = NetworkSizes(inputs, width, n_layers, bidirectional, heads, inner or 4 * width)
     _check_sizes(sizes, length)
-    return _count_network(name, sizes, length) if name in NETWORKS else _count_encoder(name, length)
+    if is_configuration(name):
+        return _count_layer(name, build_layer(name, settings), length)
+    refuse_settings(name, settings)
+    if name in NETWORKS:
+        return _count_network(name, sizes, length)
+    trained = None if name in PUBLISHED else find_trained(name)
+    return _count_layer(name, trained.model, length) if trained else _count_encoder(name, length)
+
+
+def _count_layer(name: str, layer: nn.Layer, length: int) -> ParameterReport:
+    parts, counted = layer_parts(layer), _sizes_of(lambda: layer)
+    return ParameterReport(name, parts, counted, compute_cost(parts, len(counted), find_sizes(layer), length))
 
 
 def _check_sizes(sizes: NetworkSizes, length: int) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
+from ..helpers import ROOT
+
 
 def test_the_tree_and_the_courses_answer(cli):
     outcome = cli("params", "lstm", "--input", "300", "--hidden", "128")
@@ -14,3 +18,12 @@ def test_the_tree_and_the_courses_answer(cli):
 
 def test_a_mistake_has_a_message(cli):
     assert "did you mean 'bert-base-chinese'?" in cli.fails("params", "bert-bas-chinese")
+
+
+def test_json_of_a_configuration(cli, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    outcome = cli("params", "configs/quick/sentiment.yaml", "model.hidden_size=8", "--json")
+    report = json.loads(outcome.stdout)
+    assert report["measured"] == report["computed"]
+    head = next(part for part in report["parts"]["parts"] if part["name"] == "head")
+    assert head["measured"] == 3 * 8 * 2 + 2

@@ -15,7 +15,10 @@ from paddle_tasks.errors import CheckpointError, ConfigError
 from paddle_tasks.models.encoders.architectures import ARCHITECTURES
 from paddle_tasks.models.parameters.published import PUBLISHED
 from paddle_tasks.models.pretrained import hub
-from paddle_tasks.workflows.params import ParameterReport
+from paddle_tasks.models.pretrained.names import ASSETS
+from paddle_tasks.workflows.parameter_report import ParameterReport
+
+from ..helpers import ROOT
 
 SMALL = {
     "vocab_size": 30,
@@ -82,6 +85,54 @@ def test_the_published_count_of_bert_large():
 @pytest.mark.parametrize("kind", ARCHITECTURES)
 def test_every_kind_has_as_many_as_its_formulas(kind, tmp_path):
     check(of_config(tmp_path, model_type=kind, **SMALL))
+
+
+QUICK = sorted(path.stem for path in (ROOT / "configs" / "quick").glob("*.yaml"))
+SLOW = {"pretrain"}
+
+
+@pytest.mark.parametrize(
+    "stem", [pytest.param(stem, marks=[pytest.mark.long] if stem in SLOW else []) for stem in QUICK]
+)
+def test_every_tasks_layer_has_as_many_as_its_formulas(stem, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    check(params(f"configs/quick/{stem}.yaml"))
+
+
+def test_settings_replace_those_of_a_configuration(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    found = params("configs/quick/sentiment.yaml", ["model.encoder=lstm", "model.hidden_size=20"])
+    lstm = next(part for _, part, _ in found.walk() if part.name == "lstm")
+    assert lstm.count == 4 * ((32 + 20) * 20 + 2 * 20)
+    check(found)
+    with pytest.raises(ConfigError, match="configuration file"):
+        params("bert-base-chinese", ["model.encoder=lstm"])
+
+
+@pytest.mark.parametrize("name", ["sentiment", "opinion", "builtin/bert-mini-zh"])
+def test_a_shipped_model_counts_with_its_head(name):
+    found = params(name)
+    check(found)
+    assert found.measured > params(ASSETS / "ernie-mini-zh" / "config.json").measured
+
+
+def test_the_chinese_bert_is_counted_with_the_english_vocabulary():
+    embeddings = params("bert-base-chinese").parts.parts[0]
+    assert embeddings.course.count == (30522 + 512 + 2) * 768 == 23_835_648
+    assert sum(part.count for part in embeddings.parts[:3]) == (21128 + 512 + 2) * 768
+    assert "21,128" in embeddings.course.reason
+    assert params("bert-wwm-ext-chinese").parts.parts[0].course
+    assert params("ernie-3.0-base-zh").parts.parts[0].course is None
+
+
+def test_json_is_the_whole_tree():
+    report = params("gru", inputs=3, hidden=4)
+    tree = report.to_json()
+    assert tree["computed"] == tree["measured"] == report.count
+    assert tree["parts"]["course"]["count"] == report.count - 12
+    (layer,) = tree["parts"]["parts"]
+    assert [part["computed"] for part in layer["parts"]] == [36, 48, 12, 12]
+    assert json.loads(json.dumps(tree)) == tree
 
 
 @pytest.mark.parametrize("task_types", [1, 5])

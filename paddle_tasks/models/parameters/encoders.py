@@ -15,6 +15,8 @@ _NORMS = r"^encoder\..*(\.norm[12]\.|layer_norm)"
 _WEIGHT, _BIAS = r".*\.weight$", r".*\.bias$"
 _BASE = (768, 12, 3072)
 """Width, layers and inner width of BERT base, for which the course's notes count."""
+_COURSE_WORDS = 30_522
+"""The English vocabulary, with which they count bert-base-chinese too."""
 
 
 def encoder_parts(model_type: str, config: Mapping[str, Any], *, has_pooler: bool) -> Part:
@@ -27,7 +29,7 @@ def encoder_parts(model_type: str, config: Mapping[str, Any], *, has_pooler: boo
     """
     is_albert = model_type == "albert"
     inner_size = config.get("embedding_size") if model_type in {"albert", "electra"} else None
-    parts = [_embeddings(config, inner_size or config["hidden_size"])]
+    parts = [_embeddings(model_type, config, inner_size or config["hidden_size"])]
     if inner_size and (is_albert or inner_size != config["hidden_size"]):
         parts.append(_linear(_("projection"), inner_size, config["hidden_size"], r"embedding_hidden_mapping|_project"))
     parts.append(_layers(model_type, config))
@@ -36,7 +38,7 @@ def encoder_parts(model_type: str, config: Mapping[str, Any], *, has_pooler: boo
     return Part(_("all parameters"), parts=tuple(parts))
 
 
-def _embeddings(config: Mapping[str, Any], size: int) -> Part:
+def _embeddings(model_type: str, config: Mapping[str, Any], size: int) -> Part:
     tables = [
         (_("words"), config["vocab_size"], "word_embeddings"),
         (_("positions"), config["max_position_embeddings"], "position_embeddings"),
@@ -46,7 +48,25 @@ def _embeddings(config: Mapping[str, Any], size: int) -> Part:
         tables.append((_("task types"), config["task_type_vocab_size"], "task_type_embeddings"))
     parts = [Part(name, f"{rows} × {size}", rows * size, rf"^embeddings\.{key}") for name, rows, key in tables]
     norm = Part(_("layer norm"), f"2 × {size}", 2 * size, r"^embeddings\.layer_norm")
-    return Part(_("embeddings"), parts=(*parts, norm))
+    return Part(_("embeddings"), parts=(*parts, norm), course=_course_embeddings(model_type, config))
+
+
+def _course_embeddings(model_type: str, config: Mapping[str, Any]) -> CourseAnswer | None:
+    """Return the course's count of the tables of BERT base: of the English one, also for the Chinese one."""
+    if model_type != "bert" or not _is_base(config) or config["type_vocab_size"] != 2:
+        return None
+    reason = _("the course counts the layer norm elsewhere")
+    if config["vocab_size"] != _COURSE_WORDS:
+        message = _(
+            "the course counts the English vocabulary of {english:,} entries, and so arrives at 110 million; this one "
+            "has {own:,}"
+        )
+        reason = message.format(english=_COURSE_WORDS, own=config["vocab_size"])
+    return CourseAnswer((_COURSE_WORDS + 512 + 2) * _BASE[0], reason)
+
+
+def _is_base(config: Mapping[str, Any]) -> bool:
+    return (config["hidden_size"], config["num_hidden_layers"], config["intermediate_size"]) == _BASE
 
 
 def _linear(name: str, n_inputs: int, n_outputs: int, pattern: str) -> Part:
@@ -59,7 +79,7 @@ def _layers(model_type: str, config: Mapping[str, Any]) -> Part:
     size, inner, n_uses = config["hidden_size"], config["intermediate_size"], config["num_hidden_layers"]
     is_albert = model_type == "albert"
     n = config["num_hidden_groups"] * config["inner_group_num"] if is_albert else n_uses
-    is_base = model_type == "bert" and (size, n, inner) == _BASE
+    is_base = model_type == "bert" and _is_base(config)
     repeats = n_uses * (config["inner_group_num"] if is_albert else 1)
     attention = _matrices(_("attention"), (n, repeats), (4, size, size), 4 * size, _ATTENTION, is_base)
     feed = _matrices(_("feed-forward"), (n, repeats), (2, size, inner), size + inner, _FEED_FORWARD, is_base)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,18 @@ class Part:
             yield self
         for part in self.parts:
             yield from part.leaves()
+
+    def under(self, prefix: str) -> Part:
+        """Return this part as that of a Layer that is a part of another one.
+
+        Args:
+            prefix: a regular expression for what stands before the names of its parameters there.
+        """
+        inner = tuple(part.under(prefix) for part in self.parts)
+        if not self.pattern:
+            return replace(self, parts=inner)
+        rest = self.pattern[1:] if self.pattern.startswith("^") else f".*({self.pattern})"
+        return replace(self, parts=inner, pattern=f"^{prefix}{rest}")
 
     def measure(self, sizes: Mapping[str, int]) -> int:
         """Return the number of parameters of a real Layer that belong to this part.
