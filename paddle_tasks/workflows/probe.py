@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 from paddle_tasks import tasks
 from paddle_tasks.arrays import Array
+from paddle_tasks.data.tables.splits import LabelledText
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.language import _
 from paddle_tasks.models.encoders.base import Encoder
@@ -81,8 +82,7 @@ def _read_task(config: str | Path, settings: Sequence[str]) -> Any:
     section = load_config(config, settings)
     task = tasks.find(section.task)(section)
     task.read()
-    row = task.splits["train"].examples[0]
-    if not isinstance(getattr(row, "label", None), str) or not isinstance(getattr(row, "text", None), str):
+    if task.INPUT_FIELDS != ("text",) or not isinstance(task.splits["train"].examples[0], LabelledText):
         message = _("{file}: task {task} does not give one label to one text, which a probe needs")
         raise ConfigError(message.format(file=config, task=section.task))
     return task
