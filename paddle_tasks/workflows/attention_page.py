@@ -60,7 +60,7 @@ def attention_page(found: Inspection, title: str) -> str:
 
 
 def _levels(weights: Array) -> bytes:
-    return np.rint(np.clip(weights, 0, 1) * _LEVELS).astype(np.uint8).tobytes()
+    return bytes(np.rint(np.clip(weights, 0, 1) * _LEVELS).astype(np.uint8))
 
 
 def write_features(found: Inspection, path: Path) -> None:

@@ -60,10 +60,10 @@ def encode(encoder: Encoder, ids: Array, types: Array, lengths: Array) -> tuple[
 
 def padding_check(encoder: Encoder, ids: Array, types: Array, n_padding: int) -> Check:
     """Return the check that padding behind a text does not change its states."""
-    padded = [np.pad(array, (0, n_padding))[None] for array in (ids, types)]
+    padded_ids, padded_types = (np.pad(array, (0, n_padding))[None] for array in (ids, types))
     lengths = np.array([len(ids)])
     alone, _vectors = encode(encoder, ids[None], types[None], lengths)
-    behind, _vectors = encode(encoder, *padded, lengths)
+    behind, _vectors = encode(encoder, padded_ids, padded_types, lengths)
     sentence = _("{count} padding tokens behind the text change none of its states, since the mask hides them")
     found = largest_difference(alone, behind[:, : len(ids)])
     return Check(sentence.format(count=n_padding), found)
@@ -72,7 +72,9 @@ def padding_check(encoder: Encoder, ids: Array, types: Array, n_padding: int) ->
 def _pretrained(encoder: PretrainedEncoder, ids: Array, types: Array) -> Findings:
     inside = look_inside(encoder, ids, types)
     rows = [
-        Output(name, "length, size", array, _("the rows of the table of {name} that the text reads").format(name=name))
+        Output(
+            name, _("length, size"), array, _("the rows of the table of {name} that the text reads").format(name=name)
+        )
         for name, array in inside.embeddings.items()
     ]
     last = _("the state of each token after the last layer: its vector in this context, for tagging or pooling")
@@ -88,8 +90,8 @@ def _pretrained(encoder: PretrainedEncoder, ids: Array, types: Array) -> Finding
     outputs = (
         *rows,
         hidden_states(inside.hidden_states),
-        Output("last_hidden_state", "length, width", inside.hidden_states[-1], last),
-        Output("pooler_output", "width", inside.pooler_output, pooled),
+        Output("last_hidden_state", _("length, width"), inside.hidden_states[-1], last),
+        Output("pooler_output", _("width"), inside.pooler_output, pooled),
         attentions(inside.attentions),
     )
     return Findings(outputs, (found, rows_sum_to_one(inside.attentions)), (_no_cache(),))
@@ -115,14 +117,16 @@ def _transformer(encoder: Transformer, ids: Array, types: Array) -> Findings:
     maps = np.stack([attention_weights(layer, given) for layer, given in zip(layers, inputs, strict=True)])
     states = np.stack([*(given[0].numpy() for given in inputs), last[0]])
     words = encoder.embedding(paddle.to_tensor(ids)).numpy() * encoder.scale
-    learned = encoder.positions is not None
-    positions = (encoder.positions.weight if learned else encoder.table)[: len(ids)].numpy()
-    kind = _("the learned table") if learned else _("sine and cosine, which are not trained")
+    if encoder.positions is None:
+        table, kind = encoder.table, _("sine and cosine, which are not trained")
+    else:
+        table, kind = encoder.positions.weight, _("the learned table")
+    positions = table[: len(ids)].numpy()
     outputs = (
-        Output("words", "length, width", words, _("the vectors of the tokens, scaled as in the paper")),
-        Output("positions", "length, width", positions, _("where each token stands: {kind}").format(kind=kind)),
+        Output("words", _("length, width"), words, _("the vectors of the tokens, scaled as in the paper")),
+        Output("positions", _("length, width"), positions, _("where each token stands: {kind}").format(kind=kind)),
         hidden_states(states),
-        Output("text_vector", "width", vector[0], _("the state of the first token")),
+        Output("text_vector", _("width"), vector[0], _("the state of the first token")),
         attentions(maps),
     )
     summed = Check(
@@ -136,8 +140,8 @@ def _others(encoder: Encoder, ids: Array, types: Array) -> Findings:
     states, vector = encode(encoder, ids[None], types[None], np.array([len(ids)]))
     pooled = _("the maximum of each feature map over the text")
     outputs = (
-        Output("states", "length, width", states[0], _("the feature maps of the convolutions at each token")),
-        Output("text_vector", "width", vector[0], pooled),
+        Output("states", _("length, width"), states[0], _("the feature maps of the convolutions at each token")),
+        Output("text_vector", _("width"), vector[0], pooled),
     )
     found = Check(_("the text vector is the maximum over the tokens"), largest_difference(states[0].max(0), vector[0]))
     return Findings(outputs, (found,))

@@ -82,10 +82,10 @@ def rows_sum_to_one(weights: Array) -> Check:
 def hidden_states(array: Array) -> Output:
     """Return the states <float32>[layers + 1, length, width] as an output."""
     purpose = _("the input of the first layer and the result of each layer: later layers know more of the context")
-    return Output("hidden_states", "layers + 1, length, width", array, purpose)
+    return Output("hidden_states", _("layers + 1, length, width"), array, purpose)
 
 
 def attentions(array: Array) -> Output:
     """Return attention weights <float32>[layers, heads, length, length] as an output."""
     purpose = _("how much each token takes from each other token, in each head of each layer")
-    return Output("attentions", "layers, heads, length, length", array, purpose)
+    return Output("attentions", _("layers, heads, length, length"), array, purpose)

@@ -29,12 +29,12 @@ def inspect_network(embedding: nn.Embedding, network: nn.Layer, ids: Array) -> F
     """
     inputs = embedding(paddle.to_tensor(ids[None]))
     outputs, last = _run(network, inputs)
-    found = [Output("input", "batch, length, inputs", inputs.numpy(), _("the vector of each token"))]
+    found = [Output("input", _("batch, length, inputs"), inputs.numpy(), _("the vector of each token"))]
     found += list(_described(network, outputs, last))
     with _time_major(network):
         other, other_last = _run(network, inputs.transpose([1, 0, 2]))
     swapped = _("the outputs with time_major=True: the same numbers, but time is the first axis and the batch second")
-    found.append(Output("outputs (time_major)", "length, batch, directions × hidden", other.numpy(), swapped))
+    found.append(Output("outputs (time_major)", _("length, batch, directions × hidden"), other.numpy(), swapped))
     checks = (
         Check(_("h_n is the output at the last token, and backwards at the first one"), _ends(network, outputs, last)),
         Check(_("time_major swaps the first two axes of inputs and outputs"), _swapped(outputs, other)),
@@ -61,12 +61,12 @@ def _time_major(network: nn.Layer) -> Iterator[None]:
 
 def _described(network: nn.Layer, outputs: Tensor, last: Any) -> Iterator[Output]:
     every = _("the state after each token, of the top layer, both directions side by side")
-    yield Output("outputs", "batch, length, directions × hidden", outputs.numpy(), every)
+    yield Output("outputs", _("batch, length, directions × hidden"), outputs.numpy(), every)
     final = _("the last state of each layer and direction: a vector of the text")
-    yield Output("h_n", "layers × directions, batch, hidden", _hidden(last), final)
+    yield Output("h_n", _("layers × directions, batch, hidden"), _hidden(last), final)
     if isinstance(network, nn.LSTM):
         cells = _("the last cells, the memory that the forget gate erases; other layers never read them")
-        yield Output("c_n", "layers × directions, batch, hidden", last[1].numpy(), cells)
+        yield Output("c_n", _("layers × directions, batch, hidden"), last[1].numpy(), cells)
 
 
 def _hidden(last: Any) -> Array:

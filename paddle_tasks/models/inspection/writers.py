@@ -52,10 +52,10 @@ def inspect_causal(model: CausalLanguageModel, ids: Array) -> Findings:
     cache = _("the {name} of the text so far; with them, the next character costs one position, not the whole text")
     outputs = (
         hidden_states(states),
-        Output("log_probs", "length, entries", log_probs, rating),
+        Output("log_probs", _("length, entries"), log_probs, rating),
         attentions(maps),
-        Output("past_key_values: keys", "layers, heads, length, size", keys, cache.format(name="keys")),
-        Output("past_key_values: values", "layers, heads, length, size", values, cache.format(name="values")),
+        Output("past_key_values: keys", _("layers, heads, length, size"), keys, cache.format(name="keys")),
+        Output("past_key_values: values", _("layers, heads, length, size"), values, cache.format(name="values")),
     )
     above = float(np.triu(maps, k=1).max(initial=0))
     checks = (
@@ -102,9 +102,9 @@ def inspect_translator(model: EncoderDecoder, source_ids: Array, input_ids: Arra
     read = _("the states of the source, read once; the decoder attends to all of them")
     before = _("the state before each next entry, which the output layer reads")
     outputs = [
-        Output("encoder_states", "source length, width", memory.states[0].numpy(), read),
-        Output("decoder_states", "length, width", states[0].numpy(), before),
-        Output("log_probs", "length, entries", log_probs, _("the log-probability of each entry as the next one")),
+        Output("encoder_states", _("source length, width"), memory.states[0].numpy(), read),
+        Output("decoder_states", _("length, width"), states[0].numpy(), before),
+        Output("log_probs", _("length, entries"), log_probs, _("the log-probability of each entry as the next one")),
     ]
     if isinstance(model, TransformerModel):
         outputs += list(_decoder_outputs(model, memory, inputs))
@@ -112,14 +112,14 @@ def inspect_translator(model: EncoderDecoder, source_ids: Array, input_ids: Arra
         outputs.append(_crossed(model.attention(source, target).numpy()[None]))
     if memory.last is not None:
         last = _("the last states of the encoder, from which the decoder starts")
-        outputs.append(Output("encoder_last", "width", memory.last[0].numpy(), last))
+        outputs.append(Output("encoder_last", _("width"), memory.last[0].numpy(), last))
     checks = tuple(rows_sum_to_one(output.array) for output in outputs if output.name.endswith("attentions"))
     return Findings(tuple(outputs), checks)
 
 
 def _crossed(array: Array) -> Output:
     purpose = _("how much each position of the target takes from each position of the source")
-    return Output("cross_attentions", "layers, heads, length, source length", array, purpose)
+    return Output("cross_attentions", _("layers, heads, length, source length"), array, purpose)
 
 
 def _decoder_outputs(model: TransformerModel, memory: Memory, input_ids: Tensor) -> Iterator[Output]:
@@ -136,7 +136,7 @@ def _decoder_outputs(model: TransformerModel, memory: Memory, input_ids: Tensor)
     yield attentions(weights)
     cache = _("the {name} of the target so far, kept so that each step computes one position")
     for name, array in (("keys", keys), ("values", values)):
-        axes = "layers, heads, length, size"
+        axes = _("layers, heads, length, size")
         yield Output(f"past_key_values: {name}", axes, array, cache.format(name=name))
 
 

@@ -42,10 +42,14 @@ def find_sizes(layer: nn.Layer) -> LayerSizes:
             )
     layers = [found for found in layer.sublayers() if isinstance(found, nn.TransformerEncoderLayer)]
     if layers:
-        return LayerSizes(len(layers), *layers[0].linear1.weight.shape, layers[0].self_attn.num_heads)
+        width, inner = layers[0].linear1.weight.shape
+        return LayerSizes(len(layers), width, inner, layers[0].self_attn.num_heads)
     blocks = [found for found in layer.sublayers() if isinstance(found, FeedForwardBlock)]
-    heads = [found.n_heads for found in layer.sublayers() if isinstance(found, AttentionBlock)]
-    return LayerSizes(len(blocks), *blocks[0].inner.weight.shape, heads[0]) if blocks else LayerSizes()
+    if not blocks:
+        return LayerSizes()
+    width, inner = blocks[0].inner.weight.shape
+    n_heads = next(found.n_heads for found in layer.sublayers() if isinstance(found, AttentionBlock))
+    return LayerSizes(len(blocks), width, inner, n_heads)
 
 
 def _part(name: str, layer: nn.Layer, at: str) -> Part:
