@@ -11,15 +11,13 @@ from typing import Any
 import numpy as np
 import paddle
 from paddle import nn
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from paddle_tasks import tasks
 from paddle_tasks.arrays import Array
 from paddle_tasks.data.tables.splits import LabelledText
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.language import _
+from paddle_tasks.metrics.linear_probe import linear_probe_accuracy
 from paddle_tasks.models.encoders.base import Encoder
 from paddle_tasks.models.gradients import without_gradients
 from paddle_tasks.process_state import default_settings
@@ -69,13 +67,15 @@ def probe_layers(model: str | Path, config: str | Path, settings: Sequence[str] 
     """
     with default_settings():
         found, task = reading_model(str(model)), _read_task(config, settings)
-        train, dev = (_rows(task, name) for name in ("train", "dev"))
+        splits = [_rows(task, name) for name in ("train", "dev")]
         length = min(task.config.training.max_length, found.max_length)
-        states = [_layer_means(found, [row.text for row in rows], length) for rows in (train, dev)]
-        labels = [[row.label for row in rows] for rows in (train, dev)]
-    accuracies = [_accuracy(*pair, *labels) for pair in zip(*states, strict=True)]
+        states = [_layer_means(found, [row.text for row in rows], length) for rows in splits]
+        labels = [[row.label for row in rows] for rows in splits]
+    pairs = zip(*states, strict=True)
+    accuracies = [linear_probe_accuracy(train, labels[0], dev, labels[1]) for train, dev in pairs]
     most_frequent = Counter(labels[0]).most_common(1)[0][0]
-    return Probe(tuple(accuracies), labels[1].count(most_frequent) / len(dev), len(train), len(dev))
+    n_train, n_dev = map(len, labels)
+    return Probe(tuple(accuracies), labels[1].count(most_frequent) / n_dev, n_train, n_dev)
 
 
 def _read_task(config: str | Path, settings: Sequence[str]) -> Any:
@@ -133,8 +133,3 @@ def _states(encoder: Encoder, ids: Array, lengths: Array) -> Iterator[Array]:
         for hook in hooks:
             hook.remove()
     yield from (state.numpy() for state in (*inputs, last))
-
-
-def _accuracy(train: Array, dev: Array, train_labels: Sequence[str], dev_labels: Sequence[str]) -> float:
-    classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
-    return float(classifier.fit(train, train_labels).score(dev, dev_labels))

@@ -34,7 +34,7 @@ def inspect_network(embedding: nn.Embedding, network: nn.Layer, ids: Array) -> F
     with _time_major(network):
         other, other_last = _run(network, inputs.transpose([1, 0, 2]))
     swapped = _("the outputs with time_major=True: the same numbers, but time is the first axis and the batch second")
-    found.append(Output("outputs (time_major)", _("length, batch, directions × hidden"), other.numpy(), swapped))
+    found.append(Output("outputs_time_major", _("length, batch, directions × hidden"), other.numpy(), swapped))
     checks = (
         Check(_("h_n is the output at the last token, and backwards at the first one"), _ends(network, outputs, last)),
         Check(_("time_major swaps the first two axes of inputs and outputs"), _swapped(outputs, other)),

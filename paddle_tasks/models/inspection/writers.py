@@ -49,13 +49,13 @@ def inspect_causal(model: CausalLanguageModel, ids: Array) -> Findings:
     log_probs = model.output.log_probs(last[0], model.words.weight).numpy()
     keys, values, written = _cached(model, ids)
     rating = _("the log-probability of each entry as the next one, at each position")
-    cache = _("the {name} of the text so far; with them, the next character costs one position, not the whole text")
+    cache = _("the {name} of the text so far (past_key_values), so that the next character costs one position only")
     outputs = (
         hidden_states(states),
         Output("log_probs", _("length, entries"), log_probs, rating),
         attentions(maps),
-        Output("past_key_values: keys", _("layers, heads, length, size"), keys, cache.format(name="keys")),
-        Output("past_key_values: values", _("layers, heads, length, size"), values, cache.format(name="values")),
+        Output("past_keys", _("layers, heads, length, size"), keys, cache.format(name="keys")),
+        Output("past_values", _("layers, heads, length, size"), values, cache.format(name="values")),
     )
     above = float(np.triu(maps, k=1).max(initial=0))
     checks = (
@@ -134,10 +134,10 @@ def _decoder_outputs(model: TransformerModel, memory: Memory, input_ids: Tensor)
     cross, weights, keys, values = (np.stack(arrays) for arrays in found.values())
     yield _crossed(cross)
     yield attentions(weights)
-    cache = _("the {name} of the target so far, kept so that each step computes one position")
+    cache = _("the {name} of the target so far (past_key_values), so that each step computes one position only")
     for name, array in (("keys", keys), ("values", values)):
         axes = _("layers, heads, length, size")
-        yield Output(f"past_key_values: {name}", axes, array, cache.format(name=name))
+        yield Output(f"past_{name}", axes, array, cache.format(name=name))
 
 
 def _decoder_inputs(model: TransformerModel, memory: Memory, input_ids: Tensor) -> Iterator[tuple[Any, Tensor]]:

@@ -23,7 +23,7 @@ class Published:
     quoted: str = ""
 
 
-_PAPER = "Devlin et al., 2019, https://arxiv.org/abs/1810.04805"
+_PAPER = "https://arxiv.org/abs/1810.04805"
 _ERNIE_PAGE = "https://github.com/PaddlePaddle/PaddleNLP/tree/v2.8.0/model_zoo/ernie-3.0"
 
 
@@ -48,7 +48,7 @@ PUBLISHED = {
     "bert-base-chinese": Published("bert", _bert(21128), "https://huggingface.co/google-bert/bert-base-chinese"),
     "bert-base-uncased": Published("bert", _bert(30522), _PAPER, "110M"),
     "bert-large-uncased": Published("bert", _bert(30522, 1024, 24, 16), _PAPER, "340M"),
-    "bert-wwm-ext-chinese": Published("bert", _bert(21128), "Cui et al., 2019, https://arxiv.org/abs/1906.08101"),
+    "bert-wwm-ext-chinese": Published("bert", _bert(21128), "https://arxiv.org/abs/1906.08101"),
     "ernie-3.0-base-zh": Published("ernie", _ernie(768, 12, 3), _ERNIE_PAGE),
     "ernie-3.0-medium-zh": Published("ernie", _ernie(768, 6), _ERNIE_PAGE),
     "ernie-3.0-mini-zh": Published("ernie", _ernie(384, 6), _ERNIE_PAGE),

@@ -44,7 +44,7 @@ def test_an_lstm_by_hand():
 def test_shapes_of_two_layers_in_both_directions(kind):
     found, _embedding, network = findings(kind, num_layers=2, direction="bidirect")
     assert found["outputs"].shape == (1, 5, 12)
-    assert found["outputs (time_major)"].shape == (5, 1, 12)
+    assert found["outputs_time_major"].shape == (5, 1, 12)
     assert found["h_n"].shape == (4, 1, 6)
     assert ("c_n" in found) == (kind is nn.LSTM)
     assert max(check.difference for check in found.checks) < 1e-6
