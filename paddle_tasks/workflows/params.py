@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import paddle
 from paddle import nn
 
 from paddle_tasks.errors import CheckpointError, ConfigError, did_you_mean
 from paddle_tasks.files import expand_user, is_dir, is_file, read_json_object
 from paddle_tasks.language import _, join
 from paddle_tasks.models.encoders.architectures import ARCHITECTURES, classes
-from paddle_tasks.models.encoders.paddlenlp import build_model
+from paddle_tasks.models.encoders.paddlenlp import build_outline
 from paddle_tasks.models.parameters.cost import LayerSizes, compute_cost
 from paddle_tasks.models.parameters.encoders import encoder_parts
 from paddle_tasks.models.parameters.layers import find_sizes, layer_parts
@@ -29,8 +27,6 @@ from paddle_tasks.workflows.task_layers import build_layer, find_trained, is_con
 NETWORKS = (*GATES, "transformer")
 _RECURRENT = {"rnn": nn.SimpleRNN, "gru": nn.GRU, "lstm": nn.LSTM}
 _CONFIG_TYPE = "model_type"
-_LAZY = ("bert", "ernie")
-"""Kinds that can be built without weights; others compute with theirs when they are built."""
 
 
 def params(  # noqa: PLR0913 - the sizes of a network
@@ -124,9 +120,7 @@ def _count_encoder(name: str, length: int) -> ParameterReport:
     kind, config = ARCHITECTURES[model_type], classes(model_type)[1](**fields)
     known = {key: getattr(config, key) for key in kind.fields if hasattr(config, key)}
     parts = encoder_parts(model_type, known, has_pooler=kind.has_pooler)
-    # Without the guard BERT base would draw 100 million weights.
-    with paddle.LazyGuard() if model_type in _LAZY else contextlib.nullcontext():
-        counted = _sizes_of(lambda: build_model(model_type, fields))
+    counted = _sizes_of(lambda: build_outline(model_type, fields))
     layers = LayerSizes(
         config.num_hidden_layers, config.hidden_size, config.intermediate_size, config.num_attention_heads
     )
