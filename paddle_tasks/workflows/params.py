@@ -43,7 +43,7 @@ def params(  # noqa: PLR0913 - the sizes of a network
 ) -> ParameterReport:
     """Count the parameters of a model.
 
-    For the names of encoders nothing is downloaded, and no weights are read. A configuration is built as `train` builds
+    Nothing is downloaded, and for the names of encoders no weights are read. A configuration is built as `train` builds
     it, which reads its data: the sizes of vocabulary and output layer depend on it.
 
     >>> from paddle_tasks import params

@@ -13,6 +13,7 @@ from paddle_tasks.files import expand_user, is_file
 from paddle_tasks.inference.model_folders import named_folder
 from paddle_tasks.inference.pipelines import Predictor, load_layer
 from paddle_tasks.language import _
+from paddle_tasks.models.pretrained.loading import without_downloads
 from paddle_tasks.process_state import default_settings, random_generator
 from paddle_tasks.workflows.config import load_config
 
@@ -28,7 +29,8 @@ def is_configuration(name: str) -> bool:
 def build_layer(name: str, settings: Sequence[str] = ()) -> nn.Layer:
     """Return the Layer that a training with a configuration starts from.
 
-    The data is read, because the sizes of vocabulary and output layer depend on it.
+    The data is read, because the sizes of vocabulary and output layer depend on it. Nothing is downloaded: a PaddleNLP
+    model that is not in the cache has random weights.
 
     Args:
         name: the configuration file.
@@ -39,7 +41,7 @@ def build_layer(name: str, settings: Sequence[str] = ()) -> nn.Layer:
     """
     config = load_config(name, settings)
     task = tasks.find(config.task)(config)
-    with default_settings():
+    with default_settings(), without_downloads():
         task.read()
         with random_generator():
             return task.build_model()

@@ -18,6 +18,8 @@ from paddle_tasks.models.parameters.part import Part
 from paddle_tasks.models.parameters.published import PUBLISHED
 from paddle_tasks.models.pretrained import hub
 from paddle_tasks.models.pretrained.names import ASSETS
+from paddle_tasks.tasks import find
+from paddle_tasks.workflows.config import load_config
 from paddle_tasks.workflows.parameter_report import ParameterReport
 
 from ..helpers import ROOT
@@ -54,9 +56,7 @@ def of_config(tmp_path, **fields) -> ParameterReport:
     return params(path)
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.long] if "large" in name else []) for name in PUBLISHED]
-)
+@pytest.mark.parametrize("name", PUBLISHED)
 def test_a_published_encoder_has_as_many_as_its_formulas(name):
     check(params(name))
 
@@ -77,7 +77,6 @@ def test_published_counts():
     assert round(uncased.measured, -7) == 110_000_000
 
 
-@pytest.mark.long
 def test_the_published_count_of_bert_large():
     large = params("bert-large-uncased")
     assert large.measured == 335_141_888
@@ -109,6 +108,33 @@ def test_settings_replace_those_of_a_configuration(monkeypatch):
     check(found)
     with pytest.raises(ConfigError, match="configuration file"):
         params("bert-base-chinese", ["model.encoder=lstm"])
+
+
+def test_a_configuration_with_an_encoder_that_is_not_downloaded(monkeypatch, tmp_path):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("PPNLP_HOME", str(tmp_path))
+    monkeypatch.setattr(hub, "check_reachable", lambda *_: pytest.fail("the network is asked"))
+    # A small one, whose weights are quickly drawn.
+    settings = ["model.encoder=ernie-3.0-nano-zh", "model.pooling=cls", "model.head=mlp"]
+    found = params("configs/quick/sentiment.yaml", settings)
+    check(found)
+    assert found.measured == params("ernie-3.0-nano-zh").measured + 312 * 256 + 256 + 256 * 2 + 2
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_folder_and_a_model_folder_of_a_task(monkeypatch, tmp_path):
+    monkeypatch.chdir(ROOT)
+    config = load_config("configs/quick/sentiment.yaml")
+    task = find(config.task)(config)
+    task.read()
+    task.save_model(task.build_model(), tmp_path / "run" / "model")
+    built = params("configs/quick/sentiment.yaml")
+    for folder in (tmp_path / "run", tmp_path / "run" / "model"):
+        assert params(folder).sizes == built.sizes
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / "config.yaml").write_text("task: sentiment", encoding="utf-8")
+    with pytest.raises(CheckpointError, match="no trained model yet"):
+        params(tmp_path / "begun")
 
 
 @pytest.mark.parametrize("name", ["sentiment", "opinion", "builtin/bert-mini-zh"])
