@@ -114,9 +114,10 @@ def inspection_lines(found: Inspection) -> Iterator[str]:
         yield _("ids: {ids}").format(ids=_join(found.input_ids))
     if found.target:
         yield _("the decoder reads: {tokens}").format(tokens=" ".join(found.target))
+    line = _("{name} [{axes}] = {shape}: {purpose}")
     for output in found.outputs:
         shape = list(output.array.shape)
-        yield f"{output.name} [{output.axes}] = {shape}: {output.purpose}"
+        yield line.format(name=output.name, axes=output.axes, shape=shape, purpose=output.purpose)
     yield from found.findings.remarks
     for check in found.checks:
         yield _("check: {sentence}; difference {difference:.1e}").format(
