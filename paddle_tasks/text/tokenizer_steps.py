@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import tokenizers
 
 from paddle_tasks.arrays import Array
-from paddle_tasks.text.tokenizer import Tokenizer, build_library
+from paddle_tasks.text.tokenizer import Encoded, Tokenizer, build_library
 from paddle_tasks.text.vocabulary import SPECIAL_TOKENS, replace_surrogates
 
 
@@ -92,7 +91,15 @@ class TokenizerSteps:
     decoded: str
 
 
-def trace(tokenizer: Tokenizer, text: str, pair: str | None, max_length: int, padded_length: int = 0) -> TokenizerSteps:
+def trace(
+    tokenizer: Tokenizer,
+    text: str,
+    pair: str | None,
+    max_length: int,
+    padded_length: int = 0,
+    *,
+    by_character: bool = False,
+) -> TokenizerSteps:
     """Return what a tokenizer does with a text or a pair of texts.
 
     Args:
@@ -101,8 +108,10 @@ def trace(tokenizer: Tokenizer, text: str, pair: str | None, max_length: int, pa
         pair: a second text.
         max_length: the maximum number of tokens, [CLS] and [SEP] included.
         padded_length: the number of tokens that shorter texts are padded to; 0 for no padding.
+        by_character: whether each visible character of a single text becomes a token; see `Tokenizer.tokens`.
     """
-    encoded = tokenizer.encode([text], None if pair is None else [pair], max_length=max_length)[0]
+    by_character = by_character and pair is None
+    encoded = _encode(tokenizer, text, pair, max_length, by_character=by_character)
     ids, types = (array.astype(np.int64) for array in (encoded.input_ids, encoded.token_type_ids))
     tokens = tuple(tokenizer.vocabulary[number] for number in ids)
     n_padding = max(0, padded_length - len(ids))
@@ -111,16 +120,37 @@ def trace(tokenizer: Tokenizer, text: str, pair: str | None, max_length: int, pa
     texts = [text] if pair is None else [text, pair]
     n_special = [2, 1]  # of the first and the second text
     n_kept = [int((types == segment).sum()) - n_special[segment] for segment in range(len(texts))]
-    library = build_library({token: number for number, token in enumerate(tokenizer.vocabulary)}, tokenizer.lowercase)
-    steps = tuple(_steps(library, *given) for given in zip(texts, n_kept, strict=True))
+    steps = tuple(_steps(tokenizer, *given, by_character=by_character) for given in zip(texts, n_kept, strict=True))
     return TokenizerSteps(steps, tokens, ids, types, encoded.offsets, padded, mask, decode(tokens))
 
 
-def _steps(library: tokenizers.Tokenizer, text: str, n_kept: int) -> TextSteps:
+def _encode(tokenizer: Tokenizer, text: str, pair: str | None, max_length: int, *, by_character: bool) -> Encoded:
+    if by_character:
+        return encode_characters(tokenizer, text, max_length)
+    return tokenizer.encode([text], None if pair is None else [pair], max_length=max_length)[0]
+
+
+def encode_characters(tokenizer: Tokenizer, text: str, max_length: int) -> Encoded:
+    """Return the encoding of a text of which each visible character is a token."""
+    tokens = tokenizer.tokens([text])[0]
+    n_kept = max_length - 2
+    kept = np.array([tokenizer.cls_id, *tokens.input_ids[:n_kept], tokenizer.sep_id], np.int32)
+    places = np.pad(tokens.offsets[:n_kept], ((1, 1), (0, 0)))
+    return Encoded(kept, np.zeros_like(kept), places)
+
+
+def _steps(tokenizer: Tokenizer, text: str, n_kept: int, *, by_character: bool) -> TextSteps:
     text = replace_surrogates(text)
-    split = library.encode(text, add_special_tokens=False)
-    pieces = tuple(Piece(token, *offsets) for token, offsets in zip(split.tokens, split.offsets, strict=True))
-    return TextSteps(text, library.normalizer.normalize_str(text), pieces, n_kept)
+    ids = {token: number for number, token in enumerate(tokenizer.vocabulary)}
+    library = build_library(ids, tokenizer.lowercase)
+    if by_character:
+        found = tokenizer.tokens([text])[0]
+        places = zip(found.input_ids.tolist(), found.offsets.tolist(), strict=True)
+        pieces = [Piece(tokenizer.vocabulary[number], start, end) for number, (start, end) in places]
+    else:
+        split = library.encode(text, add_special_tokens=False)
+        pieces = [Piece(token, *ends) for token, ends in zip(split.tokens, split.offsets, strict=True)]
+    return TextSteps(text, library.normalizer.normalize_str(text), tuple(pieces), n_kept)
 
 
 def decode(tokens: Sequence[str]) -> str:

@@ -25,8 +25,8 @@ from paddle_tasks.models.inspection.writers import inspect_causal, inspect_trans
 from paddle_tasks.models.pretrained.loading import builtin_names, load_pretrained, resolve, tokenizer_folder
 from paddle_tasks.models.seq2seq.base import EncoderDecoder
 from paddle_tasks.process_state import default_settings, random_generator
-from paddle_tasks.text.tokenizer import Tokenizer
-from paddle_tasks.text.tokenizer_steps import TokenizerSteps, trace
+from paddle_tasks.text.tokenizer import Encoded, Tokenizer
+from paddle_tasks.text.tokenizer_steps import TokenizerSteps, encode_characters, trace
 from paddle_tasks.workflows.task_layers import find_trained
 
 _TOKENIZER = "builtin/ernie-mini-zh"
@@ -75,11 +75,19 @@ class ReadingModel:
 
     encoder: Encoder
     tokenizer: Tokenizer
+    by_character: bool = False
+    """Whether each visible character becomes a token."""
 
     @property
     def max_length(self) -> int:
         """The maximum number of tokens of a text."""
         return self.encoder.max_length or _MAX_LENGTH
+
+    def encode(self, text: str) -> Encoded:
+        """Return a text as the model reads it."""
+        if self.by_character:
+            return encode_characters(self.tokenizer, text, self.max_length)
+        return self.tokenizer.encode([text], max_length=self.max_length)[0]
 
 
 def inspect(model: str | Path, text: str, pair: str | None = None, *, length: int | None = None) -> Inspection:
@@ -130,7 +138,7 @@ def _reading_model(name: str, trained: Predictor | None) -> ReadingModel:
             message = _("{name}: its model has no encoder of word pieces, which is what this needs")
             raise ConfigError(message.format(name=name))
         trained.model.eval()
-        return ReadingModel(encoder, tokenizer)
+        return ReadingModel(encoder, tokenizer, bool(getattr(trained.task, "by_character", False)))
     if name in SCRATCH:
         return _random_model(name)
     _check_name(name)
@@ -161,7 +169,9 @@ def _check_name(name: str) -> None:
 
 def _inspect_encoder(model: ReadingModel, text: str, pair: str | None, length: int | None) -> Inspection:
     limit = min(length or model.max_length, model.max_length)
-    steps = trace(model.tokenizer, text, pair, limit, length or 0)
+    if model.by_character and pair is not None:
+        raise ConfigError(_("inspect: this model reads one text, found two"))
+    steps = trace(model.tokenizer, text, pair, limit, length or 0, by_character=model.by_character)
     ids, types = steps.input_ids, steps.token_type_ids
     findings = inspect_encoder(model.encoder, ids, types)
     room = model.max_length - len(ids)

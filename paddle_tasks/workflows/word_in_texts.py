@@ -79,7 +79,7 @@ def word_in_texts(model: str | Path, word: str, texts: Sequence[str]) -> WordInT
     found = reading_model(str(model))
     chosen, vectors, ids = [], [], np.zeros(0, np.int64)
     for text in texts:
-        encoded = found.tokenizer.encode([text], max_length=found.max_length)[0]
+        encoded = found.encode(text)
         places = _places(encoded, text.find(word), len(word))
         if len(places):
             chosen.append(text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ..helpers import ROOT
 
 
@@ -32,6 +34,7 @@ def test_one_word_in_several_texts(cli, tmp_path):
     assert "--texts FILE" in cli.fails("inspect", "builtin/ernie-mini-zh", "--word", "开")
 
 
+@pytest.mark.long
 def test_a_probe(cli, monkeypatch):
     monkeypatch.chdir(ROOT)
     outcome = cli("inspect", "builtin/ernie-mini-zh", "--probe", "configs/quick/news.yaml")

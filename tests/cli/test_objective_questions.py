@@ -36,11 +36,11 @@ def test_ten_questions_with_the_same_cells_and_commands():
     assert [len(re.findall(r"^## \d+\. ", text, re.MULTILINE)) for text in TEXTS.values()] == [10, 10]
     assert blocks(TEXTS["en"], "python") == blocks(TEXTS["zh"], "python")
     assert [command for command, _ in shown(TEXTS["en"])] == [command for command, _ in shown(TEXTS["zh"])]
-    assert len(shown(TEXTS["en"])) == len(blocks(TEXTS["en"], "bash")) == 4
+    assert len(shown(TEXTS["en"])) == len(blocks(TEXTS["en"], "bash")) == 5
 
 
 @pytest.mark.parametrize("name", PAGES)
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", range(5))
 def test_a_command_prints_what_the_page_shows(cli, monkeypatch, name, number):
     command, lines = shown(TEXTS[name])[number]
     monkeypatch.setenv(language.VARIABLE, name)

@@ -46,5 +46,14 @@ def test_a_written_special_token_is_one_piece(tokenizer):
     assert steps.tokens == ("[CLS]", "很", "[MASK]", "[SEP]")
 
 
+def test_each_character_can_be_a_token():
+    tokenizer = Tokenizer([*SPECIAL_TOKENS, "a", "##b", "ab", "好"])
+    steps = trace(tokenizer, "ab好ab", None, 5, by_character=True)
+    assert steps.tokens == ("[CLS]", "a", "##b", "好", "[SEP]")
+    assert steps.offsets.tolist() == [[0, 0], [0, 1], [1, 2], [2, 3], [0, 0]]
+    assert steps.texts[0].cut == ["a", "##b"]
+    assert trace(tokenizer, "ab好", None, 5).tokens == ("[CLS]", "ab", "好", "[SEP]")
+
+
 def test_decode_joins_pieces():
     assert decode(["a", "##b", "c"]) == "ab c"

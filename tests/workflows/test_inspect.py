@@ -57,6 +57,20 @@ def test_a_pair_of_texts_in_a_model_of_a_task():
     assert largest(found) < 5e-6
 
 
+def test_a_model_that_reads_characters():
+    found = inspect("opinion", "wifi慢")
+    assert len(found.tokens) == 2 + len("wifi慢")
+    assert found["last_hidden_state"].shape == (7, 256)
+    with pytest.raises(ConfigError, match="reads one text"):
+        inspect("opinion", "慢", "快")
+
+
+def test_the_shipped_model_that_writes():
+    found = inspect("novel", "话说宝玉")
+    assert largest(found) < 5e-6
+    assert len(found.findings.checks) == 3
+
+
 @pytest.mark.parametrize("kind", ["lstm", "transformer"])
 def test_random_weights_are_the_same_each_time(kind):
     first, second = (inspect(kind, "今天天气真好") for _ in range(2))

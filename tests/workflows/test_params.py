@@ -137,7 +137,7 @@ def test_a_run_folder_and_a_model_folder_of_a_task(monkeypatch, tmp_path):
         params(tmp_path / "begun")
 
 
-@pytest.mark.parametrize("name", ["sentiment", "opinion", "builtin/bert-mini-zh"])
+@pytest.mark.parametrize("name", ["sentiment", "opinion", "builtin/bert-mini-zh", "novel"])
 def test_a_shipped_model_counts_with_its_head(name):
     found = params(name)
     check(found)
