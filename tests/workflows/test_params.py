@@ -110,6 +110,39 @@ def test_settings_replace_those_of_a_configuration(monkeypatch):
         params("bert-base-chinese", ["model.encoder=lstm"])
 
 
+def counted(monkeypatch, **model: object) -> tuple[int, int]:
+    """Return the parameters of a quick configuration with other settings, and the entries of its vocabulary."""
+    monkeypatch.chdir(ROOT)
+    report = params("configs/quick/sentiment.yaml", [f"model.{key}={value}" for key, value in model.items()])
+    table = next(part for _, part, _ in report.walk() if part.name == "embedding")
+    check(report)
+    return report.measured, table.count // table_width(model)
+
+
+def table_width(model: dict[str, object]) -> int:
+    return int(str(model["hidden_size" if model["encoder"] == "transformer" else "embedding_size"]))
+
+
+def test_a_textcnn_from_its_settings(monkeypatch):
+    settings = {"encoder": "textcnn", "kernel_sizes": "[2,5]", "hidden_size": 10, "embedding_size": 6}
+    found, n_entries = counted(monkeypatch, **settings)
+    assert found == n_entries * 6 + (2 * 6 * 10 + 10) + (5 * 6 * 10 + 10) + (20 * 2 + 2)
+
+
+def test_a_transformer_from_its_settings(monkeypatch):
+    sizes = {"hidden_size": 12, "n_heads": 2, "n_layers": 3, "intermediate_size": 20, "max_positions": 512}
+    layer = 4 * (12 * 12 + 12) + (12 * 20 + 20) + (20 * 12 + 12) + 4 * 12
+    for positions, n_positions in (("learned", 512), ("sinusoidal", 0)):
+        found, n_entries = counted(monkeypatch, encoder="transformer", positions=positions, **sizes)
+        assert found == (n_entries + n_positions) * 12 + 3 * layer + (12 * 2 + 2)
+
+
+def test_a_bilstm_from_its_settings(monkeypatch):
+    found, n_entries = counted(monkeypatch, encoder="bilstm", hidden_size=10, embedding_size=6, n_layers=2)
+    first, second = (2 * 4 * ((inputs + 5) * 5 + 2 * 5) for inputs in (6, 10))
+    assert found == n_entries * 6 + first + second + (10 * 2 + 2)
+
+
 def test_a_configuration_with_an_encoder_that_is_not_downloaded(monkeypatch, tmp_path):
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("PPNLP_HOME", str(tmp_path))

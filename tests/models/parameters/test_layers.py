@@ -10,8 +10,12 @@ from paddle import nn
 from paddle_tasks.models.parameters.cost import LayerSizes
 from paddle_tasks.models.parameters.layers import find_sizes, layer_parts
 from paddle_tasks.models.parameters.part import Part
+from paddle_tasks.models.pretrained.loading import load_pretrained
 from paddle_tasks.models.seq2seq.base import Vocabulary
 from paddle_tasks.models.seq2seq.transformer import TransformerModel, TransformerSizes
+from paddle_tasks.models.window_lm import FullyConnectedHead, RecurrentHead, WindowModel
+
+from ..conftest import GOLDEN
 
 
 class Network(nn.Layer):
@@ -64,6 +68,25 @@ def test_a_decoder_reads_its_source_too(n_layers):
     attention, feed = 4 * (8 * 8 + 8) + 16, 2 * 8 * 12 + 12 + 8 + 16
     assert parts.count == parts.measure(counts) == 30 * 8 + 28 + n_layers * (3 * attention + 2 * feed) + 32
     assert find_sizes(layer) == LayerSizes(2 * n_layers, 8, 12, 2)
+
+
+@pytest.mark.parametrize("attention", [None, False, True])
+def test_a_window_model_has_an_encoder_and_a_head(attention):
+    encoder = load_pretrained(str(GOLDEN / "bert"))
+    width, size = encoder.width, 6
+    head = FullyConnectedHead(width, size, 0.1) if attention is None else _recurrent(width, size, attention)
+    layer = WindowModel(encoder, head, 20, None)
+    parts, sizes = layer_parts(layer), sizes_of(layer)
+    assert {name: len(owners(parts, name)) for name in sizes} == dict.fromkeys(sizes, 1)
+    expected = width * size + size + 2 * size if attention is None else 4 * ((width + size) * size + 2 * size)
+    expected += (3 * size * size + 2 * size) if attention else 0
+    assert find(parts, "head").count == find(parts, "head").measure(sizes) == expected
+    assert find(parts, "output").formula == "20, tied weights"
+    assert find_sizes(layer).n_layers == encoder.model.config.num_hidden_layers
+
+
+def _recurrent(width: int, size: int, attention: bool) -> RecurrentHead:
+    return RecurrentHead(width, size, 0.1, attention=attention)
 
 
 def test_no_transformer_no_sizes():
