@@ -10,10 +10,11 @@ import paddle
 
 from paddle_tasks.arrays import Array
 from paddle_tasks.data.corpus.characters import UNKNOWN, CharacterVocabulary
-from paddle_tasks.errors import ConfigError, did_you_mean
+from paddle_tasks.errors import ConfigError, DataError, did_you_mean
 from paddle_tasks.files import exists, expand_user
 from paddle_tasks.inference.model_folders import named_folder, shipped_names
 from paddle_tasks.inference.pipelines import Predictor
+from paddle_tasks.inference.texts import find_problem
 from paddle_tasks.language import _, join
 from paddle_tasks.models.causal_lm import CausalLanguageModel
 from paddle_tasks.models.encoders.base import Encoder
@@ -23,6 +24,7 @@ from paddle_tasks.models.inspection.encoders import inspect_encoder, padding_che
 from paddle_tasks.models.inspection.outputs import Check, Findings, Output
 from paddle_tasks.models.inspection.writers import inspect_causal, inspect_translator
 from paddle_tasks.models.pretrained.loading import builtin_names, load_pretrained, resolve, tokenizer_folder
+from paddle_tasks.models.replacement import switch_out
 from paddle_tasks.models.seq2seq.base import EncoderDecoder
 from paddle_tasks.process_state import default_settings, random_generator
 from paddle_tasks.text.tokenizer import Encoded, Tokenizer
@@ -71,12 +73,17 @@ class Inspection:
 
 @dataclass(frozen=True)
 class ReadingModel:
-    """An encoder with its tokenizer."""
+    """An encoder with its tokenizer.
+
+    Attributes:
+        encoder: the encoder, with dropout off.
+        tokenizer: the tokenizer.
+        by_character: whether each visible character of a text becomes a token.
+    """
 
     encoder: Encoder
     tokenizer: Tokenizer
     by_character: bool = False
-    """Whether each visible character becomes a token."""
 
     @property
     def max_length(self) -> int:
@@ -105,19 +112,21 @@ def inspect(model: str | Path, text: str, pair: str | None = None, *, length: in
             ``textcnn`` or ``transformer`` for one with random weights.
         text: the text; its end is cut off if it is longer than the model can read.
         pair: a second text; for a translator, the translation that its decoder reads, its own by default.
-        length: cut longer texts to this number of tokens, and pad shorter ones.
+        length: cut longer texts to this number of tokens, and pad shorter ones; for models that read word pieces.
 
     Raises:
-        UserError: there is no such model, or it cannot be inspected.
+        UserError: there is no such model, it cannot be inspected, or the text is blank.
     """
-    name = str(model)
+    name, problem = str(model), find_problem(text, 1)
+    if problem:
+        raise DataError(_("inspect: {problem}").format(problem=problem))
     with default_settings():
         trained = None if name in SCRATCH else find_trained(name)
         if trained is not None and isinstance(trained.model, CausalLanguageModel):
             return _inspect_causal(trained.model, trained.task.vocabulary, text)
         if trained is not None and isinstance(trained.model, EncoderDecoder):
             return _inspect_translator(trained, text, pair)
-        if trained is not None and isinstance(getattr(trained.task, "vocabulary", None), CharacterVocabulary):
+        if trained is not None and _reads_windows(trained):
             return _inspect_window(trained, text)
         return _inspect_encoder(_reading_model(name, trained), text, pair, length)
 
@@ -138,6 +147,7 @@ def _reading_model(name: str, trained: Predictor | None) -> ReadingModel:
             message = _("{name}: its model has no encoder of word pieces, which is what this needs")
             raise ConfigError(message.format(name=name))
         trained.model.eval()
+        switch_out(trained.model)  # the kernels of a classifier compute no more than it needs
         return ReadingModel(encoder, tokenizer, bool(getattr(trained.task, "by_character", False)))
     if name in SCRATCH:
         return _random_model(name)
@@ -187,10 +197,16 @@ def _inspect_causal(model: CausalLanguageModel, vocabulary: CharacterVocabulary,
     return Inspection(_entries(vocabulary, ids), ids, inspect_causal(model, ids))
 
 
+def _reads_windows(trained: Predictor) -> bool:
+    vocabulary, encoder = getattr(trained.task, "vocabulary", None), getattr(trained.model, "encoder", None)
+    return isinstance(vocabulary, CharacterVocabulary) and isinstance(encoder, Encoder)
+
+
 def _inspect_window(trained: Predictor, text: str) -> Inspection:
     """Return what the encoder of a model over windows of characters computes."""
     vocabulary, encoder = trained.task.vocabulary, trained.model.encoder
     trained.model.eval()
+    switch_out(trained.model)
     characters = vocabulary.encode(text)[: (encoder.max_length or _MAX_LENGTH) - 2].tolist()
     ids = np.array([vocabulary.start_id, *characters, vocabulary.end_id], np.int64)
     return Inspection(_entries(vocabulary, ids), ids, inspect_encoder(encoder, ids, np.zeros_like(ids)))

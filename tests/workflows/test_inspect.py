@@ -57,6 +57,15 @@ def test_a_pair_of_texts_in_a_model_of_a_task():
     assert largest(found) < 5e-6
 
 
+def test_every_state_of_a_model_that_needs_the_first_only(made):
+    sizes = ("hidden_size=16", "n_layers=2", "n_heads=2", "encoder=bert", "pooling=cls")
+    folder = made("sentiment", *(f"model.{size}" for size in sizes))
+    found = inspect(folder, "房间干净")
+    assert found["hidden_states"].shape == (3, 6, 16)
+    assert largest(found) < 5e-6
+    assert np.isfinite(word_in_texts(folder, "好", ["很好", "好吃"]).cosines).all()
+
+
 def test_a_model_that_reads_characters():
     found = inspect("opinion", "wifi慢")
     assert len(found.tokens) == 2 + len("wifi慢")
@@ -106,6 +115,8 @@ def test_a_model_over_windows_of_characters(made):
 def test_mistakes_have_messages(tmp_path):
     with pytest.raises(ConfigError, match="did you mean 'sentiment'"):
         inspect("sentimen", "好")
+    with pytest.raises(DataError, match="inspect: "):
+        inspect(BERT, " ")
     with pytest.raises(CheckpointError, match="config"):
         inspect(tmp_path, "好")
     with pytest.raises(ConfigError, match="unknown encoder"):
