@@ -15,7 +15,9 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10,<3.13",
     packages=find_packages(include=["paddle_tasks", "paddle_tasks.*"]),
-    package_data={"paddle_tasks": ["py.typed", "assets/**/*", "locale/**/*.mo", "reporting/*.yaml"]},
+    package_data={
+        "paddle_tasks": ["py.typed", "assets/**/*", "locale/**/*.mo", "reporting/*.yaml", "workflows/*.html"]
+    },
     install_requires=[
         # paddlepaddle is an extra: on a GPU machine it would overwrite paddlepaddle-gpu.
         "paddlenlp==3.0.0b4",

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from paddle_tasks.workflows.baseline import baseline
     from paddle_tasks.workflows.check_data import check_data
     from paddle_tasks.workflows.evaluate import evaluate
+    from paddle_tasks.workflows.inspect import inspect
+    from paddle_tasks.workflows.params import params
     from paddle_tasks.workflows.predict import predict
     from paddle_tasks.workflows.sweep import sweep
     from paddle_tasks.workflows.train import train
@@ -28,7 +30,9 @@ __all__ = [
     "baseline",
     "check_data",
     "evaluate",
+    "inspect",
     "load",
+    "params",
     "pipeline",
     "predict",
     "report",
@@ -49,6 +53,8 @@ _WITH_PADDLE = {
     "baseline": "workflows.baseline",
     "check_data": "workflows.check_data",
     "evaluate": "workflows.evaluate",
+    "inspect": "workflows.inspect",
+    "params": "workflows.params",
     "sweep": "workflows.sweep",
     "train": "workflows.train",
     "verify": "workflows.verify",

@@ -37,17 +37,23 @@ COVERED = (
     "training",
     "tasks",
     "inference",
+    "workflows/attention_page.py",
     "workflows/baseline.py",
     "workflows/catalogue.py",
     "workflows/check_data.py",
     "workflows/config.py",
     "workflows/evaluate.py",
+    "workflows/inspect.py",
     "workflows/notebook.py",
+    "workflows/params.py",
+    "workflows/probe.py",
     "workflows/run.py",
     "workflows/run_tables.py",
     "workflows/sweep",
+    "workflows/task_layers.py",
     "workflows/train.py",
     "workflows/verify.py",
+    "workflows/word_in_texts.py",
 )
 """The files and folders of the package whose sentences all go through the catalogue."""
 TRANSLATED = {"_", "plural", "in_context", "mark", "mark_in_context"}

@@ -72,7 +72,8 @@ def test_an_example_with_another_result_is_found():
 
 
 def test_the_public_names():
-    names = {"baseline", "check_data", "evaluate", "load", "pipeline", "predict", "report", "sweep", "train", "verify"}
+    names = {"baseline", "check_data", "evaluate", "inspect", "load", "params", "pipeline", "predict", "report"}
+    names |= {"sweep", "train", "verify"}
     assert names == set(paddle_tasks.__all__)
     assert names <= set(dir(paddle_tasks))
     with pytest.raises(AttributeError, match="no attribute 'trian'"):

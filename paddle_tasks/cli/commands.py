@@ -13,9 +13,11 @@ from paddle_tasks.cli.check_data import check_data
 from paddle_tasks.cli.completion import completion
 from paddle_tasks.cli.dashboard import dashboard
 from paddle_tasks.cli.evaluate import evaluate, verify
+from paddle_tasks.cli.inspect import inspect
 from paddle_tasks.cli.names import list_names
 from paddle_tasks.cli.options import COMMON, Config, Overrides, Quiet, RunFolder, examples
 from paddle_tasks.cli.output import print_json, print_text
+from paddle_tasks.cli.params import params
 from paddle_tasks.cli.predict import predict
 from paddle_tasks.cli.report import report
 from paddle_tasks.cli.training import baseline, sweep, train
@@ -95,6 +97,25 @@ app.command(
     epilog=examples("paddle-tasks report runs", "paddle-tasks report runs --markdown results.md --png figures"),
 )(report)
 app.command(rich_help_panel=LOOK, epilog=examples("paddle-tasks dashboard runs"))(dashboard)
+app.command(
+    rich_help_panel=LOOK,
+    epilog=examples(
+        "paddle-tasks params bert-base-chinese",
+        "paddle-tasks params configs/sentiment.yaml model.encoder=bilstm",
+        "paddle-tasks params lstm --input 300 --hidden 128 --layers 2 --bidirectional",
+        "paddle-tasks params transformer --hidden 512 --layers 6 --heads 8 --inner 2048",
+    ),
+)(params)
+app.command(
+    rich_help_panel=LOOK,
+    epilog=examples(
+        'paddle-tasks inspect builtin/bert-mini-zh "今天天气真好" "出去走走"',
+        'paddle-tasks inspect sentiment "房间干净，就是早餐太差了" --html attention.html',
+        'paddle-tasks inspect lstm "今天天气真好"',
+        "paddle-tasks inspect builtin/ernie-mini-zh --word 开 --texts texts.txt",
+        "paddle-tasks inspect builtin/ernie-mini-zh --probe configs/quick/news.yaml",
+    ),
+)(inspect)
 
 app.command(
     "check-data",

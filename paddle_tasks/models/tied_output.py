@@ -22,12 +22,13 @@ class TiedOutput(nn.Layer):  # type: ignore[misc]
 
     Attributes:
         n_words: the number of words.
+        width: of the states.
         n_frequent: the number of frequent ones; None for a single softmax.
     """
 
     def __init__(self, n_words: int, width: int, n_frequent: int | None = None) -> None:
         super().__init__()
-        self.n_words = n_words
+        self.n_words, self.width = n_words, width
         self.n_frequent = n_frequent if n_frequent is not None and n_frequent < n_words else None
         self.bias = self.create_parameter([n_words], is_bias=True)
         if self.n_frequent is not None:

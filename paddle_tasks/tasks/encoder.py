@@ -114,6 +114,11 @@ class EncoderTask(BaseTask[E]):
         """Return a tokenizer whose vocabulary is learnt from train, for an encoder that is trained from scratch."""
 
     @property
+    def by_character(self) -> bool:
+        """Whether each visible character of a text becomes a token; see `Tokenizer.tokens`."""
+        return False
+
+    @property
     def max_tokens(self) -> int:
         """The maximum number of tokens of an input without [CLS] and [SEP]."""
         return self.config.training.max_length - N_SPECIAL_TOKENS

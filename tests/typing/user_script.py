@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from paddle_tasks import baseline, check_data, evaluate, load, pipeline, predict, report, sweep, train, verify
+from paddle_tasks import (
+    baseline,
+    check_data,
+    evaluate,
+    inspect,
+    load,
+    params,
+    pipeline,
+    predict,
+    report,
+    sweep,
+    train,
+    verify,
+)
 
 CONFIG = "configs/quick/sentiment.yaml"
 FEW_STEPS = {"max_steps": 4}
@@ -27,6 +40,8 @@ print(record["label"], f"{record['score']:.2f}", record.to_html(full_page=True)[
 for filled in pipeline("fill-mask")(["今天天气真[MASK]。"], top_k=2):
     print([candidate["sequence"] for candidate in filled["masks"][0]["candidates"]])
 
+states = inspect("builtin/ernie-mini-zh", "天气真好")["hidden_states"]
+print(params("lstm", inputs=4, hidden=5).measured, params("gru").count, states.shape)
 print(verify(run.folder).differences)
 done = sweep(
     CONFIG, seeds=[1], grid={"model.dropout": [0.1]}, run_dir="runs/mine-sweep", progress=False, training=FEW_STEPS

@@ -40,7 +40,7 @@ def attention_map(encoder: nn.Layer, compute: Callable[[], Any]) -> AttentionMap
         compute()
     input_ids, _, lengths = texts[0]
     length = int(lengths[0])
-    return AttentionMap(input_ids[0, :length].numpy(), _weights(layers[-1], states[0][0][:1, :length]))
+    return AttentionMap(input_ids[0, :length].numpy(), attention_weights(layers[-1], states[0][0][:1, :length]))
 
 
 @contextlib.contextmanager
@@ -54,8 +54,14 @@ def _record_inputs(layer: nn.Layer) -> Iterator[list[tuple[Any, ...]]]:
         hook.remove()
 
 
-def _weights(layer: nn.TransformerEncoderLayer, states: Tensor) -> Array:
-    """Return a layer's attention weights <float32>[heads, length, length] for states <float>[1, length, width]."""
+def attention_weights(layer: nn.TransformerEncoderLayer, states: Tensor, *, causal: bool = False) -> Array:
+    """Return a layer's attention weights <float32>[heads, length, length].
+
+    Args:
+        layer: the layer.
+        states: <float>[1, length, width], its inputs.
+        causal: whether a position attends only to itself and to those before it.
+    """
     attend = layer.self_attn
     states = layer.norm1(states) if layer.normalize_before else states
     queries, keys = (
@@ -63,5 +69,7 @@ def _weights(layer: nn.TransformerEncoderLayer, states: Tensor) -> Array:
         for project in (attend.q_proj, attend.k_proj)
     )
     scores = paddle.bmm(queries, keys.transpose([0, 2, 1])) / math.sqrt(attend.head_dim)
+    if causal:
+        scores += paddle.triu(paddle.full(scores.shape[1:], -1e9, "float32"), diagonal=1)
     weights: Array = functional.softmax(scores, axis=2).astype("float32").numpy()
     return weights

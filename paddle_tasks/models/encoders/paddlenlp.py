@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -17,6 +18,8 @@ from paddle_tasks.models.encoders.section import EncoderSection
 
 # Names for GELU with the tanh approximation, which some of PaddleNLP's layers do not know.
 TANH_GELU = ("gelu_new", "gelu_pytorch_tanh", "gelu_fast")
+_LAZY = ("bert", "ernie")
+"""Kinds that can be built without weights; others compute with theirs when they are built."""
 ACTIVATIONS = ("gelu", "relu", "silu", "swish", *TANH_GELU)
 
 
@@ -129,6 +132,20 @@ def build_model(model_type: str, fields: Mapping[str, Any]) -> nn.Layer:
     model.config.hidden_act = activation
     _finish(model)
     return model
+
+
+def build_outline(model_type: str, fields: Mapping[str, Any]) -> nn.Layer:
+    """Build PaddleNLP's Layer for its sizes alone: nothing is drawn, so that a large one takes a moment.
+
+    Args:
+        model_type: see `build_model`; ALBERT and others that compute with their weights are built with weights.
+        fields: see `build_model`.
+    """
+    kind, config_kind = classes(model_type)
+    # PaddleNLP draws weights of its own after those of the initialisers, which LazyGuard leaves out.
+    outline = type(kind.__name__, (kind,), {"_init_weights": lambda *_: None})
+    with paddle.LazyGuard() if model_type in _LAZY else contextlib.nullcontext():
+        return outline(config_kind(**fields))
 
 
 def _finish(model: nn.Layer) -> None:

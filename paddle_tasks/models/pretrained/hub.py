@@ -132,6 +132,11 @@ def check_available(name: str) -> None:
             check_reachable(name, url)
 
 
+def is_cached(name: str) -> bool:
+    """Return whether the weights and the vocabulary of a model are in the cache."""
+    return all(path.is_file() for path, _url in _files(name))
+
+
 def fetch(name: str) -> None:
     """Let PaddleNLP download a model's weights and vocabulary into its cache, unless they are there.
 

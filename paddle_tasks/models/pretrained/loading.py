@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ __all__ = [
     "load_pretrained",
     "resolve",
     "tokenizer_folder",
+    "without_downloads",
 ]
 
 WEIGHTS = ("model.safetensors", hub.WEIGHTS)
@@ -38,6 +41,11 @@ _OTHER_FILES = {
 }
 # Configuration keys that PaddleNLP's Layers ignore, and the only value that they implement.
 FIXED = {"position_embedding_type": "absolute", "is_decoder": False, "add_cross_attention": False}
+
+
+_random_allowed: ContextVar[bool] = ContextVar("random_allowed", default=False)
+_STAND_IN = "ernie-mini-zh"
+"""The built-in model whose vocabulary stands in for one that is not in the cache."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +88,26 @@ def resolve(name: str) -> EncoderSource:
         return _folder(name, folder)
     hub.check_vocabulary(name)
     if name in hub.names():
-        hub.check_available(name)
+        if not _random_allowed.get():
+            hub.check_available(name)
         configuration = hub.configuration(name)
         weights = hub.weights_path(name)
         return EncoderSource(name, configuration["model_type"], configuration, weights, is_hub=True)
     raise ConfigError(_unknown(name, folder))
+
+
+@contextlib.contextmanager
+def without_downloads() -> Iterator[None]:
+    """Give PaddleNLP's models that are not in its cache random weights within the block, for counting parameters."""
+    token = _random_allowed.set(True)
+    try:
+        yield
+    finally:
+        _random_allowed.reset(token)
+
+
+def _stays_random(source: EncoderSource) -> bool:
+    return source.is_hub and _random_allowed.get() and not hub.is_cached(source.name)
 
 
 def builtin_names() -> list[str]:
@@ -201,7 +224,8 @@ def tokenizer_folder(source: EncoderSource) -> Path:
         SetupError: the vocabulary of a PaddleNLP name is neither cached nor reachable.
     """
     if source.is_hub:
-        return hub.tokenizer_folder(source.name)
+        # An encoder with random weights has no use for its own entries either.
+        return ASSETS / _STAND_IN if _stays_random(source) else hub.tokenizer_folder(source.name)
     folder = source.weights.parent
     other = next((name for name in _OTHER_FILES if (folder / name).is_file()), None)
     if other:
@@ -231,6 +255,8 @@ def load_pretrained(name: str, model_type: str | None = None) -> PretrainedEncod
     """
     source = resolve(name)
     source = replace(source, model_type=model_type or source.model_type)
+    if _stays_random(source):
+        return PretrainedEncoder(_build(source, is_torch=False))
     if source.is_hub:
         hub.fetch(name)
     stored = encoder_tensors(tensors.read(source.weights))

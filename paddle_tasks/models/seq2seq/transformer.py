@@ -56,27 +56,28 @@ class TransformerModel(EncoderDecoder):
 
     def encode(self, source: Source) -> Memory:
         """See `EncoderDecoder.encode`."""
-        offsets, states = padding_offsets(source.is_real), self._embed(source.ids)
+        offsets, states = padding_offsets(source.is_real), self.embed(source.ids)
         for layer in self.encoder:
             states = layer(states, offsets)
         return Memory(self.encoder_norm(states), offsets)
 
     def decode(self, memory: Memory, target: Target) -> Tensor:
         """See `EncoderDecoder.decode`."""
-        states = self._embed(target.input_ids)
+        states = self.embed(target.input_ids)
         for layer in self.decoder:
             states = layer(states, memory)
         return self.decoder_norm(states)
 
     def attention(self, source: Source, target: Target) -> Tensor:
         """See `EncoderDecoder.attention`; the mean over heads and layers."""
-        memory, states, found = self.encode(source), self._embed(target.input_ids), []
+        memory, states, found = self.encode(source), self.embed(target.input_ids), []
         for layer in self.decoder:
             found.append(layer.weights(states, memory).mean(axis=1))
             states = layer(states, memory)
         return paddle.stack(found).mean(axis=0)
 
-    def _embed(self, ids: Tensor) -> Tensor:
+    def embed(self, ids: Tensor) -> Tensor:
+        """Return the vectors <float32>[batch, length, width] that the first layer reads."""
         length = ids.shape[1]
         table = self.table if length <= _N_POSITIONS else sinusoids(length, self.sizes.width)
         return self.dropout(self.words(ids) * math.sqrt(self.sizes.width) + table[:length])

@@ -198,6 +198,11 @@ class OpinionTask(EncoderTask[OpinionConfig]):
         self._train_parts = [part for review in reviews for part in review.tokens.parts(self.max_tokens)]
 
     @property
+    def by_character(self) -> bool:
+        """As ``data.by_character`` says."""
+        return self.config.data.by_character
+
+    @property
     def max_text_tokens(self) -> int | None:
         """None: a long review is read in windows."""
         return None
@@ -206,8 +211,7 @@ class OpinionTask(EncoderTask[OpinionConfig]):
 
     def dataset(self, examples: Sequence[OpinionExample]) -> list[ReviewFeatures]:
         """Return the features of reviews."""
-        by_character = self.config.data.by_character
-        tokens = self.tokenizer.tokens([example.text for example in examples], by_character=by_character)
+        tokens = self.tokenizer.tokens([example.text for example in examples], by_character=self.by_character)
         return review_features(examples, tokens, self.names)
 
     def _features(self, split: OpinionSplit) -> Sequence[ReviewFeatures]:

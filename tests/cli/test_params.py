@@ -1,0 +1,29 @@
+"""`paddle-tasks params`."""
+
+from __future__ import annotations
+
+import json
+
+from ..helpers import ROOT
+
+
+def test_the_tree_and_the_courses_answer(cli):
+    outcome = cli("params", "lstm", "--input", "300", "--hidden", "128")
+    assert outcome.code == 0
+    assert "4 × 300 × 128" in outcome.stdout
+    assert "220,160" in outcome.stdout
+    assert "course's answer, all parameters: 219,648" in outcome.stdout
+    assert "estimate: " in outcome.stdout
+
+
+def test_a_mistake_has_a_message(cli):
+    assert "did you mean 'bert-base-chinese'?" in cli.fails("params", "bert-bas-chinese")
+
+
+def test_json_of_a_configuration(cli, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    outcome = cli("params", "configs/quick/sentiment.yaml", "model.hidden_size=8", "--json")
+    report = json.loads(outcome.stdout)
+    assert report["measured"] == report["computed"]
+    head = next(part for part in report["parts"]["parts"] if part["name"] == "head")
+    assert head["measured"] == 3 * 8 * 2 + 2
