@@ -19,6 +19,7 @@ from paddle_tasks.files import expand_user, is_file, list_siblings, short_name
 from paddle_tasks.generation.mixture import Mixture, fit_weight, mix_log_probs
 from paddle_tasks.language import _
 from paddle_tasks.models.causal_lm import CausalLanguageModel
+from paddle_tasks.models import cpu
 from paddle_tasks.models.gradients import without_gradients
 from paddle_tasks.tasks.novel.ngrams import MIXTURE, FittedNgrams, Notify
 from paddle_tasks.tasks.novel.scoring import CharacterScores, Part
@@ -59,6 +60,7 @@ def load_partner(task: str, run: str) -> Partner:
         message = _("model.mixture: {run}: expected a causal model, found architecture {found}")
         raise ConfigError(message.format(run=short_name(path), found=found))
     model.eval()
+    cpu.switch_in(model)
     return Partner(trained, model)
 
 
