@@ -18,8 +18,8 @@ from paddle_tasks.errors import CheckpointError, ConfigError, did_you_mean
 from paddle_tasks.files import expand_user, is_file, list_siblings, short_name
 from paddle_tasks.generation.mixture import Mixture, fit_weight, mix_log_probs
 from paddle_tasks.language import _
-from paddle_tasks.models.causal_lm import CausalLanguageModel
 from paddle_tasks.models import cpu
+from paddle_tasks.models.causal_lm import CausalLanguageModel
 from paddle_tasks.models.gradients import without_gradients
 from paddle_tasks.tasks.novel.ngrams import MIXTURE, FittedNgrams, Notify
 from paddle_tasks.tasks.novel.scoring import CharacterScores, Part
