@@ -6,7 +6,7 @@ such as a full-width space, stays.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Literal
 
@@ -18,6 +18,8 @@ from paddle_tasks.files import atomic_file, exists
 from paddle_tasks.language import _
 
 Format = Literal["text", "binary"]
+FORMATS: Mapping[str, Format] = {"word2vec-text": "text", "word2vec-binary": "binary"}
+"""The formats by their names on the command line."""
 SPACE = "␣"
 
 
@@ -48,8 +50,10 @@ def _numbers(vector: Array) -> bytes:
 def read_vectors(path: Path) -> tuple[list[str], Array]:
     """Return the words of a file of either format and their vectors, <float32>[words, size].
 
+    Of a word that occurs again, the first vector counts.
+
     Raises:
-        DataError: the file is missing, or has neither format.
+        DataError: the file is missing, has neither format, or a number is not finite.
     """
     if not exists(path) or path.is_dir():
         raise DataError(
@@ -58,12 +62,25 @@ def read_vectors(path: Path) -> tuple[list[str], Array]:
     with path.open("rb") as file:
         n_words, size = _read_header(path, file)
         start = file.tell()
+        _check_length(path, n_words, size)
         try:
             words, vectors = _read_text(file, n_words, size)
         except ValueError:
             file.seek(start)
             words, vectors = _read_binary(path, file, n_words, size)
-    return [word.replace(SPACE, " ") for word in words], vectors
+    if not np.isfinite(vectors).all():
+        word = words[int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])]
+        message = _("{path}: the vector of {word!r} has a number that is not finite")
+        raise DataError(message.format(path=path, word=word))
+    return _without_repeats([word.replace(SPACE, " ") for word in words], vectors)
+
+
+def _without_repeats(words: list[str], vectors: Array) -> tuple[list[str], Array]:
+    first = {word: place for place, word in reversed(list(enumerate(words)))}
+    if len(first) == len(words):
+        return words, vectors
+    places = sorted(first.values())
+    return [words[place] for place in places], vectors[places]
 
 
 def _read_header(path: Path, file: IO[bytes]) -> tuple[int, int]:
@@ -77,15 +94,25 @@ def _read_header(path: Path, file: IO[bytes]) -> tuple[int, int]:
     return n_words, size
 
 
+def _check_length(path: Path, n_words: int, size: int) -> None:
+    """Check that a file can hold so many vectors, before memory is taken for them; "0 " is the shortest number."""
+    least, found = 2 * n_words * size, path.stat().st_size
+    if found < least:
+        message = _("{path}: too short for {count:,} vectors of {size} numbers: {found:,} bytes")
+        raise DataError(message.format(path=path, count=n_words, size=size, found=found))
+
+
 def _read_text(file: IO[bytes], n_words: int, size: int) -> tuple[list[str], Array]:
     """Read lines ``word number … number``.
 
     Raises:
-        ValueError: a line is not like that.
+        ValueError: a line is not like that; the file may be binary.
     """
     words, vectors = [], np.empty((n_words, size), np.float32)
     for place in range(n_words):
         word, *numbers = file.readline().rstrip(b"\r\n ").rsplit(b" ", size)
+        if len(numbers) != size:
+            raise ValueError
         vectors[place] = np.array(numbers, dtype=np.float64)
         words.append(word.decode())
     return words, vectors

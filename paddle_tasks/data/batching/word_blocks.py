@@ -86,7 +86,8 @@ class BlockBuilder:
         if not self.threshold:
             return np.ones(len(self.counts))
         ratio = self.threshold * self.counts.sum() / np.maximum(1, self.counts)
-        return np.minimum(1.0, np.sqrt(ratio) + ratio)
+        probability: Array = np.minimum(1.0, np.sqrt(ratio) + ratio)
+        return probability
 
     @cached_property
     def _noise_sums(self) -> Array:

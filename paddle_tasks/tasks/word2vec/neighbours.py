@@ -50,7 +50,7 @@ class Neighbours:
         Raises:
             DataError: these are not three words, or the vocabulary lacks one.
         """
-        words = text.split()
+        words = _split_question(text)
         if len(words) != 3:
             message = _("{text!r}: expected three words with spaces between them for an analogy, found {count}")
             raise DataError(message.format(text=text, count=len(words)))
@@ -70,7 +70,13 @@ class Neighbours:
         return [{"word": self.words[place], "score": round(score, 6)} for place, score in found]
 
 
+def _split_question(text: str) -> list[str]:
+    """Return words with tabs between them, or with spaces, or with any white space."""
+    words = [word for word in text.split("\t" if "\t" in text else " ") if word]
+    return words if len(words) == 3 else text.split()
+
+
 def display_neighbours(record: Record) -> Sequence[Line]:
     """Return the word with its neighbours, one on each line."""
     lines = [[Segment(f"  {near['score']:.3f}  "), Segment(near["word"])] for near in record["neighbours"]]
-    return [[Segment(record["input"])], *lines]
+    return [[Segment(record["input"].replace("\t", " "))], *lines]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
@@ -140,3 +141,14 @@ def check_vocabulary(config: Word2VecConfig, n_words: int) -> None:
             "negative_sampling"
         )
         raise ConfigError(message.format(limit=MAX_SOFTMAX_WORDS, count=n_words))
+
+
+def config_of_file(path: Path, size: int) -> dict[str, Any]:
+    """Return the configuration of vectors that another program has trained, as a tree.
+
+    Args:
+        path: the file of the vectors, which stands for the documents.
+        size: the size of a vector.
+    """
+    data = {"train": [{"path": path.name}], "dev": [{"path": "builtin/word2vec"}]}
+    return {"task": "word2vec", "run_dir": path.stem, "data": data, "model": {"size": size}}

@@ -11,6 +11,7 @@ import numpy as np
 import paddle
 from paddle import nn
 
+from paddle_tasks import config as configuration
 from paddle_tasks.arrays import Array
 from paddle_tasks.config import Section
 from paddle_tasks.data.batching.word_blocks import BlockBuilder, WordBlocks
@@ -22,7 +23,7 @@ from paddle_tasks.data.corpus.word_streams import WordRows, count_words, cut_lin
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.remarks import describe_rows
 from paddle_tasks.data.tables.splits import Split, require_good
-from paddle_tasks.errors import ConfigError, DataError, join_names
+from paddle_tasks.errors import ConfigError, DataError, did_you_mean, join_alternatives, join_names
 from paddle_tasks.files import expand_user
 from paddle_tasks.language import _
 from paddle_tasks.metrics.analogies import unit_vectors
@@ -32,8 +33,8 @@ from paddle_tasks.tasks.deduplication import check_count
 from paddle_tasks.tasks.word2vec import SUMMARY_METRICS, TABLE_METRICS
 from paddle_tasks.tasks.word2vec.neighbours import Neighbours, display_neighbours
 from paddle_tasks.tasks.word2vec.scoring import ScoredAnalogies, frequent_vectors, score_answers
-from paddle_tasks.tasks.word2vec.section import Word2VecConfig, check_config, check_vocabulary
-from paddle_tasks.text.vector_files import write_vectors
+from paddle_tasks.tasks.word2vec.section import Word2VecConfig, check_config, check_vocabulary, config_of_file
+from paddle_tasks.text.vector_files import FORMATS, read_vectors, write_vectors
 from paddle_tasks.training.display import Line
 from paddle_tasks.training.protocol import DataCheck, Evaluation, Record
 
@@ -210,9 +211,23 @@ class Word2VecTask(BaseTask[Word2VecConfig]):
 
     # ---- the model folder
 
-    def export_file(self, model: nn.Layer, path: Path) -> None:
-        """Write the vectors in word2vec's format: binary for a name that ends in .bin, else text."""
-        write_vectors(path, list(self.vocabulary), word_matrix(model), "binary" if path.suffix == ".bin" else "text")
+    def write_model_file(self, model: nn.Layer, path: Path, form: str) -> None:
+        """Write the vectors in word2vec's text or binary format."""
+        if form not in FORMATS:
+            message = _("--format {form}: expected {known}{near}")
+            near = did_you_mean(form, FORMATS)
+            raise ConfigError(message.format(form=form, known=join_alternatives(["float16", *FORMATS]), near=near))
+        write_vectors(path, list(self.vocabulary), word_matrix(model), FORMATS[form])
+
+    @classmethod
+    def read_model_file(cls, path: Path) -> tuple[Any, nn.Layer]:
+        """Return the task and model of a file in word2vec's text or binary format; counts of words are unknown: 0."""
+        words, vectors = read_vectors(path)
+        task = cls(configuration.validate(config_of_file(path, vectors.shape[1]), cls.Config, str(path)))
+        task.vocabulary = dict.fromkeys(words, 0)
+        model = task.build_model()
+        model.words.weight.set_value(vectors)
+        return task, model
 
     def settings(self) -> dict[str, Any]:
         """Return the vocabulary with its counts."""
