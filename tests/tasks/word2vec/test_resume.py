@@ -1,29 +1,42 @@
-"""A word2vec run that was stopped and resumed equals one that was not stopped."""
+"""A word2vec run that was stopped and resumed equals one that was not stopped, with each kind of gradients."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from paddle_tasks.errors import Interrupted
-from paddle_tasks.inference.pipelines import load
+import pytest
+
 from paddle_tasks.workflows.config import assignments, load_config
-from paddle_tasks.workflows.train import train
 
-from ...workflows.interruptions import Interruption, after, interrupt, resume, terminate
-from .test_task import QUICK, SHORT
+from ..conftest import quick_config
+from ..resuming import (
+    test_a_resumed_run_equals_an_uninterrupted_one,
+    test_a_run_with_another_seed_differs,
+    uninterrupted,
+)
+from .conftest import SMALL
+
+__all__ = ["test_a_resumed_run_equals_an_uninterrupted_one", "test_a_run_with_another_seed_differs", "uninterrupted"]
+
+KINDS = {
+    "sparse": {},
+    "dense": {"model.loss": "full_softmax", "model.architecture": "cbow", "optimizer.kind": "adamw"},
+}
+STEPS = {
+    "training.max_steps": 6,
+    "training.save_every_steps": 2,
+    "training.accumulation_steps": 2,
+    "training.batch_size": 16,
+    "logging.every_steps": 1,
+    "logging.visualdl": True,
+}
 
 
-def config_of(folder: Path) -> dict[str, Any]:
-    settings = {**SHORT, "run_dir": str(folder / "run"), "training.save_every_steps": 2, "logging.visualdl": True}
-    return load_config(QUICK, assignments(settings)).model_dump(mode="json")
+@pytest.fixture(scope="module", params=KINDS)
+def resumable(request):
+    def make(folder: Path) -> dict[str, Any]:
+        settings = {**SMALL, **KINDS[request.param], **STEPS, "run_dir": str(folder / "run"), "seed": 3}
+        return load_config(quick_config("word2vec"), assignments(settings)).model_dump(mode="json")
 
-
-def test_a_resumed_run_has_the_vectors_of_an_uninterrupted_one(tmp_path):
-    whole = train(config_of(tmp_path / "whole")).folder
-    config = config_of(tmp_path / "stopped")
-    interrupt(config, Interruption(after(3, terminate), Interrupted, 3))
-    resume(config)
-    first, second = (load(folder).model.words.weight.numpy() for folder in (whole, tmp_path / "stopped" / "run"))
-    assert first.any()
-    assert (first == second).all()
+    return make
