@@ -51,10 +51,15 @@ def _ask(pairs: list[tuple[str, str]]) -> list[str]:
 
 
 def _evaluate(vectors: KeyedVectors, similarity: str) -> dict[str, Any]:
-    """Return the shares of right answers, of the answered and of all questions, and the questions of each outcome."""
+    """Return the shares of right answers, of the answered and of all questions, and the questions of each outcome.
+
+    ``evaluate_word_analogies`` of gensim 4.4.0 ignores its ``similarity_function`` and calls ``most_similar``.
+    """
+    find = getattr(vectors, similarity)
+    vectors.most_similar = lambda positive, negative, topn, **_others: find(positive, negative, topn=topn)
     file = str(FOLDER / "questions.txt")
-    answered, sections = vectors.evaluate_word_analogies(file, similarity_function=similarity)
-    overall, _ = vectors.evaluate_word_analogies(file, dummy4unknown=True, similarity_function=similarity)
+    answered, sections = vectors.evaluate_word_analogies(file)
+    overall, _ = vectors.evaluate_word_analogies(file, dummy4unknown=True)
     outcomes = {kind: [" ".join(words) for section in sections[:-1] for words in section[kind]] for kind in OUTCOMES}
     return {"answered": answered, "all": overall, **outcomes}
 

@@ -118,7 +118,7 @@ def check_config(config: Word2VecConfig) -> None:
         ConfigError: settings do not fit together.
     """
     optimizer, training = config.optimizer, config.training
-    if config.model.loss == "negative_sampling" and (optimizer.kind != "sgd" or optimizer.weight_decay):
+    if optimizer.kind != "sgd" or optimizer.weight_decay:
         message = _("optimizer: sparse gradients need kind sgd and weight_decay 0, found {kind} and {decay}")
         raise ConfigError(message.format(kind=optimizer.kind, decay=optimizer.weight_decay))
     if training.fgm_epsilon:

@@ -152,10 +152,13 @@ class Word2VecTask(BaseTask[Word2VecConfig]):
             yield self._builder.build(self.train_dataset, rows, np.random.default_rng([self.config.seed, epoch, batch]))
 
     def _order(self, epoch: int) -> tuple[Array, Array]:
-        """Return the rows of an epoch in their order, and where in it each batch begins, and the last one ends."""
+        """Return the rows of an epoch in their order, and where in it each batch begins, and the last one ends.
+
+        Batches are of about the same size.
+        """
         order = np.random.default_rng([self.config.seed, epoch]).permutation(len(self.train_dataset))
         lengths = self._expected_lengths[order]
-        batch_of_row = (np.cumsum(lengths) - lengths) // self.config.training.batch_size
+        batch_of_row = (np.cumsum(lengths) - lengths) * (self.n_batches / lengths.sum()) // 1
         return order, np.searchsorted(batch_of_row, np.arange(self.n_batches + 1))
 
     # ---- model and scores

@@ -29,6 +29,8 @@ __all__ = ["test_its_configurations_load_and_dump_back_equal", "test_its_quick_c
 
 CURVE = ROOT / "tests" / "golden" / "curves" / "word2vec.json"
 CURVE_SETTINGS = {"training.max_steps": 6, "training.batch_size": 32}
+RATES = {"negative_sampling": 0.3, "full_softmax": 1.0}
+METHODS = (("predicted", "", "most_similar"), ("multiplied", "multiplied_", "most_similar_cosmul"))
 
 
 # ---- data and batches
@@ -46,7 +48,7 @@ def test_a_line_of_questions_that_has_not_four_words_names_file_and_line(tmp_pat
     path.write_text(": 方位\n左 右 上 下\n左 右 上\n", encoding="utf-8")
     with pytest.raises(DataError, match=rf"{path}:3: expected four words, found 3"):
         read_small(**{"data.dev": [{"path": str(path)}]})
-    with pytest.raises(DataError, match=r"has no section '方问'; did you mean '方位'\? \(sections: 方位\)"):
+    with pytest.raises(DataError, match=r"has no section '方问' \(sections: 方位\)"):
         read_small(**{"data.dev": [{"path": str(path), "sections": ["方问"]}], "data.on_bad_row": "skip"})
 
 
@@ -71,6 +73,9 @@ def test_an_epoch_has_every_row_once_in_an_order_of_its_own_and_can_start_anywhe
     assert [batch.rows for batch in task.train_batches(1, 1)] == epochs[1][1:]
     other = read_small(**{"training.batch_size": 20, "seed": 1})
     assert [batch.rows for batch in other.train_batches(0, 0)] != epochs[0]
+    sizes = [sum(task.train_dataset.lengths[list(rows)]) for rows in epochs[0]]
+    assert max(sizes) < 20 + max(task.train_dataset.lengths)
+    assert min(sizes) > 0
 
 
 def test_several_processes_are_refused():
@@ -83,31 +88,32 @@ def test_several_processes_are_refused():
 # ---- losses
 
 
-def first_losses(**changes) -> list[float]:
-    task = read_small(**CURVE_SETTINGS, **changes)
+def first_losses(kind: str, seed: int = 7) -> list[float]:
+    settings = {"model.loss": kind, "optimizer.learning_rate": RATES[kind], "seed": seed}
+    task = read_small(**CURVE_SETTINGS, **settings)
     paddle.seed(task.config.seed)
     model = build_model(task, task.config.training)
     loop = build_loop(task.config, task, model, build_optimizer(model, task.config.optimizer))
     return [report.loss for report in loop.steps()]
 
 
-@pytest.mark.parametrize("kind", ["negative_sampling", "full_softmax"])
+@pytest.mark.parametrize("kind", RATES)
 def test_the_first_losses_are_the_recorded_ones(kind):
-    losses = first_losses(**{"model.loss": kind})
+    losses = first_losses(kind)
     assert losses == pytest.approx(json.loads(CURVE.read_text(encoding="utf-8"))[kind], rel=1e-4)
-    other = first_losses(**{"model.loss": kind, "seed": 5})
+    other = first_losses(kind, seed=8)
     assert other[0] == pytest.approx(losses[0], rel=1e-4)  # the output vectors start as zeros
     assert other[1:] != pytest.approx(losses[1:], rel=1e-4)
 
 
 def test_training_lowers_the_loss_and_moves_every_vector():
-    task = read_small(**{"optimizer.learning_rate": 0.2, "data.subsample": 0.0, "training.epochs": 12})
+    task = read_small(**{"optimizer.learning_rate": 0.05, "data.subsample": 0.0, "training.epochs": 12})
     paddle.seed(1)
     model = build_model(task, task.config.training)
     before = model.words.weight.numpy()
     loop = build_loop(task.config, task, model, build_optimizer(model, task.config.optimizer))
     losses = [report.loss for report in loop.steps()]
-    assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
+    assert np.mean(losses[-5:]) < 0.8 * losses[0]
     assert (model.words.weight.numpy() != before).any(axis=1).all()
     assert model.outputs.weight.numpy().any(axis=1).all()
 
@@ -119,10 +125,7 @@ def test_training_lowers_the_loss_and_moves_every_vector():
 def test_scores_equal_those_of_gensim_question_by_question(name):
     task, model = tasks.find("word2vec").read_model_file(FOLDER / name)
     evaluation = task.evaluate(model, task.load_split("test", str(FOLDER / "questions.txt")), lambda: None)
-    for key, prefix, method in (
-        ("predicted", "", "most_similar"),
-        ("multiplied", "multiplied_", "most_similar_cosmul"),
-    ):
+    for key, prefix, method in METHODS:
         answers = ANSWERS[method]
         assert evaluation.metrics[f"{prefix}accuracy"] == pytest.approx(answers["all"])
         assert evaluation.metrics[f"{prefix}accuracy_answered"] == pytest.approx(answers["answered"])
@@ -154,7 +157,7 @@ def test_panels_show_the_most_frequent_words_with_labels(small_run):
     counts = predictor.task.vocabulary
     assert [label for label, _count in shown.rows] == list(counts)[: len(shown.rows)]
     assert shown.rows[0] == ("，", f"{max(counts.values())}")
-    assert (shown.vectors == predictor.model.words.weight.numpy()[: len(shown.rows)]).all()
+    assert (shown.values == predictor.model.words.weight.numpy()[: len(shown.rows)]).all()
 
 
 def test_the_nearest_words_have_the_largest_cosines(small_run):

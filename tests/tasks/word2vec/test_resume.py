@@ -21,7 +21,7 @@ __all__ = ["test_a_resumed_run_equals_an_uninterrupted_one", "test_a_run_with_an
 
 KINDS = {
     "sparse": {},
-    "dense": {"model.loss": "full_softmax", "model.architecture": "cbow", "optimizer.kind": "adamw"},
+    "dense": {"model.loss": "full_softmax", "model.architecture": "cbow"},
 }
 STEPS = {
     "training.max_steps": 6,
