@@ -110,4 +110,4 @@ def _lines(path: Path) -> list[bytes]:
     try:
         return path.read_bytes().splitlines()
     except OSError as error:
-        raise DataError(_("{path}: cannot be read: {error}").format(path=path, error=error.strerror)) from None
+        raise DataError(_("{file}: cannot be read: {reason}").format(file=path, reason=error.strerror)) from None
