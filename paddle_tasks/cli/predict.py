@@ -97,8 +97,7 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many options as it off
     the end.
     """
     runtime.thread_count()  # a wrong PADDLE_TASKS_THREADS is refused, with Paddle or without
-    chosen = given_options(options)
-    run = chosen_run(run, chosen)
+    run, chosen = chosen_run(run, given_options(options))
     check_files(output_file, chosen)
     from paddle_tasks.inference.inputs import InputLayout, read_inputs
     from paddle_tasks.inference.pipelines import pipeline
@@ -139,11 +138,11 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many options as it off
     report_errors(answers, inputs)
 
 
-def chosen_run(name: str, chosen: dict[str, Any]) -> str:
-    """Return the run that ``--model`` names for a task without a shipped model; else the name itself."""
+def chosen_run(name: str, chosen: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return the name and the options, with the run that ``--model`` names for a task without a shipped model."""
     from paddle_tasks.inference.model_folders import takes_model
 
-    return chosen.pop("model") if "model" in chosen and takes_model(name) else name
+    return (chosen.pop("model") if "model" in chosen and takes_model(name) else name), chosen
 
 
 def join_question(texts: Sequence[str], chosen: Mapping[str, Any]) -> list[str]:
