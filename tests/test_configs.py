@@ -26,6 +26,7 @@ WITHOUT_DATA = {
     ),
     **dict.fromkeys(("translate", "translate-books", "translate-rnn"), ("do not ship", "data.train=")),
     "pretrain-bert": ("public corpora", "data.folder", "docs/pretraining.md"),
+    "word2vec": ("Neither", "data.folder", "data.train="),
     "pretrain-ernie": ("public corpora", "data.folder", "docs/pretraining.md"),
 }
 

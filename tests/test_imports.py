@@ -161,7 +161,7 @@ def _writes_to_a_stream(function: ast.expr) -> bool:
     return ast.unparse(function) in {"sys.stdout.write", "sys.stderr.write", "typer.echo", "warnings.showwarning"}
 
 
-TASKS = ("sentiment", "news", "novel", "long_text", "similarity", "opinion", "pretrain", "translate")
+TASKS = ("sentiment", "news", "novel", "long_text", "similarity", "opinion", "pretrain", "translate", "word2vec")
 # Modules in which such a word is something else: a header, the label of a span, the key of a record.
 OTHER_MEANINGS = {
     "data/tables/headers.py": {"sentiment", "news"},

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from paddle_tasks.data.corpus.analogies import read_analogies
 from paddle_tasks.data.corpus.chapters import heading_number, split_chapters
 from paddle_tasks.data.corpus.documents import CorpusSection, read_documents
 from paddle_tasks.data.tables.catalogue import SAMPLES
@@ -118,3 +119,26 @@ def test_no_pair_of_sentences_is_from_published_ones():
         for text in texts:
             start, end = known.find(text).longest()
             assert end - start < 11, text[start:end]
+
+
+# ---- word2vec
+
+QUESTIONS = {split: list(read_analogies(SAMPLES / "word2vec" / f"{split}.txt")) for split in ("dev", "test")}
+
+
+def test_sample_questions_have_four_words_and_are_in_one_split():
+    words = {split: [question.words for question in questions] for split, questions in QUESTIONS.items()}
+    assert {split: len(questions) for split, questions in words.items()} == {"dev": 7, "test": 6}
+    assert all(len(set(question)) == 4 for questions in words.values() for question in questions)
+    assert not set(words["dev"]) & set(words["test"])
+    counts = Counter(question.section for question in QUESTIONS["dev"] + QUESTIONS["test"])
+    readme = (SAMPLES / "word2vec" / "README.md").read_text(encoding="utf-8")
+    assert all(section in readme for section in counts)
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason=f"needs the data sets in {DATA}")
+def test_sample_questions_are_not_those_of_the_benchmark():
+    files = (DATA / "word2vec").glob("ca8_*.txt")
+    published = {question.words for file in files for question in read_analogies(file)}
+    assert len(published) > 10_000
+    assert not published & {question.words for questions in QUESTIONS.values() for question in questions}

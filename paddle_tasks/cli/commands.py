@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -13,16 +12,16 @@ from paddle_tasks.cli.check_data import check_data
 from paddle_tasks.cli.completion import completion
 from paddle_tasks.cli.dashboard import dashboard
 from paddle_tasks.cli.evaluate import evaluate, verify
+from paddle_tasks.cli.export import export, import_file
 from paddle_tasks.cli.inspect import inspect
 from paddle_tasks.cli.names import list_names
-from paddle_tasks.cli.options import COMMON, Config, Overrides, Quiet, RunFolder, examples
+from paddle_tasks.cli.options import COMMON, Config, Overrides, Quiet, examples
 from paddle_tasks.cli.output import print_json, print_text
 from paddle_tasks.cli.params import params
 from paddle_tasks.cli.predict import predict
 from paddle_tasks.cli.report import report
 from paddle_tasks.cli.training import baseline, sweep, train
-from paddle_tasks.files import expand_user
-from paddle_tasks.language import _, mark
+from paddle_tasks.language import mark
 
 USE, TRAIN, LOOK = mark("Use models"), mark("Train and score"), mark("Look at results")
 DATA, MORE = mark("Data and configurations"), mark("Share, measure and set up")
@@ -160,37 +159,18 @@ def doctor(
     raise typer.Exit(examiner.main(arguments))
 
 
-@app.command(rich_help_panel=MORE, epilog=examples("paddle-tasks export runs/sentiment --output my-model"))
-def export(
-    run: RunFolder,
-    output: Annotated[
-        Path,
-        typer.Option(
-            parser=expand_user, metavar="FOLDER", help="The new folder; it must not exist yet.", show_default=False
-        ),
-    ],
-    form: Annotated[
-        Literal["float16"],
-        typer.Option(
-            "--format",
-            metavar="float16",
-            help="The only format: weights rounded to float16, half the size of the model.",
-            show_default=False,
-        ),
-    ] = "float16",
-    quiet: Quiet = False,
-) -> None:
-    """Export the best model of a run for others to use.
-
-    The new folder also gets a model card, README.md, with the data, settings and scores of the run.
-    """
-    runtime.import_paddle()
-    from paddle_tasks.inference.export import EXPORTS
-
-    folder = EXPORTS[form](run, output)
-    if not quiet:
-        size = sum(path.stat().st_size for path in folder.iterdir())
-        print_text(_("model {folder}  {size:.1f} MB").format(folder=folder, size=size / 1e6))
+app.command(
+    rich_help_panel=MORE,
+    epilog=examples(
+        "paddle-tasks export runs/sentiment --output my-model",
+        "paddle-tasks export runs/word2vec --output vectors.txt --format word2vec-text",
+    ),
+)(export)
+app.command(
+    "import",
+    rich_help_panel=MORE,
+    epilog=examples("paddle-tasks import word2vec vectors.bin --output my-vectors"),
+)(import_file)
 
 
 app.add_typer(bench.app, name="bench", rich_help_panel=MORE)

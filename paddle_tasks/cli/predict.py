@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from paddle_tasks.inference.usage import Usage
     from paddle_tasks.training.protocol import Record, RecordFormat
 
+_QUESTION_WORDS = 3
+
 
 @with_pipeline_options
 def predict(  # noqa: PLR0913, PLR0917 - a command has as many options as it offers
@@ -33,7 +35,7 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many options as it off
         typer.Argument(
             metavar="RUN|NAME",
             help="A run folder, the name of a shipped model such as sentiment, or a built-in pipeline: fill-mask, "
-            "rewrite.",
+            "rewrite; or word2vec with --model.",
         ),
     ],
     texts: Annotated[
@@ -95,7 +97,7 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many options as it off
     the end.
     """
     runtime.thread_count()  # a wrong PADDLE_TASKS_THREADS is refused, with Paddle or without
-    chosen = given_options(options)
+    run, chosen = chosen_run(run, given_options(options))
     check_files(output_file, chosen)
     from paddle_tasks.inference.inputs import InputLayout, read_inputs
     from paddle_tasks.inference.pipelines import pipeline
@@ -105,7 +107,7 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many options as it off
     check_options(run, chosen, usage)
     check_strategy(chosen)
     is_streamed = chosen.pop("stream", False)
-    texts, pictures = split_pictures(texts or [], chosen, usage)
+    texts, pictures = split_pictures(join_question(texts or [], chosen), chosen, usage)
     asked = {name: form for name, form in usage.formats.items() if name in chosen and name not in usage.options}
     formats = {name: (form, chosen.pop(name)) for name, form in asked.items()} | pictures
     output = parse_output(output_file, fields, formats, as_json=as_json)
@@ -134,6 +136,20 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many options as it off
         if chosen.get("explain") and not output.for_people:
             show_explanations(answers, predictor.display)
     report_errors(answers, inputs)
+
+
+def chosen_run(name: str, chosen: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return the name and the options, with the run that ``--model`` names for a task without a shipped model."""
+    from paddle_tasks.inference.model_folders import takes_model
+
+    return (chosen.pop("model") if "model" in chosen and takes_model(name) else name), chosen
+
+
+def join_question(texts: Sequence[str], chosen: Mapping[str, Any]) -> list[str]:
+    """Return the texts; words that are given one by one after ``--analogy`` are one question."""
+    if not chosen.get("analogy") or not texts or all(len(text.split()) == _QUESTION_WORDS for text in texts):
+        return list(texts)
+    return ["\t".join(texts)]
 
 
 # ---- output

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _LABELS, _OPINIONS = mark("Labels"), mark("Opinions")
-_MASKS, _REWRITINGS = mark("fill-mask and pretrained models"), mark("rewrite")
+_MASKS, _REWRITINGS, _WORDS = mark("fill-mask and pretrained models"), mark("rewrite"), mark("Word vectors")
 # None means that an option is not given; each pipeline has its own defaults.
 OPTIONS: dict[str, Any] = {
     "top_k": Annotated[
@@ -30,7 +30,8 @@ OPTIONS: dict[str, Any] = {
             metavar="N",
             min=1,
             help="Number of candidates for each [MASK], and of fillings of the whole text, 5 by default; or number of "
-            "labels in the JSON, all by default. Writing draws each character from the N most probable ones.",
+            "labels in the JSON, all by default; or of nearest words, 10 by default. Writing draws each character from "
+            "the N most probable ones.",
         ),
     ],
     "explain": Annotated[
@@ -81,7 +82,7 @@ OPTIONS: dict[str, Any] = {
             "--model",
             metavar="MODEL",
             help="Another masked language model for fill-mask or rewrite: builtin/NAME of `paddle-tasks list models`, "
-            "a model folder, or a run folder of pretraining.",
+            "a model folder, or a run folder of pretraining. For word2vec, the run or imported model.",
             rich_help_panel=_MASKS,
         ),
     ],
@@ -125,6 +126,16 @@ OPTIONS: dict[str, Any] = {
             max=1,
             help="Minimum cosine similarity of text and variant; 0.85 by default.",
             rich_help_panel=_REWRITINGS,
+        ),
+    ],
+    "analogy": Annotated[
+        bool | None,
+        typer.Option(
+            "--analogy",
+            help="The texts are a question of three words A B C: which word is to C as B is to A? In a file, three "
+            "words on each line.",
+            show_default=False,
+            rich_help_panel=_WORDS,
         ),
     ],
     "seed": Annotated[

@@ -1,20 +1,23 @@
-"""Export a trained model to a folder that other people can use."""
+"""Export trained models for other people and programs, and import those of other programs."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
 
-from paddle_tasks.errors import CheckpointError
+from paddle_tasks import tasks
+from paddle_tasks.errors import CheckpointError, ConfigError, did_you_mean
 from paddle_tasks.files import atomic_folder, exists, expand_user, read_json_object, write_json
 from paddle_tasks.inference.model_card import write_cards, write_stages
 from paddle_tasks.inference.model_folders import model_folder, named_folder
+from paddle_tasks.inference.pipelines import load_layer
 from paddle_tasks.inference.stages import is_finished, portable_config
-from paddle_tasks.language import _
+from paddle_tasks.language import _, join
 from paddle_tasks.models.pretrained import tensors
 from paddle_tasks.models.pretrained.saving import WEIGHTS
-from paddle_tasks.process_state import default_numpy_errors
+from paddle_tasks.process_state import default_numpy_errors, random_generator
 from paddle_tasks.tasks import SETTINGS
+from paddle_tasks.training.protocol import ExchangedTask
 
 
 @default_numpy_errors()
@@ -35,12 +38,7 @@ def export_float16(run: str | Path, output: str | Path) -> Path:
     """
     run, target = named_folder(run), expand_user(output)
     source = model_folder(run)
-    if exists(target):
-        raise CheckpointError(
-            _("{folder}: exists already and is not overwritten; name a new folder").format(folder=target)
-        )
-    if not target.parent.is_dir():
-        raise CheckpointError(_("{file}: no such folder {folder}").format(file=target, folder=target.parent))
+    _check_target(target)
     if source != run and not is_finished(run):
         message = _("{run}: is not finished; train it again to continue, or name the model folder: {model}")
         raise CheckpointError(message.format(run=run, model=source))
@@ -57,5 +55,68 @@ def export_float16(run: str | Path, output: str | Path) -> Path:
     return target
 
 
-EXPORTS = {"float16": export_float16}
-"""The export functions by the name of the format."""
+def _check_target(target: Path) -> None:
+    if exists(target):
+        raise CheckpointError(
+            _("{folder}: exists already and is not overwritten; name a new folder").format(folder=target)
+        )
+    if not target.parent.is_dir():
+        raise CheckpointError(_("{file}: no such folder {folder}").format(file=target, folder=target.parent))
+
+
+FLOAT16 = "float16"
+"""The format of every model."""
+
+
+def export(run: str | Path, output: str | Path, form: str = FLOAT16) -> Path:
+    """Write the best model of a run in a format, and return the new folder or file.
+
+    Args:
+        run: as in `export_float16`.
+        output: a folder or, for a format of other programs, a file; it does not exist yet.
+        form: ``float16``, or a format of the run's task, such as ``word2vec-text``.
+
+    Raises:
+        CheckpointError: the run has no trained model, or the output exists.
+        ConfigError: there is no such format.
+    """
+    if form == FLOAT16:
+        return export_float16(run, output)
+    target = expand_user(output)
+    _check_target(target)
+    predictor = load_layer(run, device="cpu")
+    if not isinstance(predictor.task, ExchangedTask):
+        message = _("--format {form}: {run} has only the format {known}{near}")
+        near = did_you_mean(form, [FLOAT16])
+        raise ConfigError(message.format(form=form, run=run, known=FLOAT16, near=near))
+    predictor.task.write_model_file(predictor.model, target, form)
+    return target
+
+
+def import_model(task: str, file: str | Path, output: str | Path) -> Path:
+    """Make a model folder from a model file of another program.
+
+    Args:
+        task: the name of the task that knows the format.
+        file: the file.
+        output: a folder that does not exist yet.
+
+    Returns:
+        The new folder, which `load`, `predict` and `export` take like a run.
+
+    Raises:
+        ConfigError: there is no such task, or it reads no such files.
+        DataError: the file cannot be read.
+        CheckpointError: the folder exists.
+    """
+    kind, target = tasks.find(task), expand_user(output)
+    if not issubclass(kind, ExchangedTask):
+        names = [name for name in tasks.names() if issubclass(tasks.find(name), ExchangedTask)]
+        message = _("task: {name} reads no model files of other programs; {known} does")
+        raise ConfigError(message.format(name=task, known=join(names)))
+    _check_target(target)
+    with random_generator():
+        imported, model = kind.read_model_file(expand_user(file))
+    with atomic_folder(target) as temporary:
+        imported.save_model(model, temporary)
+    return target

@@ -29,6 +29,9 @@ def trained_folder(name: str | Path, others: Iterable[str]) -> str | Path:
         return found
     if exists(expand_user(name)):
         return expand_user(name)
+    if takes_model(str(name)):
+        message = _("{name}: no model ships for it; name one with --model (in Python model=), such as runs/{name}")
+        raise CheckpointError(message.format(name=name))
     names = sorted([*_shipped(), *others])
     near = did_you_mean(str(name), [*names, *_runs_near(Path(name))])
     raise CheckpointError(
@@ -58,6 +61,11 @@ def shipped_folder(name: str | Path) -> Path | None:
 def is_alias(name: str) -> bool:
     """Return whether a name is what others call a pipeline of this package, such as ``text-classification``."""
     return name in tasks.aliases()
+
+
+def takes_model(name: str) -> bool:
+    """Return whether a name is a task of this package without a shipped model, for which a model has to be named."""
+    return name in tasks.CLASSES and name not in _shipped() and not exists(expand_user(name))
 
 
 def shipped_names() -> list[str]:

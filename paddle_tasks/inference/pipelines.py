@@ -16,7 +16,14 @@ from paddle_tasks import runtime, tasks
 from paddle_tasks.errors import ConfigError, join_all
 from paddle_tasks.inference.builtin import Answer, Answers, Builtin, fill_mask, load_masked_lm, rewrite
 from paddle_tasks.inference.display import display_variants
-from paddle_tasks.inference.model_folders import is_alias, model_folder, named_folder, read_settings, trained_folder
+from paddle_tasks.inference.model_folders import (
+    is_alias,
+    model_folder,
+    named_folder,
+    read_settings,
+    takes_model,
+    trained_folder,
+)
 from paddle_tasks.inference.records import Display, Record, Records
 from paddle_tasks.inference.text_stream import PipelineStream
 from paddle_tasks.inference.texts import read_parts, read_text, read_texts
@@ -343,8 +350,8 @@ def _load_with_paddle(folder: Path, settings: Mapping[str, Any], device: str) ->
 
 def pipeline(
     name: str | Path,
-    *,
     model: str | Path | None = None,
+    *,
     device: str = "auto",
     precision: Literal["auto"] | Precision = "auto",
 ) -> Pipeline:
@@ -357,7 +364,8 @@ def pipeline(
 
     Args:
         name: ``fill-mask`` or ``rewrite``; the name of a shipped model such as ``sentiment`` or ``builtin/sentiment``,
-            or its name elsewhere (``sentiment-analysis``, ``text-classification``); or a run folder.
+            or its name elsewhere (``sentiment-analysis``, ``text-classification``); a task without a shipped model,
+            whose run ``model`` names; or a run folder.
         model: another model. For a built-in pipeline ``builtin/NAME``, a model folder, a PaddleNLP name or a run of
             masked language model pretraining; for ``text-classification`` and the like a run folder or a shipped model.
         device: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.
@@ -374,7 +382,7 @@ def pipeline(
         answers = _load_builtin(builtin, builtin.model if model is None else str(model), device)
         answers.precision = "float32" if precision == "auto" else precision
         return answers
-    if model is not None and is_alias(str(name)):
+    if model is not None and (is_alias(str(name)) or takes_model(str(name))):
         return load(model, device=device, precision=precision)
     folder = trained_folder(name, PIPELINES)
     if model is not None:

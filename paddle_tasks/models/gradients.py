@@ -1,4 +1,4 @@
-"""Computing without gradients."""
+"""Computing without gradients, and reading sparse ones."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import wraps
 from typing import ParamSpec, TypeVar
 
 import paddle
+from paddle.nn import clip
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -25,3 +26,11 @@ def without_gradients(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
 
     return decorated
+
+
+def gradient_entries(gradient: paddle.Tensor) -> paddle.Tensor:
+    """Return a gradient, or the rows that a sparse one holds, where an index may occur several times.
+
+    Most operations on a sparse gradient itself, such as ``numpy``, end the process (Paddle 3.3.1).
+    """
+    return clip.get_tensor_from_selected_rows(gradient) if gradient.is_selected_rows() else gradient

@@ -38,6 +38,7 @@ CLASSES = {
     "sentiment": "SentimentTask",
     "similarity": "SimilarityTask",
     "translate": "TranslateTask",
+    "word2vec": "Word2VecTask",
 }
 """The class of each task of this package, in the module ``task`` of the sub-package with its name."""
 

@@ -108,7 +108,7 @@ class StepReport:
         total_steps: number of steps of the whole run.
         epoch: number of the epoch, from 1.
         loss: mean loss of the step.
-        gradient_norm: global norm of the mean gradient before clipping.
+        gradient_norm: global norm of the gradient before clipping.
         n_tokens: tokens of the step, without padding.
         seconds: duration of the step.
         ends_epoch: whether it is the last step of its epoch.
@@ -330,7 +330,7 @@ class Loop:
         scaler, finite = self.precision.scaler, math.isfinite(sums.loss)
         if scaler and finite:  # not for a step that is skipped: after unscale_, the scaler expects its step and update
             scaler.unscale_(self.optimizer)
-        count = max(1, sums.count)
+        count = max(1, sums.count) if self.settings.gradient == "mean" else 1
         norm: float = scale_gradients(self.model.parameters(), count, self.settings.max_gradient_norm)
         if finite and (scaler or math.isfinite(norm)):  # the scaler handles overflowing gradients
             self._apply(rate)

@@ -1,18 +1,18 @@
-"""AdamW with weight decay groups, the learning rate schedule, freezing, and gradient scaling."""
+"""AdamW with weight decay groups, gradient descent, the learning rate schedule, freezing, and gradient scaling."""
 
 from __future__ import annotations
 
 import fnmatch
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 import paddle
 from paddle import nn
 
 from paddle_tasks.errors import ConfigError, did_you_mean
 from paddle_tasks.language import _
-from paddle_tasks.models.gradients import without_gradients
+from paddle_tasks.models.gradients import gradient_entries, without_gradients
 from paddle_tasks.training.settings import OptimizerSection
 
 
@@ -152,22 +152,34 @@ def _layer_group(name: str) -> str:
     return "embeddings" if _EMBEDDING.search(name) else "head"
 
 
-def build_optimizer(model: nn.Layer, settings: OptimizerSection) -> paddle.optimizer.AdamW:
-    """Return AdamW over the trainable parameters; the caller sets the learning rate before each step."""
+def build_optimizer(model: nn.Layer, settings: OptimizerSection) -> paddle.optimizer.Optimizer:
+    """Return the optimiser of the trainable parameters; the caller sets the learning rate before each step."""
     decayed = decayed_parameters(model)
     factors = {**layer_rate_factors(model, settings.layer_decay), **pattern_rate_factors(model, settings)}
     for name, parameter in model.named_parameters():
         parameter.optimize_attr = {"learning_rate": factors[name]}  # AdamW's lr_ratio does not work on a CPU
+    trained = [parameter for parameter in model.parameters() if not parameter.stop_gradient]
+    if settings.kind == "sgd":
+        return _build_sgd(trained, settings, decayed)
     return paddle.optimizer.AdamW(
         learning_rate=settings.learning_rate,
         beta1=settings.beta1,
         beta2=settings.beta2,
         epsilon=settings.epsilon,
-        parameters=[parameter for parameter in model.parameters() if not parameter.stop_gradient],
+        parameters=trained,
         weight_decay=settings.weight_decay,
         apply_decay_param_fun=decayed.__contains__,
         multi_precision=True,
     )
+
+
+def _build_sgd(
+    trained: Sequence[paddle.Tensor], settings: OptimizerSection, decayed: Container[str]
+) -> paddle.optimizer.SGD:
+    for parameter in trained:  # Paddle's SGD has no function that tells which parameters decay
+        is_decayed = settings.weight_decay and parameter.name in decayed
+        parameter.regularizer = paddle.regularizer.L2Decay(settings.weight_decay) if is_decayed else None
+    return paddle.optimizer.SGD(settings.learning_rate, parameters=trained, multi_precision=True)
 
 
 @without_gradients
@@ -177,7 +189,8 @@ def scale_gradients(parameters: Iterable[paddle.Tensor], count: float, max_norm:
     Nothing is scaled if a gradient is not finite.
 
     Args:
-        parameters: those without a gradient are ignored.
+        parameters: those without a gradient are ignored. Of a sparse gradient, rows with the same index are not added
+            up for the norm.
         count: number of summands of the loss.
         max_norm: maximum global norm of the mean gradient; None for no clipping.
 
@@ -187,11 +200,12 @@ def scale_gradients(parameters: Iterable[paddle.Tensor], count: float, max_norm:
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     if not gradients:
         return 0.0  # the loss of this step did not depend on any weight
-    squares = [paddle.sum(paddle.square(gradient.astype("float32"))) for gradient in gradients]
+    squares = [paddle.sum(paddle.square(gradient_entries(gradient).astype("float32"))) for gradient in gradients]
     norm = math.sqrt(float(paddle.add_n(squares))) / count
     if not math.isfinite(norm):
         return norm
     factor = 1.0 if max_norm is None or norm <= max_norm else max_norm / norm
-    for gradient in gradients:
-        gradient.scale_(factor / count)
+    if factor != count:
+        for gradient in gradients:
+            gradient.scale_(factor / count)
     return norm

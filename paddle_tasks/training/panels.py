@@ -120,7 +120,10 @@ def weight_histograms(model: nn.Layer) -> Panels:
 def gradient_histograms(model: nn.Layer) -> Panels:
     """Return the gradients of each parameter that has one, a sample of large ones, under ``gradients/NAME``."""
     gradients = {name: value.grad for name, value in model.named_parameters() if value.grad is not None}
-    return Panels(histograms={f"gradients/{name}": _sample(gradient) for name, gradient in gradients.items()})
+    from paddle_tasks.models.gradients import gradient_entries  # imports Paddle
+
+    samples = {f"gradients/{name}": _sample(gradient_entries(gradient)) for name, gradient in gradients.items()}
+    return Panels(histograms=samples)
 
 
 def _sample(tensor: Tensor) -> Array:

@@ -330,3 +330,28 @@ class StreamingTask(Protocol):
             text: the beginning.
             **options: those of `Task.predict`.
         """
+
+
+@runtime_checkable
+class ExchangedTask(Protocol):
+    """A task whose models other programs read and write as files; it has these besides the members of `Task`."""
+
+    def write_model_file(self, model: nn.Layer, path: Path, form: str) -> None:
+        """Write the model to a file.
+
+        Args:
+            model: the model.
+            path: the file.
+            form: the name of the format.
+
+        Raises:
+            ConfigError: there is no such format; the message names those that there are.
+        """
+
+    @classmethod
+    def read_model_file(cls, path: Path) -> tuple[Any, nn.Layer]:
+        """Return a task and its model from a file in any of the formats.
+
+        Raises:
+            DataError: the file cannot be read.
+        """

@@ -15,13 +15,18 @@ Beta = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
 class OptimizerSection(Section):
-    """AdamW, and the learning rate as a function of the step.
+    """AdamW or plain gradient descent (``sgd``), and the learning rate as a function of the step.
+
+    ``gradient`` is that of the mean loss, or that of the ``sum``, in which case the learning rate is the rate of a
+    single summand. ``beta1``, ``beta2`` and ``epsilon`` are AdamW's.
 
     ``layer_decay`` is the factor between the learning rates of a Transformer layer and the layer above it; 1 is off.
     ``learning_rates`` sets the rate of the parameters whose name matches a shell pattern, such as ``{"crf.*": 0.01}``,
     regardless of ``layer_decay``; they follow the same schedule. If several patterns match, the last one counts.
     """
 
+    kind: Literal["adamw", "sgd"] = "adamw"
+    gradient: Literal["mean", "sum"] = "mean"
     learning_rate: PositiveFloat = 1e-3
     weight_decay: NonNegativeFloat = 0.01
     beta1: Beta = 0.9

@@ -97,7 +97,11 @@ def dev_records(run: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (run / "predictions/dev.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
-@pytest.fixture(scope="session", params=tasks.names())
+# The dev split of word2vec has other rows than train, analogy questions; tests/tasks/word2vec tests it.
+WITH_ROWS = [name for name in tasks.names() if name != "word2vec"]
+
+
+@pytest.fixture(scope="session", params=WITH_ROWS)
 def name(request) -> str:
     """The name of each task."""
     return request.param

@@ -10,7 +10,8 @@ from paddle_tasks.tasks.pretrain.task import PretrainTask
 from paddle_tasks.tasks.sentiment.task import SentimentTask
 from paddle_tasks.tasks.similarity.task import SimilarityTask
 from paddle_tasks.tasks.translate.task import TranslateTask
-from paddle_tasks.training.protocol import Task
+from paddle_tasks.tasks.word2vec.task import Word2VecTask
+from paddle_tasks.training.protocol import ExchangedTask, Task
 
 long_text: type[Task] = LongTextTask
 news: type[Task] = NewsTask
@@ -20,3 +21,5 @@ pretrain: type[Task] = PretrainTask
 sentiment: type[Task] = SentimentTask
 similarity: type[Task] = SimilarityTask
 translate: type[Task] = TranslateTask
+word2vec: type[Task] = Word2VecTask
+exchanged: type[ExchangedTask] = Word2VecTask

@@ -60,7 +60,7 @@ def locate(name: str, split: SplitName) -> Path:
 
 def _shipped_file(folder: Path, split: SplitName) -> Path:
     """Return the file of a split, or the folder if it has books, whose chapters are in one split each."""
-    files = (folder / f"{split}{suffix}" for suffix in (".tsv", ".jsonl"))
+    files = (folder / f"{split}{suffix}" for suffix in (".tsv", ".jsonl", ".txt"))
     return next(filter(Path.is_file, files), folder)
 
 

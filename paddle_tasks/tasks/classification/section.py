@@ -24,11 +24,15 @@ class ClassifierSection(EncoderSection):
 
     ``head`` is ``linear`` (dropout and one linear map), ``mlp`` (256 units, ReLU, dropout, output) or ``course`` (a
     pooler, which is the encoder's own if it has one, 200 units, ReLU, dropout, output).
+
+    ``word_vectors`` is a file in word2vec's text or binary format, whose vectors are the first embeddings of an
+    encoder of rnn, gru, lstm, bilstm or textcnn; they are trained like other weights.
     """
 
     pooling: Pooling = "cls"
     head: Head = "linear"
     output: Output = "softmax"
+    word_vectors: str | None = None
 
 
 def _class_weights(value: Any, validate: Callable[[Any], Any]) -> Any:

@@ -23,6 +23,7 @@ from paddle_tasks.data.tables.splits import LabelledText, Split
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.language import _
 from paddle_tasks.models.encoders.build import Encoder
+from paddle_tasks.models.encoders.start_vectors import start_with_vectors
 from paddle_tasks.models.gradients import without_gradients
 from paddle_tasks.models.losses import ClassificationLoss
 from paddle_tasks.tasks.classification import SUMMARY_METRICS
@@ -37,6 +38,8 @@ from paddle_tasks.tasks.classification.loss import build_loss
 from paddle_tasks.tasks.classification.records import keep_most_probable, make_records, mark_truncated
 from paddle_tasks.tasks.classification.scoring import Scorer
 from paddle_tasks.tasks.classification.section import ClassificationConfig
+from paddle_tasks.tasks.classification.start_vectors import KEY as WORD_VECTORS
+from paddle_tasks.tasks.classification.start_vectors import StartVectors, check_word_vectors
 from paddle_tasks.tasks.classification.teachers import KEY as TEACHERS
 from paddle_tasks.tasks.classification.teachers import Teachers
 from paddle_tasks.tasks.encoder import N_SPECIAL_TOKENS, EncoderTask, learn_tokenizer
@@ -81,6 +84,7 @@ class ClassifierTask(EncoderTask[C]):
         self._loss = ClassificationLoss()
         self.teachers = Teachers(config.training.loss.teachers)
         self._vectors = TextVectors()
+        self._start: StartVectors | None = None
 
     def new_decision(self) -> Decision:
         """Return how labels are chosen."""
@@ -98,6 +102,10 @@ class ClassifierTask(EncoderTask[C]):
 
     # ---- data
 
+    def check_settings(self) -> None:
+        """Check the file of word vectors, if there is one."""
+        check_word_vectors(self.config.model)
+
     def read_splits(self) -> None:
         """Read the splits and their labels."""
         self.data.read()
@@ -112,7 +120,8 @@ class ClassifierTask(EncoderTask[C]):
 
     def describe_data(self) -> Sequence[str]:
         """Return two lines about each split: its rows and lengths, and its labels with their counts."""
-        return [line for split in self.splits.values() for line in describe_split(split, self.data.label_names)]
+        lines = [line for split in self.splits.values() for line in describe_split(split, self.data.label_names)]
+        return [*lines, self._start.describe()] if self._start else lines
 
     def remarks(self) -> Sequence[str]:
         """Return what is suspicious about the splits, and how much of the train texts is cut off."""
@@ -144,14 +153,16 @@ class ClassifierTask(EncoderTask[C]):
         return learn_tokenizer(self.config.data.vocabulary, texts)
 
     def prepare(self) -> None:
-        """Encode train and let the teachers predict it."""
+        """Look up word vectors, encode train, and let the teachers predict it."""
+        self._start = StartVectors.read(self.config.model, self.tokenizer)
         self.train_dataset = self._features(self.splits["train"])
         self.teachers.predict(self)
 
     @property
     def other_inputs(self) -> Mapping[str, str]:
-        """A digest of the teachers' predictions."""
-        return {TEACHERS: self.teachers.digest} if self.teachers.digest else {}
+        """Digests of the teachers' predictions and of the file of word vectors."""
+        inputs = {TEACHERS: self.teachers.digest, WORD_VECTORS: self._start.digest if self._start else ""}
+        return {key: digest for key, digest in inputs.items() if digest}
 
     # ---- features and batches
 
@@ -198,6 +209,13 @@ class ClassifierTask(EncoderTask[C]):
         return LengthGroupedBatchSampler(lengths, size, max_tokens=self.token_limit(size, None)).batches()
 
     # ---- model and loss
+
+    def new_model(self) -> nn.Layer:
+        """Return the Layer over its encoder, whose embeddings are word vectors if there are any."""
+        model = super().new_model()
+        if self._start:
+            start_with_vectors(model.encoder, self._start.ids, self._start.vectors)
+        return model
 
     def build_layer(self, encoder: Encoder) -> nn.Layer:
         """Return the Layer over an encoder."""

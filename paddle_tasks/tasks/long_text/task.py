@@ -57,7 +57,8 @@ class LongTextTask(ClassifierTask[LongTextConfig]):
     Model: ClassVar[type[nn.Layer]] = LongTextClassifier
 
     def check_settings(self) -> None:
-        """Check that each window begins after the one before."""
+        """Check that each window begins after the one before, and what every classifier checks."""
+        super().check_settings()
         overlap = self.config.data.window_overlap
         if self._has_windows and overlap >= self.max_tokens:
             raise ConfigError(
