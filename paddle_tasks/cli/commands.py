@@ -109,7 +109,7 @@ app.command(
     rich_help_panel=LOOK,
     epilog=examples(
         'paddle-tasks inspect builtin/bert-mini-zh "今天天气真好" "出去走走"',
-        'paddle-tasks inspect sentiment "房间干净，就是早餐太差了" --html attention.html',
+        'paddle-tasks inspect sentiment "房间干净，早餐太差" --html attention.html',
         'paddle-tasks inspect lstm "今天天气真好"',
         "paddle-tasks inspect builtin/ernie-mini-zh --word 开 --texts texts.txt",
         "paddle-tasks inspect builtin/ernie-mini-zh --probe configs/quick/news.yaml",

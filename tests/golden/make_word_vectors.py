@@ -38,7 +38,7 @@ def main() -> None:
     vectors.save_word2vec_format(str(FOLDER / "gensim.txt"), binary=False)
     vectors.save_word2vec_format(str(FOLDER / "gensim.bin"), binary=True)
     answers = {name: _evaluate(vectors, name) for name in ("most_similar", "most_similar_cosmul")}
-    content = json.dumps({"gensim": __version__, "answers": answers}, ensure_ascii=False, indent=1) + "\n"
+    content = json.dumps({"gensim": __version__, "answers": answers}, ensure_ascii=False) + "\n"
     (FOLDER / "answers.json").write_text(content, encoding="utf-8")
 
 

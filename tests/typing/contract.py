@@ -22,4 +22,4 @@ sentiment: type[Task] = SentimentTask
 similarity: type[Task] = SimilarityTask
 translate: type[Task] = TranslateTask
 word2vec: type[Task] = Word2VecTask
-exchanged: type[ExchangedTask] = Word2VecTask
+EXCHANGED: type[ExchangedTask] = Word2VecTask

@@ -33,7 +33,17 @@ def silent_host():
 
 
 def test_the_names():
-    samples = ["long_text", "news", "novel", "opinion", "sentiment", "sentiment_english", "similarity", "translate"]
+    samples = [
+        "long_text",
+        "news",
+        "novel",
+        "opinion",
+        "sentiment",
+        "sentiment_english",
+        "similarity",
+        "translate",
+        "word2vec",
+    ]
     assert names() == [*(f"builtin/{name}" for name in samples), "chnsenticorp"]
 
 
