@@ -13,7 +13,7 @@ from paddle_tasks.cli.options import Quiet
 from paddle_tasks.cli.output import print_lines
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.files import expand_user
-from paddle_tasks.language import _
+from paddle_tasks.language import _, join
 
 if TYPE_CHECKING:
     from paddle_tasks.text.tokenizer_steps import TextSteps, TokenizerSteps
@@ -75,6 +75,9 @@ def inspect(  # noqa: PLR0913, PLR0917 - a command has as many options as it off
     quiet: Quiet = False,  # noqa: ARG001
 ) -> None:
     """Show what a model reads of a text, and each output with its shape and purpose."""
+    given = {"TEXT": text, "--length": length, "--html": html, "--features": features}
+    given |= {"--word": word, "--texts": texts, "--probe": probe}
+    _check_options({name for name, value in given.items() if value is not None})
     runtime.import_paddle()
     if probe is not None:
         _print_probe(model, probe)
@@ -84,6 +87,16 @@ def inspect(  # noqa: PLR0913, PLR0917 - a command has as many options as it off
         raise ConfigError(_("inspect: expected a TEXT, --word with --texts, or --probe"))
     else:
         _print_inspection(model, text, pair, length, (html, features))
+
+
+def _check_options(given: set[str]) -> None:
+    """Refuse options that belong to another question than the one that is asked."""
+    asked = next((name for name in ("--probe", "--word") if name in given), "TEXT")
+    allowed = {"--probe": {"--probe"}, "--word": {"--word", "--texts"}}
+    refused = sorted(given - allowed.get(asked, {"TEXT", "--length", "--html", "--features"}))
+    if refused:
+        message = _("{options}: not with {asked}")
+        raise typer.BadParameter(message.format(options=join(refused), asked=asked))
 
 
 def _print_inspection(

@@ -72,13 +72,29 @@ def params(  # noqa: PLR0913 - the sizes of a network
     n_layers = layers or (6 if is_transformer else 1)
     sizes = NetworkSizes(inputs, width, n_layers, bidirectional, heads, inner or 4 * width)
     _check_sizes(sizes, length)
+    if name in NETWORKS:
+        refuse_settings(name, settings)
+        return _count_network(name, sizes, length)
+    report = _count_named(name, settings, length)
+    _refuse_sizes(name, {"hidden": hidden, "layers": layers, "inner": inner, "bidirectional": bidirectional})
+    return report
+
+
+def _count_named(name: str, settings: Sequence[str], length: int) -> ParameterReport:
+    """Count the parameters of a configuration, a run or model folder, or a published encoder."""
     if is_configuration(name):
         return _count_layer(name, build_layer(name, settings), length)
     refuse_settings(name, settings)
-    if name in NETWORKS:
-        return _count_network(name, sizes, length)
     trained = None if name in PUBLISHED else find_trained(name)
     return _count_layer(name, trained.model, length) if trained else _count_encoder(name, length)
+
+
+def _refuse_sizes(name: str, sizes: Mapping[str, int | None]) -> None:
+    """Refuse sizes for a model that has its own."""
+    refused = [size for size, value in sizes.items() if value]
+    if refused:
+        message = _("{model}: has its own sizes, so not with {options}; they are for {networks}")
+        raise ConfigError(message.format(model=name, options=join(refused), networks=join(NETWORKS)))
 
 
 def _count_layer(name: str, layer: nn.Layer, length: int) -> ParameterReport:

@@ -43,6 +43,18 @@ def test_a_probe(cli, monkeypatch):
     assert "embeddings: accuracy" in outcome.stdout
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["好", "--texts", "a.txt"], "--texts: not with TEXT"),
+        (["好", "--word", "好", "--texts", "a.txt"], "TEXT: not with --word"),
+        (["--probe", "a.yaml", "--html", "a.html"], "--html: not with --probe"),
+    ],
+)
+def test_options_of_another_question_are_refused(cli, arguments, message):
+    assert message in cli.fails("inspect", "lstm", *arguments)
+
+
 def test_mistakes_have_messages(cli):
     assert "builtin/bert-mini-zh" in cli.fails("inspect", "builtin/bert-mini-z", "好")
     assert "expected a TEXT" in cli.fails("inspect", "builtin/bert-mini-zh")

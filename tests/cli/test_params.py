@@ -16,6 +16,13 @@ def test_the_tree_and_the_courses_answer(cli):
     assert "estimate: " in outcome.stdout
 
 
+def test_sizes_are_for_networks_without_their_own(cli):
+    message = cli.fails("params", "bert-base-chinese", "--hidden", "5", "--bidirectional")
+    assert "hidden, bidirectional" in message
+    assert "rnn" in message
+    assert "did you mean 'lstm'" in cli.fails("params", "lstmm", "--hidden", "5")
+
+
 def test_a_mistake_has_a_message(cli):
     assert "did you mean 'bert-base-chinese'?" in cli.fails("params", "bert-bas-chinese")
 

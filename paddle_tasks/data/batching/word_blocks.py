@@ -22,7 +22,7 @@ class WordBlocks:
         centres: <int64>[blocks, size], the words; 0 after the last one.
         contexts: <int64>[blocks, size + 2 * window], the same words with those around the block.
         is_pair: <bool>[blocks, size, size + 2 * window], which contexts are within the window of a word, in its row.
-        noise: <int64>[blocks, shared], random words that stand for what does not occur near.
+        noise: <int64>[blocks, shared], random words, the negative examples.
         rows: the row numbers in the data set.
         n_tokens: the number of words.
     """

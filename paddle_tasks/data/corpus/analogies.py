@@ -21,7 +21,7 @@ class AnalogySection(Section):
     """One file of analogy questions.
 
     Attributes:
-        path: the file; a catalogue name stands for the file of the split.
+        path: the file, or a catalogue name, which means the file of the split.
         sections: the headings whose questions are read; all of them by default.
     """
 

@@ -45,7 +45,7 @@ FIXED = {"position_embedding_type": "absolute", "is_decoder": False, "add_cross_
 
 _random_allowed: ContextVar[bool] = ContextVar("random_allowed", default=False)
 _STAND_IN = "ernie-mini-zh"
-"""The built-in model whose vocabulary stands in for one that is not in the cache."""
+"""The built-in model whose vocabulary is used for a model that is not in the cache."""
 
 
 @dataclass(frozen=True)
