@@ -8,9 +8,14 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
 import paddle
 from paddle import Tensor, nn
 from paddle.nn import functional
+
+from paddle_tasks.arrays import Array
+from paddle_tasks.models.cpu.linear import can_use_onednn
+from paddle_tasks.models.cpu.negative_sampling import sampled_loss
 
 Architecture = Literal["skip_gram", "cbow"]
 
@@ -23,49 +28,84 @@ class Word2Vec(nn.Layer):  # type: ignore[misc]
         size: the size of a vector.
         architecture: ``skip_gram`` predicts each context from a word, ``cbow`` a word from the mean of its contexts.
         full_softmax: whether predictions are over the whole vocabulary, with dense gradients of the output vectors.
+        max_predictions: how many predictions of one word count in full in a step. The gradients of a frequent word are
+            nearly equal; the sum of hundreds of them overshoots, and the next step overshoots in turn.
     """
 
-    def __init__(self, n_words: int, size: int, architecture: Architecture, *, full_softmax: bool = False) -> None:
+    def __init__(
+        self,
+        n_words: int,
+        size: int,
+        architecture: Architecture,
+        *,
+        full_softmax: bool = False,
+        max_predictions: float | None = None,
+    ) -> None:
         super().__init__()
         start = nn.initializer.Uniform(-0.5 / size, 0.5 / size)  # and zeros, as in word2vec.c
         self.words = nn.Embedding(n_words, size, sparse=True, weight_attr=paddle.ParamAttr(initializer=start))
         zeros = paddle.ParamAttr(initializer=nn.initializer.Constant(0.0))
         self.outputs = nn.Embedding(n_words, size, sparse=not full_softmax, weight_attr=zeros)
-        self.architecture, self.full_softmax = architecture, full_softmax
+        self.architecture, self.full_softmax, self.max_predictions = architecture, full_softmax, max_predictions
 
-    def forward(self, centres: Tensor, contexts: Tensor, is_pair: Tensor, noise: Tensor, n_negatives: float) -> Tensor:
+    def forward(self, centres: Array, contexts: Array, is_pair: Array, noise: Array, n_negatives: float) -> Tensor:
         """Return the summed loss <float32>[] of blocks.
 
         Args:
             centres: <int64>[blocks, size].
             contexts: <int64>[blocks, places].
-            is_pair: <float32>[blocks, size, places], 1 where a context belongs to a word.
+            is_pair: <bool>[blocks, size, places], where a context belongs to a word.
             noise: <int64>[blocks, shared]; unused with a full softmax.
             n_negatives: how many negatives each prediction counts.
         """
-        n_pairs = is_pair.sum(axis=2, keepdim=True)
+        n_pairs = is_pair.sum(axis=2, keepdims=True, dtype=np.float32)
+        n_answers = 1 if self.full_softmax else 1 + n_negatives  # those that a prediction rates
         if self.architecture == "skip_gram":
-            states, targets, weights = self.words(centres), contexts, is_pair
-            repeats = n_pairs
+            states = self._look_up(self.words, centres, n_pairs[:, :, 0] * n_answers)
+            targets, weights, repeats = contexts, is_pair.astype(np.float32), n_pairs
         else:
-            means = is_pair / paddle.clip(n_pairs, min=1.0)
-            states, targets = paddle.matmul(means, self.words(contexts)), centres
-            repeats = (n_pairs > 0).astype("float32")
-            weights = paddle.eye(centres.shape[1]) * repeats
+            means = is_pair / np.maximum(n_pairs, 1)
+            rows = self._look_up(self.words, contexts, means.sum(axis=1) * n_answers)
+            states, targets, repeats = paddle.matmul(paddle.to_tensor(means), rows), centres, np.sign(n_pairs)
+            weights = np.eye(centres.shape[1], dtype=np.float32) * repeats
         if self.full_softmax:
-            return self._softmax_loss(states, targets, weights, repeats)
-        return self._sampled_loss(states, paddle.concat([targets, noise], axis=1), weights, repeats, n_negatives)
+            return self._softmax_loss(states, *map(paddle.to_tensor, (targets, weights, repeats)))
+        return self._sampled_loss(states, targets, noise, weights, repeats * np.float32(n_negatives / noise.shape[1]))
 
-    def _sampled_loss(
-        self, states: Tensor, outputs: Tensor, weights: Tensor, repeats: Tensor, n_negatives: float
-    ) -> Tensor:
-        """Return the loss of all pairs and of the noise words, each of which counts for several negatives."""
-        scores = paddle.matmul(states, self.outputs(outputs), transpose_y=True)
-        n_targets = weights.shape[2]
-        n_shared = outputs.shape[1] - n_targets
-        near, far = paddle.split(scores, [n_targets, n_shared], axis=2)
-        positive = (functional.softplus(-near) * weights).sum()
-        return positive + (functional.softplus(far) * repeats).sum() * (n_negatives / n_shared)
+    def _look_up(self, embedding: nn.Embedding, ids: Array, n_predictions: Array) -> Tensor:
+        """Return the vectors of words; their gradients are limited as `max_predictions` says.
+
+        Args:
+            embedding: all vectors.
+            ids: <int64>[blocks, places].
+            n_predictions: [blocks, places], how many predictions each place takes part in.
+        """
+        rows = embedding(paddle.to_tensor(ids))
+        if self.max_predictions is not None and not rows.stop_gradient:
+            totals = np.bincount(ids.ravel(), n_predictions.ravel())
+            scales = self.max_predictions / np.maximum(totals, self.max_predictions)
+            scale = paddle.to_tensor(scales[ids][:, :, None].astype(np.float32))
+            rows.register_hook(lambda gradient: gradient * scale)
+        return rows
+
+    def _sampled_loss(self, states: Tensor, targets: Array, noise: Array, near: Array, far: Array) -> Tensor:
+        """Return the loss of all pairs and of the noise words, each of which counts for several negatives.
+
+        Args:
+            states: <float32>[blocks, size, width].
+            targets: <int64>[blocks, places].
+            noise: <int64>[blocks, shared].
+            near: <float32>[blocks, size, places], the weight of each target.
+            far: <float32>[blocks, size, 1], the weight of each noise word.
+        """
+        n_predictions = np.concatenate([near.sum(axis=1), far.sum(axis=1).repeat(noise.shape[1], axis=1)], axis=1)
+        outputs = self._look_up(self.outputs, np.concatenate([targets, noise], axis=1), n_predictions)
+        weights = paddle.to_tensor(near), paddle.to_tensor(far)
+        if can_use_onednn(states):
+            return sampled_loss(states, outputs, *weights)
+        scores = paddle.matmul(states, outputs, transpose_y=True)
+        right, wrong = paddle.split(scores, [near.shape[2], noise.shape[1]], axis=2)
+        return (functional.softplus(-right) * weights[0]).sum() + (functional.softplus(wrong) * weights[1]).sum()
 
     def _softmax_loss(self, states: Tensor, targets: Tensor, weights: Tensor, repeats: Tensor) -> Tensor:
         logits = paddle.matmul(states, self.outputs.weight, transpose_y=True)  # [blocks, size, n_words]

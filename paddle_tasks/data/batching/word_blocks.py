@@ -12,6 +12,8 @@ from paddle_tasks.arrays import Array
 from paddle_tasks.data.corpus.word_streams import WordRows
 
 NO_ROW = -1
+_SMALLEST_TABLE = 2**16
+_PLACES_OF_A_WORD = 32
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class BlockBuilder:
     window: int
     threshold: float
     n_shared: int
-    size: int = 16
+    size: int = 64
     exponent: float = 0.75
 
     @cached_property
@@ -90,9 +92,15 @@ class BlockBuilder:
         return probability
 
     @cached_property
-    def _noise_sums(self) -> Array:
-        weights = self.counts.astype(np.float64) ** self.exponent
-        return np.cumsum(weights / weights.sum())
+    def noise_table(self) -> Array:
+        """Words in proportion to their noise probabilities, <int32>[places]; places of it are drawn at random.
+
+        A search in the sums of the probabilities for each draw takes six times as long.
+        """
+        sums = np.cumsum(self.counts.astype(np.float64) ** self.exponent)
+        n_places = max(_SMALLEST_TABLE, _PLACES_OF_A_WORD * len(self.counts))
+        middles = (np.arange(n_places) + 0.5) / n_places * sums[-1]
+        return np.searchsorted(sums, middles).astype(np.int32)
 
     def expected_lengths(self, rows: WordRows) -> Array:
         """Return how many words of each row are kept on average, <float64>[rows]."""
@@ -132,5 +140,5 @@ class BlockBuilder:
         return pairs
 
     def _draw(self, shape: tuple[int, int], generator: np.random.Generator) -> Array:
-        places = np.searchsorted(self._noise_sums, generator.random(shape))
-        return np.minimum(places, len(self.counts) - 1)
+        drawn: Array = self.noise_table[generator.integers(0, len(self.noise_table), shape)].astype(np.int64)
+        return drawn

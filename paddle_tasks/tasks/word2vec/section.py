@@ -71,7 +71,8 @@ class Word2VecModel(Section):
         loss: ``negative_sampling``, or ``full_softmax`` over a small vocabulary.
         size: of a vector.
         n_negatives: random words against each prediction.
-        n_shared: random words that a block of 16 words draws; weighted so that each prediction counts ``n_negatives``.
+        n_shared: random words that a block of 64 words draws; weighted so that each prediction counts ``n_negatives``.
+        max_predictions: how many predictions of one word count in full in a step; null for all of them.
         noise_exponent: of the counts, for the probabilities of random words.
     """
 
@@ -79,7 +80,8 @@ class Word2VecModel(Section):
     loss: Literal["negative_sampling", "full_softmax"] = "negative_sampling"
     size: PositiveInt = 100
     n_negatives: PositiveInt = 5
-    n_shared: PositiveInt = 32
+    n_shared: PositiveInt = 512
+    max_predictions: PositiveFloat | None = 192.0
     noise_exponent: Annotated[float, Field(ge=0.0, le=1.0)] = 0.75
 
 
@@ -98,7 +100,7 @@ class Word2VecTraining(TrainingSection):
     """``batch_size`` is the number of words in a batch, on average; rows are lines of the documents."""
 
     epochs: PositiveInt = 5
-    batch_size: PositiveInt = 4096
+    batch_size: PositiveInt = 1024
 
 
 class Word2VecConfig(RunSection):

@@ -166,14 +166,17 @@ class Word2VecTask(BaseTask[Word2VecConfig]):
     def build_model(self) -> nn.Layer:
         """Return the model that training starts from."""
         section = self.config.model
-        full_softmax = section.loss == "full_softmax"
-        return Word2Vec(len(self.vocabulary), section.size, section.architecture, full_softmax=full_softmax)
+        return Word2Vec(
+            len(self.vocabulary),
+            section.size,
+            section.architecture,
+            full_softmax=section.loss == "full_softmax",
+            max_predictions=section.max_predictions,
+        )
 
     def loss(self, model: nn.Layer, batch: WordBlocks) -> tuple[paddle.Tensor, int]:
         """Return the summed loss <float32>[] and the number of predictions."""
-        ids = map(paddle.to_tensor, (batch.centres, batch.contexts))
-        is_pair = paddle.to_tensor(batch.is_pair.astype(np.float32))
-        loss = model(*ids, is_pair, paddle.to_tensor(batch.noise), self.config.model.n_negatives)
+        loss = model(batch.centres, batch.contexts, batch.is_pair, batch.noise, self.config.model.n_negatives)
         counts = batch.n_contexts
         n_predictions = counts.sum() if self.config.model.architecture == "skip_gram" else np.count_nonzero(counts)
         return loss, int(n_predictions)

@@ -11,6 +11,7 @@ from paddle_tasks.data.corpus.word_streams import WordRows, cut_lines
 from paddle_tasks.errors import ConfigError, DataError
 from paddle_tasks.inference.pipelines import load
 from paddle_tasks.models.word2vec import Word2Vec
+from paddle_tasks.onednn import library
 from paddle_tasks.text.vector_files import read_vectors, write_vectors
 from paddle_tasks.workflows.train import train
 
@@ -33,10 +34,10 @@ def test_pairs_are_within_the_window_and_the_row():
     ids, row_of_word = rows.select(np.array([2, 0, 1]))
     assert batch.centres.ravel()[: len(ids)].tolist() == ids.tolist()
     for block, place, context in np.argwhere(batch.is_pair):
-        centre, other = block * 16 + place, block * 16 + context - 3
+        centre, other = block * 64 + place, block * 64 + context - 3
         assert 0 < abs(centre - other) <= 3
         assert row_of_word[centre] == row_of_word[other]
-    nearest = [batch.is_pair[i // 16, i % 16, i % 16 + 4] for i in range(len(ids) - 1)]
+    nearest = [batch.is_pair[i // 64, i % 64, i % 64 + 4] for i in range(len(ids) - 1)]
     assert nearest == (row_of_word[1:] == row_of_word[:-1]).tolist()  # a window is never smaller than 1
 
 
@@ -44,10 +45,7 @@ def test_pairs_are_within_the_window_and_the_row():
 @pytest.mark.parametrize("full_softmax", [False, True])
 def test_the_loss_is_that_of_a_loop_over_predictions(architecture, full_softmax):
     _, batch = small_batch()
-    paddle.seed(1)
-    model = Word2Vec(5, 6, architecture, full_softmax=full_softmax)
-    model.outputs.weight.set_value(paddle.randn([5, 6]))
-    model.words.weight.set_value(paddle.randn([5, 6]))
+    model = random_model(architecture, full_softmax=full_softmax)
     words, outputs = model.words.weight.numpy(), model.outputs.weight.numpy()
     expected = 0.0
 
@@ -64,8 +62,77 @@ def test_the_loss_is_that_of_a_loop_over_predictions(architecture, full_softmax)
             expected += sum(cost(words[centre], context, noise) for context in near)
         elif len(near):
             expected += cost(words[near].mean(axis=0), centre, noise)
-    tensors = map(paddle.to_tensor, (batch.centres, batch.contexts, batch.is_pair.astype("float32"), batch.noise))
-    assert float(model(*tensors, 5)) == pytest.approx(expected, rel=1e-4)
+    assert float(model(*arrays_of(batch), 5)) == pytest.approx(expected, rel=1e-4)
+
+
+def arrays_of(batch):
+    return batch.centres, batch.contexts, batch.is_pair, batch.noise
+
+
+def gradients(model, batch):
+    model(*arrays_of(batch), 5).backward()
+    found = [dense_gradient(layer.weight) for layer in (model.words, model.outputs)]
+    model.clear_gradients()
+    return found
+
+
+def dense_gradient(weight):
+    before, step = weight.numpy(), paddle.optimizer.SGD(1.0, parameters=[weight])  # sparse gradients have no numpy()
+    step.step()
+    gradient = before - weight.numpy()
+    weight.set_value(before)
+    return gradient
+
+
+def random_model(architecture, **options):
+    paddle.seed(1)
+    model = Word2Vec(5, 6, architecture, **options)
+    for layer in (model.words, model.outputs):
+        layer.weight.set_value(paddle.randn([5, 6]))
+    return model
+
+
+@pytest.mark.parametrize("architecture", ["skip_gram", "cbow"])
+def test_gradients_are_those_of_paddle(architecture):
+    _, batch = small_batch()
+    model = random_model(architecture)
+    by_kernel, loss = gradients(model, batch), float(model(*arrays_of(batch), 5))
+    with library.switched_off():
+        by_paddle = gradients(model, batch)
+        assert loss == pytest.approx(float(model(*arrays_of(batch), 5)), rel=1e-5)
+    for ours, theirs in zip(by_kernel, by_paddle, strict=True):
+        assert np.abs(theirs).max() > 0.1
+        assert ours == pytest.approx(theirs, abs=1e-4)
+
+
+@pytest.mark.parametrize("architecture", ["skip_gram", "cbow"])
+def test_only_so_many_predictions_of_a_word_count_in_full(architecture):
+    _, batch = small_batch()
+    n_predictions = np.zeros(5)  # of each word, by a loop over the pairs
+    for block, place, context in np.argwhere(batch.is_pair):
+        near = batch.is_pair[block, place].sum()
+        if architecture == "skip_gram":
+            n_predictions[batch.centres[block, place]] += 6
+        else:
+            n_predictions[batch.contexts[block, context]] += 6 / near
+    limit = float(np.median(n_predictions))
+    scale = np.minimum(1, limit / n_predictions)
+    assert scale.min() < 0.95
+    all_count, few_count = random_model(architecture), random_model(architecture, max_predictions=limit)
+    expected, found = gradients(all_count, batch)[0] * scale[:, None], gradients(few_count, batch)[0]
+    assert found == pytest.approx(expected, abs=1e-4)
+
+
+def test_large_scores_cost_no_more_than_they_can_and_have_exact_gradients():
+    _, batch = small_batch()
+    model = random_model("skip_gram")
+    for layer in (model.words, model.outputs):
+        layer.weight.set_value(paddle.full([5, 6], 10.0))
+    loss, found = float(model(*arrays_of(batch), 5)), gradients(model, batch)[0]
+    n_pairs = batch.is_pair.sum()
+    assert loss == pytest.approx(n_pairs * 5 * 24 * np.log(2), rel=1e-5)  # 2**-24 is the least probability
+    with library.switched_off():
+        assert found == pytest.approx(gradients(model, batch)[0], rel=1e-5)
 
 
 def test_frequent_words_are_left_out_as_often_as_the_formula_says():
@@ -73,6 +140,14 @@ def test_frequent_words_are_left_out_as_often_as_the_formula_says():
     keep = BlockBuilder(counts, window=1, threshold=1e-2, n_shared=1).keep_probability
     shares = counts / counts.sum()
     assert keep == pytest.approx(np.minimum(1, np.sqrt(1e-2 / shares) + 1e-2 / shares))
+
+
+def test_noise_words_are_drawn_by_their_counts_to_the_power_of_three_quarters():
+    counts = np.array([10_000, 1_000, 10, 1])
+    table = BlockBuilder(counts, window=1, threshold=0, n_shared=1).noise_table
+    shares = np.bincount(table, minlength=4) / len(table)
+    assert shares == pytest.approx(counts**0.75 / (counts**0.75).sum(), abs=1e-4)
+    assert shares[3] > 0
 
 
 def test_lines_are_cut_into_words_without_white_space():
