@@ -109,7 +109,7 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many options as it off
     is_streamed = chosen.pop("stream", False)
     texts, pictures = split_pictures(join_question(texts or [], chosen), chosen, usage)
     asked = {name: form for name, form in usage.formats.items() if name in chosen and name not in usage.options}
-    formats = {name: (form, chosen.pop(name)) for name, form in asked.items()} | pictures
+    formats = {name: (form, chosen.pop(name)) for name, form in asked.items()}
     output = parse_output(output_file, fields, formats, as_json=as_json)
     layout = InputLayout.of_model(usage).with_options(column, encoding)
     inputs = read_inputs(texts, input_file_of(texts, input_file), layout)
@@ -118,7 +118,7 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many options as it off
             "--output": output_file,
             "--fields": fields,
             "--json": as_json,
-            **dict.fromkeys(map(flag, formats), 1),
+            **dict.fromkeys(map(flag, formats | pictures), 1),
         }
         check_stream(chosen, others, inputs.rows)
     predictor: Any = pipeline(run, model=chosen.pop("model", None), device=device)
@@ -130,6 +130,7 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many options as it off
         show_answers(answers, inputs, predictor.display)
     else:
         write_records(answers, inputs, output, formats)
+    write_files(answers, pictures)
     if not quiet:
         note_interrupted(Path(run))
         warn_of_truncation(answers)
@@ -260,7 +261,6 @@ def write_records(answers: Sequence[Record | str], inputs: Inputs, output: Outpu
         formats: the other formats by option; each is a `RecordFormat` and the value of the option. Rows without a
             record are left out of them.
     """
-    from paddle_tasks.cli.tables import print_table
     from paddle_tasks.files import write_text
     from paddle_tasks.inference.outputs import format_records, select_fields, with_inputs
 
@@ -275,6 +275,19 @@ def write_records(answers: Sequence[Record | str], inputs: Inputs, output: Outpu
         write_text(output.file, text)
     elif replacements or not formats:
         write_json_text(text)
+    write_files(answers, formats)
+
+
+def write_files(answers: Sequence[Record | str], formats: Mapping[str, tuple[RecordFormat, Any]]) -> None:
+    """Write the files of formats that have one, and print the tables that go with them.
+
+    Args:
+        answers: the record of each row, or the reason why it has none.
+        formats: by option, each with the file.
+    """
+    from paddle_tasks.cli.tables import print_table
+
+    good = [answer for answer in answers if not isinstance(answer, str)]
     for form, path in formats.values():
         table = form.write_file(good, path) if form.write_file else None
         if table:
