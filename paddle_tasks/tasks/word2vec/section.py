@@ -80,7 +80,7 @@ class Word2VecModel(Section):
     loss: Literal["negative_sampling", "full_softmax"] = "negative_sampling"
     size: PositiveInt = 100
     n_negatives: PositiveInt = 5
-    n_shared: PositiveInt = 512
+    n_shared: PositiveInt = 256
     max_predictions: PositiveFloat | None = 192.0
     noise_exponent: Annotated[float, Field(ge=0.0, le=1.0)] = 0.75
 
