@@ -29,7 +29,10 @@ def params(  # noqa: PLR0913, PLR0917 - a command has as many options as it offe
         ),
     ],
     overrides: Overrides = None,
-    inputs: Annotated[int, typer.Option("--input", metavar="N", help="Size of an input vector; rnn, gru, lstm.")] = 300,
+    inputs: Annotated[
+        int | None,
+        typer.Option("--input", metavar="N", help="Size of an input vector: 300; rnn, gru, lstm.", show_default=False),
+    ] = None,
     hidden: Annotated[
         int | None, typer.Option(metavar="N", help="Size of a state: 128, or 512 for transformer.", show_default=False)
     ] = None,
@@ -37,7 +40,9 @@ def params(  # noqa: PLR0913, PLR0917 - a command has as many options as it offe
         int | None, typer.Option(metavar="N", help="Number of layers: 1, or 6 for transformer.", show_default=False)
     ] = None,
     bidirectional: Annotated[bool, typer.Option("--bidirectional", help="Read in both directions.")] = False,
-    heads: Annotated[int, typer.Option(metavar="N", help="Heads of attention; transformer.")] = 8,
+    heads: Annotated[
+        int | None, typer.Option(metavar="N", help="Heads of attention: 8; transformer.", show_default=False)
+    ] = None,
     inner: Annotated[
         int | None,
         typer.Option(metavar="N", help="Inner width of the feed-forward part; transformer.", show_default=False),

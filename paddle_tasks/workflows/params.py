@@ -25,6 +25,10 @@ from paddle_tasks.workflows.parameter_report import ParameterReport
 from paddle_tasks.workflows.task_layers import build_layer, find_trained, is_configuration, refuse_settings
 
 NETWORKS = (*GATES, "transformer")
+_DEFAULT_SIZES: dict[str, dict[str, int]] = {
+    **{name: {"inputs": 300, "hidden": 128, "layers": 1, "bidirectional": False} for name in GATES},
+    "transformer": {"hidden": 512, "layers": 6, "heads": 8, "inner": 0},
+}
 _RECURRENT = {"rnn": nn.SimpleRNN, "gru": nn.GRU, "lstm": nn.LSTM}
 _CONFIG_TYPE = "model_type"
 
@@ -33,11 +37,11 @@ def params(  # noqa: PLR0913 - the sizes of a network
     model: str | Path,
     settings: Sequence[str] = (),
     *,
-    inputs: int = 300,
+    inputs: int | None = None,
     hidden: int | None = None,
     layers: int | None = None,
     bidirectional: bool = False,
-    heads: int = 8,
+    heads: int | None = None,
     inner: int | None = None,
     length: int = 128,
 ) -> ParameterReport:
@@ -54,11 +58,11 @@ def params(  # noqa: PLR0913 - the sizes of a network
         model: a published name, ``builtin/NAME``, a configuration file, a run or model folder, a config.json, ``rnn``,
             ``gru``, ``lstm`` or ``transformer``. The sizes below are those of the last four.
         settings: KEY=VALUE that replace those of a configuration file.
-        inputs: size of an input vector of a recurrent network.
+        inputs: size of an input vector of a recurrent network; 300 by default.
         hidden: size of a state; 128 for a recurrent network, and 512 for a Transformer.
         layers: number of layers; 1 for a recurrent network, and 6 each in encoder and decoder of a Transformer.
         bidirectional: whether a recurrent network also reads backwards.
-        heads: heads of attention of a Transformer.
+        heads: heads of attention of a Transformer; 8 by default.
         inner: inner width of a Transformer's feed-forward parts; four times ``hidden`` by default.
         length: the length of a text in tokens, for the estimates.
 
@@ -67,16 +71,14 @@ def params(  # noqa: PLR0913 - the sizes of a network
         CheckpointError: a config.json cannot be read, or is not that of a supported encoder.
     """
     name = str(model)
-    is_transformer = name == "transformer"
-    width = hidden or (512 if is_transformer else 128)
-    n_layers = layers or (6 if is_transformer else 1)
-    sizes = NetworkSizes(inputs, width, n_layers, bidirectional, heads, inner or 4 * width)
-    _check_sizes(sizes, length)
+    sizes = {"inputs": inputs, "hidden": hidden, "layers": layers, "bidirectional": bidirectional or None}
+    given = {key: size for key, size in (sizes | {"heads": heads, "inner": inner}).items() if size is not None}
+    _check_positive(length, *given.values())
     if name in NETWORKS:
         refuse_settings(name, settings)
-        return _count_network(name, sizes, length)
-    report = _count_named(name, settings, length)
-    _refuse_sizes(name, {"hidden": hidden, "layers": layers, "inner": inner, "bidirectional": bidirectional})
+        return _count_network(name, _network_sizes(name, given), length)
+    report = _count_named(name, settings, length)  # which says first that there is no such model
+    _refuse_sizes(name, given)
     return report
 
 
@@ -89,23 +91,38 @@ def _count_named(name: str, settings: Sequence[str], length: int) -> ParameterRe
     return _count_layer(name, trained.model, length) if trained else _count_encoder(name, length)
 
 
-def _refuse_sizes(name: str, sizes: Mapping[str, int | None]) -> None:
-    """Refuse sizes for a model that has its own."""
-    refused = [size for size, value in sizes.items() if value]
-    if refused:
-        message = _("{model}: has its own sizes, so not with {options}; they are for {networks}")
-        raise ConfigError(message.format(model=name, options=join(refused), networks=join(NETWORKS)))
-
-
 def _count_layer(name: str, layer: nn.Layer, length: int) -> ParameterReport:
     parts, counted = layer_parts(layer), _sizes_of(lambda: layer)
     return ParameterReport(name, parts, counted, compute_cost(parts, len(counted), find_sizes(layer), length))
 
 
-def _check_sizes(sizes: NetworkSizes, length: int) -> None:
-    least = min(sizes.n_inputs, sizes.n_hidden, sizes.n_layers, sizes.n_heads, sizes.n_inner, length)
-    if least < 1:
-        raise ConfigError(_("params: sizes are at least 1, found {found}").format(found=least))
+def _check_positive(*sizes: int) -> None:
+    if min(sizes) < 1:
+        raise ConfigError(_("params: sizes are at least 1, found {found}").format(found=min(sizes)))
+
+
+def _refuse_sizes(name: str, given: Mapping[str, int]) -> None:
+    """Refuse sizes that a model does not have, or has of its own."""
+    others = [size for size in given if size not in _DEFAULT_SIZES.get(name, ())]
+    if others and name in NETWORKS:
+        message = _("{model}: has no {others}; its sizes are {known}")
+        raise ConfigError(message.format(model=name, others=join(others), known=join(list(_DEFAULT_SIZES[name]))))
+    if others:
+        message = _("{model}: has its own sizes, so not with {options}; they are for {networks}")
+        raise ConfigError(message.format(model=name, options=join(others), networks=join(NETWORKS)))
+
+
+def _network_sizes(name: str, given: Mapping[str, int]) -> NetworkSizes:
+    _refuse_sizes(name, given)
+    sizes = {"inputs": 1, "bidirectional": False, "heads": 1, "inner": 0, **_DEFAULT_SIZES[name], **given}
+    return NetworkSizes(
+        sizes["inputs"],
+        sizes["hidden"],
+        sizes["layers"],
+        bool(sizes["bidirectional"]),
+        sizes["heads"],
+        sizes["inner"] or 4 * sizes["hidden"],
+    )
 
 
 def _count_network(name: str, sizes: NetworkSizes, length: int) -> ParameterReport:

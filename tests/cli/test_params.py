@@ -19,6 +19,12 @@ def test_the_tree_and_the_courses_answer(cli):
 def test_sizes_are_for_networks_without_their_own(cli):
     message = cli.fails("params", "bert-base-chinese", "--hidden", "5", "--bidirectional")
     assert "hidden, bidirectional" in message
+    assert "not with inputs, heads" in cli.fails("params", "bert-base-chinese", "--input", "5", "--heads", "2")
+    assert "lstm: has no heads; its sizes are inputs, hidden, layers, bidirectional" in cli.fails(
+        "params", "lstm", "--heads", "2"
+    )
+    assert "transformer: has no inputs" in cli.fails("params", "transformer", "--input", "2")
+    assert "at least 1, found 0" in cli.fails("params", "lstm", "--hidden", "0")
     assert "rnn" in message
     assert "did you mean 'lstm'" in cli.fails("params", "lstmm", "--hidden", "5")
 
