@@ -14,7 +14,7 @@ from paddle_tasks.inference.pipelines import load_layer
 from paddle_tasks.inference.stages import is_finished, portable_config
 from paddle_tasks.language import _, join
 from paddle_tasks.models.pretrained import tensors
-from paddle_tasks.models.pretrained.saving import WEIGHTS
+from paddle_tasks.models.pretrained.saving import TRAINING_ONLY, WEIGHTS
 from paddle_tasks.process_state import default_numpy_errors, random_generator
 from paddle_tasks.tasks import SETTINGS
 from paddle_tasks.training.protocol import ExchangedTask
@@ -48,7 +48,9 @@ def export_float16(run: str | Path, output: str | Path) -> Path:
                 shutil.copyfile(path, temporary / path.name)
         settings = read_json_object(source / SETTINGS, CheckpointError)
         write_json(temporary / SETTINGS, {**settings, "config": portable_config(settings["config"])})
-        tensors.write(temporary / WEIGHTS, tensors.read(source / WEIGHTS), half=True)
+        arrays = tensors.read(source / WEIGHTS)
+        kept = {name: array for name, array in arrays.items() if not name.startswith(TRAINING_ONLY)}
+        tensors.write(temporary / WEIGHTS, kept, half=True)
         if source != run:  # a model folder alone does not say how the model was trained
             write_stages(run, temporary)
             write_cards(temporary, target.name)

@@ -53,6 +53,11 @@ class MaskedLanguageModel(nn.Layer):  # type: ignore[misc]
         else:
             encoder.freeze_pooler()
 
+    def add_teacher(self, size: int) -> None:
+        """Add a linear map from mean states to the vectors of a teacher; `load_masked_lm` and exports leave it out."""
+        self.training_only = nn.Layer()
+        self.training_only.teacher = nn.Linear(self.encoder.width, size, weight_attr=_initial(self.encoder))
+
     def set_dropout(self, probability: float) -> None:
         """Change every dropout probability of the Layers; a saved config.json keeps the configured one."""
         for layer in self.sublayers():

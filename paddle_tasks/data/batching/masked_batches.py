@@ -64,8 +64,14 @@ class MaskedBatch:
     @property
     def inputs(self) -> tuple[paddle.Tensor, ...]:
         """The arguments of the model: ids, token types, lengths and positions in the flattened batch."""
-        flat = self.positions[:, 0] * self.input_ids.shape[1] + self.positions[:, 1]
-        return tuple(map(paddle.to_tensor, (self.input_ids, self.token_type_ids, self.lengths, flat)))
+        arrays = (self.input_ids, self.token_type_ids, self.lengths, self.flat_positions)
+        return tuple(map(paddle.to_tensor, arrays))
+
+    @property
+    def flat_positions(self) -> Array:
+        """The places of the tokens to predict in the flattened [batch * length], <int64>[n]."""
+        flat: Array = self.positions[:, 0] * self.input_ids.shape[1] + self.positions[:, 1]
+        return flat
 
     @property
     def n_targets(self) -> Array:

@@ -100,7 +100,8 @@ class BlockBuilder:
         sums = np.cumsum(self.counts.astype(np.float64) ** self.exponent)
         n_places = max(_SMALLEST_TABLE, _PLACES_OF_A_WORD * len(self.counts))
         middles = (np.arange(n_places) + 0.5) / n_places * sums[-1]
-        return np.searchsorted(sums, middles).astype(np.int32)
+        table: Array = np.searchsorted(sums, middles).astype(np.int32)
+        return table
 
     def expected_lengths(self, rows: WordRows) -> Array:
         """Return how many words of each row are kept on average, <float64>[rows]."""

@@ -20,6 +20,7 @@ from paddle_tasks.config import Section
 from paddle_tasks.data.array_cache import compute_digest, load_or_compute
 from paddle_tasks.data.corpus.documents import CorpusSection, Document, locate, read_documents
 from paddle_tasks.data.corpus.near_duplicates import NearDuplicates
+from paddle_tasks.data.corpus.teacher import TeacherSection
 from paddle_tasks.data.tables.archives import MemberFilter
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.rows import BadRow
@@ -126,6 +127,7 @@ class PretrainingData(DocumentData):
     vocabulary: WordPieceSection = WordPieceSection()
     masking: MaskingSection = MaskingSection()
     next_sentence: bool = False
+    teacher: TeacherSection | None = None
 
 
 @dataclass(frozen=True)

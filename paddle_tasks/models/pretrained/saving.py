@@ -23,6 +23,8 @@ from paddle_tasks.models.pretrained.loading import load_pretrained, read_config
 from paddle_tasks.models.pretrained.renaming import StoredTensor, check_fit
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
+TRAINING_ONLY = "training_only."
+"""The prefix of tensors that a run needs to continue, and its model does not need."""
 
 
 def save_pretrained(layer: nn.Layer, folder: Path) -> None:

@@ -27,12 +27,24 @@ class PretrainingModel(EncoderSection):
     weights of a BERT for an ERNIE or the other way round; both have the same layers. ``word_vectors`` is the weight of
     a second loss for every token, hidden or not: 1 minus the cosine between the first half of its state and the static
     vector of the word, by jieba, that it belongs to (`paddle_tasks.text.word_vectors`).
+
+    ``teacher`` and ``teacher_relations`` are the weights of two losses against the vectors of ``data.teacher``, of rows
+    that have one: 1 minus the cosine between the teacher's vector and a linear map of the mean state, and the mean
+    squared difference between the cosines of the row with the other rows, by the teacher and by the mean states
+    themselves (Park et al., 2019, https://arxiv.org/abs/1904.05068). The map is not exported.
     """
 
     pretraining_dropout: Annotated[NonNegativeFloat, Field(lt=1)] = 0.0
     informed_start: bool = True
     becomes: Literal["bert", "ernie"] | None = None
     word_vectors: NonNegativeFloat = 0.0
+    teacher: NonNegativeFloat = 0.0
+    teacher_relations: NonNegativeFloat = 0.0
+
+    @property
+    def has_teacher(self) -> bool:
+        """Whether a loss needs a teacher's vectors."""
+        return self.teacher > 0 or self.teacher_relations > 0
 
 
 class PretrainingConfig(EncoderConfig):
@@ -60,6 +72,13 @@ def check_config(config: PretrainingConfig) -> None:
     if max_passage_length(config, pairs=config.data.next_sentence) < 1:
         raise ConfigError(
             _("training.max_length: {length} leaves no room besides the special tokens").format(length=max_length)
+        )
+    if (config.data.teacher is not None) != config.model.has_teacher:
+        raise ConfigError(
+            _(
+                "data.teacher: its vectors are for the losses with the weights model.teacher and "
+                "model.teacher_relations; set both sides, or neither"
+            )
         )
     if encoder in SCRATCH:
         _check_sizes(config.model, max_length)

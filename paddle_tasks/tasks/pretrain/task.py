@@ -21,6 +21,7 @@ from paddle_tasks.data.corpus.checks import DocumentDataCheck
 from paddle_tasks.data.corpus.corpora import DocumentSplit, load_documents, with_file
 from paddle_tasks.data.corpus.documents import Document
 from paddle_tasks.data.corpus.passages import Passages
+from paddle_tasks.data.corpus.teacher import TeacherVectors, load_teacher
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.remarks import describe_rows
 from paddle_tasks.data.tables.splits import require_good
@@ -38,6 +39,14 @@ from paddle_tasks.tasks.deduplication import check_count
 from paddle_tasks.tasks.encoder import EncoderTask
 from paddle_tasks.tasks.panels import attention_image
 from paddle_tasks.tasks.pretrain import SUMMARY_METRICS
+from paddle_tasks.tasks.pretrain.losses import (
+    distances,
+    mean_states,
+    relation_errors,
+    rows_of_one_text,
+    states_at,
+    tokens_of,
+)
 from paddle_tasks.tasks.pretrain.panels import row_histograms, sample_texts, token_vectors
 from paddle_tasks.tasks.pretrain.passages import PassageBuilder, PassageForm
 from paddle_tasks.tasks.pretrain.section import SCRATCH, PretrainingConfig, check_config
@@ -111,8 +120,9 @@ class PretrainTask(EncoderTask[PretrainingConfig]):
         return Tokenizer(learn_word_pieces(count_words(texts), size=section.size, min_count=section.min_count))
 
     def prepare(self) -> None:
-        """Cut train into passages."""
+        """Cut train into passages, and find those that a teacher has vectors for."""
         self._train_passages()
+        self._teacher  # noqa: B018 - a missing file is reported before training starts
 
     # ---- passages and batches
 
@@ -167,6 +177,8 @@ class PretrainTask(EncoderTask[PretrainingConfig]):
         self.check_max_length(model.encoder)
         self._check_vector_size(model.encoder)
         model.set_dropout(section.pretraining_dropout)
+        if self._teacher is not None:
+            model.add_teacher(self._teacher.size)
         return model
 
     def build_layer(self, encoder: Encoder) -> nn.Layer:
@@ -193,23 +205,28 @@ class PretrainTask(EncoderTask[PretrainingConfig]):
     def loss(self, model: nn.Layer, batch: MaskedBatch) -> tuple[paddle.Tensor, int]:
         """Return the summed loss <float32>[] and the number of hidden tokens.
 
-        The loss of a pair counts as often as its row has hidden tokens. Divided by the number of hidden tokens, the sum
-        over rows is the mean loss of the masked language model plus a weighted mean of the pairs' losses.
+        The losses of a row as a whole count as often as it has hidden tokens. Divided by the number of hidden tokens,
+        the sum over rows is the mean loss of the masked language model plus a weighted mean of the rows' losses.
         """
-        *inputs, hidden = batch.inputs
-        in_words = paddle.to_tensor(np.flatnonzero(batch.words != NO_WORD))
-        states, vectors = model.encoder.states_at(*inputs, paddle.concat([hidden, in_words]))
-        states, word_states = paddle.split(states, [len(batch.targets), len(in_words)])
+        in_words = np.flatnonzero(batch.words != NO_WORD)
+        taught, targets = self._taught(batch)
+        groups = (batch.flat_positions, in_words, tokens_of(batch, taught))
+        (states, word_states, taught_states), vectors = states_at(model.encoder, batch, groups)
         logits, nsp_logits = model.mlm_logits(states), model.nsp_logits(vectors)
         loss = functional.cross_entropy(logits, paddle.to_tensor(batch.targets), reduction="sum")
+        n_hidden = paddle.to_tensor(batch.n_targets.astype(np.float32))
         if len(in_words):
             words = paddle.to_tensor(batch.words[batch.words != NO_WORD])
             loss = loss + self.config.model.word_vectors * self._word_distances(word_states, words)
+        if len(taught):
+            means = mean_states(taught_states, batch.lengths[taught])
+            losses = self._teacher_losses(model, means, paddle.to_tensor(targets))
+            loss = loss + (losses * paddle.gather(n_hidden, paddle.to_tensor(taught))).sum()
         if nsp_logits is not None:
             pair_losses = functional.cross_entropy(
                 nsp_logits, paddle.to_tensor(batch.pairs), reduction="none", ignore_index=NO_PAIR
             )
-            loss = loss + (pair_losses.flatten() * paddle.to_tensor(batch.n_targets.astype(np.float32))).sum()
+            loss = loss + (pair_losses.flatten() * n_hidden).sum()
         return loss, len(batch.targets)
 
     @cached_property
@@ -221,8 +238,29 @@ class PretrainTask(EncoderTask[PretrainingConfig]):
     def _word_distances(self, states: paddle.Tensor, words: paddle.Tensor) -> paddle.Tensor:
         """Return the sum over tokens of 1 minus the cosine between half of the state and the vector of the word."""
         vectors = paddle.gather(self._word_vectors, words)
-        halves = states[:, : vectors.shape[1]]
-        return (1 - functional.cosine_similarity(halves, vectors, axis=1)).sum()
+        return distances(states[:, : vectors.shape[1]], vectors).sum()
+
+    @cached_property
+    def _teacher(self) -> TeacherVectors | None:
+        data = self.config.data
+        if data.teacher is None:
+            return None
+        return load_teacher(
+            data.teacher, data.folder, self._train_passages(), self.tokenizer.vocabulary, self.config.seed
+        )
+
+    def _taught(self, batch: MaskedBatch) -> tuple[Array, Array]:
+        """Return the rows of a batch that have a vector of the teacher, <int64>[n], and these <float32>[n, size]."""
+        rows = rows_of_one_text(batch)
+        if self._teacher is None:
+            return rows[:0], np.zeros((0, 0), np.float32)
+        places, vectors = self._teacher.of([batch.rows[row] for row in rows])
+        return rows[places], vectors
+
+    def _teacher_losses(self, model: nn.Layer, means: paddle.Tensor, targets: paddle.Tensor) -> paddle.Tensor:
+        section = self.config.model
+        losses = section.teacher * distances(model.training_only.teacher(means), targets)
+        return losses + section.teacher_relations * relation_errors(means, targets)
 
     # ---- scores
 
