@@ -121,8 +121,8 @@ class PretrainTask(EncoderTask[PretrainingConfig]):
 
     def prepare(self) -> None:
         """Cut train into passages, and find those that a teacher has vectors for."""
-        self._train_passages()
-        self._teacher  # noqa: B018 - a missing file is reported before training starts
+        self.train_passages()
+        self.teacher  # noqa: B018 - a missing file is reported before training starts
 
     # ---- passages and batches
 
@@ -130,7 +130,8 @@ class PretrainTask(EncoderTask[PretrainingConfig]):
         """Return the passages of documents."""
         return PassageBuilder(self.tokenizer, self.config).build(examples, PassageForm())
 
-    def _train_passages(self) -> Passages:
+    def train_passages(self) -> Passages:
+        """Return the rows of train."""
         data, has_vectors = self.config.data, self.config.model.word_vectors > 0
         form = PassageForm(pairs=data.next_sentence, words=data.masking.unit == "word", vectors=has_vectors)
         return self._passages(self.splits["train"], form)
@@ -148,7 +149,7 @@ class PretrainTask(EncoderTask[PretrainingConfig]):
     @cached_property
     def _train_batches(self) -> MaskedBatchBuilder:
         masking = self.config.data.masking.masking
-        return MaskedBatchBuilder(self._train_passages(), self.tokenizer, masking, self.config.seed)
+        return MaskedBatchBuilder(self.train_passages(), self.tokenizer, masking, self.config.seed)
 
     def collate(self, dataset: Passages, rows: Sequence[int]) -> MaskedBatch:
         """Return the passages with these indices as one batch, masked as in an evaluation."""
@@ -177,8 +178,8 @@ class PretrainTask(EncoderTask[PretrainingConfig]):
         self.check_max_length(model.encoder)
         self._check_vector_size(model.encoder)
         model.set_dropout(section.pretraining_dropout)
-        if self._teacher is not None:
-            model.add_teacher(self._teacher.size)
+        if self.teacher is not None:
+            model.add_teacher(self.teacher.size)
         return model
 
     def build_layer(self, encoder: Encoder) -> nn.Layer:
@@ -209,7 +210,7 @@ class PretrainTask(EncoderTask[PretrainingConfig]):
         the sum over rows is the mean loss of the masked language model plus a weighted mean of the rows' losses.
         """
         in_words = np.flatnonzero(batch.words != NO_WORD)
-        taught, targets = self._taught(batch)
+        taught, targets = self.taught_rows(batch)
         groups = (batch.flat_positions, in_words, tokens_of(batch, taught))
         (states, word_states, taught_states), vectors = states_at(model.encoder, batch, groups)
         logits, nsp_logits = model.mlm_logits(states), model.nsp_logits(vectors)
@@ -231,7 +232,7 @@ class PretrainTask(EncoderTask[PretrainingConfig]):
 
     @cached_property
     def _word_vectors(self) -> paddle.Tensor:
-        words = self._train_passages().words
+        words = self.train_passages().words
         assert words is not None  # otherwise no batch holds words
         return paddle.to_tensor(words.vectors)
 
@@ -241,20 +242,21 @@ class PretrainTask(EncoderTask[PretrainingConfig]):
         return distances(states[:, : vectors.shape[1]], vectors).sum()
 
     @cached_property
-    def _teacher(self) -> TeacherVectors | None:
+    def teacher(self) -> TeacherVectors | None:
+        """The teacher's vectors of train's rows; None without a teacher."""
         data = self.config.data
         if data.teacher is None:
             return None
         return load_teacher(
-            data.teacher, data.folder, self._train_passages(), self.tokenizer.vocabulary, self.config.seed
+            data.teacher, data.folder, self.train_passages(), self.tokenizer.vocabulary, self.config.seed
         )
 
-    def _taught(self, batch: MaskedBatch) -> tuple[Array, Array]:
+    def taught_rows(self, batch: MaskedBatch) -> tuple[Array, Array]:
         """Return the rows of a batch that have a vector of the teacher, <int64>[n], and these <float32>[n, size]."""
         rows = rows_of_one_text(batch)
-        if self._teacher is None:
+        if self.teacher is None:
             return rows[:0], np.zeros((0, 0), np.float32)
-        places, vectors = self._teacher.of([batch.rows[row] for row in rows])
+        places, vectors = self.teacher.of([batch.rows[row] for row in rows])
         return rows[places], vectors
 
     def _teacher_losses(self, model: nn.Layer, means: paddle.Tensor, targets: paddle.Tensor) -> paddle.Tensor:

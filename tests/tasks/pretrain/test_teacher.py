@@ -45,7 +45,7 @@ def write_vectors(folder: Path, texts: list[str], size: int = SIZE) -> np.ndarra
 def texts() -> list[str]:
     """The text of each row of train."""
     task = read(Path("unused"), data={"next_sentence": False})
-    return list(passage_texts(task._train_passages(), task.tokenizer.vocabulary))
+    return list(passage_texts(task.train_passages(), task.tokenizer.vocabulary))
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_some_of_the_texts_can_be_asked_for(tmp_path, texts):
 def test_each_row_has_the_centred_vector_of_its_text(tmp_path, texts):
     some = [*reversed(texts[1:]), "不在训练集里"]
     vectors = write_vectors(tmp_path, some)
-    teacher = read(tmp_path, **sections(tmp_path))._teacher
+    teacher = read(tmp_path, **sections(tmp_path)).teacher
     places, found = teacher.of([2, 0, 1])
     assert places.tolist() == [0, 2]  # the text of row 0 has no vector
     centred = vectors - vectors.mean(axis=0)
@@ -132,7 +132,7 @@ def test_the_loss_is_that_of_its_definition(taught):
     states = model.encoder(ids, types, lengths)[0].numpy().astype(np.float64)
     weight, bias = (tensor.numpy() for tensor in model.training_only.teacher.parameters())
     means = np.stack([row[:length].mean(axis=0) for row, length in zip(states, batch.lengths, strict=True)])
-    _, targets = taught._teacher.of(batch.rows)
+    _, targets = taught.teacher.of(batch.rows)
     by_student, by_teacher = cosines(means, means), cosines(targets, targets)
     distances = 1 - np.diag(cosines(means @ weight + bias, targets))
     relations = ((by_student - by_teacher) ** 2).sum(axis=1) / 4
@@ -165,7 +165,7 @@ def test_pairs_with_a_random_second_text_are_not_taught(tmp_path, texts):
     batches = list(task.collate_train([rows], epoch=0))
     is_random = np.concatenate([batch.pairs == 1 for batch in batches])
     assert is_random.any()
-    assert [task._taught(batch)[0].tolist() for batch in batches] == [np.flatnonzero(~is_random).tolist()]
+    assert [task.taught_rows(batch)[0].tolist() for batch in batches] == [np.flatnonzero(~is_random).tolist()]
 
 
 def test_training_brings_the_relations_of_the_states_nearer_to_the_teachers(tmp_path, texts):
@@ -179,7 +179,7 @@ def test_training_brings_the_relations_of_the_states_nearer_to_the_teachers(tmp_
 
 def total_relation_error(task, model) -> float:
     batch = next(iter(task.collate_train([list(range(6))], epoch=0)))
-    rows, targets = task._taught(batch)
+    rows, targets = task.taught_rows(batch)
     with paddle.no_grad():
         (states,), _ = states_at(model.encoder, batch, [tokens_of(batch, rows)])
         return float(relation_errors(mean_states(states, batch.lengths[rows]), paddle.to_tensor(targets)).sum())
