@@ -108,8 +108,7 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many options as it off
     check_strategy(chosen)
     is_streamed = chosen.pop("stream", False)
     texts, pictures = split_pictures(join_question(texts or [], chosen), chosen, usage)
-    asked = {name: form for name, form in usage.formats.items() if name in chosen and name not in usage.options}
-    formats = {name: (form, chosen.pop(name)) for name, form in asked.items()}
+    formats = take_formats(chosen, usage)
     output = parse_output(output_file, fields, formats, as_json=as_json)
     layout = InputLayout.of_model(usage).with_options(column, encoding)
     inputs = read_inputs(texts, input_file_of(texts, input_file), layout)
@@ -154,6 +153,12 @@ def join_question(texts: Sequence[str], chosen: Mapping[str, Any]) -> list[str]:
 
 
 # ---- output
+
+
+def take_formats(chosen: dict[str, Any], usage: Usage) -> dict[str, tuple[RecordFormat, Any]]:
+    """Remove the options that name a format from the options, and return their formats and values."""
+    asked = {name: form for name, form in usage.formats.items() if name in chosen and name not in usage.options}
+    return {name: (form, chosen.pop(name)) for name, form in asked.items()}
 
 
 def split_pictures(
