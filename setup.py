@@ -5,6 +5,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
+CONFIGS = {"paddle_tasks.configs": "configs", "paddle_tasks.configs.quick": "configs/quick"}
 
 setup(
     name="paddle_tasks",
@@ -14,9 +15,12 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10,<3.13",
-    packages=find_packages(include=["paddle_tasks", "paddle_tasks.*"]),
+    # The wheel has the top-level folder of configurations inside the package.
+    packages=[*find_packages(include=["paddle_tasks", "paddle_tasks.*"]), *CONFIGS],
+    package_dir=dict(CONFIGS),
     package_data={
-        "paddle_tasks": ["py.typed", "assets/**/*", "locale/**/*.mo", "reporting/*.yaml", "workflows/*.html"]
+        **{name: ["*.yaml"] for name in CONFIGS},
+        "paddle_tasks": ["py.typed", "assets/**/*", "locale/**/*.mo", "reporting/*.yaml", "workflows/*.html"],
     },
     install_requires=[
         # paddlepaddle is an extra: on a GPU machine it would overwrite paddlepaddle-gpu.

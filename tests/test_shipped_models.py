@@ -230,6 +230,8 @@ def test_the_novel_model_expects_the_words_of_old_novels():
 def test_the_novel_model_has_the_score_of_its_card():
     stage = json.loads((ASSETS / "novel" / STAGES).read_text(encoding="utf-8"))[-1]
     model = load_layer("novel", device="cpu")
+    data = model.task.config.data.model_copy(update={"folder": str(DATA / "novels")})
+    model.task.config = model.task.config.model_copy(update={"data": data})
     split = model.task.load_split("dev")
     metrics = model.task.score_characters(model.model, split, lambda: None).metrics()
     assert metrics["perplexity"] == pytest.approx(stage["dev"]["perplexity"], rel=1e-3)

@@ -13,6 +13,7 @@ from paddle_tasks.cli.completion import completion
 from paddle_tasks.cli.dashboard import dashboard
 from paddle_tasks.cli.evaluate import evaluate, verify
 from paddle_tasks.cli.export import export, import_file
+from paddle_tasks.cli.init import init
 from paddle_tasks.cli.inspect import inspect
 from paddle_tasks.cli.names import list_names
 from paddle_tasks.cli.options import COMMON, Config, Overrides, Quiet, examples
@@ -116,6 +117,10 @@ app.command(
     ),
 )(inspect)
 
+app.command(
+    rich_help_panel=DATA,
+    epilog=examples("paddle-tasks init my-project", "paddle-tasks init homework opinion quick/opinion"),
+)(init)
 app.command(
     "check-data",
     rich_help_panel=DATA,

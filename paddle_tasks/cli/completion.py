@@ -143,6 +143,9 @@ def _values(metavar: str, word: str) -> Iterator[str]:
 
 
 def _configurations(word: str) -> Iterator[str]:
+    from paddle_tasks.workflows.shipped_configs import config_names
+
+    yield from config_names()
     folder = Path(word).parent if "/" in word else Path("configs")
     yield from (path.as_posix() for path in sorted(folder.rglob("*.yaml"))[:500])
 

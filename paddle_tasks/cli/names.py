@@ -21,7 +21,7 @@ _MEANINGS = {
     "tasks": mark("what a model can be trained for: the setting task"),
     "models": mark("the setting model.encoder; those with builtin/ come with the package"),
     "data": mark("data sets: the settings data.train, data.dev and data.test"),
-    "configs": mark("in this folder: paddle-tasks train CONFIG"),
+    "configs": mark("ready to use: paddle-tasks train NAME"),
 }
 
 
@@ -36,7 +36,8 @@ def list_names(
 ) -> None:
     """List pipelines, tasks, models, data sets and configurations.
 
-    These are the names that a configuration and other commands accept; configurations are those in ./configs.
+    These are the names that a configuration and other commands accept; configurations are those that ship;
+    `paddle-tasks init` copies them.
     """
     if kind in (None, "models"):
         runtime.import_paddle()

@@ -23,7 +23,7 @@ Config = Annotated[
     typer.Argument(
         parser=expand_user,
         metavar="CONFIG",
-        help="A configuration, such as configs/sentiment.yaml.",
+        help="A configuration file, or the name of one that ships, such as sentiment.",
         show_default=False,
     ),
 ]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from paddle_tasks import tasks
 from paddle_tasks.data.tables import catalogue as data
 from paddle_tasks.errors import ConfigError, did_you_mean
 from paddle_tasks.language import _, join
+from paddle_tasks.workflows.shipped_configs import config_names
 
 KINDS = ("pipelines", "tasks", "models", "data", "configs")
 
@@ -24,7 +23,7 @@ def catalogue(kind: str | None = None) -> dict[str, list[str]]:
     if kind is not None and kind not in KINDS:
         message = _("list {kind}: unknown{near} (one of {known})")
         raise ConfigError(message.format(kind=kind, near=did_you_mean(kind, KINDS), known=join(KINDS)))
-    sources = (pipelines, tasks.names, _models, data.names, _configs)
+    sources = (pipelines, tasks.names, _models, data.names, config_names)
     return {name: names() for name, names in zip(KINDS, sources, strict=True) if kind in (None, name)}
 
 
@@ -42,7 +41,3 @@ def _models() -> list[str]:
     from paddle_tasks.models.pretrained.loading import builtin_names
 
     return [*SCRATCH, *builtin_names(), *hub.names()]
-
-
-def _configs() -> list[str]:
-    return [str(path) for path in sorted(Path("configs").rglob("*.yaml"))]

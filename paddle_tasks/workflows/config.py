@@ -9,13 +9,13 @@ from typing import Any
 from paddle_tasks import config as configuration
 from paddle_tasks import tasks
 from paddle_tasks.errors import ConfigError
-from paddle_tasks.files import expand_user
 from paddle_tasks.language import _, join
 from paddle_tasks.training.settings import RunSection
+from paddle_tasks.workflows.shipped_configs import find_config
 
 
 def load_config(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> RunSection:
-    """Return the merged, validated configuration of a file or a mapping.
+    """Return the merged, validated configuration of a file, of the name of one that ships, or of a mapping.
 
     Raises:
         ConfigError: every mistake in it.
@@ -33,7 +33,7 @@ def merge(source: str | Path | Mapping[str, Any], overrides: Sequence[str]) -> t
     if isinstance(source, Mapping):
         where, stem, tree = "config", "run", configuration.to_plain(source, "config")
     else:
-        path = expand_user(source)
+        path = find_config(source)
         where, stem, tree = str(path), path.stem, configuration.read(path)
     tree = configuration.override(tree, overrides)
     tree.setdefault("run_dir", f"runs/{stem}")

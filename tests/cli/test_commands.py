@@ -126,7 +126,7 @@ def test_the_schema_is_a_json_schema(cli):
         ("tasks", ["sentiment"]),
         ("models", ["textcnn", "bilstm", "bert", "bert-base-chinese", "ernie-3.0-medium-zh"]),
         ("data", ["builtin/sentiment", "chnsenticorp"]),
-        ("configs", ["configs/sentiment.yaml", "configs/quick/sentiment.yaml"]),
+        ("configs", ["sentiment", "quick/sentiment"]),
     ],
 )
 def test_names_are_listed(cli, monkeypatch, what, names):

@@ -28,7 +28,8 @@ def folder(tmp_path, monkeypatch):
     ("line", "expected"),
     [
         ("tra", ["train"]),
-        ("train ", ["configs/a.yaml", "configs/quick/b.yaml"]),
+        ("train c", ["configs/a.yaml", "configs/quick/b.yaml"]),
+        ("train quick/sentiment", ["quick/sentiment", "quick/sentiment-imdb"]),
         ("train configs/q", ["configs/quick/b.yaml"]),
         ("train configs/a.yaml --fr", ["--fresh"]),
         ("train configs/a.yaml --device ", []),

@@ -202,7 +202,7 @@ def test_a_run_without_its_folder_is_named(cli, tmp_path, command):
     ("arguments", "message"),
     [
         (["trian", "x.yaml"], "no such command: trian; did you mean 'train'?\nUsage: paddle-tasks COMMAND"),
-        (["train"], "CONFIG is missing. A configuration, such as configs/sentiment.yaml.\nUsage: paddle-tasks train "),
+        (["train"], "CONFIG is missing. A configuration file, or the name of one that ships, such as sentiment."),
         (["train", "x.yaml", "--devise", "cpu"], "no such option: --devise; did you mean '--device'?"),
         (
             ["train", "x.yaml", "--epochs", "3"],

@@ -44,7 +44,7 @@ def locate(name: str, split: SplitName) -> Path:
     if name in HUB:
         return _fetch(name, split)
     if name.startswith("builtin/") and name in names():
-        return _shipped_file(SAMPLES / name.removeprefix("builtin/"), split)
+        return shipped_file(SAMPLES / name.removeprefix("builtin/"), split)
     path = expand_user(name)
     if (file := readable_file(path)) is not None:
         return file
@@ -58,8 +58,8 @@ def locate(name: str, split: SplitName) -> Path:
     raise DataError(message.format(split=split, file=short_name(name), hint=hint))
 
 
-def _shipped_file(folder: Path, split: SplitName) -> Path:
-    """Return the file of a split, or the folder if it has books, whose chapters are in one split each."""
+def shipped_file(folder: Path, split: SplitName) -> Path:
+    """Return the file of a split in a folder of samples, or the folder if it has books, whose chapters are divided."""
     files = (folder / f"{split}{suffix}" for suffix in (".tsv", ".jsonl", ".txt"))
     return next(filter(Path.is_file, files), folder)
 

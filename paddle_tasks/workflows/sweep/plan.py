@@ -19,6 +19,7 @@ from paddle_tasks.training.result import RunResult
 from paddle_tasks.training.run_folder import RunFolder
 from paddle_tasks.training.settings import RunSection
 from paddle_tasks.workflows.config import load_config
+from paddle_tasks.workflows.shipped_configs import find_config
 from paddle_tasks.workflows.sweep.results import Choice
 
 _SET_BY_SWEEP = {"seed": mark("--seeds names the seeds"), "run_dir": mark("a sweep names the folders of its runs")}
@@ -92,7 +93,7 @@ def plan_sweep(
     grid = configuration.to_plain(grid, "grid")
     _check_seeds(seeds)
     _check_keys(overrides, grid)
-    tree = dict(config) if isinstance(config, Mapping) else configuration.read(Path(config))
+    tree = dict(config) if isinstance(config, Mapping) else configuration.read(find_config(config))
     _refuse_test_metric(configuration.override(tree, overrides))
     points = _points(grid)
     first = load_config(config, [*overrides, *_assigned(points[0].settings), f"seed={seeds[0]}"])
