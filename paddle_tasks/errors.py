@@ -32,6 +32,22 @@ class DataError(UserError):
     """A data file, row or label that cannot be used."""
 
 
+class RecordError(DataError):
+    """A prediction that cannot be scored.
+
+    Attributes:
+        row: the number of the record, from 0.
+        reason: what is wrong with it.
+    """
+
+    def __init__(self, row: int, reason: str) -> None:
+        super().__init__(_("record {row}: {reason}").format(row=row, reason=reason))
+        self.row, self.reason = row, reason
+
+    def __reduce__(self) -> tuple[type[RecordError], tuple[int, str]]:
+        return type(self), (self.row, self.reason)
+
+
 class CheckpointError(UserError):
     """A run folder or checkpoint that cannot be continued or loaded."""
 

@@ -13,6 +13,7 @@ from paddle_tasks.cli.completion import completion
 from paddle_tasks.cli.dashboard import dashboard
 from paddle_tasks.cli.evaluate import evaluate, verify
 from paddle_tasks.cli.export import export, import_file
+from paddle_tasks.cli.grade import grade
 from paddle_tasks.cli.init import init
 from paddle_tasks.cli.inspect import inspect
 from paddle_tasks.cli.names import list_names
@@ -91,6 +92,13 @@ app.command(
     ),
 )(sweep)
 app.command(rich_help_panel=TRAIN, epilog=examples("paddle-tasks verify runs/sentiment"))(verify)
+app.command(
+    rich_help_panel=TRAIN,
+    epilog=examples(
+        "paddle-tasks grade zhang.jsonl --data gold.tsv --task sentiment",
+        "paddle-tasks grade homework/*.jsonl --data gold.jsonl --task opinion --leaderboard board.csv",
+    ),
+)(grade)
 
 app.command(
     rich_help_panel=LOOK,

@@ -275,6 +275,13 @@ class Task(Protocol):
             check_interrupt: called before each batch; it may raise `Interrupted`.
         """
 
+    def read_answers(self, source: str) -> Any:
+        """Read the right answers of a file, as the split test; labels that are not known yet are those of the file.
+
+        Raises:
+            UserError: the file cannot be used, or only a trained model knows what its answers are.
+        """
+
     def score_records(self, split: Any, records: Sequence[Record]) -> Mapping[str, Any]:
         """Return the metrics of somebody's predictions for a split, one record for each row in their order.
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from paddle_tasks.arrays import Array
 from paddle_tasks.data.tables.splits import LabelledText, Split
-from paddle_tasks.errors import DataError, did_you_mean
+from paddle_tasks.errors import RecordError, did_you_mean
 from paddle_tasks.language import _, join
 from paddle_tasks.metrics.classification import ClassificationMetrics
 from paddle_tasks.tasks.classification.data import LabelledData
@@ -101,11 +101,8 @@ class Scorer:
         label = record.get("predicted", record.get("label"))
         if label not in self.data.labels:
             near = did_you_mean(str(label), self.data.labels)
-            raise DataError(
-                _("record {row}: the label {label!r} is unknown{near} (one of {known})").format(
-                    row=row, label=label, near=near, known=join(self.data.labels)
-                )
-            )
+            problem = _("the label {label!r} is unknown{near} (one of {known})")
+            raise RecordError(row, problem.format(label=label, near=near, known=join(self.data.labels)))
         return self.data.labels.index(label)
 
     def _probabilities(self, records: Sequence[Record]) -> Array | None:

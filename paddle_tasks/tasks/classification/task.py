@@ -19,7 +19,7 @@ from paddle_tasks.data.batching.packed import PackedFeatures
 from paddle_tasks.data.batching.token_cache import cached_encodings
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.remarks import describe_split, describe_truncation, find_suspicious
-from paddle_tasks.data.tables.splits import LabelledText, Split
+from paddle_tasks.data.tables.splits import LabelledText, Split, ordered_labels
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.language import _
 from paddle_tasks.models.encoders.build import Encoder
@@ -141,6 +141,12 @@ class ClassifierTask(EncoderTask[C]):
     def load_split(self, name: SplitName, source: str | None = None) -> Split[LabelledText]:
         """Read the configuration's labelled texts, or those of another file, and keep them as that split."""
         return self.data.load_split(name, source)
+
+    def read_answers(self, source: str) -> Split[LabelledText]:
+        """Read the right answers of a file, as the split test; labels that are not known yet are those of the file."""
+        split = self.load_split("test", source)
+        self.data.labels = self.data.labels or self.config.data.labels or ordered_labels(split)
+        return split
 
     def use_layout(self, layout: Section) -> None:
         """Read files as ``layout`` says from now on, whose labels must be among those of the model."""

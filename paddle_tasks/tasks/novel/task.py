@@ -22,7 +22,7 @@ from paddle_tasks.data.corpus.novels import Chapter, ChapterSplit, load_chapters
 from paddle_tasks.data.tables.catalogue import SplitName, source_name
 from paddle_tasks.data.tables.remarks import describe_rows
 from paddle_tasks.data.tables.splits import require_good
-from paddle_tasks.errors import ConfigError, DataError, join_names
+from paddle_tasks.errors import ConfigError, RecordError, join_names
 from paddle_tasks.generation.decoding import TextStream
 from paddle_tasks.generation.section import GenerationSection
 from paddle_tasks.language import _
@@ -279,6 +279,7 @@ class NovelTask(BaseTask[NovelConfig]):
 def _predicted(row: int, gold: str, record: Record) -> str:
     predicted = record.get("predicted")
     if not isinstance(predicted, str) or len(predicted) != len(gold):
-        message = _("record {row}: expected {count} characters under 'predicted', found {found!r}")
-        raise DataError(message.format(row=row, count=len(gold), found=predicted))
+        message = _("expected {count} characters under 'predicted', found {found}")
+        found = len(predicted) if isinstance(predicted, str) else repr(predicted)
+        raise RecordError(row, message.format(count=len(gold), found=found))
     return predicted

@@ -11,7 +11,7 @@ import numpy as np
 
 from paddle_tasks.arrays import Array
 from paddle_tasks.data.opinion.examples import ASPECT, OPINION, OpinionExample
-from paddle_tasks.errors import DataError, did_you_mean
+from paddle_tasks.errors import RecordError, did_you_mean
 from paddle_tasks.language import _, join, mark
 from paddle_tasks.metrics.spans import SpanMetrics, TripletMetrics, find_errors
 from paddle_tasks.tasks.opinion.features import OpinionNames
@@ -23,8 +23,8 @@ SPAN_METRICS = ("precision", "recall", "f1", "macro_f1", "partial_precision", "p
 TRIPLET_METRICS = ("triplet_precision", "triplet_recall", "triplet_f1", "pair_f1", "polarity_accuracy")
 DEDUPLICATED = ("f1", "macro_f1", "triplet_f1")
 """The metrics with a twin over the rows whose text does not occur in train."""
-_UNKNOWN_LABEL = mark("record {row}: the label {label!r} is unknown{near} (one of {known})")
-_UNKNOWN_POLARITY = mark("record {row}: the polarity {label!r} is unknown{near} (one of {known})")
+_UNKNOWN_LABEL = mark("the label {label!r} is unknown{near} (one of {known})")
+_UNKNOWN_POLARITY = mark("the polarity {label!r} is unknown{near} (one of {known})")
 _N_SAMPLES = 5
 _MIN_PROB = 1e-12  # in place of a probability that underflows, so that the loss of an error is finite
 
@@ -179,17 +179,13 @@ def read_spans(row: int, record: Record) -> list[Span]:
     """
     spans = record.get("predicted", record.get("spans"))
     if not isinstance(spans, list):
-        raise DataError(
-            _("record {row}: expected a list under 'predicted' or 'spans', found {found!r}").format(
-                row=row, found=spans
-            )
-        )
+        message = _("expected a list under 'predicted' or 'spans', found {found!r}")
+        raise RecordError(row, message.format(found=spans))
     try:
         return [Span(span["start"], span["end"], span["label"]) for span in spans]
     except (KeyError, TypeError) as error:
-        raise DataError(
-            _("record {row}: a span needs start, end and label; {key} is missing").format(row=row, key=error)
-        ) from error
+        message = _("a span needs start, end and label; {key} is missing")
+        raise RecordError(row, message.format(key=error)) from error
 
 
 def read_pairs(row: int, record: Record) -> list[Pair]:
@@ -201,9 +197,8 @@ def read_pairs(row: int, record: Record) -> list[Pair]:
     try:
         return list(map(_read_pair, record.get("triplets", ())))
     except (KeyError, TypeError) as error:
-        raise DataError(
-            _("record {row}: a triplet needs aspect, opinion and polarity; {key} is missing").format(row=row, key=error)
-        ) from error
+        message = _("a triplet needs aspect, opinion and polarity; {key} is missing")
+        raise RecordError(row, message.format(key=error)) from error
 
 
 def _read_pair(triplet: Record) -> Pair:
@@ -232,4 +227,4 @@ def read_predictions(records: Sequence[Record], names: OpinionNames) -> tuple[li
 def _check_known(row: int, problem: str, used: set[str], known: Sequence[str]) -> None:
     for name in sorted(used - set(known)):
         near = did_you_mean(name, known)
-        raise DataError(_(problem).format(row=row, label=name, near=near, known=join(known)))
+        raise RecordError(row, _(problem).format(label=name, near=near, known=join(known)))

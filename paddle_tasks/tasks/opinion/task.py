@@ -15,13 +15,13 @@ from paddle_tasks.arrays import Array
 from paddle_tasks.config import Section
 from paddle_tasks.data.batching.batches import LengthGroupedBatchSampler
 from paddle_tasks.data.opinion.checks import OpinionDataCheck
-from paddle_tasks.data.opinion.examples import ASPECT, OPINION, KnownNames, OpinionExample, OpinionSplit
+from paddle_tasks.data.opinion.examples import KnownNames, OpinionExample, OpinionSplit
 from paddle_tasks.data.opinion.readers import load_opinions
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.remarks import describe_labels, describe_texts
 from paddle_tasks.data.tables.sources import Source
 from paddle_tasks.errors import ConfigError, did_you_mean, join_names
-from paddle_tasks.language import _, join
+from paddle_tasks.language import _
 from paddle_tasks.metrics.spans import ERROR_KINDS
 from paddle_tasks.models.encoders.build import Encoder
 from paddle_tasks.models.gradients import without_gradients
@@ -41,6 +41,7 @@ from paddle_tasks.tasks.opinion.features import (
     collate,
     review_features,
 )
+from paddle_tasks.tasks.opinion.names import find_names
 from paddle_tasks.tasks.opinion.panels import OpinionPanels, describe_rows
 from paddle_tasks.tasks.opinion.reader import Prediction, Reader
 from paddle_tasks.tasks.opinion.scoring import (
@@ -120,43 +121,22 @@ class OpinionTask(EncoderTask[OpinionConfig]):
         data = self.config.data
         train = self.load_split("train")
         # A fold comes from the same file as train, so its names count too: a rare label may occur in that fold alone.
-        self.names = self._find_names(train, *([self.load_split("dev")] if data.folds else []))
+        self.names = find_names(self.config, train, *([self.load_split("dev")] if data.folds else []))
         for name in ("dev", "test"):
             if data.has(name) and name not in self.splits:
                 self.load_split(name)
         self._check_metric()
         self._selects = self._uses_marginals
 
+    def read_answers(self, source: str) -> Any:
+        """Read the right answers of a file, as the split test; names that are not known yet are those of the file."""
+        split = self.load_split("test", source)
+        self.names = self.names if self.names.labels else find_names(self.config, split)
+        return split
+
     def describe_data(self) -> Sequence[str]:
         """Return two lines about each split: its rows and lengths, and the labels of its spans with their counts."""
         return [line for split in self.splits.values() for line in _describe_split(split)]
-
-    def _find_names(self, *splits: Any) -> OpinionNames:
-        data = self.config.data
-        labels = set(data.labels or ()) or {label for split in splits for label in split.labels}
-        if not labels:
-            raise ConfigError(
-                _("data.train: no span in {path}; expected at least one label to learn").format(path=splits[0].path)
-            )
-        # The tagger knows aspects and opinions by their index.
-        first = [label for label in (ASPECT, OPINION) if label in labels]
-        others = [label for label in data.labels or sorted(labels) if label not in first]
-        return OpinionNames((*first, *others), self._find_polarities(labels, splits))
-
-    def _find_polarities(self, labels: set[str], splits: Sequence[OpinionSplit]) -> tuple[str, ...]:
-        """Return the polarities of the pairs that are learnt; none if there are no pairs."""
-        data = self.config.data
-        polarities = data.polarities or tuple(sorted({name for split in splits for name in split.polarities}))
-        if not self.config.model.pairs or not any(split.polarities for split in splits):
-            return ()
-        if not {ASPECT, OPINION} <= labels:
-            raise ConfigError(
-                _(
-                    "model.pairs: pairs need the labels {aspect} and {opinion}, found {found}; "
-                    "model.pairs=false learns the spans alone"
-                ).format(aspect=ASPECT, opinion=OPINION, found=join(sorted(labels)))
-            )
-        return polarities
 
     def _check_metric(self) -> None:
         metric = self.config.evaluation.metric

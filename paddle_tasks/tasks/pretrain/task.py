@@ -25,7 +25,7 @@ from paddle_tasks.data.corpus.teacher import TeacherVectors, load_teacher
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.remarks import describe_rows
 from paddle_tasks.data.tables.splits import require_good
-from paddle_tasks.errors import ConfigError, DataError, join_names
+from paddle_tasks.errors import ConfigError, RecordError, join_names
 from paddle_tasks.generation.fill_mask import FillMask
 from paddle_tasks.language import _
 from paddle_tasks.metrics.masked_lm import MaskedLMMetrics
@@ -324,6 +324,13 @@ class PretrainTask(EncoderTask[PretrainingConfig]):
             check_interrupt()
             yield batch
 
+    def read_answers(self, source: str) -> DocumentSplit:
+        """Read documents as the split test; which tokens are hidden depends on the vocabulary of a model."""
+        if not hasattr(self, "tokenizer"):
+            message = _("{task}: which tokens are hidden depends on the vocabulary of a model; name a run")
+            raise ConfigError(message.format(task=self.config.task))
+        return self.load_split("test", source)
+
     def score_records(self, split: DocumentSplit, records: Sequence[Record]) -> dict[str, Any]:
         """Return the accuracy of the tokens that records predict for the hidden tokens of each passage."""
         passages = self._passages(split)
@@ -372,9 +379,6 @@ class PretrainTask(EncoderTask[PretrainingConfig]):
 def _hits(row: int, hidden: Sequence[str], record: Record) -> list[bool]:
     predicted = record.get("predicted")
     if not isinstance(predicted, list) or len(predicted) != len(hidden):
-        raise DataError(
-            _("record {row}: expected {count} tokens under 'predicted', found {found!r}").format(
-                row=row, count=len(hidden), found=predicted
-            )
-        )
+        message = _("expected {count} tokens under 'predicted', found {found!r}")
+        raise RecordError(row, message.format(count=len(hidden), found=predicted))
     return [token == gold for token, gold in zip(predicted, hidden, strict=True)]

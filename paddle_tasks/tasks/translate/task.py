@@ -18,7 +18,7 @@ from paddle_tasks.data.parallel.splits import load_pairs
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.remarks import describe_rows
 from paddle_tasks.data.tables.splits import Split
-from paddle_tasks.errors import DataError
+from paddle_tasks.errors import RecordError
 from paddle_tasks.generation.decoding import TextStream
 from paddle_tasks.generation.section import GenerationSection
 from paddle_tasks.language import _
@@ -226,6 +226,6 @@ def _translation(row: int, record: Record) -> str:
     outputs = record.get("outputs")
     text = record.get("predicted") if not outputs else outputs[0].get("text")
     if not isinstance(text, str):
-        message = _("record {row}: expected a translation under 'predicted' or 'outputs', found {found!r}")
-        raise DataError(message.format(row=row, found=text))
+        message = _("expected a translation under 'predicted' or 'outputs', found {found!r}")
+        raise RecordError(row, message.format(found=text))
     return text

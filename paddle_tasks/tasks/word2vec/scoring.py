@@ -8,7 +8,7 @@ from typing import Any
 
 from paddle_tasks.arrays import Array
 from paddle_tasks.data.corpus.analogies import Analogy
-from paddle_tasks.errors import DataError
+from paddle_tasks.errors import RecordError
 from paddle_tasks.language import _
 from paddle_tasks.metrics.analogies import AnalogySolver, analogy_metrics, is_right
 from paddle_tasks.tasks.panels import MAX_VECTORS
@@ -75,8 +75,8 @@ def score_answers(questions: Sequence[Analogy], records: Sequence[Record]) -> di
     for row, record in enumerate(records):
         for key in ("predicted", "multiplied"):
             if key not in record:
-                message = _("record {row}: expected an answer or null under {key!r}, found no such key")
-                raise DataError(message.format(row=row, key=key))
+                message = _("expected an answer or null under {key!r}, found no such key")
+                raise RecordError(row, message.format(key=key))
     answers = ([record[key] for record in records] for key in ("predicted", "multiplied"))
     return ScoredAnalogies(questions, *answers).metrics()
 
