@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from paddle_tasks.arrays import Array
-from paddle_tasks.config import Section
+from paddle_tasks.config import Count, Section
 from paddle_tasks.data.array_cache import compute_digest, load_or_compute
 from paddle_tasks.data.corpus.documents import CorpusSection, Document, locate, read_documents
 from paddle_tasks.data.corpus.near_duplicates import NearDuplicates
@@ -70,7 +70,7 @@ class WordPieceSection(Section):
     """The vocabulary of a model trained from scratch, built from train; a pretrained model has its own."""
 
     size: Annotated[int, Field(ge=250, le=65_536)] = 8000
-    min_count: Annotated[int, Field(ge=1)] = 2
+    min_count: Count = 2
 
 
 class DocumentData(Section):

@@ -95,7 +95,7 @@ class OpenFile:
                     yield BadRow(self.where, number, reason.format(encoding=encoding))
                 else:
                     yield number, line.lstrip(MARK).removesuffix("\n").removesuffix("\r")
-        except UnicodeDecodeError:  # in some encodings the rest cannot be decoded either
+        except UnicodeError:  # in some encodings the rest cannot be decoded either
             reason = _("not valid {encoding} from here on").format(encoding=encoding)
             yield BadRow(self.where, number + 1, reason)
 

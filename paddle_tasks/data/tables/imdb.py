@@ -135,9 +135,9 @@ def _review(path: Sequence[str], content: bytes, where: tuple[str, int | str], e
         return BadRow(*where, reason.format(**values))
     try:
         text = content.decode(encoding)
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
         reason = _("not valid {encoding} at byte {byte}")
-        return BadRow(*where, reason.format(encoding=encoding, byte=error.start))
+        return BadRow(*where, reason.format(encoding=encoding, byte=getattr(error, "start", 0)))
     return Row(*where, {"text": _BREAKS.sub(" ", text.removeprefix("\ufeff")), "label": label})
 
 
