@@ -51,7 +51,7 @@ def is_finished(run: Path) -> bool:
 
 def _earlier_stages(run: Path) -> list[Stage]:
     """Return the stages of the model that a run started from, if that was exported or belongs to another run."""
-    encoder = str(_config(run)["model"].get("encoder", ""))
+    encoder = str((_config(run).get("model") or {}).get("encoder", ""))
     folder = ASSETS / encoder.removeprefix(BUILTIN) if encoder.startswith(BUILTIN) else Path(encoder).expanduser()
     if (folder / STAGES).is_file():
         return read_stages(folder)
@@ -61,7 +61,7 @@ def _earlier_stages(run: Path) -> list[Stage]:
 
 
 def _config(run: Path) -> Any:
-    return configuration.parse_yaml((run / "config.yaml").read_text(encoding="utf-8"), str(run / "config.yaml"))
+    return configuration.read(run / "config.yaml")
 
 
 def _stage(run: Path) -> Stage:

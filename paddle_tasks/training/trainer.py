@@ -163,7 +163,7 @@ class Trainer:
         load_optimizer_state(self.optimizer, self.model, checkpoint.folder / "optimizer.safetensors", loop.average)
         if loop.precision.scaler and "scaler" in checkpoint.state:
             loop.precision.scaler.load_state_dict(checkpoint.state["scaler"])
-        loop.progress = Progress(**checkpoint.state["progress"])
+        loop.progress = _progress(checkpoint)
         skipped = [
             _("skipped a damaged checkpoint: {problem}").format(problem=problem) for problem in checkpoint.skipped
         ]
@@ -355,6 +355,17 @@ class Trainer:
 def encoder_name(model: Any) -> str:
     """Return ``model.encoder``, or an empty string for a task without an encoder."""
     return str(getattr(model, "encoder", ""))
+
+
+def _progress(checkpoint: Checkpoint) -> Progress:
+    try:
+        return Progress(**checkpoint.state["progress"])
+    except TypeError as error:
+        raise CheckpointError(
+            _("{folder}: its state is that of another version ({error}); start anew with --fresh").format(
+                folder=checkpoint.folder, error=error
+            )
+        ) from error
 
 
 def _other_inputs(state: Mapping[str, Any]) -> dict[str, str]:
