@@ -1,15 +1,18 @@
-"""Checks that the parameters of a model fit into memory while it is built, before the memory is taken."""
+"""Checks of the number of parameters while a model is built, before memory is taken for them."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import prod
+from pathlib import Path
 from threading import RLock
 from typing import Any
 
 from paddle import nn
 
+from paddle_tasks.errors import CheckpointError
+from paddle_tasks.language import _
 from paddle_tasks.memory import available_bytes, require_memory
 
 _BYTES = 4
@@ -28,13 +31,42 @@ def parameters_within_memory(what: str, copies: int = 1) -> Iterator[None]:
     Raises:
         SetupError: the parameters do not fit.
     """
+    available = available_bytes()
+    with _checking(lambda count: require_memory(copies * _BYTES * count, what, available)):
+        yield
+
+
+@contextlib.contextmanager
+def parameters_within_file(path: Path) -> Iterator[None]:
+    """Refuse more parameters in the block than a file of weights can hold.
+
+    Args:
+        path: the file; if there is none, nothing is checked.
+
+    Raises:
+        CheckpointError: the configuration beside the file asks for a larger model.
+    """
+    n_bytes = path.stat().st_size if path.is_file() else None
+
+    def check(count: int) -> None:
+        if n_bytes is not None and count > n_bytes:
+            message = _("{path}: {bytes:,} bytes are too few for the model that the files beside it describe")
+            raise CheckpointError(message.format(path=path, bytes=n_bytes))
+
+    with _checking(check):
+        yield
+
+
+@contextlib.contextmanager
+def _checking(check: Callable[[int], None]) -> Iterator[None]:
+    """Call ``check`` before each new parameter in the block with the number of values that there will be."""
     with _lock:
-        original, available, n_bytes = nn.Layer.create_parameter, available_bytes(), 0
+        original, n_values = nn.Layer.create_parameter, 0
 
         def create_parameter(layer: nn.Layer, shape: Sequence[int], *arguments: Any, **options: Any) -> Any:
-            nonlocal n_bytes
-            n_bytes += copies * _BYTES * prod(map(int, shape))
-            require_memory(n_bytes, what, available)
+            nonlocal n_values
+            n_values += prod(map(int, shape))
+            check(n_values)
             return original(layer, shape, *arguments, **options)
 
         nn.Layer.create_parameter = create_parameter

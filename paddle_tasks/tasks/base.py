@@ -20,7 +20,8 @@ from paddle_tasks.data.tables.remarks import describe_rows
 from paddle_tasks.data.tables.splits import Split, require_good
 from paddle_tasks.files import write_json
 from paddle_tasks.language import _
-from paddle_tasks.models.pretrained.saving import load_state, save_weights
+from paddle_tasks.models.parameter_memory import parameters_within_file
+from paddle_tasks.models.pretrained.saving import WEIGHTS, load_state, save_weights
 from paddle_tasks.tasks import SETTINGS
 from paddle_tasks.tasks.model_settings import checking_settings, read_settings
 from paddle_tasks.training.display import Line, display_fields
@@ -185,7 +186,8 @@ class BaseTask(ABC, Generic[C]):
 
     def load_model(self, folder: Path) -> nn.Layer:
         """Return the model of a folder that `save_model` wrote."""
-        model = self.build_model()
+        with parameters_within_file(folder / WEIGHTS):
+            model = self.build_model()
         load_state(model, folder)
         return model
 

@@ -122,11 +122,13 @@ class CheckpointStore:
         """
         problems: list[str] = []
         for folder in self._newest_first():
-            try:
-                _check_files(folder)
-                return Checkpoint(folder, _read_state(folder), tuple(problems))
-            except (CheckpointError, OSError) as error:
-                problems.append(_("{file}: {problem}").format(file=folder, problem=error))
+            damage = find_damage(folder)
+            if damage is None:
+                try:
+                    return Checkpoint(folder, _read_state(folder), tuple(problems))
+                except (CheckpointError, OSError) as error:
+                    damage = str(error)
+            problems.append(_("{file}: {problem}").format(file=folder, problem=damage))
         if problems:
             listing = "\n".join(f"  {problem}" for problem in problems)
             raise CheckpointError(
@@ -229,9 +231,8 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray[Any, Any]]:
     try:
         return load_file(path)
     except (SafetensorError, ValueError, TypeError, KeyError) as error:
-        raise CheckpointError(
-            _("{path}: not a readable file of tensors ({error})").format(path=path, error=error)
-        ) from error
+        message = _("{path}: not a readable file of tensors ({error})")
+        raise CheckpointError(message.format(path=path, error=error)) from error
 
 
 def load_optimizer_state(
@@ -262,6 +263,10 @@ def load_optimizer_state(
             raise CheckpointError(
                 _("{path}: contains {name!r}, which the model does not have").format(path=path, name=name)
             )
+        if accumulator in _WEIGHTS and list(value.shape) != list(parameters[name].shape):
+            message = _("{path}: {name} has the shape {found}, expected {expected}")
+            values = {"found": list(value.shape), "expected": list(parameters[name].shape)}
+            raise CheckpointError(message.format(path=path, name=key, **values))
         tensor = paddle.to_tensor(value)
         if accumulator == TRAINED_SUFFIX:
             parameters[name].set_value(tensor)

@@ -116,5 +116,5 @@ def test_what_fits_the_limits_but_not_the_weights_is_one_message(encoder):
     path = encoder / "config.json"
     config = json.loads(path.read_text("utf-8"))
     path.write_text(json.dumps({**config, "hidden_size": 65_536, "intermediate_size": 65_536}), encoding="utf-8")
-    with pytest.raises((CheckpointError, SetupError), match="encoder"):
+    with pytest.raises(CheckpointError, match=r"model\.safetensors: .* bytes are too few for the model"):
         load_pretrained(str(encoder))

@@ -17,7 +17,7 @@ from paddle_tasks.language import _, join, mark
 from paddle_tasks.models.encoders.architectures import ARCHITECTURES, model_type_of
 from paddle_tasks.models.encoders.build import SCRATCH
 from paddle_tasks.models.encoders.paddlenlp import ACTIVATIONS, PretrainedEncoder, build_model
-from paddle_tasks.models.parameter_memory import parameters_within_memory
+from paddle_tasks.models.parameter_memory import parameters_within_file, parameters_within_memory
 from paddle_tasks.models.pretrained import hub, tensors
 from paddle_tasks.models.pretrained.config_values import check_values
 from paddle_tasks.models.pretrained.names import ASSETS, BUILTIN, CONFIGS
@@ -283,7 +283,7 @@ def _build(source: EncoderSource, *, is_torch: bool) -> nn.Layer:
     if is_torch:
         fields = {**kind.torch_defaults, **fields}
     try:
-        with parameters_within_memory(source.name):
+        with parameters_within_memory(source.name), parameters_within_file(source.weights):
             return build_model(source.model_type, fields)
     except (TypeError, ValueError, AssertionError) as error:
         raise CheckpointError(

@@ -19,7 +19,7 @@ from paddle_tasks.models.encoders.architectures import ARCHITECTURES
 from paddle_tasks.models.encoders.base import Encoder
 from paddle_tasks.models.encoders.build import KINDS, EncoderSection
 from paddle_tasks.models.encoders.paddlenlp import PretrainedEncoder
-from paddle_tasks.models.parameter_memory import parameters_within_memory
+from paddle_tasks.models.parameter_memory import parameters_within_file
 from paddle_tasks.models.pretrained import tensors
 from paddle_tasks.models.pretrained.loading import load_pretrained, read_config
 from paddle_tasks.models.pretrained.renaming import StoredTensor, check_fit
@@ -98,7 +98,7 @@ def _from_scratch(config: Mapping[str, Any], path: Path) -> Encoder:
         raise CheckpointError(
             _("{path}: not an encoder's configuration ({error})").format(path=path, error=error)
         ) from error
-    with parameters_within_memory(str(path)):
+    with parameters_within_file(path.with_name(WEIGHTS)):
         return KINDS[kind](section, vocabulary_size, pad_id)
 
 
