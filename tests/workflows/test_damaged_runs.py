@@ -134,7 +134,9 @@ DAMAGES: dict[str, Callable[[Path], Any]] = {
     "changed weights": file_with("model/model.safetensors", b"x"),
     "an empty list of files": change_manifest(lambda manifest: {**manifest, "sha256": {}}),
     "a list of files that is a number": change_manifest(lambda manifest: {**manifest, "sha256": 5}),
-    "a checksum that is a list": change_manifest(lambda manifest: {"sha256": dict.fromkeys(manifest["sha256"], [])}),
+    "a checksum that is a list": change_manifest(
+        lambda manifest: {"sha256": {name: [] for name in manifest["sha256"]}}
+    ),
     "files elsewhere": change_manifest(lambda manifest: {"sha256": {**manifest["sha256"], "../../config.yaml": "a"}}),
     **{f"a manifest: {name}": file_with("manifest.json", content) for name, content in CONTENTS.items()},
 }
