@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
@@ -22,14 +23,21 @@ ODD_TEXTS += ["!!binary a", "&a [*a]", "..", "../../x", "/etc/passwd", "~nobody/
 ODD_BYTES = [text.encode("utf-8", "surrogatepass") for text in ODD_TEXTS] + [b"\xff\xfe", b"\xef\xbb\xbf", b"\x80\x04"]
 
 
-def examples(count: int) -> Callable[[Any], Any]:
-    """Return the settings of a fuzzing test that tries ``count`` inputs in ``make test``."""
-    return settings(
-        max_examples=int(os.environ.get(VARIABLE, count)),
+def examples(count: int, share: float = 1.0) -> Callable[[Any], Any]:
+    """Mark a fuzzing test, which tries ``count`` inputs in ``make test``.
+
+    Args:
+        count: the number of inputs.
+        share: of the number that ``make fuzz`` asks for; below 1 for inputs that take long, such as folders.
+    """
+    asked = os.environ.get(VARIABLE)
+    limits = settings(
+        max_examples=max(1, int(int(asked) * share)) if asked else count,
         deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
     )
+    return lambda test: pytest.mark.fuzz(limits(test))
 
 
 def damaged(whole: bytes) -> st.SearchStrategy[bytes]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from paddle_tasks import tasks
 from paddle_tasks.config import Section, flatten, read, to_plain, validate
@@ -10,6 +12,7 @@ from paddle_tasks.errors import ConfigError
 from paddle_tasks.files import MAX_SETTINGS_BYTES
 from paddle_tasks.workflows.config import load_config
 
+from .fuzzing import ODD_TEXTS, changed, damaged, examples, outcome
 from .helpers import ROOT
 
 QUICK = sorted((ROOT / "configs" / "quick").glob("*.yaml"))
@@ -145,3 +148,31 @@ def test_an_encoding_that_is_no_text_encoding_is_refused(encoding):
 def test_text_encodings_are_taken(encoding):
     config = load_config(ROOT / "configs/quick/sentiment.yaml", [f"data.encoding={encoding}"])
     assert config.data.encoding == encoding
+
+
+# ---- fuzzing
+
+SETTINGS = (ROOT / "configs/quick/sentiment.yaml").read_text(encoding="utf-8")
+
+
+@examples(150)
+@given(content=damaged(SETTINGS.encode()))
+def test_a_damaged_file_is_read_or_refused(tmp_path_factory, content):
+    path = tmp_path_factory.getbasetemp() / "damaged.yaml"
+    path.write_bytes(content)
+    found = outcome(load_config, path)
+    assert isinstance(found, Section) or 0 < len(str(found)) < 150_000
+
+
+@examples(150)
+@given(tree=changed(read(ROOT / "configs/quick/sentiment.yaml")))
+def test_changed_settings_are_taken_or_refused(tree):
+    found = outcome(load_config, tree) if isinstance(tree, dict) else None
+    assert found is None or isinstance(found, (Section, ConfigError))
+
+
+@examples(150)
+@given(text=st.one_of(st.text(max_size=60), st.sampled_from(ODD_TEXTS)), key=st.text("ab.=&*![]{}'\"\n", max_size=12))
+def test_any_assignment_is_taken_or_refused(text, key):
+    found = outcome(load_config, ROOT / "configs/quick/sentiment.yaml", [f"{key}={text}", f"run_dir={text}"])
+    assert isinstance(found, (Section, ConfigError))

@@ -254,7 +254,7 @@ def use(run: Path, command: str) -> Any:
     return outcome({"evaluate": evaluate, "verify": verify, "result": RunResult.read}[command], run)
 
 
-@examples(25)
+@examples(15, share=1 / 40)
 @given(data=st.data())
 def test_a_damaged_run_folder_gives_answers_or_one_message(finished, tmp_path_factory, data):
     run = tmp_path_factory.mktemp("damaged") / "run"

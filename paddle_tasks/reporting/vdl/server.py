@@ -21,8 +21,8 @@ from paddle_tasks.language import _
 
 FIRST_PORT, LAST_PORT = 8040, 65_535
 _START_SECONDS, _STOP_SECONDS = 90.0, 5.0
-# The child ends when the pipe to its parent closes, however the parent ended, and then removes the temporary folder of
-# its parent, which is its working folder. Its first argument is the folder of this package, which need not be installed.
+# The child ends when the pipe to its parent closes, however the parent ended, and then removes its working folder: the
+# parent's temporary folder. Its first argument is the folder of this package, which need not be installed.
 _SERVER = """
 import os, shutil, sys, threading
 def end():
