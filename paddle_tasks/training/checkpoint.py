@@ -125,7 +125,8 @@ class CheckpointStore:
             damage = find_damage(folder)
             if damage is None:
                 try:
-                    return Checkpoint(folder, _read_state(folder), tuple(problems))
+                    state = read_json_object(folder / "state.json", CheckpointError)
+                    return Checkpoint(folder, state, tuple(problems))
                 except (CheckpointError, OSError) as error:
                     damage = str(error)
             problems.append(_("{file}: {problem}").format(file=folder, problem=damage))
@@ -176,15 +177,6 @@ def _read_checksums(folder: Path) -> Mapping[str, Any]:
     if not isinstance(checksums, dict) or any(Path(name).is_absolute() or ".." in name for name in checksums):
         raise CheckpointError(_("manifest.json holds no checksums of files in this folder"))
     return checksums
-
-
-def _read_state(folder: Path) -> Mapping[str, Any]:
-    """Return the content of state.json, with the parts that every run needs."""
-    state = read_json_object(folder / "state.json", CheckpointError)
-    for name in ("progress", "positions", "data"):
-        if not isinstance(state.get(name), dict):
-            raise CheckpointError(_("state.json holds no {part}").format(part=name))
-    return state
 
 
 def _step(path: Path) -> int:
