@@ -2,6 +2,7 @@
 #   make demo            train on the reviews that ship
 #   make test            run the tests; at most five minutes on two cores
 #   make test-long       run the long tests: real data, quick configurations, a browser
+#   make fuzz COUNT=     try so many damaged and odd inputs with every reader (10,000 by default)
 #   make catalogue       update the catalogue of Chinese messages
 #   make demo VENV=      use the current Python and its own Paddle instead (AI Studio, GPU)
 
@@ -22,7 +23,7 @@ RUN = $(VENV)/bin/python
 INSTALLED = $(VENV)/.installed
 endif
 
-.PHONY: install demo test test-long lint catalogue current-python
+.PHONY: install demo test test-long fuzz lint catalogue current-python
 
 install: $(INSTALLED)
 
@@ -48,6 +49,10 @@ test: $(INSTALLED)
 
 test-long: $(INSTALLED)
 	$(PYTEST) -m long
+
+COUNT ?= 10000
+fuzz: $(INSTALLED)
+	PADDLE_TASKS_FUZZ=$(COUNT) $(PYTEST) -m fuzz
 
 lint: $(INSTALLED)
 	$(RUN) -m ruff check .

@@ -6,17 +6,18 @@ import json
 import os
 import re
 import sys
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from paddle_tasks.errors import ConfigError, at, did_you_mean, nearest_path, suggestion
-from paddle_tasks.files import is_file, list_siblings, short_name
-from paddle_tasks.language import _, join, mark, plural
+from paddle_tasks.errors import ConfigError, at, did_you_mean, nearest_path, shorten, suggestion
+from paddle_tasks.files import is_file, list_siblings, read_settings_text, short_name
+from paddle_tasks.language import _, join, plural
 from paddle_tasks.validation_messages import explain
+from paddle_tasks.yaml_format import Dumper, parse_yaml
 
 
 class Section(BaseModel):
@@ -33,97 +34,18 @@ class Section(BaseModel):
 
 
 S = TypeVar("S", bound=Section)
+Count = Annotated[int, Field(gt=0, le=2**31 - 1)]
+CountOrZero = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Size = Annotated[int, Field(gt=0, le=65_536)]
+"""A width of a model, or another number that arrays are made of."""
+LayerCount = Annotated[int, Field(gt=0, le=1000)]
+SequenceCount = Annotated[int, Field(gt=0, le=1000)]
+"""Sequences that are decoded side by side for one input."""
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+"""The seeds that every library takes."""
 _NOT_PLAIN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 """Characters that JSON allows unescaped, but YAML forbids or reads as a line break."""
-
-
-YAML_PROBLEMS = (  # the usual ones, in PyYAML's words
-    mark("mapping values are not allowed here"),
-    mark("could not find expected ':'"),
-    mark("found character '\\t' that cannot start any token"),
-    mark("found unexpected end of stream"),
-    mark("expected ',' or ']', but got '<stream end>'"),
-    mark("expected ',' or '}', but got '<stream end>'"),
-    mark("expected <block end>, but found '<block mapping start>'"),
-    mark("expected <block end>, but found '<scalar>'"),
-    mark("expected <block end>, but found '-'"),
-    mark("expected <block end>, but found '?'"),
-)
-
-
-class _Loader(yaml.SafeLoader):
-    """Reads YAML 1.2 scalars (``1e-5`` is a number, ``no`` a string, ``010`` is ten) and refuses duplicate keys."""
-
-
-_Loader.yaml_implicit_resolvers = {}
-
-
-class _Dumper(yaml.SafeDumper):
-    """Quotes every string that YAML 1.1 (other readers) or `_Loader` would take for another type."""
-
-
-def _represent_string(dumper: _Dumper, text: str) -> yaml.ScalarNode:
-    # In any other style PyYAML loses some line breaks, such as U+0085.
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if text.isprintable() else '"')
-
-
-_SCALARS = (
-    ("tag:yaml.org,2002:bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
-    ("tag:yaml.org,2002:null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
-    ("tag:yaml.org,2002:int", r"[-+]?[0-9]+", "-+0123456789"),
-    ("tag:yaml.org,2002:float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", "-+.0123456789"),
-)
-for _tag, _pattern, _first_characters in _SCALARS:
-    for _class in (_Loader, _Dumper):
-        _class.add_implicit_resolver(_tag, re.compile(f"^(?:{_pattern})$"), list(_first_characters))
-
-
-def _construct_decimal(loader: _Loader, node: yaml.ScalarNode) -> int:
-    return int(str(loader.construct_scalar(node)), 10)
-
-
-def _construct_mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    line_of_key: dict[Any, int] = {}
-    for key_node, _value_node in node.value:
-        key, line = loader.construct_object(key_node), key_node.start_mark.line + 1
-        where = f"{key_node.start_mark.name}:{line}"
-        if not isinstance(key, Hashable):
-            message = _("{where}: a list or mapping cannot be a key; quote a text that begins with a bracket")
-            raise ConfigError(message.format(where=where))
-        if key in line_of_key:
-            message = _("{where}: key {key!r} is already defined in line {line}")
-            raise ConfigError(message.format(where=where, key=key, line=line_of_key[key]))
-        line_of_key[key] = line
-    return dict(loader.construct_mapping(node, deep=True))
-
-
-_Dumper.add_representer(str, _represent_string)
-_Loader.add_constructor("tag:yaml.org,2002:int", _construct_decimal)
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _construct_mapping)
-
-
-def parse_yaml(text: str, where: str) -> Any:
-    """Parse YAML with 1.2 scalars, lists and mappings.
-
-    Args:
-        text: the YAML.
-        where: the file name or key, for messages.
-
-    Raises:
-        ConfigError: the text is not valid YAML or repeats a key; the message gives ``where`` and the line.
-    """
-    try:
-        loader = _Loader(text)
-        loader.name = where
-        return loader.get_single_data()
-    except yaml.MarkedYAMLError as error:
-        place = f"{where}:{error.problem_mark.line + 1}" if error.problem_mark else where
-        problem = _(error.problem) if error.problem else str(error)
-        raise ConfigError(_("{where}: not valid YAML: {problem}").format(where=place, problem=problem)) from error
-    except yaml.reader.ReaderError as error:
-        place = f"{where}:{text.count(chr(10), 0, error.position) + 1}"
-        message = _("{where}: not valid YAML: the character U+{code:04X}")
-        raise ConfigError(message.format(where=place, code=error.character)) from error
+_NOT_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -135,14 +57,10 @@ def read(path: Path) -> dict[str, Any]:
     if not is_file(path):
         message = _("{file}: no such configuration file{hint}")
         raise ConfigError(message.format(file=short_name(path), hint=_nearest_file(path)))
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ConfigError(_("{file}: not UTF-8 text at byte {byte}").format(file=path, byte=error.start)) from None
-    tree = parse_yaml(text, str(path))
+    tree = parse_yaml(read_settings_text(path, ConfigError), str(path))
     if not isinstance(tree, dict):
-        message = _("{file}: expected sections such as `data:` and `model:`, found {found!r}")
-        raise ConfigError(message.format(file=path, found=tree))
+        message = _("{file}: expected sections such as `data:` and `model:`, found {found}")
+        raise ConfigError(message.format(file=path, found=shorten(repr(tree))))
     return tree
 
 
@@ -163,6 +81,8 @@ def _nearest_file(path: Path) -> str:
 _MAX_SHOWN = 60
 _MAX_DEPTH = 30
 """Levels of settings; more are a list or mapping that contains itself."""
+_MAX_PROBLEMS, _MAX_LINE = 50, 2000
+"""Lines of a message and characters of a line; a data file given as a configuration has more and longer ones."""
 
 
 def to_plain(tree: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -194,15 +114,30 @@ def _plain(given: Any, key: str, problems: list[str]) -> Any:
         return _plain_mapping(value, key, problems)
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes, bytearray, memoryview)):
         return [_plain(item, f"{key}.{index}", problems) for index, item in enumerate(value)]
-    if value is None or type(value) in {bool, int, float, str}:
+    if isinstance(value, str):
+        return _plain_text(str.__str__(value), key, problems)
+    if value is None or type(value) in {bool, int, float}:
         return value
-    for kind in (str, int, float):  # subclasses, such as enumerations and numpy.float64
+    for kind in (int, float):  # subclasses, such as enumerations and numpy.float64
         if isinstance(value, kind):
-            return str.__str__(value) if kind is str else kind(value)
+            return kind(value)
     hint = _("; a set has no order, give a list") if isinstance(value, (set, frozenset)) else ""
     problem = _("{key}: expected a text, a number, true, false, null, a list or a mapping, found {found}{hint}")
     problems.append(problem.format(key=key, found=_show(given), hint=hint))
     return None
+
+
+def _plain_text(text: str, key: str, problems: list[str]) -> str:
+    """Return a text; a NUL character, which no file name may have, or half of a surrogate pair is a problem."""
+    found = _NOT_TEXT.search(text)
+    if found:
+        problem = _("{key}: the character U+{code:04X} cannot be in a setting")
+        problems.append(problem.format(key=_visible(key), code=ord(found[0])))
+    return text
+
+
+def _visible(key: str) -> str:
+    return _NOT_TEXT.sub(lambda found: f"\\u{ord(found[0]):04x}", key)
 
 
 def _show(value: Any) -> str:
@@ -229,7 +164,8 @@ def _plain_mapping(tree: Mapping[Any, Any], key: str, problems: list[str]) -> di
         elif str(name) in plain:
             problems.append(_("{key}: this key is given as a text and as a number").format(key=dotted))
         else:
-            plain[str.__str__(name) if isinstance(name, str) else str(int(name))] = _plain(value, dotted, problems)
+            text = _plain_text(str.__str__(name) if isinstance(name, str) else str(int(name)), dotted, problems)
+            plain[text] = _plain(value, dotted, problems)
     return plain
 
 
@@ -295,7 +231,10 @@ def validate(
 
 def _format_problems(where: str, problems: Sequence[str]) -> str:
     count = plural("{count} problem", "{count} problems", len(problems))
-    return "\n".join([at(where, count), *(f"  {line}" for line in problems)])
+    n_others = len(problems) - _MAX_PROBLEMS
+    others = [_("… and {count} more").format(count=n_others)] if n_others > 0 else []
+    shown = [line if len(line) <= _MAX_LINE else f"{line[:_MAX_LINE]}…" for line in problems[:_MAX_PROBLEMS]]
+    return "\n".join([at(where, count), *(f"  {line}" for line in (*shown, *others))])
 
 
 def _bad_choices(tree: Mapping[str, Any], choices: Mapping[str, Iterable[str]]) -> Iterator[str]:
@@ -314,7 +253,7 @@ def _get(tree: Any, dotted: str) -> Any:
 
 def dump(config: Section) -> str:
     """Return a configuration as YAML; loading it gives an equal configuration."""
-    return str(yaml.dump(config.model_dump(mode="json"), Dumper=_Dumper, allow_unicode=True, sort_keys=False))
+    return str(yaml.dump(config.model_dump(mode="json"), Dumper=Dumper, allow_unicode=True, sort_keys=False))
 
 
 def list_differences(old: Section, new: Section) -> list[str]:

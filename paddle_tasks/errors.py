@@ -80,6 +80,12 @@ def suggestion(name: str) -> str:
     return _("; did you mean {name!r}?").format(name=name)
 
 
+def shorten(text: str, max_length: int = 80) -> str:
+    """Return a text for a message on one line; of a longer one, only the beginning."""
+    line = " ".join(text[: 4 * max_length].split())
+    return line if len(line) <= max_length and len(text) <= 4 * max_length else f"{line[: max_length - 1]}…"
+
+
 def at(where: object, problem: object) -> str:
     """Return a message that begins with its place: ``train.tsv:3: empty text``."""
     return _("{where}: {problem}").format(where=where, problem=problem)

@@ -24,6 +24,8 @@ _MAX_NAME_BYTES, _MAX_PATH_BYTES = 255, 4096
 """The longest name of a file, and the longest path, on usual file systems."""
 _MAX_SHOWN = 80
 """Characters of a longer name in a message."""
+MAX_SETTINGS_BYTES, MAX_JSON_DEPTH = 16 << 20, 100
+"""The limits of a JSON file of settings or results."""
 
 
 def write_text(path: Path, text: str) -> None:
@@ -219,16 +221,75 @@ def _link_or_copy(source: str, target: str) -> None:
         shutil.copy2(source, target)
 
 
-def read_json_object(path: Path, error: type[UserError] = DataError) -> dict[str, Any]:
-    """Return the object that a JSON file holds.
+def read_settings_text(path: Path, error: type[UserError] = DataError) -> str:
+    """Return the text of a file of settings or results, in UTF-8.
 
     Raises:
-        UserError: the file is not valid JSON, or holds something else; ``error`` is the class.
+        UserError: the file is not UTF-8, or larger than any such file; ``error`` is the class.
+    """
+    n_bytes = path.stat().st_size
+    if n_bytes > MAX_SETTINGS_BYTES:
+        message = _("{file}: {count:,} bytes, expected at most {limit:,} in a file of settings or results")
+        raise error(message.format(file=path, count=n_bytes, limit=MAX_SETTINGS_BYTES))
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as problem:
+        raise error(_("{file}: not UTF-8 text at byte {byte}").format(file=path, byte=problem.start)) from None
+
+
+def parse_json(text: str) -> Any:
+    """Return the value that a JSON text holds.
+
+    Raises:
+        ValueError: the text is not JSON, or has more than `MAX_JSON_DEPTH` levels of lists and objects.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(text)
+    except RecursionError:
+        raise ValueError(_too_deep()) from None
+    if text.count("[") + text.count("{") > MAX_JSON_DEPTH and _is_deeper(value, MAX_JSON_DEPTH):
+        raise ValueError(_too_deep())
+    return value
+
+
+def _too_deep() -> str:
+    return _("more than {limit} levels of lists and objects").format(limit=MAX_JSON_DEPTH)
+
+
+def _is_deeper(value: Any, limit: int) -> bool:
+    """Return whether lists and objects are nested deeper; recursion would fail for what is much deeper."""
+    level = [value]
+    for _depth in range(limit + 1):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, (dict, list))
+        ]
+        if not level:
+            return False
+    return True
+
+
+def read_json(path: Path, error: type[UserError] = DataError) -> Any:
+    """Return the value that a JSON file of settings or results holds.
+
+    Raises:
+        UserError: the file is not valid JSON, not UTF-8, or larger than any such file; ``error`` is the class.
+    """
+    try:
+        return parse_json(read_settings_text(path, error))
     except ValueError as problem:
         raise error(_("{file}: not valid JSON ({problem})").format(file=path, problem=problem)) from None
+
+
+def read_json_object(path: Path, error: type[UserError] = DataError) -> dict[str, Any]:
+    """Return the object that a JSON file of settings or results holds.
+
+    Raises:
+        UserError: as in `read_json`, or the file holds something else.
+    """
+    content = read_json(path, error)
     if not isinstance(content, dict):
         kind = type(content).__name__
         raise error(_("{file}: expected a JSON object, found a {kind}").format(file=path, kind=kind))
@@ -249,7 +310,7 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
 
 def _json_object(line: str) -> dict[str, Any] | None:
     try:
-        value = json.loads(line)
+        value = parse_json(line)
     except ValueError:
         return None
     return value if isinstance(value, dict) else None

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from paddle_tasks.errors import did_you_mean, join_alternatives, suggestion
+from paddle_tasks.errors import did_you_mean, join_alternatives, shorten, suggestion
 from paddle_tasks.language import _, mark, plural
 
 # The sentences are pydantic's own; its other types of errors cannot occur in strict JSON, or are shown in English.
@@ -48,7 +48,8 @@ def explain(detail: ErrorDetails, schema: type[BaseModel]) -> str:
     hint = ""
     if detail["type"] == "literal_error" and isinstance(found, str):
         hint = did_you_mean(found, re.findall(r"'([^']*)'", detail["msg"]))
-    return _("{key}: {expected}, found {found!r}{hint}").format(key=key, expected=expected, found=found, hint=hint)
+    message = _("{key}: {expected}, found {found}{hint}")
+    return message.format(key=key, expected=expected, found=shorten(repr(found)), hint=hint)
 
 
 def _expected(kind: str, context: Mapping[str, Any], message: str) -> str:

@@ -23,7 +23,8 @@ ROOT = Path(__file__).parents[1]
 # Texts that some YAML reader takes for a number, a boolean, a date, null, or a line break.
 TRAPS = ["1e5", "010", "089", ".5e3", "+.5", "no", "on", "true", "~", "", "null", "0x1F", "1_000", "2026-11-21", "<<"]
 TRAPS += ["a\x85b", "\u2028", "\ufeff", "\x7f", "😀", "a\nb\n", " x", "- a", "a: b", "#x", "{x", "'", '"', "1:30", "="]
-TEXTS = st.one_of(st.sampled_from(TRAPS), st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
+WRITABLE = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
+TEXTS = st.one_of(st.sampled_from(TRAPS), st.text(WRITABLE, max_size=20))
 NUMBERS = st.one_of(st.integers(-(10**18), 10**18), st.floats(allow_nan=False, allow_infinity=False))
 VALUES = st.recursive(
     st.one_of(st.none(), st.booleans(), NUMBERS, TEXTS),

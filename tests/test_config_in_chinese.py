@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from paddle_tasks import config
+from paddle_tasks import yaml_format
 from paddle_tasks.config import parse_yaml, read, validate
 from paddle_tasks.data.tables.section import DataSection
 from paddle_tasks.errors import ConfigError
@@ -45,7 +45,7 @@ def test_all_mistakes_are_explained_in_chinese(tmp_path):
         read(tmp_path / "new.yaml")
 
 
-@pytest.mark.parametrize("problem", config.YAML_PROBLEMS)
+@pytest.mark.parametrize("problem", yaml_format.YAML_PROBLEMS)
 def test_the_sentences_about_yaml_are_those_of_pyyaml(problem):
     sources = Path(yaml.__file__).parent
     source = "".join((sources / name).read_text("utf-8") for name in ("scanner.py", "parser.py"))

@@ -17,7 +17,7 @@ PACKAGE = "paddle_tasks"
 STEPS = (
     {"language", "arrays", "wrapping"},
     {"errors"},
-    {"process_state", "validation_messages"},
+    {"process_state", "validation_messages", "yaml_format", "memory"},
     {"files", "runtime", "text", "config", "metrics"},
     {"figures"},
     {"onednn"},
@@ -57,7 +57,15 @@ HOMES = {
     "matplotlib": {"figures"},
     "seqeval": {"metrics"},
 }
-WITHOUT_PADDLE = {"errors.py", "files.py", "runtime.py", "config.py", "validation_messages.py"}
+WITHOUT_PADDLE = {
+    "errors.py",
+    "files.py",
+    "runtime.py",
+    "config.py",
+    "validation_messages.py",
+    "yaml_format.py",
+    "memory.py",
+}
 WITHOUT_PADDLE |= {"text", "metrics", "figures", "doctor", "reporting", "cli", "onednn"}
 WITHOUT_PADDLE |= {"models/lexicon", "models/ngrams", "models/paddle_free"}
 MAX_LINES, MAX_STATEMENTS, MAX_PARAMETERS = 400, 40, 6

@@ -17,6 +17,8 @@ from paddle_tasks.language import _
 EXIT_FAILURE = 1
 EXIT_USER_ERROR = 2
 EXIT_CTRL_C = 130
+_USER_ERRORS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP}
+"""Files and folders that the user has named and that cannot be used; not a full disk or a device that fails."""
 
 
 def main() -> None:
@@ -50,6 +52,8 @@ def main() -> None:
         code = 0
     except OSError as error:  # such as a full disk or a folder without write permission
         code = _report_os_error(error)
+    except MemoryError as error:
+        code = _report_error(_describe_memory_error(error), EXIT_FAILURE)
     except click_exception as error:
         code = _report_usage(error)
     _exit(code)
@@ -126,7 +130,15 @@ def _report_os_error(error: OSError) -> int:
     if error.errno == errno.ENAMETOOLONG:  # often a text where the name of a file was expected
         message = _("{file}: too long for the name of a file").format(file=short_name(str(error.filename)))
         return _report_error(message, EXIT_USER_ERROR)
-    return _report_error(str(error), EXIT_FAILURE)
+    return _report_error(str(error), EXIT_USER_ERROR if error.errno in _USER_ERRORS else EXIT_FAILURE)
+
+
+def _describe_memory_error(error: MemoryError) -> str:
+    from paddle_tasks.errors import shorten
+
+    detail = f" ({shorten(str(error))})" if str(error) else ""
+    message = _("out of memory{detail}; close other programs, or use fewer or shorter texts or a smaller model")
+    return message.format(detail=detail)
 
 
 def _report_error(message: str, code: int) -> int:

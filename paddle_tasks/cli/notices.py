@@ -91,7 +91,7 @@ def note_interrupted(run: Path) -> None:
 
     try:
         result = RunResult.read(run) if is_dir(run) else None
-    except DataError:  # whoever needs the file reports it
+    except (DataError, OSError):  # whoever needs the file reports it
         return
     if result is not None and result.status == "interrupted":
         message = _("note: {run} was interrupted after step {step}; this is its best model so far")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationInfo, field_validator
+from pydantic import Field, PositiveFloat, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from paddle_tasks.config import Section, validate
+from paddle_tasks.config import Count, CountOrZero, Section, Seed, SequenceCount, validate
 from paddle_tasks.language import _
 
 S = TypeVar("S", bound="GenerationSection")
@@ -52,24 +52,24 @@ class GenerationSection(Section):
         seed: the seed of sampling.
     """
 
-    max_new_tokens: PositiveInt = 200
-    min_new_tokens: NonNegativeInt = 0
+    max_new_tokens: Count = 200
+    min_new_tokens: CountOrZero = 0
     do_sample: bool = False
-    num_beams: PositiveInt = 1
+    num_beams: SequenceCount = 1
     length_penalty: float = 1.0
     early_stopping: Literal[False, True, "never"] = False
     temperature: PositiveFloat = 1.0
-    top_k: NonNegativeInt = 0
+    top_k: CountOrZero = 0
     top_p: Fraction = 1.0
     min_p: Fraction = 0.0
     repetition_penalty: PositiveFloat = 1.0
-    no_repeat_ngram_size: NonNegativeInt = 0
-    no_repeat_window: NonNegativeInt = 0
+    no_repeat_ngram_size: CountOrZero = 0
+    no_repeat_window: CountOrZero = 0
     bad_words: tuple[NonEmpty, ...] = ()
     stop_strings: tuple[NonEmpty, ...] = ()
     stop_at_sentence_end: bool = False
-    num_return_sequences: PositiveInt = 1
-    seed: NonNegativeInt = 0
+    num_return_sequences: SequenceCount = 1
+    seed: Seed = 0
 
     @field_validator("min_new_tokens")
     @classmethod

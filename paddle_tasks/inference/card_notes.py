@@ -6,6 +6,8 @@ from pathlib import Path
 
 from paddle_tasks import config as configuration
 from paddle_tasks.config import Section
+from paddle_tasks.errors import ConfigError
+from paddle_tasks.files import read_settings_text
 from paddle_tasks.language import current, label_name
 
 NOTES = "card.yaml"
@@ -74,5 +76,5 @@ def read_notes(folder: Path) -> Notes:
     path = folder / NOTES
     if not path.is_file():
         return Notes()
-    tree = configuration.parse_yaml(path.read_text(encoding="utf-8"), str(path)) or {}
+    tree = configuration.parse_yaml(read_settings_text(path, ConfigError), str(path)) or {}
     return configuration.validate(tree, Notes, str(path))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from paddle_tasks import tasks
 from paddle_tasks.errors import CheckpointError, ConfigError, did_you_mean
-from paddle_tasks.files import atomic_folder, exists, expand_user, read_json_object, write_json
+from paddle_tasks.files import atomic_folder, exists, expand_user, write_json
 from paddle_tasks.inference.model_card import write_cards, write_stages
 from paddle_tasks.inference.model_folders import model_folder, named_folder
 from paddle_tasks.inference.pipelines import load_layer
@@ -17,6 +17,7 @@ from paddle_tasks.models.pretrained import tensors
 from paddle_tasks.models.pretrained.saving import TRAINING_ONLY, WEIGHTS
 from paddle_tasks.process_state import default_numpy_errors, random_generator
 from paddle_tasks.tasks import SETTINGS
+from paddle_tasks.tasks.model_settings import read_settings
 from paddle_tasks.training.protocol import ExchangedTask
 
 
@@ -46,7 +47,7 @@ def export_float16(run: str | Path, output: str | Path) -> Path:
         for path in sorted(source.iterdir()):
             if path.name != WEIGHTS:
                 shutil.copyfile(path, temporary / path.name)
-        settings = read_json_object(source / SETTINGS, CheckpointError)
+        settings = read_settings(source)
         write_json(temporary / SETTINGS, {**settings, "config": portable_config(settings["config"])})
         arrays = tensors.read(source / WEIGHTS)
         kept = {name: array for name, array in arrays.items() if not name.startswith(TRAINING_ONLY)}

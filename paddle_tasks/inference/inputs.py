@@ -29,6 +29,8 @@ _TABLES = tuple(name for name in get_args(Format) if name != "imdb")
 _FORMATS: Mapping[str, Format] = {
     ".tsv": "tsv", ".csv": "csv", ".json": "jsonl", ".jsonl": "jsonl", ".ndjson": "jsonl"
 }  # fmt: skip
+_MAX_DIGITS = 18
+"""Of a number; what has more is a text."""
 _SEPARATORS: Mapping[Format, str] = {"tsv": "\t", "csv": ","}
 _ID_NAMES = frozenset({"", "id", "qid", "index", "编号", "序号"})
 # The readers name settings; `predict` has options in their place. Patterns of words are translated as the words are.
@@ -96,7 +98,7 @@ class Inputs:
 
 def _parse_id(value: Any) -> int | str:
     text = str(value)
-    return int(text) if text.isdecimal() else text
+    return int(text) if text.isdecimal() and len(text) <= _MAX_DIGITS else text
 
 
 @dataclass(frozen=True)
@@ -155,9 +157,8 @@ class InputLayout:
         if len(names) != len(self.fields) or not all(names):
             message = _("--column {column}: expected {count} columns, as in --column a,b or --column 0,1")
             raise DataError(message.format(column=column, count=len(self.fields)))
-        return {
-            key: int(name) if name.isdecimal() else name for key, name in zip(self.fields, names, strict=True)
-        }  # fmt: skip
+        columns = (int(name) if name.isdecimal() and len(name) <= _MAX_DIGITS else name for name in names)
+        return dict(zip(self.fields, columns, strict=True))
 
 
 def read_inputs(texts: Sequence[str], file: Path | None, layout: InputLayout = InputLayout()) -> Inputs:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-from paddle_tasks import config as configuration
 from paddle_tasks import tasks
 from paddle_tasks.errors import CheckpointError, ConfigError, DataError, did_you_mean
 from paddle_tasks.files import exists, expand_user, is_file, list_siblings, short_name
@@ -120,9 +118,3 @@ def _is_baseline(run: Path) -> bool:
 def _runs_near(run: Path) -> list[str]:
     """Return the folders beside a path, and those in runs/, in case ``runs/`` was left out."""
     return [*list_siblings(run), *list_siblings(Path("runs", run.name))]
-
-
-def read_settings(folder: Path) -> dict[str, Any]:
-    """Return the configuration of a model folder, its labels and what else its task keeps there."""
-    path = folder / tasks.SETTINGS
-    return dict(configuration.parse_yaml(path.read_text(encoding="utf-8"), str(path)))

@@ -20,7 +20,6 @@ from paddle_tasks.inference.model_folders import (
     is_alias,
     model_folder,
     named_folder,
-    read_settings,
     takes_model,
     trained_folder,
 )
@@ -30,6 +29,7 @@ from paddle_tasks.inference.texts import read_parts, read_text, read_texts
 from paddle_tasks.language import _
 from paddle_tasks.onednn.precision import Precision, automatic, check_precision, products_in
 from paddle_tasks.process_state import default_numpy_errors, default_settings, random_generator
+from paddle_tasks.tasks.model_settings import read_settings
 from paddle_tasks.training.display import display_fields
 from paddle_tasks.training.display_fillings import display_fillings
 from paddle_tasks.training.protocol import StreamingTask
@@ -327,7 +327,12 @@ def _new_predictor(
 
 def _load_quick(folder: Path, settings: Mapping[str, Any], precision: Precision) -> tasks.PaddleFreePredictor | None:
     kind = tasks.find_paddle_free(settings["config"]["task"])
-    return None if kind is None else kind.load(folder, settings, bfloat16=precision == "bfloat16")
+    if kind is None:
+        return None
+    try:
+        return kind.load(folder, settings, bfloat16=precision == "bfloat16")
+    except (LookupError, TypeError, ValueError, AttributeError):  # Paddle's path says what is wrong with the folder
+        return None
 
 
 def _may_use_gpu(device: str) -> bool:

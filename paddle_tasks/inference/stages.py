@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from paddle_tasks import config as configuration
 from paddle_tasks import tasks
 from paddle_tasks.data.tables.catalogue import portable_path
 from paddle_tasks.errors import CheckpointError
+from paddle_tasks.files import read_json
 from paddle_tasks.language import _
 from paddle_tasks.models.pretrained.loading import BUILTIN
 from paddle_tasks.models.pretrained.names import ASSETS
@@ -35,10 +35,9 @@ def read_stages(folder: Path) -> list[Stage]:
         CheckpointError: the file is not a list of stages.
     """
     path = folder / STAGES
-    try:
-        stages = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(_("{file}: cannot be read: {reason}").format(file=path, reason=error)) from error
+    if not path.is_file():
+        raise CheckpointError(_("{file}: no such file").format(file=path))
+    stages = read_json(path, CheckpointError)
     if not isinstance(stages, list) or not all(isinstance(stage, dict) for stage in stages):
         raise CheckpointError(_("{file}: expected a list of stages").format(file=path))
     return stages
@@ -52,7 +51,7 @@ def is_finished(run: Path) -> bool:
 
 def _earlier_stages(run: Path) -> list[Stage]:
     """Return the stages of the model that a run started from, if that was exported or belongs to another run."""
-    encoder = str(_config(run)["model"].get("encoder", ""))
+    encoder = str((_config(run).get("model") or {}).get("encoder", ""))
     folder = ASSETS / encoder.removeprefix(BUILTIN) if encoder.startswith(BUILTIN) else Path(encoder).expanduser()
     if (folder / STAGES).is_file():
         return read_stages(folder)
@@ -62,7 +61,7 @@ def _earlier_stages(run: Path) -> list[Stage]:
 
 
 def _config(run: Path) -> Any:
-    return configuration.parse_yaml((run / "config.yaml").read_text(encoding="utf-8"), str(run / "config.yaml"))
+    return configuration.read(run / "config.yaml")
 
 
 def _stage(run: Path) -> Stage:

@@ -13,6 +13,7 @@ import numpy as np
 
 from paddle_tasks.errors import DataError, join_names
 from paddle_tasks.language import _, mark
+from paddle_tasks.text.limits import too_long
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 BLANK = mark("the text is blank")
@@ -98,11 +99,13 @@ def _read_items(items: Sequence[Any], n_fields: int, first: int, n_items: int | 
 def find_problem(text: Any, n_fields: int = 1) -> str | None:
     """Return why something is no input of a pipeline, such as ``expected a text, found None``; None if it is one.
 
-    A text may be of any length, but not blank. It holds no surrogates (halves of characters, or bytes that are not
-    UTF-8), since no file or terminal can hold what a pipeline returns for them.
+    A text is not blank, and not longer than a tokenizer can hold. It has no surrogates (halves of characters, or bytes
+    that are not UTF-8), since no file or terminal can hold what a pipeline returns for them.
     """
     if not isinstance(text, str):
         return _("expected a text, found {found}{hint}").format(found=describe(text), hint=_item_hint(text))
+    if problem := too_long(text):
+        return problem
     if not text.strip():
         return _(BLANK)
     if _SURROGATE.search(text):

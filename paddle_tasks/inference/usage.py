@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paddle_tasks import runtime, tasks
-from paddle_tasks.inference.model_folders import model_folder, read_settings, trained_folder
+from paddle_tasks.inference.model_folders import model_folder, trained_folder
 from paddle_tasks.inference.pipelines import PIPELINES
 from paddle_tasks.inference.records import Display
+from paddle_tasks.tasks.model_settings import read_settings
 from paddle_tasks.training.protocol import RecordFormat, StreamingTask
 
 if TYPE_CHECKING:

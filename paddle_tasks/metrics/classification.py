@@ -1,4 +1,4 @@
-"""Metrics of a classifier, computed from a confusion matrix and a sum of losses."""
+"""Metrics of a classifier, computed from counts of rows by label and a sum of losses."""
 
 from __future__ import annotations
 
@@ -20,31 +20,39 @@ class ClassificationMetrics:
 
     Attributes:
         labels: the names of the labels.
-        confusion: ``<int64>[labels, labels]``, the number of rows by gold and predicted label.
+        hits: ``<int64>[labels]``, the number of rows whose gold label is predicted.
+        gold_rows: ``<int64>[labels]``, the number of rows by gold label.
+        predicted_rows: ``<int64>[labels]``, the number of rows by predicted label.
         loss_sum: the sum of the losses of all rows.
     """
 
     def __init__(self, labels: Sequence[str]) -> None:
         self.labels = tuple(labels)
-        self.confusion: Array = np.zeros((len(labels), len(labels)), dtype=np.int64)
+        self.hits: Array = np.zeros(len(labels), dtype=np.int64)
+        self.gold_rows: Array = np.zeros(len(labels), dtype=np.int64)
+        self.predicted_rows: Array = np.zeros(len(labels), dtype=np.int64)
         self.loss_sum = 0.0
 
     def update(self, gold: Array, predicted: Array, losses: Array) -> None:
         """Add a batch: gold and predicted label indices ``<int64>[rows]`` and losses ``<float>[rows]``."""
-        np.add.at(self.confusion, (gold, predicted), 1)
+        for counts, indices in (
+            (self.hits, gold[gold == predicted]),
+            (self.gold_rows, gold),
+            (self.predicted_rows, predicted),
+        ):
+            np.add.at(counts, indices, 1)
         self.loss_sum += float(losses.sum(dtype=np.float64))
 
     def result(self) -> dict[str, Any]:
         """Return the metrics, with those of each label under ``per_label``; empty if there were no rows."""
-        n_rows = int(self.confusion.sum())
+        n_rows = int(self.gold_rows.sum())
         if not n_rows:
             return {}
-        hits = np.diag(self.confusion)
-        precision = _ratio(hits, self.confusion.sum(axis=0))
-        recall = _ratio(hits, self.confusion.sum(axis=1))
-        f1 = _ratio(2 * hits, self._occurrences())
+        precision = _ratio(self.hits, self.predicted_rows)
+        recall = _ratio(self.hits, self.gold_rows)
+        f1 = _ratio(2 * self.hits, self._occurrences())
         return {
-            "accuracy": float(hits.sum() / n_rows),
+            "accuracy": float(self.hits.sum() / n_rows),
             "macro_f1": self._macro(f1),
             "precision": self._headline(precision),
             "recall": self._headline(recall),
@@ -55,7 +63,7 @@ class ClassificationMetrics:
                     "precision": float(precision[index]),
                     "recall": float(recall[index]),
                     "f1": float(f1[index]),
-                    "rows": int(self.confusion[index].sum()),
+                    "rows": int(self.gold_rows[index]),
                 }
                 for index, label in enumerate(self.labels)
             },
@@ -63,7 +71,7 @@ class ClassificationMetrics:
 
     def _occurrences(self) -> Array:
         """Return <int64>[labels]: for how many rows each label is gold, plus for how many it is predicted."""
-        occurrences: Array = self.confusion.sum(axis=0) + self.confusion.sum(axis=1)
+        occurrences: Array = self.predicted_rows + self.gold_rows
         return occurrences
 
     def _headline(self, scores: Array) -> float:

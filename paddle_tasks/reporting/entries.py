@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,7 +14,7 @@ from typing import Any, Literal
 from paddle_tasks import config as configuration
 from paddle_tasks.data.tables.catalogue import source_name
 from paddle_tasks.errors import ConfigError, DataError, nearest_path
-from paddle_tasks.files import is_dir, list_siblings, read_json_lines, short_name
+from paddle_tasks.files import is_dir, list_siblings, read_json, read_json_lines, short_name
 from paddle_tasks.language import _, join
 from paddle_tasks.metrics.names import metric_name
 from paddle_tasks.reporting.consistency import find_contradiction
@@ -329,10 +328,7 @@ def _sweep_contradictions(folder: Path, point: Mapping[str, Any]) -> str:
 
 
 def _read_summary(file: Path) -> dict[str, Any]:
-    try:
-        summary = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(_("{file}: not valid JSON ({error})").format(file=file, error=error)) from error
+    summary = read_json(file)
     if not isinstance(summary, dict) or summary.get("schema") != 1:
         raise DataError(_("{file}: expected an object with schema 1").format(file=file))
     return summary

@@ -15,6 +15,7 @@ from paddle_tasks import figures, tasks
 from paddle_tasks.errors import DataError
 from paddle_tasks.files import read_json_lines
 from paddle_tasks.language import _
+from paddle_tasks.metrics.confusion import count_confusions
 from paddle_tasks.metrics.names import metric_name
 from paddle_tasks.reporting.entries import SPLITS, Entry, MetricValue, ScoredSplitName
 from paddle_tasks.training.result import RunResult
@@ -106,9 +107,8 @@ def _draw_labels(records: Records, title: str) -> NamedFigures:
     display_names = {str(record["predicted"]): str(record["name"]) for record in records if "name" in record}
     names = [display_names.get(label, label) for label in labels]
     gold, predicted = (np.array([indices[record[side]] for record in records]) for side in ("gold", "predicted"))
-    counts = np.zeros((len(labels), len(labels)), dtype=np.int64)
-    np.add.at(counts, (gold, predicted), 1)
-    yield "confusion", figures.confusion_matrix(counts, names, title)
+    counts, shown = count_confusions(gold, predicted, len(labels))
+    yield "confusion", figures.confusion_matrix(counts, [names[index] for index in shown], title)
     if all("probabilities" in record for record in records):
         probs = np.array([[record["probabilities"].get(label, 0.0) for label in labels] for record in records])
         yield "pr", figures.pr_curves(gold, probs, names, title)

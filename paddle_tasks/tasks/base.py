@@ -18,11 +18,12 @@ from paddle_tasks.data.batching.row_batches import RowBatch
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.remarks import describe_rows
 from paddle_tasks.data.tables.splits import Split, require_good
-from paddle_tasks.errors import CheckpointError
-from paddle_tasks.files import read_json_object, write_json
+from paddle_tasks.files import write_json
 from paddle_tasks.language import _
-from paddle_tasks.models.pretrained.saving import load_state, save_weights
+from paddle_tasks.models.parameter_memory import parameters_within_file
+from paddle_tasks.models.pretrained.saving import WEIGHTS, load_state, save_weights
 from paddle_tasks.tasks import SETTINGS
+from paddle_tasks.tasks.model_settings import checking_settings, read_settings
 from paddle_tasks.training.display import Line, display_fields
 from paddle_tasks.training.loop import MicroBatch
 from paddle_tasks.training.protocol import Baseline, Record, RecordFormat
@@ -174,19 +175,23 @@ class BaseTask(ABC, Generic[C]):
     def load_weights(self, model: nn.Layer, folder: Path) -> None:
         """Restore weights and settings."""
         load_state(model, folder)
-        self.restore_settings(read_settings(folder))
+        with checking_settings(folder):
+            self.restore_settings(read_settings(folder))
 
     @classmethod
     def load(cls, folder: Path) -> tuple[Any, nn.Layer]:
         """Return the task and its model from a folder that `save_model` wrote; no train data is needed."""
         settings = read_settings(folder)
-        task = cls(configuration.validate(settings["config"], cls.Config, str(folder / SETTINGS)))
-        task.restore_settings(settings)
+        config = configuration.validate(settings["config"], cls.Config, str(folder / SETTINGS))
+        with checking_settings(folder):
+            task = cls(config)
+            task.restore_settings(settings)
         return task, task.load_model(folder)
 
     def load_model(self, folder: Path) -> nn.Layer:
         """Return the model of a folder that `save_model` wrote."""
-        model = self.build_model()
+        with parameters_within_file(folder / WEIGHTS):
+            model = self.build_model()
         load_state(model, folder)
         return model
 
@@ -194,8 +199,3 @@ class BaseTask(ABC, Generic[C]):
     def card_settings(config: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the settings that a model card names, besides those of the optimiser."""
         return {_("rows a batch"): config["training"]["batch_size"]}
-
-
-def read_settings(folder: Path) -> dict[str, Any]:
-    """Return what `EncoderTask.save_model` wrote beside the weights."""
-    return read_json_object(folder / SETTINGS, CheckpointError)

@@ -13,6 +13,7 @@ from paddle import Tensor, nn
 from paddle_tasks.arrays import Array
 from paddle_tasks.data.batching.batches import Batch
 from paddle_tasks.language import _, label_name
+from paddle_tasks.metrics.confusion import count_confusions
 from paddle_tasks.models.encoders.attention_map import attention_map
 from paddle_tasks.training.panels import Curve, Panels, Vectors, shorten
 from paddle_tasks.training.protocol import Record
@@ -56,9 +57,8 @@ class LabelledPanels:
         )
 
     def _confusion(self) -> dict[str, Array]:
-        counts = np.zeros((len(self.labels), len(self.labels)), dtype=np.int64)
-        np.add.at(counts, (self.gold, self.predicted), 1)
-        return confusion_image(counts, self.names)
+        counts, shown = count_confusions(self.gold, self.predicted, len(self.labels))
+        return confusion_image(counts, [self.names[index] for index in shown])
 
     def _curve(self, label: int) -> Curve:
         return Curve(self.gold == label, self.probabilities[:, label])

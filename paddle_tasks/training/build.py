@@ -11,6 +11,7 @@ from paddle import nn
 from paddle_tasks import runtime
 from paddle_tasks.language import _, join
 from paddle_tasks.models import cpu, gpu
+from paddle_tasks.models.parameter_memory import parameters_within_memory
 from paddle_tasks.training.adversarial import check_word_vectors
 from paddle_tasks.training.averaging import WeightAverage
 from paddle_tasks.training.loop import Loop, Progress
@@ -23,7 +24,8 @@ from paddle_tasks.training.stopping import StopSignal
 
 def build_model(task: Task, training: TrainingSection) -> nn.Layer:
     """Return the task's model as it is trained: partly frozen, with the faster kernels of its device."""
-    model = task.build_model()
+    with parameters_within_memory(_("model"), copies=4):
+        model = task.build_model()
     freeze(model, training.freeze)
     if training.fgm_epsilon:
         check_word_vectors(model)

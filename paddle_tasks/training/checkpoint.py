@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,16 +12,20 @@ from typing import Any
 import numpy as np
 import paddle
 from paddle import nn
+from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from paddle_tasks.errors import CheckpointError
-from paddle_tasks.files import atomic_folder, sha256, write_json, write_text
+from paddle_tasks.files import atomic_folder, read_json_object, sha256, write_json, write_text
 from paddle_tasks.language import _
 from paddle_tasks.models.pretrained.tensors import check_finite, save_file
 from paddle_tasks.training.averaging import WeightAverage
 
 MASTER_SUFFIX, TRAINED_SUFFIX, AVERAGE_SUFFIX = "master", "own", "average"
 """Suffixes of keys in optimizer.safetensors that are not accumulators of the optimiser; see `optimizer_state`."""
+_STEP = re.compile(r"step-[0-9]{8,15}")
+_FILES = {"state.json", "optimizer.safetensors"}
+"""Files that every checkpoint has, beside those of its model."""
 _WEIGHTS = (MASTER_SUFFIX, TRAINED_SUFFIX, AVERAGE_SUFFIX)
 
 
@@ -95,17 +99,20 @@ class CheckpointStore:
         if is_best:
             write_text(self.folder / "best", target.name + "\n")
         # Checkpoints newer than the target were found damaged on resuming, so they do not count as kept.
-        kept = {self._pointer("best"), *[path.name for path in self._newest_first() if path <= target][: self.keep]}
+        older = [path.name for path in self._newest_first() if _step(path) <= _step(target)]
+        kept = {self._pointer("best"), *older[: self.keep]}
         for path in self._newest_first():
             if path.name not in kept:
-                shutil.rmtree(path)
+                _remove(path)
 
     def _newest_first(self) -> list[Path]:
-        return sorted(self.folder.glob("step-*"), reverse=True)
+        """Return what has the name of a checkpoint; other files and folders are left alone."""
+        named = [path for path in self.folder.glob("step-*") if _STEP.fullmatch(path.name)]
+        return sorted(named, key=_step, reverse=True)
 
     def _pointer(self, name: str) -> str | None:
         path = self.folder / name
-        return path.read_text(encoding="utf-8").strip() if path.is_file() else None
+        return path.read_text(encoding="utf-8", errors="replace").strip() if path.is_file() else None
 
     def load_latest(self) -> Checkpoint | None:
         """Return the newest undamaged checkpoint, or None if there are no checkpoints.
@@ -117,8 +124,11 @@ class CheckpointStore:
         for folder in self._newest_first():
             damage = find_damage(folder)
             if damage is None:
-                state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-                return Checkpoint(folder, state, tuple(problems))
+                try:
+                    state = read_json_object(folder / "state.json", CheckpointError)
+                    return Checkpoint(folder, state, tuple(problems))
+                except (CheckpointError, OSError) as error:
+                    damage = str(error)
             problems.append(_("{file}: {problem}").format(file=folder, problem=damage))
         if problems:
             listing = "\n".join(f"  {problem}" for problem in problems)
@@ -133,16 +143,52 @@ class CheckpointStore:
 def find_damage(folder: Path) -> str | None:
     """Return what is wrong with a checkpoint folder, or None if every file matches its checksum."""
     try:
-        checksums = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["sha256"]
-    except (OSError, ValueError, KeyError) as error:
-        return _("manifest.json cannot be read ({error})").format(error=error)
+        _check_files(folder)
+    except (CheckpointError, OSError) as error:
+        return str(error)
+    return None
+
+
+def _check_files(folder: Path) -> None:
+    """Check that the files of a checkpoint folder are those that were written.
+
+    Raises:
+        CheckpointError: it is no folder, or a file is missing or has changed.
+        OSError: a file cannot be read.
+    """
+    if folder.is_symlink() or not folder.is_dir():
+        raise CheckpointError(_("expected a folder, found a file or a link"))
+    checksums = _read_checksums(folder)
+    for name in sorted(_FILES - checksums.keys()):
+        raise CheckpointError(_("manifest.json does not list {file}").format(file=name))
     for name, expected in checksums.items():
         path = folder / name
         if not path.is_file():
-            return _("{file} is missing").format(file=name)
+            raise CheckpointError(_("{file} is missing").format(file=name))
         if sha256(path) != expected:
-            return _("{file} has changed since it was written").format(file=name)
-    return None
+            raise CheckpointError(_("{file} has changed since it was written").format(file=name))
+
+
+def _read_checksums(folder: Path) -> Mapping[str, Any]:
+    try:
+        checksums = read_json_object(folder / "manifest.json", CheckpointError).get("sha256")
+    except (CheckpointError, OSError) as error:
+        raise CheckpointError(_("manifest.json cannot be read ({error})").format(error=error)) from error
+    if not isinstance(checksums, dict) or any(Path(name).is_absolute() or ".." in name for name in checksums):
+        raise CheckpointError(_("manifest.json holds no checksums of files in this folder"))
+    return checksums
+
+
+def _step(path: Path) -> int:
+    return int(path.name.removeprefix("step-"))
+
+
+def _remove(path: Path) -> None:
+    """Remove a checkpoint, or the file or link that has its name; what a link points to is kept."""
+    if path.is_symlink() or not path.is_dir():
+        path.unlink(missing_ok=True)
+    else:
+        shutil.rmtree(path)
 
 
 def optimizer_state(
@@ -173,6 +219,14 @@ def optimizer_state(
     return arrays
 
 
+def _read_arrays(path: Path) -> dict[str, np.ndarray[Any, Any]]:
+    try:
+        return load_file(path)
+    except (SafetensorError, ValueError, TypeError, KeyError) as error:
+        message = _("{path}: not a readable file of tensors ({error})")
+        raise CheckpointError(message.format(path=path, error=error)) from error
+
+
 def load_optimizer_state(
     optimizer: paddle.optimizer.Optimizer, model: nn.Layer, path: Path, average: WeightAverage | None = None
 ) -> None:
@@ -187,10 +241,11 @@ def load_optimizer_state(
         average: the average, restarted with these weights.
 
     Raises:
-        CheckpointError: the file contains a parameter that the model does not have, or a weight that is not finite.
+        CheckpointError: the file cannot be read, contains a parameter that the model does not have or one of another
+            shape, or a weight that is not finite.
     """
     parameters = dict(model.named_parameters())
-    arrays = load_file(path)
+    arrays = _read_arrays(path)
     check_finite({key: array for key, array in arrays.items() if key.rpartition("::")[2] in _WEIGHTS}, path)
     state: dict[str, Any] = {}
     masters: dict[str, paddle.Tensor] = {}
@@ -200,6 +255,10 @@ def load_optimizer_state(
             raise CheckpointError(
                 _("{path}: contains {name!r}, which the model does not have").format(path=path, name=name)
             )
+        if accumulator in _WEIGHTS and list(value.shape) != list(parameters[name].shape):
+            message = _("{path}: {name} has the shape {found}, expected {expected}")
+            values = {"found": list(value.shape), "expected": list(parameters[name].shape)}
+            raise CheckpointError(message.format(path=path, name=key, **values))
         tensor = paddle.to_tensor(value)
         if accumulator == TRAINED_SUFFIX:
             parameters[name].set_value(tensor)

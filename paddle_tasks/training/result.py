@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -12,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from paddle_tasks.data.tables.catalogue import SplitName, shipped_name
 from paddle_tasks.data.tables.splits import Split
 from paddle_tasks.errors import DataError
-from paddle_tasks.files import nonfinite_to_null, write_json
+from paddle_tasks.files import nonfinite_to_null, parse_json, read_settings_text, write_json
 from paddle_tasks.language import _
 from paddle_tasks.validation_messages import explain
 
@@ -129,7 +128,7 @@ class RunResult(_Facts):
             DataError: the file is no result of this schema.
         """
         path = folder / FILE
-        return parse(path.read_text(encoding="utf-8"), str(path)) if path.is_file() else None
+        return parse(read_settings_text(path), str(path)) if path.is_file() else None
 
 
 def parse(text: str, where: str) -> RunResult:
@@ -139,7 +138,7 @@ def parse(text: str, where: str) -> RunResult:
         DataError: no JSON, another schema, or a missing or wrong value; the message names ``where`` and the key.
     """
     try:
-        tree = json.loads(text)
+        tree = parse_json(text)
     except ValueError as error:
         raise DataError(_("{file}: not valid JSON ({problem})").format(file=where, problem=error)) from error
     schema = tree.get("schema") if isinstance(tree, dict) else None

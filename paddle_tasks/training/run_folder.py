@@ -12,7 +12,7 @@ from typing import TypeVar, get_args
 
 from paddle_tasks import config as configuration
 from paddle_tasks.data.tables.catalogue import SplitName
-from paddle_tasks.errors import CheckpointError, ConfigError
+from paddle_tasks.errors import CheckpointError, ConfigError, DataError
 from paddle_tasks.files import expand_user, to_json, write_text
 from paddle_tasks.language import _
 from paddle_tasks.training.folder_lock import FolderLock, check_links
@@ -76,8 +76,18 @@ class RunFolder:
         """
         return RunResult.read(self.path)
 
+    def result_damage(self) -> str | None:
+        """Return why result.json cannot be read; None if it can, or if there is none yet."""
+        try:
+            self.result()
+        except (DataError, OSError) as error:
+            return str(error)
+        return None
+
     def finished(self, config: AnyRunSection) -> RunResult | None:
         """Return the result of a finished run of this configuration, or None if there is more to do.
+
+        A result.json that cannot be read is written anew by continuing the run from its last checkpoint.
 
         Raises:
             CheckpointError: the folder holds a run of another configuration, or something else.
@@ -85,7 +95,7 @@ class RunFolder:
         if not self.exists:
             return None
         self.check_same(config)
-        result = self.result()
+        result = None if self.result_damage() else self.result()
         return result if result and result.is_finished else None
 
     @property

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat
 
-from paddle_tasks.config import Section
+from paddle_tasks.config import Count, Section, Seed
 
 Dtype = Literal["float32", "float16", "bfloat16"]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -49,19 +49,19 @@ class TrainingSection(Section):
     ``ema_decay`` scores and saves a moving average of the weights (null is off).
     """
 
-    epochs: PositiveInt = 3
-    max_steps: PositiveInt | None = None
-    batch_size: PositiveInt = 32
-    accumulation_steps: PositiveInt = 1
+    epochs: Count = 3
+    max_steps: Count | None = None
+    batch_size: Count = 32
+    accumulation_steps: Count = 1
     freeze: tuple[str, ...] = ()
     precision: Literal["auto"] | Dtype = "auto"
     amp_level: Literal["O1", "O2"] = "O1"
     deterministic: bool = False
     fgm_epsilon: NonNegativeFloat = 0.0
     ema_decay: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
-    early_stopping_patience: PositiveInt | None = None
-    save_every_steps: PositiveInt | None = None
-    keep_checkpoints: Annotated[int, Field(ge=1)] = 2
+    early_stopping_patience: Count | None = None
+    save_every_steps: Count | None = None
+    keep_checkpoints: Count = 2
     on_nonfinite: Literal["stop", "skip"] = "stop"
 
 
@@ -74,17 +74,17 @@ class TextTrainingSection(TrainingSection):
     in the backward pass: less memory, more time.
     """
 
-    max_length: PositiveInt = 256
-    max_tokens_per_batch: PositiveInt | None = None
+    max_length: Count = 256
+    max_tokens_per_batch: Count | None = None
     recompute: bool = False
 
 
 class EvaluationSection(Section):
     """When the dev split is scored, and which of its metrics chooses the best model."""
 
-    every_steps: PositiveInt | None = None
+    every_steps: Count | None = None
     metric: str = "accuracy"
-    batch_size: PositiveInt = 64
+    batch_size: Count = 64
 
 
 Detail = Literal["light", "normal", "full"]
@@ -100,7 +100,7 @@ class LoggingSection(Section):
     of every parameter at each evaluation). Neither the scalars nor the trained weights depend on it.
     """
 
-    every_steps: PositiveInt = 10
+    every_steps: Count = 10
     visualdl: bool = True
     detail: Detail = "normal"
 
@@ -112,7 +112,7 @@ class AnyRunSection(Section):
     """
 
     task: str
-    seed: NonNegativeInt = 0
+    seed: Seed = 0
     run_dir: Annotated[str, Field(min_length=1)]
     data: Section
     model: Section

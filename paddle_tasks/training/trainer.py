@@ -154,6 +154,7 @@ class Trainer:
         checkpoint = self.store.load_latest()
         if checkpoint is None:
             return None  # training starts with the first step
+        progress = _progress(checkpoint)
         self._check_inputs(checkpoint)
         rebuilt = self._restore_logs(checkpoint) if self.ranks.writes else []
         self.task.load_weights(self.model, checkpoint.folder / "model")
@@ -163,7 +164,7 @@ class Trainer:
         load_optimizer_state(self.optimizer, self.model, checkpoint.folder / "optimizer.safetensors", loop.average)
         if loop.precision.scaler and "scaler" in checkpoint.state:
             loop.precision.scaler.load_state_dict(checkpoint.state["scaler"])
-        loop.progress = Progress(**checkpoint.state["progress"])
+        loop.progress = progress
         skipped = [
             _("skipped a damaged checkpoint: {problem}").format(problem=problem) for problem in checkpoint.skipped
         ]
@@ -355,6 +356,19 @@ class Trainer:
 def encoder_name(model: Any) -> str:
     """Return ``model.encoder``, or an empty string for a task without an encoder."""
     return str(getattr(model, "encoder", ""))
+
+
+def _progress(checkpoint: Checkpoint) -> Progress:
+    """Return the progress; the state also has the positions in the logs, and what identifies the data."""
+    try:
+        dict(checkpoint.state["positions"]), dict(checkpoint.state["data"])
+        return Progress(**checkpoint.state["progress"])
+    except (TypeError, KeyError, ValueError) as error:
+        raise CheckpointError(
+            _("{folder}: its state is that of another version ({error}); start anew with --fresh").format(
+                folder=checkpoint.folder, error=error
+            )
+        ) from error
 
 
 def _other_inputs(state: Mapping[str, Any]) -> dict[str, str]:

@@ -92,6 +92,9 @@ def run_in_slot(config: RunSection, *, device: str, fresh: bool, observe: Observ
         if result:
             observe(Note(_("{run} is finished already; nothing to do (--fresh trains anew)").format(run=folder.path)))
             return Run(folder.path, result)
+        damage = None if fresh else folder.result_damage()
+        if damage:
+            observe(Note(_("{problem}; it is written anew by continuing the run").format(problem=damage)))
         with ranks.raise_together():
             runtime.use_device(device)
             config = in_precision(config, resolve(config.training.precision))

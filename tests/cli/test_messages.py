@@ -251,7 +251,7 @@ def test_the_doctor_works_with_a_wrong_number_of_threads(cli, monkeypatch):
     ("error", "code", "message"),
     [
         (KeyboardInterrupt(), 130, "paddle-tasks: stopped\n"),
-        (PermissionError(13, "Permission denied", "x.tsv"), 1, "paddle-tasks: [Errno 13] Permission denied: 'x.tsv'\n"),
+        (PermissionError(13, "Permission denied", "x.tsv"), 2, "paddle-tasks: [Errno 13] Permission denied: 'x.tsv'\n"),
     ],
 )
 def test_what_is_not_the_users_mistake(cli, monkeypatch, error, code, message):

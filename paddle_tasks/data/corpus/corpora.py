@@ -16,12 +16,12 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from paddle_tasks.arrays import Array
-from paddle_tasks.config import Section
+from paddle_tasks.config import Count, Section
 from paddle_tasks.data.array_cache import compute_digest, load_or_compute
 from paddle_tasks.data.corpus.documents import CorpusSection, Document, locate, read_documents
 from paddle_tasks.data.corpus.near_duplicates import NearDuplicates
 from paddle_tasks.data.corpus.teacher import TeacherSection
-from paddle_tasks.data.tables.archives import MemberFilter
+from paddle_tasks.data.tables.archives import MemberFilter, link_row
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.rows import BadRow
 from paddle_tasks.data.tables.splits import Split
@@ -71,7 +71,7 @@ class WordPieceSection(Section):
     """The vocabulary of a model trained from scratch, built from train; a pretrained model has its own."""
 
     size: Annotated[int, Field(ge=250, le=65_536)] = 8000
-    min_count: Annotated[int, Field(ge=1)] = 2
+    min_count: Count = 2
 
 
 class DocumentData(Section):
@@ -275,7 +275,10 @@ def _source_content(source: CorpusSection, folder: Path, split: SplitName) -> li
     """Return a source's settings, and the SHA-256 of its file, or of each file in its folder by relative path."""
     path, member_filter = locate(source.path, folder, split), MemberFilter(source.members, source.exclude)
     files = {file.relative_to(path).as_posix(): file for file in path.rglob("*")} if path.is_dir() else {}
+    root = path.resolve()
     members = {
-        member: sha256(file) for member, file in files.items() if file.is_file() and member_filter.accepts(member)
+        member: sha256(file)
+        for member, file in files.items()
+        if file.is_file() and member_filter.accepts(member) and not link_row(file, root)
     }
     return [source.model_dump(mode="json", exclude={"origin"}), members if path.is_dir() else sha256(path)]

@@ -36,9 +36,11 @@ from paddle_tasks.data.tables.records import (
     tsv_records,
 )
 from paddle_tasks.data.tables.rows import BadRow
+from paddle_tasks.data.tables.text_lines import is_text_encoding
 from paddle_tasks.errors import ConfigError, DataError, did_you_mean, join_alternatives, nearest_path
 from paddle_tasks.files import exists, expand_user, list_siblings, short_name
 from paddle_tasks.language import _, join
+from paddle_tasks.text.limits import too_long
 
 CorpusFormat = Literal["text", "tsv", "csv", "jsonl", "json"]
 Column = str | Annotated[int, Field(ge=0)]
@@ -115,10 +117,8 @@ class CorpusSection(Section):
     @field_validator("encoding")
     @classmethod
     def _is_known(cls, value: str) -> str:
-        try:
-            "".encode(value)
-        except LookupError:
-            raise PydanticCustomError("encoding", _("expected an encoding such as utf-8 or gb18030")) from None
+        if not is_text_encoding(value):
+            raise PydanticCustomError("encoding", _("expected an encoding such as utf-8 or gb18030"))
         return value
 
 
@@ -147,7 +147,7 @@ def read_documents(section: CorpusSection, folder: Path, split: SplitName = "tra
             n_files += 1
             for document in (file,) if isinstance(file, BadRow) else _file_documents(file, section):
                 n_texts += 1
-                yield document
+                yield _of_readable_length(document)
     except _READ_ERRORS as error:
         raise DataError(_("{path}: damaged or unreadable: {error}").format(path=path, error=error)) from None
     if not n_files:
@@ -155,6 +155,13 @@ def read_documents(section: CorpusSection, folder: Path, split: SplitName = "tra
         raise DataError(message.format(path=path, patterns=join(section.members), exclusion=_exclusion(section)))
     if not n_texts and section.chapters is None:
         raise DataError(_("{path}: contains no text").format(path=path))
+
+
+def _of_readable_length(document: Document | BadRow) -> Document | BadRow:
+    """Return a document, or a `BadRow` if one of its paragraphs is too long for a tokenizer."""
+    problems = () if isinstance(document, BadRow) else filter(None, map(too_long, document.lines))
+    problem = next(iter(problems), None)
+    return document if isinstance(document, BadRow) or problem is None else BadRow(document.where, 1, problem)
 
 
 def _exclusion(section: CorpusSection) -> str:

@@ -11,9 +11,9 @@ from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
-from paddle_tasks.config import Section
+from paddle_tasks.config import Count, Section
 from paddle_tasks.data.corpus.corpora import DocumentData, load_documents
 from paddle_tasks.data.corpus.documents import Document
 from paddle_tasks.data.corpus.overlap import shared_shares
@@ -35,7 +35,7 @@ COUNT_NAMES = (
 class CharacterSection(Section):
     """The vocabulary: the characters that occur at least ``min_count`` times in train."""
 
-    min_count: PositiveInt = 2
+    min_count: Count = 2
 
 
 class Spelling(Section):
@@ -64,10 +64,10 @@ class NovelData(Spelling, DocumentData):
         vocabulary: the characters that have an entry of their own.
     """
 
-    overlap_window: PositiveInt = 12
+    overlap_window: Count = 12
     max_overlap: Annotated[float, Field(ge=0.0, lt=1.0)] | None = 0.2
-    max_dev_characters: PositiveInt | None = None
-    max_test_characters: PositiveInt | None = None
+    max_dev_characters: Count | None = None
+    max_test_characters: Count | None = None
     vocabulary: CharacterSection = CharacterSection()
 
     def max_characters(self, name: SplitName) -> int | None:

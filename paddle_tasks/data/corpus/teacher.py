@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from pydantic import PositiveInt
 
 from paddle_tasks.arrays import Array
-from paddle_tasks.config import Section
+from paddle_tasks.config import Count, Section
 from paddle_tasks.data.corpus.passages import Passages
 from paddle_tasks.errors import ConfigError, DataError
 from paddle_tasks.files import expand_user, write_text
@@ -34,7 +33,7 @@ class TeacherSection(Section):
 
     texts: str
     vectors: str
-    n_texts: PositiveInt | None = None
+    n_texts: Count | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ from paddle_tasks.data.tables.records import LONE_SURROGATE, has_lone_surrogate
 from paddle_tasks.data.tables.splits import Split
 from paddle_tasks.errors import DataError, did_you_mean, join_names
 from paddle_tasks.language import _, in_context, mark_in_context
+from paddle_tasks.text.limits import too_long
 from paddle_tasks.text.spans import Pair, Span, find_overlapping
 
 ASPECT, OPINION = "aspect", "opinion"
@@ -181,6 +182,8 @@ def _check_text(text: str) -> None:
         raise DataError(_("empty text"))
     if has_lone_surrogate(text):
         raise DataError(_("the text {problem}").format(problem=_(LONE_SURROGATE)))
+    if problem := too_long(text):
+        raise DataError(problem)
 
 
 def _canonical(pair: Pair) -> Pair:

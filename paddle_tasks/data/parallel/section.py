@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from paddle_tasks.config import Section
+from paddle_tasks.config import Count, Section
 from paddle_tasks.data.parallel.pairs import Pair
 from paddle_tasks.data.tables.section import LayoutSection, SplitsSection
 from paddle_tasks.language import _
@@ -19,7 +19,7 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 class EntriesSection(Section):
     """The vocabulary of both sides: the characters that occur at least ``min_count`` times in train."""
 
-    min_count: PositiveInt = 2
+    min_count: Count = 2
 
 
 class HeldOutBooks(Section):
@@ -64,7 +64,7 @@ class ParallelData(SplitsSection, PairLayout):
 
     vocabulary: EntriesSection = EntriesSection()
     strip_punctuation: Fraction = 0.0
-    max_length: PositiveInt | None = None
+    max_length: Count | None = None
 
     def usable(self, pairs: Sequence[Pair]) -> Sequence[Pair]:
         """Return the pairs whose sides have at most ``max_length`` characters."""

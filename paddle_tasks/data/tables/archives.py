@@ -95,7 +95,7 @@ class OpenFile:
                     yield BadRow(self.where, number, reason.format(encoding=encoding))
                 else:
                     yield number, line.lstrip(MARK).removesuffix("\n").removesuffix("\r")
-        except UnicodeDecodeError:  # in some encodings the rest cannot be decoded either
+        except UnicodeError:  # in some encodings the rest cannot be decoded either
             reason = _("not valid {encoding} from here on").format(encoding=encoding)
             yield BadRow(self.where, number + 1, reason)
 
@@ -127,8 +127,8 @@ def has_members(path: Path) -> bool:
 def open_files(path: Path, member_filter: MemberFilter) -> Iterator[OpenFile | BadRow]:
     """Open a file, or each regular file of a folder or an archive; ``.gz`` files are decompressed.
 
-    The members of a folder come in the order of their paths, those of an archive in the archive's order. Links,
-    devices and the like are skipped.
+    The members of a folder come in the order of their paths, those of an archive in the archive's order. Links
+    in archives, devices and the like are skipped; a link that leads out of a folder is a `BadRow`.
 
     Args:
         path: a file, a folder, or a .zip, .tar, .tar.gz or .tgz.
@@ -160,11 +160,30 @@ def _single(file: Path, where: str, path: PurePosixPath) -> Iterator[OpenFile]:
         yield OpenFile(where, path.with_suffix("") if is_gzip else path, limited)
 
 
-def _folder(folder: Path, member_filter: MemberFilter) -> Iterator[OpenFile]:
+def _folder(folder: Path, member_filter: MemberFilter) -> Iterator[OpenFile | BadRow]:
+    root = folder.resolve()
     for file in sorted(folder.rglob("*")):
         member = file.relative_to(folder).as_posix()
-        if file.is_file() and member_filter.accepts(member):
-            yield from _single(file, str(file), PurePosixPath(folder.resolve().name, member))
+        if not file.is_file() or not member_filter.accepts(member):
+            continue
+        if outside := link_row(file, root):
+            yield outside
+        else:
+            yield from _single(file, str(file), PurePosixPath(root.name, member))
+
+
+def link_row(file: Path, root: Path) -> BadRow | None:
+    """Return the bad row of a member that is, or stands behind, a link to a place outside of its folder; else None.
+
+    A folder of data may come from somebody else, and whoever reads it must not publish files of this machine with it.
+
+    Args:
+        file: the member.
+        root: the folder, without links.
+    """
+    if file.resolve().is_relative_to(root):
+        return None
+    return BadRow(str(file), 1, _("is a link to a file outside of {folder}; copy the file into it").format(folder=root))
 
 
 def _tar(path: Path, member_filter: MemberFilter) -> Iterator[OpenFile | BadRow]:

@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, cast
 
-from paddle_tasks.data.tables.archives import oversize_row, read_to_end
+from paddle_tasks.data.tables.archives import link_row, oversize_row, read_to_end
 from paddle_tasks.data.tables.rows import BadRow, Row
 from paddle_tasks.errors import DataError
 from paddle_tasks.files import sha256
@@ -63,8 +63,10 @@ def read_imdb(path: Path, split: str, encoding: str) -> Iterator[Row | BadRow]:
 
 
 def _read_folder(path: Path, split: str, encoding: str) -> list[Row | BadRow]:
+    root = path.resolve()
     rows = (
-        oversize_row(file, 1, file.stat().st_size)
+        link_row(file, root)
+        or oversize_row(file, 1, file.stat().st_size)
         or _review(file.parts[-2:], file.read_bytes(), (str(file), 1), encoding)
         for file in _files(path, split)
     )
@@ -135,16 +137,17 @@ def _review(path: Sequence[str], content: bytes, where: tuple[str, int | str], e
         return BadRow(*where, reason.format(**values))
     try:
         text = content.decode(encoding)
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
         reason = _("not valid {encoding} at byte {byte}")
-        return BadRow(*where, reason.format(encoding=encoding, byte=error.start))
+        return BadRow(*where, reason.format(encoding=encoding, byte=getattr(error, "start", 0)))
     return Row(*where, {"text": _BREAKS.sub(" ", text.removeprefix("\ufeff")), "label": label})
 
 
 def folder_sha256(path: Path, split: str) -> str:
     """Return the SHA-256 of the names and contents of a split's files."""
-    digest = hashlib.sha256()
+    digest, root = hashlib.sha256(), path.resolve()
     for file in _files(path, split):
         digest.update(f"{file.parent.name}/{file.name}\0".encode())
-        digest.update(bytes.fromhex(sha256(file)))
+        if not link_row(file, root):
+            digest.update(bytes.fromhex(sha256(file)))
     return digest.hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -17,7 +16,7 @@ from paddle_tasks.data.tables.records import csv_records, json_cells, tsv_record
 from paddle_tasks.data.tables.rows import BadRow, Row
 from paddle_tasks.data.tables.text_files import data_suffix, read_lines
 from paddle_tasks.errors import DataError, at, join_names
-from paddle_tasks.files import expand_user
+from paddle_tasks.files import expand_user, parse_json
 from paddle_tasks.language import _, join, mark
 
 E = TypeVar("E")
@@ -192,7 +191,7 @@ def _has_numbers(rows: Sequence[tuple[int, list[str]]], index: int) -> bool:
 
 def _json_names(path: Path, lines: Sequence[Line]) -> dict[str, str]:
     try:
-        value = json.loads("\n".join(line for _, line in lines))
+        value = parse_json("\n".join(line for _, line in lines))
     except ValueError:  # JSON lines
         value = None
     if isinstance(value, list) and all(isinstance(name, str) for name in value):

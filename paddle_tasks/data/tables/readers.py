@@ -34,6 +34,7 @@ from paddle_tasks.data.tables.values import MISSING, label_of_cell
 from paddle_tasks.errors import ConfigError, DataError, did_you_mean, join_all, join_names
 from paddle_tasks.files import exists, is_dir
 from paddle_tasks.language import _
+from paddle_tasks.text.limits import too_long
 
 Format = Literal["tsv", "csv", "jsonl", "imdb"]
 Cells = tuple[int, list[str]] | tuple[int | str, list[str]]
@@ -100,6 +101,9 @@ def read_rows(
 
 def _checked_row(file: str, line: int | str, cells: dict[str, str], layout: Layout) -> Row | BadRow:
     """Return a row, or a `BadRow` if a text stands for a missing value or the label is no single label."""
+    for cell in cells.values():
+        if problem := too_long(cell):
+            return BadRow(file, line, problem)
     for field in _TEXT_FIELDS:
         if cells.get(field, "").strip() in MISSING:
             return BadRow(file, line, stands_for_missing(field, cells[field].strip()))

@@ -5,24 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    PositiveInt,
-    ValidationError,
-    WrapValidator,
-    field_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, WrapValidator, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import ValidationInfo
 
-from paddle_tasks.config import Section
+from paddle_tasks.config import Count, Section
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.folds import Part
 from paddle_tasks.data.tables.readers import Format, Layout
 from paddle_tasks.data.tables.sources import Source, resolve_source
 from paddle_tasks.data.tables.splits import source_sha256
+from paddle_tasks.data.tables.text_files import no_text_encoding
+from paddle_tasks.data.tables.text_lines import is_text_encoding
 from paddle_tasks.language import _
 from paddle_tasks.text.vocabulary import SPECIAL_TOKENS
 
@@ -67,6 +61,13 @@ class LayoutSection(Section):
     label_map: dict[Label, Label] | None = None
     on_bad_row: Literal["stop", "skip"] = "stop"
 
+    @field_validator("encoding")
+    @classmethod
+    def _is_of_texts(cls, value: str) -> str:
+        if not is_text_encoding(value):
+            raise PydanticCustomError("encoding", no_text_encoding(value).replace("{", "{{").replace("}", "}}"))
+        return value
+
     @property
     def layout(self) -> Layout:
         """The layout, for the readers."""
@@ -81,10 +82,10 @@ class VocabularySection(Section):
     happens to the other words: they are spelt in ``characters``, or each is ``unknown``, one [UNK].
     """
 
-    min_count: PositiveInt = 2
-    min_word_count: PositiveInt | None = None
+    min_count: Count = 2
+    min_word_count: Count | None = None
     rare_words: Literal["characters", "unknown"] = "characters"
-    max_size: Annotated[int, Field(gt=len(SPECIAL_TOKENS))] | None = None
+    max_size: Annotated[Count, Field(gt=len(SPECIAL_TOKENS))] | None = None
     lowercase: bool = True
 
     @field_validator("rare_words")

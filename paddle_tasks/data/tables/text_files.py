@@ -16,7 +16,7 @@ from paddle_tasks.data.tables.kinds import foreign_kind
 from paddle_tasks.data.tables.paths import no_such_file, readable_file
 from paddle_tasks.data.tables.records import has_lone_surrogate
 from paddle_tasks.data.tables.rows import BadRow
-from paddle_tasks.data.tables.text_lines import MARK, marked_encoding, split_lines
+from paddle_tasks.data.tables.text_lines import MARK, is_text_encoding, marked_encoding, split_lines
 from paddle_tasks.errors import ConfigError, DataError, at
 from paddle_tasks.files import is_dir
 from paddle_tasks.language import _
@@ -59,16 +59,19 @@ def data_suffix(path: Path) -> str:
 
 
 def check_encoding(encoding: str) -> None:
-    """Check that an encoding is known.
+    """Check that an encoding is one of text files.
 
     Raises:
         ConfigError: it is not.
     """
-    try:
-        b"  ".decode(encoding, errors="replace")
-    except LookupError:
-        message = _("data.encoding: {encoding!r} is not a known encoding, such as utf-8 or gb18030")
-        raise ConfigError(message.format(encoding=encoding)) from None
+    if not is_text_encoding(encoding):
+        raise ConfigError(_("data.encoding: {problem}").format(problem=no_text_encoding(encoding)))
+
+
+def no_text_encoding(encoding: str) -> str:
+    """Return a message about a name that is no encoding of text files."""
+    message = _("expected an encoding of text files, such as utf-8 or gb18030, found {encoding!r}")
+    return message.format(encoding=encoding)
 
 
 def read_text_file(path: Path, encoding: str) -> TextFile:
@@ -88,9 +91,10 @@ def read_text_file(path: Path, encoding: str) -> TextFile:
         raise DataError(at(path, kind))
     try:
         text = content.decode(actual, errors="surrogateescape")
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
         message = _("{file}: not {encoding} text at byte {byte}")
-        raise DataError(message.format(file=path, encoding=actual, byte=error.start)) from None
+        byte = getattr(error, "start", 0)  # some codecs do not tell
+        raise DataError(message.format(file=path, encoding=actual, byte=byte)) from None
     lines = split_lines(text)
     n_marks = sum(line.startswith(MARK) for line in lines[1:])
     return TextFile(path, actual, [(n, line.lstrip(MARK)) for n, line in enumerate(lines, start=1)], n_marks)

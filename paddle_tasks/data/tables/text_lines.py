@@ -15,8 +15,20 @@ _BYTE_ORDER_MARKS = (  # UTF-32 first: its little-endian mark starts with that o
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_SAMPLE = "text\t1\n"
+_NO_TEXT_FILES = {"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape", "unicode_escape"}
+_NO_TEXT_FILES |= {"raw_unicode_escape"}
 _LINE_END = re.compile("\r\n|\r|\n")
 _LINE_END_WITHOUT_FEED = re.compile("\r\n?")
+
+
+def is_text_encoding(name: str) -> bool:
+    """Return whether Python reads text files in this encoding; False for codecs of domain names, escapes or bytes."""
+    try:
+        codec = codecs.lookup(name).name
+        return codec not in _NO_TEXT_FILES and _SAMPLE.encode(codec).decode(codec) == _SAMPLE
+    except (LookupError, ValueError):  # unknown; or a codec of bytes, or one that does not take the sample
+        return False
 
 
 def marked_encoding(start: bytes, encoding: str) -> str:

@@ -68,7 +68,10 @@ def label_of_cell(cell: str) -> str:
 
 def show_value(value: Any) -> str:
     """Return the start of a value as JSON, for messages; a short value is shown in full."""
-    if isinstance(value, int | bool):
-        return json.dumps(value)
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        if isinstance(value, int | bool):
+            return json.dumps(value)
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except (TypeError, ValueError, RecursionError):  # Python's own values: keys of other types, numbers of any length
+        text = type(value).__name__
     return text if isinstance(value, float) or len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat
 
-from paddle_tasks.config import Section
+from paddle_tasks.config import LayerCount, Section, Size
 
 
 class EncoderSection(Section):
@@ -18,13 +18,13 @@ class EncoderSection(Section):
     """
 
     encoder: str
-    hidden_size: PositiveInt = 256  # bilstm: both directions together; textcnn: feature maps per kernel size
-    embedding_size: PositiveInt = 128  # rnn, gru, lstm, bilstm, textcnn; the others embed in hidden_size
-    n_layers: PositiveInt = 1  # all except textcnn
-    n_heads: PositiveInt = 4  # transformer, bert, ernie
-    intermediate_size: PositiveInt | None = None  # transformer, bert, ernie; None: four times hidden_size
+    hidden_size: Size = 256  # bilstm: both directions together; textcnn: feature maps per kernel size
+    embedding_size: Size = 128  # rnn, gru, lstm, bilstm, textcnn; the others embed in hidden_size
+    n_layers: LayerCount = 1  # all except textcnn
+    n_heads: Size = 4  # transformer, bert, ernie
+    intermediate_size: Size | None = None  # transformer, bert, ernie; None: four times hidden_size
     activation: Literal["relu", "gelu"] = "relu"  # transformer: between its two linear maps
     positions: Literal["sinusoidal", "learned"] = "sinusoidal"  # transformer
-    kernel_sizes: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (2, 3, 4)  # textcnn; in tokens
-    max_positions: PositiveInt = 512  # transformer, bert, ernie; tokens
+    kernel_sizes: Annotated[tuple[Size, ...], Field(min_length=1, max_length=100)] = (2, 3, 4)  # textcnn; in tokens
+    max_positions: Size = 512  # transformer, bert, ernie; tokens
     dropout: Annotated[NonNegativeFloat, Field(lt=1)] = 0.1

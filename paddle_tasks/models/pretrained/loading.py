@@ -17,7 +17,9 @@ from paddle_tasks.language import _, join, mark
 from paddle_tasks.models.encoders.architectures import ARCHITECTURES, model_type_of
 from paddle_tasks.models.encoders.build import SCRATCH
 from paddle_tasks.models.encoders.paddlenlp import ACTIVATIONS, PretrainedEncoder, build_model
+from paddle_tasks.models.parameter_memory import parameters_within_file, parameters_within_memory
 from paddle_tasks.models.pretrained import hub, tensors
+from paddle_tasks.models.pretrained.config_values import check_values
 from paddle_tasks.models.pretrained.names import ASSETS, BUILTIN, CONFIGS
 from paddle_tasks.models.pretrained.renaming import BUFFERS, check_fit, encoder_tensors, has_hugging_face_names
 
@@ -151,6 +153,7 @@ def _folder(name: str, folder: Path) -> EncoderSource:
                 folder=folder, kind=model_type or _("nameless"), known=known
             )
         )
+    check_values(config, folder / CONFIGS[0])
     for key, value in FIXED.items():
         if config.get(key, value) != value:
             raise CheckpointError(
@@ -185,7 +188,8 @@ def read_config(folder: Path) -> dict[str, Any]:
 def _flat(config: Mapping[str, Any]) -> dict[str, Any]:
     """Flatten the nesting of model_config.json: {"init_args": [{"vocab_size": …, "init_class": "BertModel"}], …}."""
     flat: dict[str, Any] = {}
-    for inner in config.get("init_args", ()):
+    inner_configs = config.get("init_args", ())
+    for inner in inner_configs if isinstance(inner_configs, list) else ():
         flat |= _flat(inner) if isinstance(inner, dict) else {}
     return flat | {key: value for key, value in config.items() if key != "init_args" and key not in flat}
 
@@ -193,7 +197,9 @@ def _flat(config: Mapping[str, Any]) -> dict[str, Any]:
 def _model_type(config: Mapping[str, Any]) -> str:
     if "model_type" in config:
         return str(config["model_type"])
-    architecture = str(config.get("init_class") or (config.get("architectures") or [""])[0])
+    names = config.get("architectures")
+    first = names[0] if isinstance(names, list) and names else ""
+    architecture = str(config.get("init_class") or first)
     return model_type_of(architecture) or architecture
 
 
@@ -277,7 +283,8 @@ def _build(source: EncoderSource, *, is_torch: bool) -> nn.Layer:
     if is_torch:
         fields = {**kind.torch_defaults, **fields}
     try:
-        return build_model(source.model_type, fields)
+        with parameters_within_memory(source.name), parameters_within_file(source.weights):
+            return build_model(source.model_type, fields)
     except (TypeError, ValueError, AssertionError) as error:
         raise CheckpointError(
             _("{name}: no model can be built from its config.json ({error})").format(name=source.name, error=error)

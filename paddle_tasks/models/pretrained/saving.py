@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 import paddle
 from paddle import Tensor, nn
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
+from paddle_tasks.config import Count, CountOrZero
 from paddle_tasks.errors import CheckpointError
 from paddle_tasks.language import _
 from paddle_tasks.models.encoders.architectures import ARCHITECTURES
 from paddle_tasks.models.encoders.base import Encoder
 from paddle_tasks.models.encoders.build import KINDS, EncoderSection
 from paddle_tasks.models.encoders.paddlenlp import PretrainedEncoder
+from paddle_tasks.models.parameter_memory import parameters_within_file
 from paddle_tasks.models.pretrained import tensors
 from paddle_tasks.models.pretrained.loading import load_pretrained, read_config
 from paddle_tasks.models.pretrained.renaming import StoredTensor, check_fit
@@ -92,11 +94,14 @@ def _from_scratch(config: Mapping[str, Any], path: Path) -> Encoder:
     try:
         kind, vocabulary_size, pad_id = sizes.pop("model_type"), sizes.pop("vocabulary_size"), sizes.pop("pad_id")
         section = EncoderSection.model_validate_json(json.dumps({"encoder": kind, **sizes}))
+        TypeAdapter(Count).validate_python(vocabulary_size, strict=True)
+        TypeAdapter(CountOrZero).validate_python(pad_id, strict=True)
     except (KeyError, ValidationError) as error:
         raise CheckpointError(
             _("{path}: not an encoder's configuration ({error})").format(path=path, error=error)
         ) from error
-    return KINDS[kind](section, vocabulary_size, pad_id)
+    with parameters_within_file(path.with_name(WEIGHTS)):
+        return KINDS[kind](section, vocabulary_size, pad_id)
 
 
 def encoder_of(layer: nn.Layer) -> Encoder:

@@ -17,8 +17,12 @@ from safetensors.numpy import save_file as save_safetensors
 from paddle_tasks.errors import CheckpointError
 from paddle_tasks.files import default_file_mode
 from paddle_tasks.language import _
+from paddle_tasks.memory import require_memory
+from paddle_tasks.models.pretrained.pickled_tensors import read_pickled_tensors
 
 Arrays = dict[str, NDArray[Any]]
+_UNKNOWN_DTYPE = (TypeError, AttributeError)
+"""Errors of safetensors for a type that numpy does not have."""
 
 
 def read(path: Path) -> Arrays:
@@ -28,9 +32,10 @@ def read(path: Path) -> Arrays:
         CheckpointError: the file is truncated, has another format, is a pickle with more than tensors, or holds NaN or
             infinity.
     """
+    require_memory(2 * path.stat().st_size if path.is_file() else 0, str(path))  # the file, and its float32
     try:
-        arrays = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pdparams(path)
-    except (SafetensorError, pickle.UnpicklingError, EOFError, ValueError, KeyError, OSError) as error:
+        arrays = _read_safetensors(path) if path.suffix == ".safetensors" else read_pickled_tensors(path)
+    except (SafetensorError, pickle.UnpicklingError, ValueError, KeyError, OSError, *_UNKNOWN_DTYPE) as error:
         raise CheckpointError(
             _("{path}: not a readable file of tensors ({error}); fetch or save it again").format(path=path, error=error)
         ) from error
@@ -115,41 +120,3 @@ def _read_safetensors(path: Path) -> Arrays:
     with safe_open(path, framework="np") as file:
         names = file.keys()  # the file object is not a mapping
         return {name: file.get_tensor(name) for name in names}
-
-
-def _read_pdparams(path: Path) -> Arrays:
-    with path.open("rb") as file:
-        state = _TensorUnpickler(file, encoding="latin1").load()
-    if not isinstance(state, dict):
-        raise pickle.UnpicklingError(_("holds a {kind}, not named tensors").format(kind=type(state).__name__))
-    # Since Paddle 2.1 each tensor is stored as (parameter name, array), before as the array.
-    arrays = {name: value[1] if isinstance(value, tuple) else value for name, value in state.items()}
-    arrays.pop("StructuredToParameterName@@", None)
-    others = [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]
-    if others:
-        raise pickle.UnpicklingError(_("{name} is not a tensor").format(name=others[0]))
-    return arrays
-
-
-class _TensorUnpickler(pickle.Unpickler):
-    """Reads only arrays and plain containers; an ordinary unpickler would run any code that an untrusted file names."""
-
-    _ALLOWED = frozenset(
-        {
-            ("builtins", "tuple"),
-            ("__builtin__", "tuple"),
-            ("collections", "OrderedDict"),
-            ("_codecs", "encode"),
-            ("numpy", "ndarray"),
-            ("numpy", "dtype"),
-            ("numpy.core.multiarray", "_reconstruct"),
-            ("numpy._core.multiarray", "_reconstruct"),
-        }
-    )
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in self._ALLOWED:
-            raise pickle.UnpicklingError(
-                _("it asks for {name}, which no file of tensors needs").format(name=f"{module}.{name}")
-            )
-        return super().find_class(module, name)

@@ -20,6 +20,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from paddle_tasks.figures.learning import is_baseline
 from paddle_tasks.reporting.vdl import answers
 from paddle_tasks.reporting.vdl.frontend import change_file
+from paddle_tasks.reporting.vdl.request_checks import allowed_hosts, answer_wrong_requests, check_hosts
 
 LogReader = Any
 """`visualdl.reader.reader.LogReader`: the records of all runs, and the names of runs by folder and the reverse."""
@@ -60,7 +61,10 @@ def create_app(args: ParseArgs) -> Any:
     lib.get_embeddings_list = _wrap_vectors(lib.get_embeddings_list)
     lib.get_hparam_list = _wrap_trials(lib.get_hparam_list)
     lib.get_hparam_indicator = _wrap_settings(lib.get_hparam_indicator)
-    return visualdl_app.create_app(args)
+    app = visualdl_app.create_app(args)
+    answer_wrong_requests(app)
+    app.wsgi_app = check_hosts(app.wsgi_app, allowed_hosts(args.host, args.public_path))
+    return app
 
 
 # ---- the pages

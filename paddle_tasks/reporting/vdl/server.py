@@ -21,11 +21,15 @@ from paddle_tasks.language import _
 
 FIRST_PORT, LAST_PORT = 8040, 65_535
 _START_SECONDS, _STOP_SECONDS = 90.0, 5.0
-# The child ends when the pipe to its parent closes, however the parent ended. Its first argument is the folder of this
-# package, which need not be installed.
+# The child ends when the pipe to its parent closes, however the parent ended, and then removes its working folder: the
+# parent's temporary folder. Its first argument is the folder of this package, which need not be installed.
 _SERVER = """
-import os, sys, threading
-threading.Thread(target=lambda: (os.read(0, 1), os._exit(0)), daemon=True).start()
+import os, shutil, sys, threading
+def end():
+    os.read(0, 1)
+    shutil.rmtree(os.getcwd(), ignore_errors=True)
+    os._exit(0)
+threading.Thread(target=end, daemon=True).start()
 sys.path.append(sys.argv.pop(1))
 from paddle_tasks.reporting.vdl.app import main
 main()

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import paddle
 
-from paddle_tasks import config as configuration
 from paddle_tasks.arrays import Array
 from paddle_tasks.data.array_cache import compute_digest, load_or_compute
 from paddle_tasks.errors import ConfigError, did_you_mean, join_names
@@ -20,6 +19,7 @@ from paddle_tasks.models import cpu
 from paddle_tasks.models.pretrained.saving import WEIGHTS
 from paddle_tasks.tasks import SETTINGS
 from paddle_tasks.tasks.classification.protocol import Classifier
+from paddle_tasks.tasks.model_settings import read_settings
 from paddle_tasks.text.tokenizer import Tokenizer
 
 KEY = "training.loss.teachers"
@@ -77,8 +77,7 @@ def _model_folder(folder: Path, student: Classifier) -> Path:
 
 def _checked_settings(folder: Path, student: Classifier) -> Mapping[str, Any]:
     """Return the settings of a teacher once it is certain that it fits the student."""
-    path = folder / SETTINGS
-    settings: Mapping[str, Any] = configuration.parse_yaml(path.read_text(encoding="utf-8"), str(path))
+    settings = read_settings(folder)
     task, expected = settings["config"]["task"], student.config.task
     if task != expected:
         raise ConfigError(
@@ -86,10 +85,10 @@ def _checked_settings(folder: Path, student: Classifier) -> Mapping[str, Any]:
                 key=KEY, folder=folder, task=task, expected=expected
             )
         )
-    if sorted(settings["labels"]) != sorted(student.labels):
+    if sorted(settings.get("labels", ())) != sorted(student.labels):
         raise ConfigError(
             _("{key}: {folder} knows the labels {known}; train has {labels}").format(
-                key=KEY, folder=folder, known=join_names(settings["labels"]), labels=join_names(student.labels)
+                key=KEY, folder=folder, known=join_names(settings.get("labels", ())), labels=join_names(student.labels)
             )
         )
     own_fold, fold = _fold(student.config.model_dump()), _fold(settings["config"])

@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import AfterValidator, PositiveFloat, PositiveInt
+from pydantic import AfterValidator, PositiveFloat
 from pydantic_core import PydanticCustomError
 from scipy.sparse import csr_matrix, hstack
 from scipy.special import softmax
@@ -18,7 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 
 from paddle_tasks.arrays import Array
-from paddle_tasks.config import Section
+from paddle_tasks.config import Count, Section
 from paddle_tasks.errors import DataError
 from paddle_tasks.language import _, mark
 from paddle_tasks.text.words import word_spans
@@ -57,8 +57,8 @@ class TfidfSection(Section):
     """
 
     encoder: Literal["tfidf-char-svm", "tfidf-char-logistic", "tfidf-word-svm", "tfidf-word-logistic"]
-    ngrams: Annotated[tuple[PositiveInt, PositiveInt], AfterValidator(_ordered)]
-    min_df: PositiveInt = 2
+    ngrams: Annotated[tuple[Count, Count], AfterValidator(_ordered)]
+    min_df: Count = 2
     c: PositiveFloat
 
     @property

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from paddle import nn
-from pydantic import NonNegativeInt, PositiveInt
 
+from paddle_tasks.config import Count, CountOrZero
 from paddle_tasks.data.batching.token_cache import cached_encodings
 from paddle_tasks.data.tables.section import DataSection
 from paddle_tasks.errors import ConfigError
@@ -31,8 +31,8 @@ class LongTextData(DataSection):
     """
 
     truncation: Method = "head"
-    window_overlap: NonNegativeInt = 0
-    max_windows: PositiveInt | None = 16
+    window_overlap: CountOrZero = 0
+    max_windows: Count | None = 16
 
 
 class LongTextModel(ClassifierSection):

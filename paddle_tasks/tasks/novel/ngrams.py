@@ -8,11 +8,11 @@ from dataclasses import asdict
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field, NonNegativeInt, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from paddle_tasks.arrays import Array
-from paddle_tasks.config import Section
+from paddle_tasks.config import CountOrZero, Section
 from paddle_tasks.data.corpus.character_rows import EncodedTexts
 from paddle_tasks.data.corpus.characters import CharacterVocabulary
 from paddle_tasks.data.corpus.novels import Chapter, ChapterSplit, NovelData
@@ -39,7 +39,7 @@ class NgramSection(Section):
     encoder: Encoder = ENCODER
     order: Annotated[int, Field(ge=1, le=8)] = 5
     mixture: str | None = None
-    n_prompts: NonNegativeInt = N_CONTINUATIONS
+    n_prompts: CountOrZero = N_CONTINUATIONS
 
     @model_validator(mode="after")
     def _is_consistent(self) -> NgramSection:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field
 
+from paddle_tasks.config import Count, CountOrZero, Size
 from paddle_tasks.data.corpus.novels import NovelData
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.generation.section import GenerationSection
@@ -39,8 +40,8 @@ class NovelTaskData(NovelData):
             random and fills the rest with [MASK], too.
     """
 
-    window: Annotated[int, Field(ge=2)] = 256
-    stride: PositiveInt | None = None
+    window: Annotated[Size, Field(ge=2)] = 256
+    stride: Count | None = None
     mask_at_end: Literal["none", "fixed", "varying"] = "none"
 
 
@@ -60,7 +61,7 @@ class NovelModel(EncoderSection):
 
     architecture: Architecture
     encoder: str = SCRATCH
-    n_frequent: PositiveInt | None = None
+    n_frequent: Count | None = None
     attention: bool = False
 
 
@@ -81,11 +82,11 @@ class NovelEvaluation(EvaluationSection):
     """
 
     metric: str = "loss"
-    stride: PositiveInt | None = None
+    stride: Count | None = None
     mixture_order: Annotated[int, Field(ge=1, le=8)] | None = None
     prompts: tuple[str, ...] = PROMPTS
-    prompt_length: PositiveInt = 60
-    n_continuations: NonNegativeInt = N_CONTINUATIONS
+    prompt_length: Count = 60
+    n_continuations: CountOrZero = N_CONTINUATIONS
     precision: Literal["float32", "bfloat16"] = "float32"
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field
 
+from paddle_tasks.config import CountOrZero, Size
 from paddle_tasks.data.opinion.section import OpinionDataSection
 from paddle_tasks.models.encoders.build import EncoderSection
 from paddle_tasks.models.opinion import TagHead
@@ -24,7 +25,7 @@ class OpinionData(OpinionDataSection):
     """
 
     by_character: bool = True
-    window_overlap: NonNegativeInt = 32
+    window_overlap: CountOrZero = 32
 
 
 class OpinionModel(EncoderSection):
@@ -42,7 +43,7 @@ class OpinionModel(EncoderSection):
     decoding: Literal["marginals", "viterbi"] = "marginals"
     overlaps: bool | None = None
     pairs: bool = True
-    pair_size: PositiveInt = 128
+    pair_size: Size = 128
     pair_loss_weight: Annotated[float, Field(gt=0.0)] = 1.0
 
 

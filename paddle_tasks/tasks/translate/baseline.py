@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-from pydantic import NonNegativeFloat, PositiveInt
+from pydantic import NonNegativeFloat
 
-from paddle_tasks.config import Section
+from paddle_tasks.config import Count, Section
 from paddle_tasks.data.parallel.pairs import Pair
 from paddle_tasks.data.parallel.section import ParallelData
 from paddle_tasks.data.parallel.splits import PairSplit, load_pairs
@@ -39,8 +39,8 @@ class TwinSection(Section):
     """
 
     encoder: Twin = "copy"
-    min_count: PositiveInt = 5
-    n_iterations: PositiveInt = 5
+    min_count: Count = 5
+    n_iterations: Count = 5
     tension: NonNegativeFloat = 4.0
 
 

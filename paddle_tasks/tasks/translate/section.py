@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat
 
-from paddle_tasks.config import Section
+from paddle_tasks.config import Count, LayerCount, Section, SequenceCount, Size
 from paddle_tasks.data.parallel.section import Fraction, ParallelData
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.generation.section import GenerationSection
@@ -41,16 +41,16 @@ class TranslateModel(Section):
     """
 
     architecture: Literal["rnn", "transformer"]
-    hidden_size: PositiveInt = 256
-    embedding_size: PositiveInt = 256
-    n_layers: PositiveInt = 1
-    n_decoder_layers: PositiveInt = 1
-    n_heads: PositiveInt = 4
-    intermediate_size: PositiveInt | None = None
+    hidden_size: Size = 256
+    embedding_size: Size = 256
+    n_layers: LayerCount = 1
+    n_decoder_layers: LayerCount = 1
+    n_heads: Size = 4
+    intermediate_size: Size | None = None
     activation: Literal["relu", "gelu"] = "relu"
     cell: Literal["gru", "lstm"] = "gru"
     attention: Attention = "additive"
-    n_frequent: PositiveInt | None = None
+    n_frequent: Count | None = None
     dropout: Annotated[NonNegativeFloat, Field(lt=1)] = 0.1
 
 
@@ -75,7 +75,7 @@ class TranslateTraining(TrainingSection):
         teacher_forcing: what the decoder reads.
     """
 
-    max_tokens_per_batch: PositiveInt | None = None
+    max_tokens_per_batch: Count | None = None
     label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     teacher_forcing: TeacherForcing = TeacherForcing()
 
@@ -89,7 +89,7 @@ class TranslateEvaluation(EvaluationSection):
     """
 
     metric: str = "bleu"
-    num_beams: PositiveInt = 1
+    num_beams: SequenceCount = 1
     examples: tuple[str, ...] = EXAMPLES
 
 

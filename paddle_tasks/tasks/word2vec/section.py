@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat
 
-from paddle_tasks.config import Section
+from paddle_tasks.config import Count, Section, Size
 from paddle_tasks.data.corpus.analogies import AnalogySection
 from paddle_tasks.data.corpus.corpora import Corpora, DocumentData
 from paddle_tasks.data.corpus.documents import CorpusSection
@@ -47,8 +47,8 @@ class Word2VecData(Section):
     held_out_similarity: Annotated[float, Field(gt=0.0, le=1.0)] = 0.8
     on_bad_row: Literal["stop", "skip"] = "stop"
     unit: Unit = "word"
-    min_count: PositiveInt = 5
-    window: PositiveInt = 5
+    min_count: Count = 5
+    window: Size = 5
     subsample: NonNegativeFloat = 1e-4
 
     def has(self, name: SplitName) -> bool:
@@ -78,9 +78,9 @@ class Word2VecModel(Section):
 
     architecture: Architecture = "skip_gram"
     loss: Literal["negative_sampling", "full_softmax"] = "negative_sampling"
-    size: PositiveInt = 100
-    n_negatives: PositiveInt = 5
-    n_shared: PositiveInt = 256
+    size: Size = 100
+    n_negatives: Size = 5
+    n_shared: Size = 256
     max_predictions: PositiveFloat | None = 192.0
     noise_exponent: Annotated[float, Field(ge=0.0, le=1.0)] = 0.75
 
@@ -99,8 +99,8 @@ class Word2VecOptimizer(OptimizerSection):
 class Word2VecTraining(TrainingSection):
     """``batch_size`` is the number of words in a batch, on average; rows are lines of the documents."""
 
-    epochs: PositiveInt = 5
-    batch_size: PositiveInt = 1024
+    epochs: Count = 5
+    batch_size: Count = 1024
 
 
 class Word2VecConfig(RunSection):

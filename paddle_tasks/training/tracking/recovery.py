@@ -6,7 +6,6 @@ the VisualDL log holds them in single precision, beside texts and pictures.
 
 from __future__ import annotations
 
-import json
 import math
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from paddle_tasks.errors import CheckpointError
-from paddle_tasks.files import to_json, write_bytes
+from paddle_tasks.files import parse_json, to_json, write_bytes
 from paddle_tasks.language import _
 
 if TYPE_CHECKING:
@@ -101,7 +100,7 @@ def _read_metrics(path: Path, position: int) -> _Log:
 
 def _parse_line(line: bytes) -> dict[str, Any] | None:
     try:
-        record = json.loads(line) if line.endswith(b"\n") else None
+        record = parse_json(line.decode()) if line.endswith(b"\n") else None
     except ValueError:
         return None
     return record if isinstance(record, dict) and {"step", "tag", "value"} <= record.keys() else None

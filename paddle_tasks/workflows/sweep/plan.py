@@ -52,8 +52,8 @@ class Member:
         return RunFolder.of(self.config)
 
     def result(self) -> RunResult | None:
-        """Return the result of the run if it is finished."""
-        result = self.folder.result()
+        """Return the result of the run if it is finished; a result.json that cannot be read is written anew."""
+        result = None if self.folder.result_damage() else self.folder.result()
         return result if result and result.is_finished else None
 
 

@@ -215,7 +215,7 @@ class _SweepLog:
         return [runs[member.name] for member in self.plan.members if member.point.name == point.name]
 
     def _run(self, member: Member, is_finished: bool) -> dict[str, Any]:
-        result = None if is_finished else member.folder.result()
+        result = None if is_finished or member.folder.result_damage() else member.folder.result()
         status = {"status": result.status if result else "unfinished"}
         ending = {"status": "finished"} if is_finished else self.endings.get(member.name, status)
         return {"run": member.name, "seed": member.seed, **ending}

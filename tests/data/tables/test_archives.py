@@ -15,7 +15,8 @@ import pytest
 from paddle_tasks.data.corpus.documents import Document
 from paddle_tasks.data.tables import archives
 from paddle_tasks.data.tables.archives import MemberFilter, OpenFile, open_files
-from paddle_tasks.data.tables.rows import BadRow
+from paddle_tasks.data.tables.imdb import folder_sha256, read_imdb
+from paddle_tasks.data.tables.rows import BadRow, Row
 from paddle_tasks.errors import DataError
 
 from ..corpus.test_documents import MEMBERS, read, tar, texts, unpacked, write, zipped
@@ -154,3 +155,57 @@ def test_a_zip_with_a_broken_name_is_an_error(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes().replace("甲".encode(), b"\xff\xff\xff"))
     with pytest.raises(DataError, match=r"n\.zip: damaged or unreadable: "):
         read(tmp_path, "n.zip")
+
+
+def test_links_out_of_a_folder_are_bad_rows(tmp_path: Path) -> None:
+    write(tmp_path / "secret.txt", "secret")
+    write(tmp_path / "n/a.txt", "a")
+    write(tmp_path / "n/b/c.txt", "c")
+    for name, target in {"l.txt": "../secret.txt", "m.txt": str(tmp_path / "secret.txt"), "n.txt": "b/c.txt"}.items():
+        (tmp_path / "n" / name).symlink_to(target)
+    (tmp_path / "n/o.txt").symlink_to("nowhere")
+    found = read(tmp_path, "n")
+    reason = f"is a link to a file outside of {(tmp_path / 'n').resolve()}; copy the file into it"
+    assert found == [
+        Document(("a",), "n/a.txt"),
+        Document(("c",), "n/b/c.txt"),
+        BadRow("n/l.txt", 1, reason),
+        BadRow("n/m.txt", 1, reason),
+        Document(("c",), "n/n.txt"),
+    ]
+    (tmp_path / "linked").symlink_to("n")  # the folder itself may be a link
+    assert len(read(tmp_path, "linked")) == len(found)
+
+
+def test_a_folder_of_reviews_with_links_out_of_it(tmp_path: Path) -> None:
+    write(tmp_path / "secret.txt", "secret")
+    write(tmp_path / "imdb/train/pos/0_9.txt", "fine")
+    write(tmp_path / "imdb/train/neg/0_2.txt", "bad")
+    (tmp_path / "imdb/train/pos/1_9.txt").symlink_to("../../../secret.txt")
+    rows = list(read_imdb(tmp_path / "imdb", "train", "utf-8"))
+    assert [row.fields["text"] for row in rows if isinstance(row, Row)] == ["bad", "fine"]
+    (outside,) = [row for row in rows if isinstance(row, BadRow)]
+    assert "is a link to a file outside" in outside.reason
+    before = folder_sha256(tmp_path / "imdb", "train")
+    write(tmp_path / "secret.txt", "another")
+    assert folder_sha256(tmp_path / "imdb", "train") == before
+
+
+def test_names_that_lead_out_of_an_archive_are_names_only(tmp_path: Path) -> None:
+    members = {"../x.txt": "a", "/etc/y.txt": "b", "z.txt": "c"}
+    tar(tmp_path / "t/n.tar.gz", members)
+    zipped(tmp_path / "t/n.zip", members)
+    for name in ("n.tar.gz", "n.zip"):
+        read(tmp_path / "t", name)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["n.tar.gz", "n.zip", "t"]
+
+
+def test_a_member_that_unpacks_to_more_than_is_allowed_is_a_bad_row(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(archives, "MAX_MEMBER_BYTES", 1000)
+    zipped(tmp_path / "n.zip", {"a.txt": "x" * 100_000, "b.txt": "b"})
+    tar(tmp_path / "n.tar.gz", {"a.txt": "x" * 100_000, "b.txt": "b"})
+    for name in ("n.zip", "n.tar.gz"):
+        bomb, small = read(tmp_path, name)
+        assert isinstance(bomb, BadRow)
+        assert "has 100,000 bytes, expected at most 1,000" in bomb.reason
+        assert small == Document(("b",), f"{name}/b.txt")

@@ -9,8 +9,8 @@ import pytest
 
 from paddle_tasks import load
 from paddle_tasks.errors import ConfigError
-from paddle_tasks.inference.model_folders import read_settings
 from paddle_tasks.inference.pipelines import load_layer
+from paddle_tasks.tasks.model_settings import read_settings
 from paddle_tasks.tasks.novel.predictor import TextWriter
 
 from .test_task import build, read

@@ -9,8 +9,8 @@ import pytest
 
 from paddle_tasks import load, pipeline
 from paddle_tasks.errors import ConfigError, DataError
-from paddle_tasks.inference.model_folders import read_settings
 from paddle_tasks.inference.pipelines import load_layer
+from paddle_tasks.tasks.model_settings import read_settings
 from paddle_tasks.tasks.translate.predictor import TextTranslator
 
 from .test_task import RNN, build, read
