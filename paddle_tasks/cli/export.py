@@ -30,10 +30,10 @@ def export(
         typer.Option(
             "--format",
             metavar="FORMAT",
-            help="float16: a model folder with the weights rounded to float16, half the size of the model. "
+            help="paddle-tasks: a model folder with the weights rounded to float16, half the size of the model. "
             "word2vec-text and word2vec-binary: a file of word vectors that gensim and other programs read.",
         ),
-    ] = "float16",
+    ] = "paddle-tasks",
     quiet: Quiet = False,
 ) -> None:
     """Export the best model of a run for others to use.

@@ -8,6 +8,7 @@ from pathlib import Path
 from paddle_tasks import tasks
 from paddle_tasks.errors import CheckpointError, ConfigError, did_you_mean
 from paddle_tasks.files import atomic_folder, exists, expand_user, read_json_object, write_json
+from paddle_tasks.inference.export_networks import FORMATS, write_card, write_networks
 from paddle_tasks.inference.model_card import write_cards, write_stages
 from paddle_tasks.inference.model_folders import model_folder, named_folder
 from paddle_tasks.inference.pipelines import load_layer
@@ -39,9 +40,7 @@ def export_float16(run: str | Path, output: str | Path) -> Path:
     run, target = named_folder(run), expand_user(output)
     source = model_folder(run)
     _check_target(target)
-    if source != run and not is_finished(run):
-        message = _("{run}: is not finished; train it again to continue, or name the model folder: {model}")
-        raise CheckpointError(message.format(run=run, model=source))
+    _check_finished(run, source)
     with atomic_folder(target) as temporary:
         for path in sorted(source.iterdir()):
             if path.name != WEIGHTS:
@@ -55,6 +54,12 @@ def export_float16(run: str | Path, output: str | Path) -> Path:
     return target
 
 
+def _check_finished(run: Path, source: Path) -> None:
+    if source != run and not is_finished(run):
+        message = _("{run}: is not finished; train it again to continue, or name the model folder: {model}")
+        raise CheckpointError(message.format(run=run, model=source))
+
+
 def _check_target(target: Path) -> None:
     if exists(target):
         raise CheckpointError(
@@ -64,32 +69,47 @@ def _check_target(target: Path) -> None:
         raise CheckpointError(_("{file}: no such folder {folder}").format(file=target, folder=target.parent))
 
 
-FLOAT16 = "float16"
-"""The format of every model."""
+PADDLE_TASKS = "paddle-tasks"
+"""The format of every model: a model folder with the weights rounded to float16."""
 
 
-def export(run: str | Path, output: str | Path, form: str = FLOAT16) -> Path:
+def export(run: str | Path, output: str | Path, form: str = PADDLE_TASKS, *, data: str | Path | None = None) -> Path:
     """Write the best model of a run in a format, and return the new folder or file.
 
     Args:
         run: as in `export_float16`.
         output: a folder or, for a format of other programs, a file; it does not exist yet.
-        form: ``float16``, or a format of the run's task, such as ``word2vec-text``.
+        form: ``paddle-tasks``, ``onnx``, or a format of the run's task, such as ``word2vec-text``.
+        data: the file on whose rows an exported network is compared with the model; by default those of the run.
 
     Raises:
         CheckpointError: the run has no trained model, or the output exists.
-        ConfigError: there is no such format.
+        ConfigError: there is no such format, or the model cannot be exported in it.
+        ExportError: the exported model does not answer as the trained one.
     """
-    if form == FLOAT16:
+    if form == PADDLE_TASKS:
         return export_float16(run, output)
     target = expand_user(output)
     _check_target(target)
+    if form in FORMATS:
+        return _export_networks(named_folder(run), target, form, None if data is None else str(data))
     predictor = load_layer(run, device="cpu")
     if not isinstance(predictor.task, ExchangedTask):
-        message = _("--format {form}: {run} has only the format {known}{near}")
-        near = did_you_mean(form, [FLOAT16])
-        raise ConfigError(message.format(form=form, run=run, known=FLOAT16, near=near))
+        known = [PADDLE_TASKS, *FORMATS]
+        message = _("--format {form}: {run} has the formats {known}{near}")
+        raise ConfigError(message.format(form=form, run=run, known=join(known), near=did_you_mean(form, known)))
     predictor.task.write_model_file(predictor.model, target, form)
+    return target
+
+
+@default_numpy_errors()
+def _export_networks(run: Path, target: Path, form: str, data: str | None) -> Path:
+    source = model_folder(run)
+    _check_finished(run, source)
+    predictor = load_layer(run, device="cpu")
+    with atomic_folder(target) as temporary:
+        write_networks(run, predictor, temporary, form, data)
+        write_card(run, source, temporary, target.name)
     return target
 
 

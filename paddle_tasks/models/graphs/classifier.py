@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from paddle_tasks.models.graphs.encoders import Encoded, EncoderForm, Tokens, encode
 from paddle_tasks.models.graphs.graph import Graph, Value
+from paddle_tasks.models.graphs.network import SavedModel
 from paddle_tasks.models.graphs.parts import Parts
-
-TextVectors = Callable[[Tokens], Value]
-"""Returns the vectors <float32>[batch, width] of texts."""
 
 _LOWEST = float(np.finfo(np.float32).min)
 _FIXED = {"textcnn": "max"}
@@ -37,22 +35,17 @@ def two_classes(graph: Graph, unit: Value) -> Value:
     return graph.concat([graph.apply("multiply", unit, 0.0), unit], 1)
 
 
-def text_vectors(
-    graph: Graph, config: Mapping[str, Any], section: Mapping[str, Any], parts: Parts, tokens: Tokens
-) -> Value:
-    """Return the pooled vectors of texts, <float32>[batch, width].
+def text_logits(graph: Graph, saved: SavedModel, tokens: Tokens) -> Value:
+    """Return the logits <float32>[batch, classes] of texts."""
+    return classify(graph, saved.section, saved.parts, text_vectors(graph, saved, tokens))
 
-    Args:
-        graph: the graph.
-        config: the config.json of the model folder.
-        section: the ``model`` section of the configuration.
-        parts: the tensors of the model.
-        tokens: what is read.
-    """
-    kind = section["pooling"]
-    pooling = "cls" if kind == _FIXED.get(str(config["model_type"])) else kind
-    found = encode(graph, EncoderForm(config, first_only=pooling == "cls"), parts, tokens)
-    return pool(graph, str(pooling), parts.below("pool."), found, tokens)
+
+def text_vectors(graph: Graph, saved: SavedModel, tokens: Tokens) -> Value:
+    """Return the pooled vectors of texts, <float32>[batch, width]."""
+    kind, encoder = saved.section["pooling"], saved.encoder
+    pooling = "cls" if kind == _FIXED.get(str(encoder["model_type"])) else kind
+    found = encode(graph, EncoderForm(encoder, first_only=pooling == "cls"), saved.parts, tokens)
+    return pool(graph, str(pooling), saved.parts.below("pool."), found, tokens)
 
 
 def pool(graph: Graph, pooling: str, parts: Parts, found: Encoded, tokens: Tokens) -> Value:

@@ -130,9 +130,7 @@ def _embed(graph: Graph, parts: Parts, config: Mapping[str, Any], tokens: Tokens
     return graph.add(summed, parts["embeddings.task_type_embeddings.weight"][int(config.get("task_id", 0))])
 
 
-def _layers(
-    graph: Graph, parts: Parts, shape: LayerForm, states: Value, tokens: Tokens, *, first_only: bool
-) -> Value:
+def _layers(graph: Graph, parts: Parts, shape: LayerForm, states: Value, tokens: Tokens, *, first_only: bool) -> Value:
     """Return the states after Transformer layers with the norms behind the sums."""
     is_real = graph.expand(graph.expand(graph.is_real(tokens.lengths, tokens.input_ids), 1), 1)
     offsets, n_layers = hide(graph, is_real, NO_ATTENTION), parts.count("linear1.bias")

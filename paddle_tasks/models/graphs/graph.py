@@ -130,8 +130,8 @@ class Graph(ABC):
         """Return the indices [start, end) of an axis; None is its end."""
 
     @abstractmethod
-    def reshape(self, value: Value, shape: Sequence[int]) -> Value:
-        """Return the values in another shape; 0 keeps the size of this axis, -1 takes the rest."""
+    def reshape(self, value: Value, shape: Sequence[int | Value]) -> Value:
+        """Return the values in another shape of numbers and sizes <int64>[]; 0 keeps an axis, -1 takes the rest."""
 
     @abstractmethod
     def transpose(self, value: Value, axes: Sequence[int]) -> Value:
@@ -151,7 +151,12 @@ class Graph(ABC):
 
     @abstractmethod
     def recurrent(
-        self, cell: Cell, inputs: Value, directions: Sequence[Direction], lengths: Value | None, initial: Sequence[Value]
+        self,
+        cell: Cell,
+        inputs: Value,
+        directions: Sequence[Direction],
+        lengths: Value | None,
+        initial: Sequence[Value],
     ) -> Recurrence:
         """Return the states of a recurrent layer, which stops at the length of each row.
 

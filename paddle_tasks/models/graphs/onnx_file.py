@@ -39,7 +39,9 @@ def norm_epsilons(path: Path) -> Counter[float]:
 
     nodes = onnx.load_model(str(path), load_external_data=False).graph.node
     norms = (node for node in nodes if node.op_type == "LayerNormalization")
-    return Counter(float(np.float32(attribute.f)) for node in norms for attribute in node.attribute if _is_epsilon(attribute))
+    return Counter(
+        float(np.float32(attribute.f)) for node in norms for attribute in node.attribute if _is_epsilon(attribute)
+    )
 
 
 def _is_epsilon(attribute: Any) -> bool:

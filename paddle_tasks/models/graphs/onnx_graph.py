@@ -57,7 +57,9 @@ class OnnxGraph(Graph):
         self._tensors: list[Any] = []
         self._n_values = 0
 
-    def write(self, path: Path, inputs: Mapping[str, tuple[Kind, Sequence[str | int]]], outputs: Mapping[str, Value]) -> None:
+    def write(
+        self, path: Path, inputs: Mapping[str, tuple[Kind, Sequence[str | int]]], outputs: Mapping[str, Value]
+    ) -> None:
         """Write the graph.
 
         Args:
@@ -152,9 +154,11 @@ class OnnxGraph(Graph):
         bounds = ([start], [np.iinfo(np.int64).max if end is None else end], [axis])
         return self._node("Slice", value, *(np.array(bound) for bound in bounds))
 
-    def reshape(self, value: Value, shape: Sequence[int]) -> Value:
+    def reshape(self, value: Value, shape: Sequence[int | Value]) -> Value:
         """See `Graph.reshape`."""
-        return self._node("Reshape", value, np.array(shape))
+        if all(isinstance(size, int) for size in shape):
+            return self._node("Reshape", value, np.array(shape))
+        return self._node("Reshape", value, self.concat([self.expand(size, 0) for size in shape], 0))
 
     def transpose(self, value: Value, axes: Sequence[int]) -> Value:
         """See `Graph.transpose`."""
@@ -173,7 +177,12 @@ class OnnxGraph(Graph):
         return self._node("Pad", value, np.array([0, before, 0, 0, after, 0]))
 
     def recurrent(
-        self, cell: Cell, inputs: Value, directions: Sequence[Direction], lengths: Value | None, initial: Sequence[Value]
+        self,
+        cell: Cell,
+        inputs: Value,
+        directions: Sequence[Direction],
+        lengths: Value | None,
+        initial: Sequence[Value],
     ) -> Recurrence:
         """See `Graph.recurrent`."""
         weights = np.stack([_reorder(cell, side.of_inputs[0]) for side in directions])
@@ -199,7 +208,9 @@ class OnnxGraph(Graph):
     def _node(self, operation: str, *operands: Operand, **attributes: Any) -> Value:
         return self._nodes_of(operation, operands, **attributes)[0]
 
-    def _nodes_of(self, operation: str, operands: Sequence[Operand], n_outputs: int = 1, **attributes: Any) -> list[str]:
+    def _nodes_of(
+        self, operation: str, operands: Sequence[Operand], n_outputs: int = 1, **attributes: Any
+    ) -> list[str]:
         names = [self.constant(operand) for operand in operands]
         self._n_values += 1
         name = f"{operation.lower()}_{self._n_values}"

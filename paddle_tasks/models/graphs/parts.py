@@ -69,7 +69,9 @@ def attend(graph: Graph, queries: Value, keys: Value, values: Value, offsets: Va
         offsets: what is added to the scores, <float32>[batch or 1, 1, queries or 1, keys].
     """
     size = graph.cast(graph.size(queries, 3), "float32")
-    scores = graph.matmul(graph.apply("divide", queries, graph.apply("sqrt", size)), graph.transpose(keys, (0, 1, 3, 2)))
+    scores = graph.matmul(
+        graph.apply("divide", queries, graph.apply("sqrt", size)), graph.transpose(keys, (0, 1, 3, 2))
+    )
     weights = graph.softmax(scores if offsets is None else graph.add(scores, offsets))
     contexts = graph.transpose(graph.matmul(weights, values), (0, 2, 1, 3))
     return graph.reshape(contexts, (0, 0, -1)), weights
