@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from paddle_tasks import tasks
+from paddle_tasks.data.tables.catalogue import portable_path
 from paddle_tasks.errors import CheckpointError, ConfigError
 from paddle_tasks.files import read_json_object, write_json, write_text
 from paddle_tasks.inference.card_notes import NOTES
@@ -111,7 +112,7 @@ def _check(run: Path, predictor: Predictor, folder: Path, form: str, data: str |
     return {
         "layer_norm_epsilons": {str(epsilon): count for epsilon, count in epsilons.items()},
         "rows": comparison.rows,
-        "data": str(rows.split.path),
+        "data": portable_path(rows.split.path),
         "largest_difference": comparison.largest,
     }
 

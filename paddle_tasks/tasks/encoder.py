@@ -18,7 +18,6 @@ from paddle_tasks.errors import ConfigError
 from paddle_tasks.files import write_json
 from paddle_tasks.language import _, in_context
 from paddle_tasks.models.encoders.build import SCRATCH, Encoder, EncoderSection, build_encoder
-from paddle_tasks.models.graphs.network import SavedModel
 from paddle_tasks.models.pretrained.loading import load_pretrained, resolve, tokenizer_folder
 from paddle_tasks.models.pretrained.saving import load_encoder, load_state, save_pretrained
 from paddle_tasks.tasks import SETTINGS

@@ -335,7 +335,7 @@ class StreamingTask(Protocol):
 
 @runtime_checkable
 class ExportableTask(Protocol):
-    """A task whose models can be exported as networks for other programs; it has these besides the members of `Task`."""
+    """A task whose models can be exported as networks; it has these besides the members of `Task`."""
 
     @staticmethod
     def export_script() -> str:
