@@ -147,7 +147,7 @@ class SimilarityTask(ClassifierTask[SimilarityConfig]):
 
     def caches_vectors(self, model: nn.Layer) -> bool:
         """Return whether text vectors can be cached; neither n-grams nor the other order are in them."""
-        return model.ngrams is None and not self.config.data.both_orders and super().caches_vectors(model)
+        return super().caches_vectors(model) and model.ngrams is None and not self.config.data.both_orders
 
     @staticmethod
     def display(record: Record) -> Sequence[Line]:
