@@ -6,6 +6,8 @@ import importlib.metadata
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +17,14 @@ from paddle_tasks.errors import CheckpointError, ConfigError
 from paddle_tasks.files import read_json_object, write_json, write_text
 from paddle_tasks.inference.card_notes import NOTES
 from paddle_tasks.inference.export_check import Rows, compare, read_rows, require_epsilons, require_equal
+from paddle_tasks.inference.export_int8 import measure_int8, write_int8
 from paddle_tasks.inference.exported import EXPORT, ONNX, load_exported
 from paddle_tasks.inference.model_card import write_cards, write_stages
 from paddle_tasks.inference.pipelines import Predictor
 from paddle_tasks.inference.stages import STAGES, portable_config
 from paddle_tasks.language import _, join
 from paddle_tasks.models.graphs import onnx_file
-from paddle_tasks.models.graphs.network import Network, SavedModel
+from paddle_tasks.models.graphs.network import Network, Networks, SavedModel
 from paddle_tasks.models.pretrained.names import ASSETS
 from paddle_tasks.tasks import SETTINGS
 from paddle_tasks.training.protocol import ExportableTask
@@ -31,38 +34,72 @@ _SCRIPTS = ASSETS.parent / "scripts"
 FORMATS: tuple[str, ...] = (ONNX,)
 
 
-def write_networks(run: Path, predictor: Predictor, folder: Path, form: str, data: str | None) -> Mapping[str, Any]:
+@dataclass(frozen=True)
+class Wish:
+    """What is to be exported.
+
+    Attributes:
+        form: one of `FORMATS`.
+        data: the rows to compare the exported model with the trained one on; None: those of the run.
+        int8: whether networks with products in int8 are written too.
+    """
+
+    form: str
+    data: str | None = None
+    int8: bool = False
+
+
+def write_networks(run: Path, predictor: Predictor, folder: Path, wish: Wish) -> None:
     """Write the networks of a trained model, and check that they answer as it does.
+
+    What was checked is written into export.json.
 
     Args:
         run: the run, or the model folder.
         predictor: the trained model.
         folder: an empty folder.
-        form: a format.
-        data: the rows to compare both on; None: those of the run.
-
-    Returns:
-        What was checked, the content of export.json.
+        wish: what is to be exported.
 
     Raises:
         ConfigError: the task has no networks, or a part of the model cannot be described.
         ExportError: the exported model answers otherwise.
     """
-    task, source = predictor.task, predictor.folder
+    task, source, form = predictor.task, predictor.folder, wish.form
     if not isinstance(task, ExportableTask):
-        message = _("--format {form}: models of {task} cannot be exported as networks; {known} can")
+        message = _("--format {form}: models of {task} cannot be exported as networks; those of {known} can")
         known = join([name for name in tasks.names() if issubclass(tasks.find(name), ExportableTask)])
-        raise ConfigError(message.format(form=form, task=task.config.task, known=known))
+        raise ConfigError(message.format(form=form, task=predictor.task.config.task, known=known))
     settings = read_json_object(source / SETTINGS, CheckpointError)
     networks = task.networks(SavedModel.read(source, settings))
-    _write_files(networks, folder, form)
+    for network in networks:
+        onnx_file.write(network, folder)
     write_json(folder / SETTINGS, {**settings, "config": portable_config(settings["config"])})
     task.write_export(source, folder)
-    write_text(folder / SCRIPT, (_SCRIPTS / f"{task.export_script()}.py.txt").read_text(encoding="utf-8"))
-    write_json(folder / EXPORT, {"format": form})
-    facts = {**_describe(networks, form), **_check(run, predictor, folder, form, data)}
+    facts = _describe(networks, form)
     write_json(folder / EXPORT, facts)
-    return facts
+    rows = read_rows(task, run, wish.data)
+    facts.update(_check(run, predictor, folder, form, rows))
+    if wish.int8:
+        write_int8(folder)
+        facts["int8"] = measure_int8(folder, partial(_score, folder, rows), _metric(task))
+    write_json(folder / EXPORT, facts)
+    _write_script(task.export_script(), folder, int8=facts.get("int8", {}).get("is_default", False))
+
+
+def _write_script(name: str, folder: Path, *, int8: bool) -> None:
+    text = (_SCRIPTS / f"{name}.py.txt").read_text(encoding="utf-8")
+    write_text(folder / SCRIPT, text.replace(onnx_file.SUFFIX, onnx_file.INT8_SUFFIX) if int8 else text)
+
+
+def _metric(task: Any) -> str:
+    """Return the metric that says what int8 costs: the one that chose the best model, if higher is better."""
+    names = [task.config.evaluation.metric, *task.METRICS]
+    return str(next(name for name in names if name not in task.LOWER_IS_BETTER))
+
+
+def _score(folder: Path, rows: Rows, networks: Networks) -> Mapping[str, Any]:
+    metrics: Mapping[str, Any] = _evaluate(folder, rows, networks).metrics
+    return metrics
 
 
 def write_card(run: Path, source: Path, folder: Path, name: str) -> None:
@@ -85,12 +122,6 @@ def write_card(run: Path, source: Path, folder: Path, name: str) -> None:
     write_cards(folder, name)
 
 
-def _write_files(networks: Sequence[Network], folder: Path, form: str) -> None:
-    del form
-    for network in networks:
-        onnx_file.write(network, folder)
-
-
 def _describe(networks: Sequence[Network], form: str) -> dict[str, Any]:
     """Return the format, the versions it was written with, and the inputs of each network."""
     inputs = {
@@ -101,12 +132,11 @@ def _describe(networks: Sequence[Network], form: str) -> dict[str, Any]:
     return {"format": form, "versions": versions, "inputs": inputs}
 
 
-def _check(run: Path, predictor: Predictor, folder: Path, form: str, data: str | None) -> dict[str, Any]:
+def _check(run: Path, predictor: Predictor, folder: Path, form: str, rows: Rows) -> dict[str, Any]:
     epsilons: Counter[float] = Counter()
     for path in folder.glob(f"*{onnx_file.SUFFIX}"):
         epsilons += onnx_file.norm_epsilons(path)
     require_epsilons(epsilons, predictor.model)
-    rows = read_rows(predictor.task, run, data)
     comparison = compare(_evaluate(folder, rows), predictor.task.evaluate(predictor.model, rows.split, _never))
     require_equal(comparison, run, form)
     return {
@@ -117,8 +147,9 @@ def _check(run: Path, predictor: Predictor, folder: Path, form: str, data: str |
     }
 
 
-def _evaluate(folder: Path, rows: Rows) -> Any:
-    task, model = load_exported(folder, read_json_object(folder / SETTINGS, CheckpointError), "cpu")
+def _evaluate(folder: Path, rows: Rows, networks: Networks | None = None) -> Any:
+    settings = read_json_object(folder / SETTINGS, CheckpointError)
+    task, model = load_exported(folder, settings, "cpu", networks)
     task.splits[rows.name] = rows.split
     return task.evaluate(model, rows.split, _never)
 

@@ -33,20 +33,24 @@ def open_networks(folder: Path) -> Networks:
         CheckpointError: they are in an unknown format.
         SetupError: the library of their format is missing.
     """
-    form = read_json_object(folder / EXPORT, CheckpointError).get("format")
+    facts = read_json_object(folder / EXPORT, CheckpointError)
+    form = facts.get("format")
     if form == ONNX:
-        return OnnxNetworks(folder)
+        return OnnxNetworks(folder, int8=bool(facts.get("int8", {}).get("is_default")))
     message = _("{file}: format {form!r} is unknown; expected onnx or paddle")
     raise CheckpointError(message.format(file=folder / EXPORT, form=form))
 
 
-def load_exported(folder: Path, settings: Mapping[str, Any], device: str) -> tuple[Any, Any]:
+def load_exported(
+    folder: Path, settings: Mapping[str, Any], device: str, networks: Networks | None = None
+) -> tuple[Any, Any]:
     """Return the task of an exported folder, and the Layer that computes with its networks.
 
     Args:
         folder: the exported folder.
         settings: its settings.
         device: ``auto`` or ``cpu``.
+        networks: those to compute with; None: those that the folder holds.
 
     Raises:
         SetupError: another device is asked for, or a library is missing.
@@ -61,4 +65,4 @@ def load_exported(folder: Path, settings: Mapping[str, Any], device: str) -> tup
     with default_settings():
         runtime.use_device("cpu")
         with random_generator():
-            return kind.load_exported(folder, open_networks(folder))
+            return kind.load_exported(folder, networks or open_networks(folder))

@@ -16,7 +16,7 @@ from paddle_tasks.errors import SetupError
 from paddle_tasks.language import _
 from paddle_tasks.models.graphs.network import Network
 
-SUFFIX = ".onnx"
+SUFFIX, INT8_SUFFIX = ".onnx", ".int8.onnx"
 
 
 def write(network: Network, folder: Path) -> Path:
@@ -51,8 +51,10 @@ def _is_epsilon(attribute: Any) -> bool:
 class OnnxNetworks:
     """The networks of a folder, computed by ONNX Runtime on a CPU; see `Networks`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, int8: bool = False) -> None:
+        """Take the networks of a folder, or those whose products are computed in int8."""
         self._folder, self._sessions = folder, dict[str, Any]()
+        self._suffix = INT8_SUFFIX if int8 else SUFFIX
 
     def run(self, name: str, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Return the outputs of a network by name."""
@@ -72,7 +74,7 @@ class OnnxNetworks:
         return onnxruntime
 
     def _open(self, name: str) -> Any:
-        path, options = self._folder / f"{name}{SUFFIX}", self._library.SessionOptions()
+        path, options = self._folder / f"{name}{self._suffix}", self._library.SessionOptions()
         options.intra_op_num_threads = runtime.thread_count()
         options.log_severity_level = 3  # errors; warnings are about nodes that it optimises away
         try:
