@@ -52,6 +52,10 @@ class CheckpointError(UserError):
     """A run folder or checkpoint that cannot be continued or loaded."""
 
 
+class ExportError(UserError):
+    """An exported model that does not compute what the trained one computes."""
+
+
 class SetupError(UserError):
     """Something missing on this machine: a package, a model, a device."""
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from paddle_tasks import tasks
 from paddle_tasks.errors import CheckpointError, ConfigError, did_you_mean
 from paddle_tasks.files import atomic_folder, exists, expand_user, write_json
+from paddle_tasks.inference.export_networks import FORMATS, Wish, write_card, write_networks
+from paddle_tasks.inference.exported import is_exported
 from paddle_tasks.inference.model_card import write_cards, write_stages
 from paddle_tasks.inference.model_folders import model_folder, named_folder
 from paddle_tasks.inference.pipelines import load_layer
@@ -40,9 +42,9 @@ def export_float16(run: str | Path, output: str | Path) -> Path:
     run, target = named_folder(run), expand_user(output)
     source = model_folder(run)
     _check_target(target)
-    if source != run and not is_finished(run):
-        message = _("{run}: is not finished; train it again to continue, or name the model folder: {model}")
-        raise CheckpointError(message.format(run=run, model=source))
+    if is_exported(source):
+        raise CheckpointError(_("{run}: is an exported model already; name the run").format(run=run))
+    _check_finished(run, source)
     with atomic_folder(target) as temporary:
         for path in sorted(source.iterdir()):
             if path.name != WEIGHTS:
@@ -58,6 +60,12 @@ def export_float16(run: str | Path, output: str | Path) -> Path:
     return target
 
 
+def _check_finished(run: Path, source: Path) -> None:
+    if source != run and not is_finished(run):
+        message = _("{run}: is not finished; train it again to continue, or name the model folder: {model}")
+        raise CheckpointError(message.format(run=run, model=source))
+
+
 def _check_target(target: Path) -> None:
     if exists(target):
         raise CheckpointError(
@@ -67,32 +75,64 @@ def _check_target(target: Path) -> None:
         raise CheckpointError(_("{file}: no such folder {folder}").format(file=target, folder=target.parent))
 
 
-FLOAT16 = "float16"
-"""The format of every model."""
+PADDLE_TASKS = "paddle-tasks"
+"""The format of every model: a model folder with the weights rounded to float16."""
+_FLOAT16 = "float16"
+"""What it was called before."""
 
 
-def export(run: str | Path, output: str | Path, form: str = FLOAT16) -> Path:
+def export(
+    run: str | Path,
+    output: str | Path,
+    form: str = PADDLE_TASKS,
+    *,
+    data: str | Path | None = None,
+    int8: bool = False,
+) -> Path:
     """Write the best model of a run in a format, and return the new folder or file.
 
     Args:
         run: as in `export_float16`.
         output: a folder or, for a format of other programs, a file; it does not exist yet.
-        form: ``float16``, or a format of the run's task, such as ``word2vec-text``.
+        form: ``paddle-tasks``, ``onnx``, or a format of the run's task, such as ``word2vec-text``.
+        data: the file on whose rows exported networks are compared with the model; by default test or dev of the run.
+        int8: of networks, whether copies with products in int8 are written and measured too.
 
     Raises:
         CheckpointError: the run has no trained model, or the output exists.
-        ConfigError: there is no such format.
+        ConfigError: there is no such format, the model cannot be exported in it, or it takes no such option.
+        ExportError: the exported model does not answer as the trained one.
     """
-    if form == FLOAT16:
+    if form in FORMATS:
+        wish = Wish(form, None if data is None else str(data), int8)
+        return _export_networks(named_folder(run), expand_user(output), wish)
+    if data is not None or int8:
+        name = "--int8" if int8 else "--data"
+        raise ConfigError(_("{name}: is for --format {forms}").format(name=name, forms=join(FORMATS)))
+    if form in (PADDLE_TASKS, _FLOAT16):
         return export_float16(run, output)
     target = expand_user(output)
     _check_target(target)
     predictor = load_layer(run, device="cpu")
     if not isinstance(predictor.task, ExchangedTask):
-        message = _("--format {form}: {run} has only the format {known}{near}")
-        near = did_you_mean(form, [FLOAT16])
-        raise ConfigError(message.format(form=form, run=run, known=FLOAT16, near=near))
+        known = [PADDLE_TASKS, *FORMATS]
+        message = _("--format {form}: {run} has the formats {known}{near}")
+        raise ConfigError(message.format(form=form, run=run, known=join(known), near=did_you_mean(form, known)))
     predictor.task.write_model_file(predictor.model, target, form)
+    return target
+
+
+@default_numpy_errors()
+def _export_networks(run: Path, target: Path, wish: Wish) -> Path:
+    source = model_folder(run)
+    _check_target(target)
+    if is_exported(source):
+        raise CheckpointError(_("{run}: is an exported model already; name the run").format(run=run))
+    _check_finished(run, source)
+    predictor = load_layer(run, device="cpu")
+    with atomic_folder(target) as temporary:
+        write_networks(run, predictor, temporary, wish)
+        write_card(run, source, temporary, target.name)
     return target
 
 

@@ -16,6 +16,7 @@ from paddle_tasks import runtime, tasks
 from paddle_tasks.errors import ConfigError, join_all
 from paddle_tasks.inference.builtin import Answer, Answers, Builtin, fill_mask, load_masked_lm, rewrite
 from paddle_tasks.inference.display import display_variants
+from paddle_tasks.inference.loading import load_quick, load_with_paddle, may_use_gpu
 from paddle_tasks.inference.model_folders import (
     is_alias,
     model_folder,
@@ -300,7 +301,7 @@ def load(run: str | Path, *, device: str = "auto", precision: Literal["auto"] | 
     settings = read_settings(folder)
     check_precision(precision)
     kind = automatic() if precision == "auto" else precision
-    quick = None if _may_use_gpu(device) else _load_quick(folder, settings, kind)
+    quick = None if may_use_gpu(device) else load_quick(folder, settings, kind)
     predictor = _new_predictor(folder, settings, device, quick)
     if precision != "auto":
         predictor.precision = precision
@@ -316,41 +317,13 @@ def load_layer(run: str | Path, *, device: str = "auto") -> Predictor:
 def _new_predictor(
     folder: Path, settings: Mapping[str, Any], device: str, quick: tasks.PaddleFreePredictor | None
 ) -> Predictor:
-    load_model = partial(_load_with_paddle, folder, settings, device)
+    load_model = partial(load_with_paddle, folder, settings, device)
     if quick is not None:
         return Predictor(folder, len(quick.INPUT_FIELDS), quick, load_model)
     loaded = load_model()
     predictor = Predictor(folder, len(loaded[0].INPUT_FIELDS), None, load_model)
     vars(predictor)["_loaded"] = loaded
     return predictor
-
-
-def _load_quick(folder: Path, settings: Mapping[str, Any], precision: Precision) -> tasks.PaddleFreePredictor | None:
-    kind = tasks.find_paddle_free(settings["config"]["task"])
-    if kind is None:
-        return None
-    try:
-        return kind.load(folder, settings, bfloat16=precision == "bfloat16")
-    except (LookupError, TypeError, ValueError, AttributeError):  # Paddle's path says what is wrong with the folder
-        return None
-
-
-def _may_use_gpu(device: str) -> bool:
-    """Return whether Paddle must be asked for the device."""
-    return device not in ("auto", "cpu") or (device == "auto" and runtime.has_gpu_package())
-
-
-def _load_with_paddle(folder: Path, settings: Mapping[str, Any], device: str) -> tuple[Any, Any]:
-    """Return the task of a model folder and its Layer."""
-    runtime.import_paddle()
-    from paddle_tasks.models import cpu
-
-    with default_settings():
-        runtime.use_device(device)
-        with random_generator():
-            task, model = tasks.find(settings["config"]["task"]).load(folder)
-        cpu.switch_in(model)
-    return task, model
 
 
 def pipeline(

@@ -10,6 +10,7 @@ from paddle import Tensor, nn
 from paddle_tasks.arrays import Array
 from paddle_tasks.models import cpu
 from paddle_tasks.models.encoders.paddlenlp import PretrainedEncoder
+from paddle_tasks.models.paddle_free.causal_lm import CausalWriter, Shape
 from paddle_tasks.models.tied_output import TiedOutput
 
 _INITIAL_STD = 0.02
@@ -106,6 +107,15 @@ class CausalLanguageModel(nn.Layer):  # type: ignore[misc]
     def log_probs(self, input_ids: Tensor, positions: Tensor) -> Tensor:
         """Return the log-probability of each next entry at some positions, <float32>[n, n_outputs]."""
         return self.output.log_probs(self._at(input_ids, positions), self.words.weight)
+
+    def writer(self, start_id: int) -> CausalWriter:
+        """Return the model for decoding, with a copy of its weights on numpy arrays.
+
+        Args:
+            start_id: the entry before each prompt.
+        """
+        arrays = {name: tensor.numpy() for name, tensor in self.state_dict().items()}
+        return CausalWriter(arrays, Shape(self.sizes.n_heads, self.output.n_frequent, self.sizes.pre_norm), start_id)
 
     def _at(self, input_ids: Tensor, positions: Tensor) -> Tensor:
         states = self(input_ids)

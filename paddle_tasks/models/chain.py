@@ -21,6 +21,7 @@ import numpy as np
 
 from paddle_tasks.arrays import Array
 
+NEVER = -1e4  # an emission whose exponential is 0
 OUTSIDE = 0  # the tag O; label k has the tags B-x = 2k + 1 and I-x = 2k + 2
 
 

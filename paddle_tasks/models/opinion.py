@@ -13,7 +13,7 @@ from paddle.nn import functional
 
 from paddle_tasks.arrays import Array
 from paddle_tasks.models import cpu
-from paddle_tasks.models.chain import OUTSIDE, Chain, PathSums, TokenSpan, spans_from_tags
+from paddle_tasks.models.chain import NEVER, OUTSIDE, Chain, PathSums, TokenSpan, spans_from_tags
 from paddle_tasks.models.crf import CRF, float32_array
 from paddle_tasks.models.encoders.base import Encoder, real_positions
 from paddle_tasks.models.encoders.recurrent import direction_size
@@ -27,7 +27,6 @@ NO_PAIR = 0  # the class of spans that do not belong together; the polarities fo
 IGNORED = -1  # the class of a pair without a loss, such as one with a padded span
 ScoredSpan = tuple[TokenSpan, float]
 """A span and its probability."""
-_NEVER = -1e4  # an emission whose exponential is 0
 _MIN_SPANS_KEPT = 8
 OPINIONS_AT_ONCE = 64
 
@@ -174,7 +173,7 @@ class OpinionTagger(nn.Layer):  # type: ignore[misc]
         positions = paddle.arange(states.shape[1], dtype=lengths.dtype)
         is_special = (positions == 0) | (positions == lengths.unsqueeze(1) - 1)
         is_tag = paddle.arange(scores.shape[2]) != OUTSIDE
-        return paddle.where(is_special.unsqueeze(2) & is_tag, paddle.full_like(scores, _NEVER), scores)
+        return paddle.where(is_special.unsqueeze(2) & is_tag, paddle.full_like(scores, NEVER), scores)
 
     # ---- training
 

@@ -6,10 +6,7 @@ import paddle
 from paddle import Tensor, nn
 
 from paddle_tasks.models.encoders.base import real_positions
-
-N_BUCKETS = 2**20
-HASH_BASE = 1_000_003
-HASH_PRIME = 998_244_353  # below 2^30, so that products with HASH_BASE stay below 2^50
+from paddle_tasks.models.pair_hashing import HASH_BASE, HASH_PRIME, KIND_STEP, N_BUCKETS
 
 
 class NgramEvidence(nn.Layer):  # type: ignore[misc]
@@ -67,4 +64,4 @@ def _features(kind: int, grams: Tensor, types: Tensor, real: Tensor) -> tuple[tu
 
 
 def _bucket(keys: Tensor, kind: int) -> Tensor:
-    return (keys % HASH_PRIME * HASH_BASE + kind * 7_919) % HASH_PRIME % N_BUCKETS
+    return (keys % HASH_PRIME * HASH_BASE + kind * KIND_STEP) % HASH_PRIME % N_BUCKETS

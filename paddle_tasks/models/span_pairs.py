@@ -6,10 +6,7 @@ import paddle
 from paddle import Tensor, nn
 from paddle.nn import functional
 
-# Smallest number of tokens between two spans for each distance class after the first (Lee et al. 2017, section 4.1).
-_DISTANCES = (1, 2, 3, 4, 5, 8, 16, 32, 64)
-_OVERLAP = 2 * (len(_DISTANCES) + 1)
-_IMPLICIT = _OVERLAP + 1
+from paddle_tasks.models.span_distances import DISTANCES, IMPLICIT, OVERLAP
 
 
 class SpanPairs(nn.Layer):  # type: ignore[misc]
@@ -29,7 +26,7 @@ class SpanPairs(nn.Layer):  # type: ignore[misc]
         self.aspect, self.opinion = (nn.Linear(3 * width, size) for _ in range(2))
         self.implicit = self.create_parameter([size], default_initializer=nn.initializer.Normal(std=0.5))
         self.of_aspect, self.of_opinion = (nn.Linear(size, size) for _ in range(2))
-        self.distance = nn.Embedding(_IMPLICIT + 1, size)
+        self.distance = nn.Embedding(IMPLICIT + 1, size)
         self.output = nn.Linear(size, n_classes)
         zero = paddle.ParamAttr(initializer=nn.initializer.Constant(0.0))
         self.bilinear = nn.Linear(size, n_classes * size, weight_attr=zero, bias_attr=False)
@@ -99,7 +96,7 @@ def distance_classes(aspects: Tensor, opinions: Tensor) -> Tensor:
     opinion_start, opinion_end = (opinions[:, :, side].unsqueeze(1) for side in (0, 1))
     after, before = opinion_start - aspect_end, aspect_start - opinion_end
     gap = paddle.maximum(after, before)
-    n_passed = (gap.unsqueeze(3) >= paddle.to_tensor(_DISTANCES, dtype=gap.dtype)).astype("int64").sum(axis=3)
+    n_passed = (gap.unsqueeze(3) >= paddle.to_tensor(DISTANCES, dtype=gap.dtype)).astype("int64").sum(axis=3)
     apart = 2 * n_passed + (before > after).astype("int64")
-    classes = paddle.where(gap < 0, paddle.full_like(n_passed, _OVERLAP), apart)
-    return functional.pad(classes, [0, 0, 1, 0, 0, 0], value=_IMPLICIT)
+    classes = paddle.where(gap < 0, paddle.full_like(n_passed, OVERLAP), apart)
+    return functional.pad(classes, [0, 0, 1, 0, 0, 0], value=IMPLICIT)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from paddle_tasks.generation.decoding import TextStream
+    from paddle_tasks.models.graphs.network import Networks
     from paddle_tasks.training.display import Line
     from paddle_tasks.training.protocol import Record, RecordFormat, Task
 
@@ -129,6 +130,10 @@ class PaddleFreePredictor(Protocol):
     @classmethod
     def load(cls, folder: Path, settings: Mapping[str, Any], *, bfloat16: bool) -> PaddleFreePredictor | None:
         """Return the predictor of a model folder with these settings; None if only Paddle can compute the model."""
+
+    @classmethod
+    def load_exported(cls, folder: Path, settings: Mapping[str, Any], networks: Networks) -> PaddleFreePredictor:
+        """Return the predictor of an exported folder with these settings and networks."""
 
     def predict(self, texts: Sequence[str], **options: Any) -> list[dict[str, Any]]:
         """Return the record of each text; several threads may do this at the same time.

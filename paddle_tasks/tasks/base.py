@@ -181,12 +181,18 @@ class BaseTask(ABC, Generic[C]):
     @classmethod
     def load(cls, folder: Path) -> tuple[Any, nn.Layer]:
         """Return the task and its model from a folder that `save_model` wrote; no train data is needed."""
+        task = cls.restore(folder)
+        return task, task.load_model(folder)
+
+    @classmethod
+    def restore(cls, folder: Path) -> Any:
+        """Return the task of a model folder or an exported one, without its model."""
         settings = read_settings(folder)
         config = configuration.validate(settings["config"], cls.Config, str(folder / SETTINGS))
         with checking_settings(folder):
             task = cls(config)
             task.restore_settings(settings)
-        return task, task.load_model(folder)
+        return task
 
     def load_model(self, folder: Path) -> nn.Layer:
         """Return the model of a folder that `save_model` wrote."""

@@ -201,11 +201,25 @@ class EncoderTask(BaseTask[E]):
         write_json(folder / SETTINGS, {**self.settings(), "config": self.config.model_dump(mode="json")})
 
     def load_model(self, folder: Path) -> nn.Layer:
-        """Return the model of a folder that `save_model` wrote, and load its tokenizer."""
-        self.tokenizer = Tokenizer.load(folder)
+        """Return the model of a folder that `save_model` wrote."""
         model = self.model_over(load_encoder(folder))
         load_state(model, folder)
         return model
+
+    @classmethod
+    def restore(cls, folder: Path) -> Any:
+        """Return the task of a model folder or an exported one, with its tokenizer and without its model."""
+        task = super().restore(folder)
+        task.tokenizer = Tokenizer.load(folder)
+        return task
+
+    @classmethod
+    def write_export(cls, source: Path, folder: Path) -> None:
+        """Write the tokenizer, also as the file of the `tokenizers` library."""
+        del cls
+        tokenizer = Tokenizer.load(source)
+        tokenizer.save(folder)
+        tokenizer.save_library(folder)
 
     @staticmethod
     def card_settings(config: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import tokenizers
-from tokenizers import models, pre_tokenizers
+from tokenizers import models, pre_tokenizers, processors
 
 from paddle_tasks.errors import ConfigError, DataError, join_alternatives
 from paddle_tasks.files import read_json_object, write_json, write_text
@@ -34,6 +34,8 @@ from paddle_tasks.text.word_table import WordTable
 __all__ = ["SPECIAL_TOKENS", "Encoded", "Tokenizer", "learn_vocabulary"]
 
 _VOCABULARY, _SETTINGS, _ADDED = "vocab.txt", "tokenizer_config.json", "added_tokens.json"
+LIBRARY_FILE = "tokenizer.json"
+"""The file of the `tokenizers` library."""
 # PaddleNLP and Hugging Face both write "cls_token": "[CLS]" and so on.
 _TOKEN_SETTINGS = {f"{token[1:-1].lower()}_token": token for token in SPECIAL_TOKENS}
 CHUNK_SIZE = 1000
@@ -123,6 +125,15 @@ class Tokenizer:
         settings = {"do_lower_case": self.lowercase, "strip_accents": None, "tokenize_chinese_chars": True}
         write_json(folder / _SETTINGS, {**settings, **_TOKEN_SETTINGS, "tokenizer_class": "BertTokenizer"})
         write_text(folder / _VOCABULARY, "".join(f"{token}\n" for token in self.vocabulary))
+
+    def save_library(self, folder: Path) -> None:
+        """Write a file that the `tokenizers` library reads; it adds [CLS] and [SEP] and truncates nothing."""
+        library = build_library({token: index for index, token in enumerate(self.vocabulary)}, self.lowercase)
+        special = [("[CLS]", self.cls_id), ("[SEP]", self.sep_id)]
+        library.post_processor = processors.TemplateProcessing(
+            single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=special
+        )
+        library.save(str(folder / LIBRARY_FILE))
 
     def encode(self, texts: Sequence[str], pairs: Sequence[str] | None = None, *, max_length: int) -> list[Encoded]:
         """Encode texts as ``[CLS] a [SEP]``, or pairs of texts as ``[CLS] a [SEP] b [SEP]``.

@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # records and their formats are used without Paddle too
     from paddle import nn
 
     from paddle_tasks.generation.decoding import TextStream
+    from paddle_tasks.models.graphs.network import Network, Networks, SavedModel
     from paddle_tasks.training.loop import MicroBatch
     from paddle_tasks.training.ranks import Ranks
 
@@ -336,6 +337,41 @@ class StreamingTask(Protocol):
             model: the model.
             text: the beginning.
             **options: those of `Task.predict`.
+        """
+
+
+@runtime_checkable
+class ExportableTask(Protocol):
+    """A task whose models can be exported as networks; it has these besides the members of `Task`."""
+
+    @staticmethod
+    def export_script() -> str:
+        """Return the name of the script in assets/scripts that predicts with an exported folder."""
+
+    @classmethod
+    def networks(cls, saved: SavedModel) -> Sequence[Network]:
+        """Return the networks of a model folder, as operations of which each format builds its graph.
+
+        Raises:
+            ConfigError: a part of the model cannot be described so.
+        """
+
+    @classmethod
+    def write_export(cls, source: Path, folder: Path) -> None:
+        """Write what the script and `load_exported` need besides networks and settings, such as the tokenizer.
+
+        Args:
+            source: its folder.
+            folder: the exported folder.
+        """
+
+    @classmethod
+    def load_exported(cls, folder: Path, networks: Networks) -> tuple[Any, nn.Layer]:
+        """Return a task, and a Layer that computes with networks and that `evaluate` and `predict` take as the model.
+
+        Args:
+            folder: the exported folder.
+            networks: those of `networks`, in some format.
         """
 
 

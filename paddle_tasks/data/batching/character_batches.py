@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from paddle_tasks.arrays import Array
-from paddle_tasks.data.corpus.character_rows import Rows
+from paddle_tasks.data.corpus.character_rows import EncodedTexts, Rows
 from paddle_tasks.data.corpus.characters import CharacterVocabulary
 
 
@@ -99,6 +99,24 @@ def window_batch(rows: Rows, chosen: Sequence[int], vocabulary: CharacterVocabul
     input_ids[steps == lengths[:, None] - 1] = vocabulary.end_id
     input_ids[steps >= lengths[:, None]] = vocabulary.pad_id
     return _batch(rows, index, (input_ids, lengths, steps == n_read + 1), rows.ends[index])
+
+
+def context_batch(
+    contexts: Sequence[Sequence[int]], vocabulary: CharacterVocabulary, *, masked: bool
+) -> CharacterBatch:
+    """Return texts as windows, after each of which a character is to be predicted.
+
+    Args:
+        contexts: the ids of each text.
+        vocabulary: of the ids.
+        masked: whether a [MASK] stands in the place of the character.
+    """
+    ids = [np.array([*context, vocabulary.end_id], np.int32) for context in contexts]
+    ends = np.cumsum([len(part) for part in ids]) - 1
+    starts = ends - [len(context) for context in contexts]
+    texts = EncodedTexts(np.concatenate(ids), starts, ends)  # the entry in the place of the target is not read
+    rows = Rows(texts, starts, ends, ends - 1)
+    return window_batch(rows, range(len(contexts)), vocabulary, np.full(len(contexts), int(masked), np.int64))
 
 
 def _batch(rows: Rows, index: Array, arrays: tuple[Array, Array, Array], targets: Array) -> CharacterBatch:

@@ -69,15 +69,8 @@ class Classifier:
 
     def probabilities(self, packed: PackedIds, pad_id: int) -> Array:
         """Return the probabilities of the classes <float32>[rows, classes] for encoded texts."""
-        lengths, most = packed.lengths, len(self.encoder.positions)
-        units = []
-        for rows in _batches(lengths, most):
-            ids, types = packed.pad(rows, pad_id, _padded(int(lengths[rows].max()), most))
-            units.append((rows, self._units(ids, types, lengths[rows])))
-        result = np.empty((len(packed), 2 if self.is_sigmoid else units[0][1].shape[1]), np.float32)
-        for rows, values in units:
-            result[rows] = _softmax(np.pad(values, ((0, 0), (1, 0))) if self.is_sigmoid else values)
-        return result
+        units = compute_batches(packed, pad_id, len(self.encoder.positions), self._units)
+        return softmax_rows(np.pad(units, ((0, 0), (1, 0))) if self.is_sigmoid else units)
 
     def _units(self, ids: Array, types: Array, lengths: Array) -> Array:
         states = self.encoder.states(ids, types, lengths, first_only=self.pooling == "cls")
@@ -131,7 +124,33 @@ def _linear(vectors: Array, weight: Array, bias: Array) -> Array:
     return result
 
 
-def _softmax(values: Array) -> Array:
+def compute_batches(
+    packed: PackedIds, pad_id: int, most: int, compute: Callable[[Array, Array, Array], Array]
+) -> Array:
+    """Return what is computed of at least one encoded text, in batches of similar lengths.
+
+    Args:
+        packed: the texts.
+        pad_id: the id in the padding.
+        most: the maximum length that can be computed.
+        compute: takes ids and token types <int64>[batch, length] and lengths <int64>[batch], and returns
+            <float32>[batch, units].
+
+    Returns:
+        <float32>[rows, units].
+    """
+    lengths, parts = packed.lengths, []
+    for rows in _batches(lengths, most):
+        ids, types = packed.pad(rows, pad_id, _padded(int(lengths[rows].max()), most))
+        parts.append((rows, compute(ids, types, lengths[rows])))
+    result = np.empty((len(packed), parts[0][1].shape[1]), np.float32)
+    for rows, values in parts:
+        result[rows] = values
+    return result
+
+
+def softmax_rows(values: Array) -> Array:
+    """Return the softmax of each row <float32>[rows, units]."""
     exponentials = np.exp(values - values.max(axis=1, keepdims=True))
     result: Array = exponentials / exponentials.sum(axis=1, keepdims=True)
     return result

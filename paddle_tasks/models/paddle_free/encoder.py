@@ -15,7 +15,7 @@ from paddle_tasks.onednn.linear_map import prepare_map
 
 Arrays = Mapping[str, Array]
 
-_ACTIVATIONS = {
+ACTIVATIONS = {
     "gelu": "gelu",
     "relu": "relu",
     "silu": "silu",
@@ -24,8 +24,8 @@ _ACTIVATIONS = {
     "gelu_pytorch_tanh": "gelu_tanh",
     "gelu_fast": "gelu_tanh",
 }
-_ERNIE_EPSILON = 1e-12  # PaddleNLP's ERNIE has it, whatever the configuration says
-_NO_ATTENTION = -1e4  # what PaddleNLP adds to the scores of padding
+ERNIE_EPSILON = 1e-12  # PaddleNLP's ERNIE has it, whatever the configuration says
+NO_ATTENTION = -1e4  # what PaddleNLP adds to the scores of padding
 
 
 class Unsupported(Exception):  # noqa: N818 - not an error: the caller takes another path
@@ -67,9 +67,9 @@ class Encoder:
         kind = config.get("model_type")
         if config.get("pool_act", "tanh") != "tanh":
             raise Unsupported("a pooler without tanh")
-        if kind not in ("bert", "ernie") or config.get("use_task_id") or config.get("hidden_act") not in _ACTIVATIONS:
+        if kind not in ("bert", "ernie") or config.get("use_task_id") or config.get("hidden_act") not in ACTIVATIONS:
             raise Unsupported(f"an encoder of the kind {kind}")
-        epsilon = _ERNIE_EPSILON if kind == "ernie" else float(config["layer_norm_eps"])
+        epsilon = ERNIE_EPSILON if kind == "ernie" else float(config["layer_norm_eps"])
         parts = _Parts(arrays, f"{kind}.", epsilon, bfloat16)
         words, positions, types = (
             parts[f"embeddings.{name}_embeddings.weight"] for name in ("word", "position", "token_type")
@@ -78,7 +78,7 @@ class Encoder:
             raise Unsupported(f"embeddings of {words.shape}, {positions.shape} and {types.shape}")
         if kind == "ernie":
             words[int(config.get("pad_token_id", 0))] = 0  # PaddleNLP's ERNIE looks up zeros there
-        heads, activation = int(config["num_attention_heads"]), _ACTIVATIONS[config["hidden_act"]]
+        heads, activation = int(config["num_attention_heads"]), ACTIVATIONS[config["hidden_act"]]
         if words.shape[1] % heads:
             raise Unsupported(f"{heads} heads for a width of {words.shape[1]}")
         layers = tuple(parts.layer(number, heads, activation) for number in range(int(config["num_hidden_layers"])))
@@ -105,7 +105,7 @@ class Encoder:
         offsets = None
         if (lengths < length).any():
             is_padding = np.arange(length) >= lengths[:, None]
-            offsets = (is_padding * np.float32(_NO_ATTENTION)).reshape(batch, 1, 1, length)
+            offsets = (is_padding * np.float32(NO_ATTENTION)).reshape(batch, 1, 1, length)
         for number, layer in enumerate(self.layers, start=1):
             is_last = number == len(self.layers)
             result = Call(layer, states, offsets, Drops(), first_only=first_only and is_last).result

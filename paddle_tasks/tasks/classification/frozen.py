@@ -16,7 +16,9 @@ from paddle_tasks.models.gradients import without_gradients
 
 def has_fixed_vectors(model: nn.Layer) -> bool:
     """Return whether only the head is trained, so that a text always has the same vector."""
-    return all(value.stop_gradient for name, value in model.named_parameters() if not name.startswith("head."))
+    parameters = dict(model.named_parameters())
+    others = [value for name, value in parameters.items() if not name.startswith("head.")]
+    return len(others) < len(parameters) and all(value.stop_gradient for value in others)
 
 
 class TextVectors:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
+from paddle_tasks.arrays import Array
 from paddle_tasks.files import read_json_object
-from paddle_tasks.models.paddle_free.classifier import Classifier
+from paddle_tasks.models.graphs.network import Networks
+from paddle_tasks.models.paddle_free.classifier import Classifier, compute_batches, softmax_rows
 from paddle_tasks.models.paddle_free.encoder import Unsupported
 from paddle_tasks.models.pretrained import tensors
 from paddle_tasks.onednn import library
@@ -17,11 +19,40 @@ from paddle_tasks.tasks.classification.data import SINGLE_TEXT
 from paddle_tasks.tasks.classification.decision import MostProbable
 from paddle_tasks.tasks.classification.display import display_explanation
 from paddle_tasks.tasks.classification.records import keep_most_probable, make_records, mark_truncated, prediction
+from paddle_tasks.text.packing import PackedIds
 from paddle_tasks.text.tokenizer import Tokenizer
 from paddle_tasks.training.display import Line
 from paddle_tasks.training.protocol import Record, RecordFormat
 
 _CONFIG, _WEIGHTS = "config.json", "model.safetensors"
+
+
+class ProbabilityModel(Protocol):
+    """Returns the probabilities of encoded texts."""
+
+    def probabilities(self, packed: PackedIds, pad_id: int) -> Array:
+        """Return <float32>[rows, classes]."""
+
+
+@dataclass(frozen=True)
+class NetworkClassifier:
+    """Computes with the network of an exported model.
+
+    Attributes:
+        networks: those of the exported folder.
+        max_length: the maximum number of tokens of a text.
+    """
+
+    networks: Networks
+    max_length: int
+
+    def probabilities(self, packed: PackedIds, pad_id: int) -> Array:
+        """Return the probabilities of the classes <float32>[rows, classes] for encoded texts."""
+        return softmax_rows(compute_batches(packed, pad_id, self.max_length, self._logits))
+
+    def _logits(self, ids: Array, types: Array, lengths: Array) -> Array:
+        del types
+        return self.networks.run("model", {"input_ids": ids, "lengths": lengths})["logits"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +73,7 @@ class TextPredictor:
     PADDLE_OPTIONS: ClassVar[tuple[str, ...]] = ("explain",)
     RECORD_FORMATS: ClassVar[Mapping[str, RecordFormat]] = {"clue": CLUE}
 
-    classifier: Classifier
+    classifier: ProbabilityModel
     tokenizer: Tokenizer
     labels: tuple[str, ...]
     names: Mapping[str, str]
@@ -63,6 +94,14 @@ class TextPredictor:
         if max_length > len(classifier.encoder.positions):
             return None
         return cls(classifier, Tokenizer.load(folder), labels, settings.get("label_names", {}), max_length)
+
+    @classmethod
+    def load_exported(cls, folder: Path, settings: Mapping[str, Any], networks: Networks) -> TextPredictor:
+        """Return the predictor of an exported folder."""
+        max_length = int(settings["config"]["training"]["max_length"])
+        names = settings.get("label_names", {})
+        model = NetworkClassifier(networks, max_length)
+        return cls(model, Tokenizer.load(folder), tuple(settings["labels"]), names, max_length)
 
     def predict(self, texts: Sequence[str], *, top_k: int | None = None) -> list[dict[str, Any]]:
         """Return the records that `ClassifierTask.predict` returns."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -25,6 +26,8 @@ from paddle_tasks.language import _
 from paddle_tasks.models.encoders.build import Encoder
 from paddle_tasks.models.encoders.start_vectors import start_with_vectors
 from paddle_tasks.models.gradients import without_gradients
+from paddle_tasks.models.graphs.classifier import text_logits
+from paddle_tasks.models.graphs.network import TOKENS, Input, Network, Networks, SavedModel
 from paddle_tasks.models.losses import ClassificationLoss
 from paddle_tasks.tasks.classification import SUMMARY_METRICS
 from paddle_tasks.tasks.classification.baseline import TfidfBaseline
@@ -33,6 +36,7 @@ from paddle_tasks.tasks.classification.data import SINGLE_TEXT, LabelledData, La
 from paddle_tasks.tasks.classification.decision import Decision, MostProbable
 from paddle_tasks.tasks.classification.display import display_explanation
 from paddle_tasks.tasks.classification.explain import explain as explain_records
+from paddle_tasks.tasks.classification.exported import ExportedClassifier, LogitsGraph, logits_network
 from paddle_tasks.tasks.classification.frozen import TextVectors, has_fixed_vectors
 from paddle_tasks.tasks.classification.loss import build_loss
 from paddle_tasks.tasks.classification.records import keep_most_probable, make_records, mark_truncated
@@ -60,6 +64,8 @@ class ClassifierTask(EncoderTask[C]):
     Attributes:
         FORMAT: what a row holds.
         Model: the Layer.
+        GRAPH: describes the Layer for exports.
+        GRAPH_INPUTS: the inputs of that.
         data: the splits and the labels.
         decision: chooses labels from probabilities.
         teachers: the models whose predictions for the train rows are learnt too.
@@ -75,6 +81,8 @@ class ClassifierTask(EncoderTask[C]):
     FORMAT: ClassVar[RowFormat] = SINGLE_TEXT
     Config: ClassVar[type[ClassificationConfig]] = ClassificationConfig
     Model: ClassVar[type[nn.Layer]]
+    GRAPH: ClassVar[LogitsGraph] = staticmethod(text_logits)
+    GRAPH_INPUTS: ClassVar[Mapping[str, Input]] = TOKENS
 
     def __init__(self, config: C) -> None:
         super().__init__(config)
@@ -324,6 +332,23 @@ class ClassifierTask(EncoderTask[C]):
     def display(record: Record) -> Sequence[Line]:
         """Return a line with label, probability and text."""
         return display_explanation(record)
+
+    # ---- exported models
+
+    @staticmethod
+    def export_script() -> str:
+        """Return the name of the script for labels."""
+        return "labels"
+
+    @classmethod
+    def networks(cls, saved: SavedModel) -> Sequence[Network]:
+        """Return the network from ids to logits."""
+        return [logits_network(saved, cls.GRAPH, cls.GRAPH_INPUTS)]
+
+    @classmethod
+    def load_exported(cls, folder: Path, networks: Networks) -> tuple[Any, nn.Layer]:
+        """Return a task and a Layer that computes with a network."""
+        return cls.restore(folder), ExportedClassifier(networks, cls.GRAPH_INPUTS)
 
     # ---- the model folder
 

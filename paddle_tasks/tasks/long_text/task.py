@@ -13,8 +13,10 @@ from paddle_tasks.data.tables.section import DataSection
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.language import _
 from paddle_tasks.models.encoders.build import Encoder
+from paddle_tasks.models.graphs.windows import window_logits
 from paddle_tasks.models.heads import Head
 from paddle_tasks.models.long_text import LongTextClassifier, WindowPooling, WindowSettings
+from paddle_tasks.tasks.classification.exported import LogitsGraph
 from paddle_tasks.tasks.classification.section import ClassificationConfig, ClassifierSection
 from paddle_tasks.tasks.classification.task import ClassifierTask
 from paddle_tasks.tasks.encoder import N_SPECIAL_TOKENS
@@ -55,6 +57,7 @@ class LongTextTask(ClassifierTask[LongTextConfig]):
     PREDICT_OPTIONS: ClassVar[tuple[str, ...]] = ()  # explanations do not know windows
     Config: ClassVar[type[ClassificationConfig]] = LongTextConfig
     Model: ClassVar[type[nn.Layer]] = LongTextClassifier
+    GRAPH: ClassVar[LogitsGraph] = staticmethod(window_logits)
 
     def check_settings(self) -> None:
         """Check that each window begins after the one before, and what every classifier checks."""
@@ -92,6 +95,11 @@ class LongTextTask(ClassifierTask[LongTextConfig]):
     def token_limit(self, batch_size: int, max_tokens: int | None) -> int | None:
         """Return the limit over all windows of a batch; by default the tokens of ``batch_size`` rows of one window."""
         return max_tokens or (batch_size * self.config.training.max_length if self._has_windows else None)
+
+    @staticmethod
+    def export_script() -> str:
+        """Return the name of the script for long texts."""
+        return "long_texts"
 
     def build_layer(self, encoder: Encoder) -> nn.Layer:
         """Return the Layer over an encoder."""

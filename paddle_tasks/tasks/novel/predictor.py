@@ -10,12 +10,16 @@ from typing import Any, ClassVar
 from paddle_tasks.config import Section, validate
 from paddle_tasks.data.corpus.characters import CharacterVocabulary
 from paddle_tasks.data.corpus.novels import Spelling
-from paddle_tasks.errors import ConfigError
+from paddle_tasks.errors import CheckpointError, ConfigError
+from paddle_tasks.files import read_json_object
 from paddle_tasks.generation.decoding import TextStream
+from paddle_tasks.generation.next_token import NextTokenModel
 from paddle_tasks.generation.section import GenerationSection
+from paddle_tasks.models.graphs.network import Networks
 from paddle_tasks.models.paddle_free.causal_lm import CausalWriter, Shape
 from paddle_tasks.models.pretrained import tensors
 from paddle_tasks.tasks.novel.continuing import WRITING_OPTIONS, Continuer, display_outputs
+from paddle_tasks.tasks.novel.exported_writers import SHAPE_FILE, network_writer
 from paddle_tasks.training.display import Line
 from paddle_tasks.training.protocol import Record, RecordFormat
 
@@ -58,13 +62,19 @@ class TextWriter:
             arrays = tensors.read(weights)
             shape = Shape(int(section["n_heads"]), section["n_frequent"], section["encoder"] == "transformer")
             writer = CausalWriter(arrays, shape, vocabulary.start_id)
-            spelling = validate(_pick(settings["config"]["data"], Spelling), Spelling, "data")
-            generation = validate(settings["config"]["generation"], GenerationSection, "generation")
+            continuer, generation = _continuer(writer, vocabulary, settings)
         except (ConfigError, LookupError, ValueError, TypeError):  # Paddle's path says what is wrong with the folder
             return None
         if len(arrays["words.weight"]) != len(vocabulary):
             return None
-        return cls(Continuer(writer, vocabulary, spelling), generation)
+        return cls(continuer, generation)
+
+    @classmethod
+    def load_exported(cls, folder: Path, settings: Mapping[str, Any], networks: Networks) -> TextWriter:
+        """Return the predictor of an exported folder."""
+        vocabulary = CharacterVocabulary(list(settings["characters"]))
+        shape = read_json_object(folder / SHAPE_FILE, CheckpointError)["layers_heads_size"]
+        return cls(*_continuer(network_writer(settings, shape, networks, vocabulary), vocabulary, settings))
 
     def predict(self, texts: Sequence[str], **options: Any) -> list[dict[str, Any]]:
         """Return the records that `NovelTask.predict` returns; ``options`` are any of `GenerationSection`."""
@@ -78,6 +88,15 @@ class TextWriter:
     def display(record: Record) -> Sequence[Line]:
         """Return the text with each of its continuations."""
         return display_outputs(record)
+
+
+def _continuer(
+    model: NextTokenModel, vocabulary: CharacterVocabulary, settings: Mapping[str, Any]
+) -> tuple[Continuer, GenerationSection]:
+    """Return what continues texts with a model, and how if it is not told otherwise."""
+    config = settings["config"]
+    spelling = validate(_pick(config["data"], Spelling), Spelling, "data")
+    return Continuer(model, vocabulary, spelling), validate(config["generation"], GenerationSection, "generation")
 
 
 def _pick(tree: Mapping[str, Any], section: type[Section]) -> dict[str, Any]:

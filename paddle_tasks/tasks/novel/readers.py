@@ -23,7 +23,6 @@ from paddle_tasks.models.cpu import Scores
 from paddle_tasks.models.encoders.entries import transferred_vectors
 from paddle_tasks.models.encoders.paddlenlp import PretrainedEncoder
 from paddle_tasks.models.gradients import without_gradients
-from paddle_tasks.models.paddle_free.causal_lm import CausalWriter, Shape
 from paddle_tasks.models.pretrained.loading import load_pretrained, resolve, tokenizer_folder
 from paddle_tasks.tasks.novel.section import SCRATCH, NovelConfig
 from paddle_tasks.tasks.novel.writers import Contexts, RecomputingWriter
@@ -118,14 +117,10 @@ class CausalReader:
     def writer(self, model: CausalLanguageModel, *, cached: bool = True) -> NextTokenModel:
         """Return the model for decoding."""
         if cached:
-            return self._cached_writer(model)
+            writer: NextTokenModel = model.writer(self._vocabulary.start_id)
+            return writer
         first = [self._vocabulary.start_id]
         return RecomputingWriter(partial(self._log_probs, model), first, self._window)
-
-    def _cached_writer(self, model: CausalLanguageModel) -> CausalWriter:
-        arrays = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
-        shape = Shape(model.sizes.n_heads, model.output.n_frequent, model.sizes.pre_norm)
-        return CausalWriter(arrays, shape, self._vocabulary.start_id)
 
     @without_gradients
     def _log_probs(self, model: CausalLanguageModel, contexts: Contexts) -> Array:

@@ -29,7 +29,6 @@ from paddle_tasks.language import _
 from paddle_tasks.metrics.next_character import text_accuracy
 from paddle_tasks.models.pretrained.loading import resolve
 from paddle_tasks.models.pretrained.saving import load_state, save_pretrained
-from paddle_tasks.tasks.base import BaseTask
 from paddle_tasks.tasks.deduplication import check_count
 from paddle_tasks.tasks.keyword_options import keyword_options
 from paddle_tasks.tasks.novel import SUMMARY_METRICS, TABLE_METRICS
@@ -40,6 +39,7 @@ from paddle_tasks.tasks.novel.continuing import (
     display_outputs,
     sample_texts,
 )
+from paddle_tasks.tasks.novel.exporting import ExportableNovels
 from paddle_tasks.tasks.novel.generated import GenerationCheck
 from paddle_tasks.tasks.novel.mixing import best_weight, mixture_metrics
 from paddle_tasks.tasks.novel.ngrams import FittedNgrams, NgramSection
@@ -52,7 +52,7 @@ from paddle_tasks.training.precision import Precision
 from paddle_tasks.training.protocol import Baseline, DataCheck, Evaluation, Record
 
 
-class NovelTask(BaseTask[NovelConfig]):
+class NovelTask(ExportableNovels):
     """A language model over the characters of novels."""
 
     FIELDS: ClassVar[tuple[str, ...]] = ("text",)

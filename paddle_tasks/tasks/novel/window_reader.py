@@ -11,7 +11,7 @@ import paddle
 from paddle import nn
 
 from paddle_tasks.arrays import Array
-from paddle_tasks.data.batching.character_batches import CharacterBatch, window_batch
+from paddle_tasks.data.batching.character_batches import CharacterBatch, context_batch, window_batch
 from paddle_tasks.data.corpus.character_rows import EncodedTexts, Rows, windows
 from paddle_tasks.data.corpus.characters import CharacterVocabulary
 from paddle_tasks.errors import ConfigError
@@ -94,11 +94,7 @@ class WindowReader:
 
     @without_gradients
     def _log_probs(self, model: WindowModel, contexts: Contexts) -> Array:
-        ids = [np.array([*context, self._vocabulary.end_id], np.int32) for context in contexts]
-        ends = np.cumsum([len(part) for part in ids]) - 1
-        starts = ends - [len(context) for context in contexts]
-        texts = EncodedTexts(np.concatenate(ids), starts, ends)  # the entry in the place of the target is not read
-        batch = self.batch(Rows(texts, starts, ends, ends - 1), range(len(contexts)))
+        batch = context_batch(contexts, self._vocabulary, masked=self._masks != "none")
         model.eval()
         log_probs: Array = model.log_probs(*_tensors(batch)).numpy()
         return log_probs

@@ -28,10 +28,11 @@ from paddle_tasks.models.gradients import without_gradients
 from paddle_tasks.models.opinion import OpinionTagger
 from paddle_tasks.models.pooling import pool
 from paddle_tasks.tasks.deduplication import check_count, with_deduplicated
-from paddle_tasks.tasks.encoder import N_SPECIAL_TOKENS, EncoderTask, learn_tokenizer
+from paddle_tasks.tasks.encoder import N_SPECIAL_TOKENS, learn_tokenizer
 from paddle_tasks.tasks.opinion import SUMMARY_METRICS, TABLE_METRICS
 from paddle_tasks.tasks.opinion.display import display_opinions
 from paddle_tasks.tasks.opinion.doccano import DOCCANO
+from paddle_tasks.tasks.opinion.exporting import ExportableOpinions
 from paddle_tasks.tasks.opinion.features import (
     OpinionBatch,
     OpinionNames,
@@ -63,7 +64,7 @@ from paddle_tasks.training.panels import Panels
 from paddle_tasks.training.protocol import DataCheck, Evaluation, Record, RecordFormat
 
 
-class OpinionTask(EncoderTask[OpinionConfig]):
+class OpinionTask(ExportableOpinions):
     """Spans and, if they are annotated, pairs with polarities, by `OpinionTagger`.
 
     Attributes:

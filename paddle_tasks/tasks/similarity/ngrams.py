@@ -13,7 +13,8 @@ from sklearn.linear_model import LogisticRegression
 from paddle_tasks.data.batching.batches import Batch
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.language import _
-from paddle_tasks.models.pair_ngrams import N_BUCKETS, NgramEvidence
+from paddle_tasks.models.pair_hashing import N_BUCKETS
+from paddle_tasks.models.pair_ngrams import NgramEvidence
 
 _INVERSE_PENALTY = 3.0  # by 4-fold cross-validation on AFQMC's train file: loss 0.5757 with 1, 0.5714 with 2, 0.5708
 

@@ -19,11 +19,14 @@ from paddle_tasks.data.tables.section import DataSection
 from paddle_tasks.language import _
 from paddle_tasks.metrics.threshold import ThresholdMetric
 from paddle_tasks.models.encoders.build import Encoder
+from paddle_tasks.models.graphs.network import PAIRS, Input
+from paddle_tasks.models.graphs.pairs import pair_logits
 from paddle_tasks.models.similarity import PairClassifier, PairKind
 from paddle_tasks.tasks.classification.baseline import TfidfBaseline
 from paddle_tasks.tasks.classification.data import TEXT_PAIR, LabelledDataCheck, RowFormat
 from paddle_tasks.tasks.classification.decision import Decision
 from paddle_tasks.tasks.classification.display import display_explanation
+from paddle_tasks.tasks.classification.exported import LogitsGraph
 from paddle_tasks.tasks.classification.section import ClassificationConfig, ClassifierSection
 from paddle_tasks.tasks.classification.task import ClassifierTask
 from paddle_tasks.tasks.encoder import N_SPECIAL_TOKENS
@@ -86,6 +89,8 @@ class SimilarityTask(ClassifierTask[SimilarityConfig]):
     FORMAT: ClassVar[RowFormat] = TEXT_PAIR
     Config: ClassVar[type[ClassificationConfig]] = SimilarityConfig
     Model: ClassVar[type[nn.Layer]] = PairClassifier
+    GRAPH: ClassVar[LogitsGraph] = staticmethod(pair_logits)
+    GRAPH_INPUTS: ClassVar[Mapping[str, Input]] = PAIRS
 
     def new_decision(self) -> Decision:
         """Return the threshold."""
@@ -130,6 +135,11 @@ class SimilarityTask(ClassifierTask[SimilarityConfig]):
             fit_ngrams(model.ngrams, self.batches_by_length(self.train_dataset))
         return model
 
+    @staticmethod
+    def export_script() -> str:
+        """Return the name of the script for pairs."""
+        return "pairs"
+
     def build_layer(self, encoder: Encoder) -> nn.Layer:
         """Return the Layer over an encoder."""
         section = self.config.model
@@ -137,7 +147,7 @@ class SimilarityTask(ClassifierTask[SimilarityConfig]):
 
     def caches_vectors(self, model: nn.Layer) -> bool:
         """Return whether text vectors can be cached; neither n-grams nor the other order are in them."""
-        return model.ngrams is None and not self.config.data.both_orders and super().caches_vectors(model)
+        return super().caches_vectors(model) and model.ngrams is None and not self.config.data.both_orders
 
     @staticmethod
     def display(record: Record) -> Sequence[Line]:

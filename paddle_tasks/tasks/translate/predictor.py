@@ -13,10 +13,12 @@ from paddle_tasks.data.parallel.pairs import FIELDS
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.generation.decoding import TextStream
 from paddle_tasks.generation.section import GenerationSection
+from paddle_tasks.models.graphs.network import Networks
 from paddle_tasks.models.paddle_free.encoder_decoder import SourceTranslator
 from paddle_tasks.models.paddle_free.recurrent_decoder import RecurrentShape
 from paddle_tasks.models.paddle_free.transformer_decoder import DecoderShape
 from paddle_tasks.models.pretrained import tensors
+from paddle_tasks.tasks.translate.exported_writers import network_translator
 from paddle_tasks.tasks.translate.panels import ATTENTION
 from paddle_tasks.tasks.translate.section import TranslateModel
 from paddle_tasks.tasks.translate.translating import (
@@ -72,6 +74,15 @@ class TextTranslator:
         if len(arrays["words.weight"]) != len(vocabulary):
             return None
         return cls(Translator(SourceTranslator(arrays, shape), vocabulary), generation)
+
+    @classmethod
+    def load_exported(cls, folder: Path, settings: Mapping[str, Any], networks: Networks) -> TextTranslator:
+        """Return the predictor of an exported folder."""
+        del folder
+        config, vocabulary = settings["config"], CharacterVocabulary(list(settings["characters"]))
+        section = validate(config["model"], TranslateModel, "model")
+        generation = validate(config["generation"], GenerationSection, "generation")
+        return cls(Translator(network_translator(section, networks, vocabulary), vocabulary), generation)
 
     def predict(self, texts: Sequence[str], *, explain: bool | None = None, **options: Any) -> list[dict[str, Any]]:
         """Return the records that `TranslateTask.predict` returns; ``options`` are any of `GenerationSection`."""

@@ -25,13 +25,14 @@ from paddle_tasks.language import _
 from paddle_tasks.models.seq2seq.base import EncoderDecoder
 from paddle_tasks.models.seq2seq.forcing import mix_inputs
 from paddle_tasks.models.seq2seq.writers import source_translator
-from paddle_tasks.tasks.base import BaseTask
 from paddle_tasks.tasks.deduplication import check_count
 from paddle_tasks.tasks.keyword_options import keyword_options
 from paddle_tasks.tasks.translate import SUMMARY_METRICS, TABLE_METRICS
 from paddle_tasks.tasks.translate.baseline import TwinBaseline
 from paddle_tasks.tasks.translate.checks import PairDataCheck
 from paddle_tasks.tasks.translate.drawing import TrainingDraws
+from paddle_tasks.tasks.translate.exported import ExportedTranslator
+from paddle_tasks.tasks.translate.exporting import ExportableTranslations
 from paddle_tasks.tasks.translate.models import build, tensors
 from paddle_tasks.tasks.translate.panels import ATTENTION, attention_panels, sample_texts
 from paddle_tasks.tasks.translate.scoring import Part, TranslationScores
@@ -48,7 +49,7 @@ from paddle_tasks.training.display import Line
 from paddle_tasks.training.protocol import Baseline, DataCheck, Evaluation, Record, RecordFormat
 
 
-class TranslateTask(BaseTask[TranslateConfig]):
+class TranslateTask(ExportableTranslations):
     """An encoder-decoder over the characters of pairs."""
 
     FIELDS: ClassVar[tuple[str, ...]] = FIELDS
@@ -204,6 +205,8 @@ class TranslateTask(BaseTask[TranslateConfig]):
         return decoding_options(self.config.generation, given)
 
     def _translator(self, model: nn.Layer) -> Translator:
+        if isinstance(model, ExportedTranslator):
+            return Translator(model.translator, self.vocabulary)
         return Translator(source_translator(model, self.vocabulary.start_id), self.vocabulary)
 
     @staticmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -15,10 +15,10 @@ from paddle_tasks.data.corpus.characters import CharacterVocabulary
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.generation.continuation import Continuation
 from paddle_tasks.generation.decoding import TextStream, generate
+from paddle_tasks.generation.next_token import NextTokenModel
 from paddle_tasks.generation.section import BEAM_OPTIONS, GenerationSection
 from paddle_tasks.generation.vocabulary import OutputVocabulary
 from paddle_tasks.language import _
-from paddle_tasks.models.paddle_free.encoder_decoder import SourceTranslator, Writer
 from paddle_tasks.tasks.translate.vocabulary import END, encode_source, special_ids
 from paddle_tasks.training.display import Line, Segment
 from paddle_tasks.training.protocol import Record
@@ -27,6 +27,20 @@ TRANSLATING_OPTIONS = ("max_new_tokens", "num_beams", "length_penalty", "num_ret
 """The options of decoding that `predict` declares; it takes all of `GenerationSection`."""
 _ROWS_PER_BATCH = 256
 """Rows that are decoded together, beams included."""
+
+
+class TranslationModel(Protocol):
+    """Reads sources and makes decoders for them; `SourceTranslator` and `NetworkTranslator` are such."""
+
+    @property
+    def has_attention(self) -> bool:
+        """Whether `attention` returns weights."""
+
+    def writer(self, ids: Array, lengths: Array) -> NextTokenModel:
+        """Return the decoder for padded sources <int64>[sources, length] of these lengths <int64>[sources]."""
+
+    def attention(self, source: Array, target: Array) -> Array:
+        """Return the attention <float32>[target length and 1, source length]; see `SourceTranslator.attention`."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +52,7 @@ class Translator:
         vocabulary: of both sides.
     """
 
-    model: SourceTranslator
+    model: TranslationModel
     vocabulary: CharacterVocabulary
 
     def translate(
@@ -109,7 +123,7 @@ class Translator:
         """Return the attention <float32>[target characters and end, source characters] of a pair."""
         return self.model.attention(encode_source(self.vocabulary, source), self.vocabulary.encode(target))
 
-    def _writer(self, sources: Sequence[Array]) -> Writer:
+    def _writer(self, sources: Sequence[Array]) -> NextTokenModel:
         return self.model.writer(*pad_rows(sources, self.vocabulary.pad_id))
 
 

@@ -1,0 +1,199 @@
+"""Encoders as graphs; see `paddle_tasks.models.encoders`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from paddle_tasks.errors import ConfigError
+from paddle_tasks.language import _, join
+from paddle_tasks.models.graphs.graph import Graph, Value
+from paddle_tasks.models.graphs.parts import CELLS, Parts, attend, both_ends, hide, run_recurrent, split_heads
+from paddle_tasks.models.paddle_free.encoder import ACTIVATIONS, ERNIE_EPSILON, NO_ATTENTION
+from paddle_tasks.models.paddle_free.operations import sinusoids
+
+_TRANSFORMER_EPSILON = 1e-5
+
+
+class Tokens(NamedTuple):
+    """The inputs of an encoder.
+
+    Attributes:
+        input_ids: <int64>[batch, length].
+        token_type_ids: <int64>[batch, length]; None: zeros.
+        lengths: <int64>[batch], the real tokens of each row.
+    """
+
+    input_ids: Value
+    token_type_ids: Value | None
+    lengths: Value
+
+
+class Encoded(NamedTuple):
+    """What an encoder returns.
+
+    Attributes:
+        states: <float32>[batch, length, width]; the padding may hold anything.
+        vectors: <float32>[batch, width].
+    """
+
+    states: Value
+    vectors: Value
+
+
+class LayerForm(NamedTuple):
+    """What the tensors of Transformer layers do not tell.
+
+    Attributes:
+        n_heads: of each attention.
+        activation: a name of `Graph.activate`.
+        epsilon: of the norms.
+    """
+
+    n_heads: int
+    activation: str
+    epsilon: float
+
+
+class EncoderForm(NamedTuple):
+    """An encoder and how it is used.
+
+    Attributes:
+        config: the config.json of its model folder.
+        first_only: whether only the text vectors are used, so that the last layer may compute one position.
+    """
+
+    config: Mapping[str, Any]
+    first_only: bool = False
+
+    @property
+    def width(self) -> int:
+        """The width of the states."""
+        size = int(self.config["hidden_size"])
+        return size * len(self.config["kernel_sizes"]) if self.config["model_type"] == "textcnn" else size
+
+
+def encode(graph: Graph, form: EncoderForm, arrays: Parts, tokens: Tokens) -> Encoded:
+    """Return what an encoder makes of tokens.
+
+    Args:
+        graph: the graph.
+        form: the encoder.
+        arrays: the tensors of the model folder.
+        tokens: what it reads.
+
+    Raises:
+        ConfigError: encoders of this kind cannot be described here.
+    """
+    kind = form.config.get("model_type")
+    encoders: Mapping[Any, Callable[..., Encoded]] = {
+        "bert": _bert,
+        "ernie": _bert,
+        "transformer": _transformer,
+        "textcnn": _textcnn,
+        **dict.fromkeys(CELLS, _recurrent),
+    }
+    if kind not in encoders or form.config.get("pool_act", "tanh") != "tanh":
+        message = _("--format: an encoder of the kind {kind} can be exported as paddle-tasks only (others: {known})")
+        raise ConfigError(message.format(kind=kind, known=join(sorted(encoders))))
+    return encoders[kind](graph, form, arrays, tokens)
+
+
+def _bert(graph: Graph, form: EncoderForm, arrays: Parts, tokens: Tokens) -> Encoded:
+    config, kind = form.config, form.config["model_type"]
+    parts = arrays.below(f"{kind}.")
+    epsilon = ERNIE_EPSILON if kind == "ernie" else float(config["layer_norm_eps"])
+    shape = LayerForm(int(config["num_attention_heads"]), ACTIVATIONS[config["hidden_act"]], epsilon)
+    embedded = _embed(graph, parts, config, tokens)
+    states = graph.layer_norm(embedded, *parts.pair("embeddings.layer_norm"), epsilon)
+    states = _layers(graph, parts.below("encoder.layers."), shape, states, tokens, first_only=form.first_only)
+    first = graph.squeeze(graph.cut(states, 1, 0, 1), 1)
+    if "pooler.dense.weight" in parts:
+        first = graph.apply("tanh", graph.linear(first, *parts.pair("pooler.dense")))
+    return Encoded(states, first)
+
+
+def _embed(graph: Graph, parts: Parts, config: Mapping[str, Any], tokens: Tokens) -> Value:
+    """Return the sum of the embeddings <float32>[batch, length, width]."""
+    words = parts["embeddings.word_embeddings.weight"]
+    if config["model_type"] == "ernie":
+        words[int(config.get("pad_token_id", 0))] = 0  # PaddleNLP's ERNIE looks up zeros there
+    types = parts["embeddings.token_type_embeddings.weight"]
+    of_types = types[0] if tokens.token_type_ids is None else graph.gather(types, tokens.token_type_ids)
+    positions = graph.arange(graph.size(tokens.input_ids, 1))
+    of_positions = graph.gather(parts["embeddings.position_embeddings.weight"], positions)
+    summed = graph.add(graph.gather(words, tokens.input_ids), of_positions, of_types)
+    if not config.get("use_task_id"):
+        return summed
+    return graph.add(summed, parts["embeddings.task_type_embeddings.weight"][int(config.get("task_id", 0))])
+
+
+def _layers(graph: Graph, parts: Parts, shape: LayerForm, states: Value, tokens: Tokens, *, first_only: bool) -> Value:
+    """Return the states after Transformer layers with the norms behind the sums."""
+    is_real = graph.expand(graph.expand(graph.is_real(tokens.lengths, tokens.input_ids), 1), 1)
+    offsets, n_layers = hide(graph, is_real, NO_ATTENTION), parts.count("linear1.bias")
+    for number in range(n_layers):
+        is_last = number == n_layers - 1
+        own = parts.below(f"{number}.")
+        states = _layer(graph, own, shape, states, offsets, first_only=first_only and is_last)
+    return states
+
+
+def _layer(graph: Graph, parts: Parts, shape: LayerForm, states: Value, offsets: Value, *, first_only: bool) -> Value:
+    read = graph.cut(states, 1, 0, 1) if first_only else states
+    sides = zip((read, states, states), "qkv", strict=True)
+    projected = [graph.linear(side, *parts.pair(f"self_attn.{name}_proj")) for side, name in sides]
+    queries, keys, values = (split_heads(graph, value, shape.n_heads)[0] for value in projected)
+    contexts, _weights = attend(graph, queries, keys, values, offsets)
+    summed = graph.add(read, graph.linear(contexts, *parts.pair("self_attn.out_proj")))
+    middle = graph.layer_norm(summed, *parts.pair("norm1"), shape.epsilon)
+    inner = graph.activate(shape.activation, graph.linear(middle, *parts.pair("linear1")))
+    outer = graph.add(middle, graph.linear(inner, *parts.pair("linear2")))
+    return graph.layer_norm(outer, *parts.pair("norm2"), shape.epsilon)
+
+
+def _transformer(graph: Graph, form: EncoderForm, arrays: Parts, tokens: Tokens) -> Encoded:
+    config, parts = form.config, arrays.below("encoder.")
+    size, positions = int(config["hidden_size"]), graph.arange(graph.size(tokens.input_ids, 1))
+    embedded = graph.gather(parts["embedding.weight"], tokens.input_ids)
+    if config["positions"] == "sinusoidal":
+        table = sinusoids(int(config["max_positions"]), size)
+        embedded = graph.apply("multiply", embedded, float(np.sqrt(size)))
+    else:
+        table = parts["positions.weight"]
+    states = graph.add(embedded, graph.gather(table, positions))
+    shape = LayerForm(int(config["n_heads"]), str(config["activation"]), _TRANSFORMER_EPSILON)
+    layers = parts.below("layers.layers.")
+    states = _layers(graph, layers, shape, states, tokens, first_only=form.first_only)
+    return Encoded(states, graph.squeeze(graph.cut(states, 1, 0, 1), 1))
+
+
+def _textcnn(graph: Graph, form: EncoderForm, arrays: Parts, tokens: Tokens) -> Encoded:
+    parts, sizes = arrays.below("encoder."), [int(size) for size in form.config["kernel_sizes"]]
+    is_real = graph.expand(graph.is_real(tokens.lengths, tokens.input_ids), 2)
+    embedded = graph.where(is_real, graph.gather(parts["embedding.weight"], tokens.input_ids), 0.0)
+    maps = [
+        graph.linear(_windows(graph, embedded, size), *parts.pair(f"kernels.{number}"))
+        for number, size in enumerate(sizes)
+    ]
+    states = graph.apply("relu", graph.concat(maps, 2))
+    return Encoded(states, graph.highest(graph.where(is_real, states, float(np.finfo(np.float32).min)), 1))
+
+
+def _windows(graph: Graph, states: Value, size: int) -> Value:
+    """Return the windows of ``size`` positions round each position, <float32>[batch, length, size * width]."""
+    before, after = (size - 1) // 2, size // 2
+    padded = graph.pad(states, before, after)
+    starts = range(size)
+    shifted = [graph.cut(padded, 1, start, start - size + 1 or None) for start in starts]
+    return graph.concat(shifted, 2)
+
+
+def _recurrent(graph: Graph, form: EncoderForm, arrays: Parts, tokens: Tokens) -> Encoded:
+    kind, parts = form.config["model_type"], arrays.below("encoder.")
+    cell = CELLS[kind]
+    embedded = graph.gather(parts["embedding.weight"], tokens.input_ids)
+    found = run_recurrent(graph, parts.below(f"{cell}."), cell, embedded, tokens.lengths)
+    return Encoded(found.states, both_ends(graph, found, 2 if kind == "bilstm" else 1))
