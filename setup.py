@@ -16,7 +16,7 @@ setup(
     python_requires=">=3.10,<3.13",
     packages=find_packages(include=["paddle_tasks", "paddle_tasks.*"]),
     package_data={
-        "paddle_tasks": ["py.typed", "assets/**/*", "locale/**/*.mo", "reporting/*.yaml", "workflows/*.html"]
+        "paddle_tasks": ["py.typed", "assets/**/*", "locale/**/*.mo", "reporting/*.yaml", "reporting/html/templates/*", "workflows/*.html"]
     },
     install_requires=[
         # paddlepaddle is an extra: on a GPU machine it would overwrite paddlepaddle-gpu.
@@ -41,6 +41,7 @@ setup(
         "scikit-learn>=1.3",
         "seqeval>=1.2.2",
         "sacrebleu>=2.4,<3",
+        "jinja2>=3.1",
     ],
     extras_require={
         "cpu": ["paddlepaddle==3.3.1"],

@@ -62,11 +62,13 @@ class RecordView:
         score_name: the name of the metric that the scores of rows sum up to.
         explains: whether ``predict(…, explain=True)`` says which characters count for an answer.
         has_negatives: whether the candidates of a label hold all that does not have it, which a ROC curve needs.
+        has_references: whether ``gold`` is a text that a model might have written, to be shown beside what it wrote.
     """
 
     score_name: str = "accuracy"
     explains: bool = False
     has_negatives: bool = True
+    has_references: bool = False
 
     # ---- for figures
 

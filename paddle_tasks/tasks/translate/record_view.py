@@ -18,6 +18,7 @@ class TranslationView(RecordView):
     """Translations; the score of a row is the chrF of its own translation."""
 
     score_name = "chrf"
+    has_references = True
 
     def score(self, record: Record) -> RowScore:
         """Return the chrF of a translation, as a share of 1."""
