@@ -11,8 +11,17 @@ from paddle_tasks.data.tables.readers import Layout, read_rows
 from paddle_tasks.data.tables.rows import Row
 from paddle_tasks.data.tables.section import SplitsSection
 from paddle_tasks.errors import UserError
+from paddle_tasks.language import mark_in_context
 
-GROUP_COLUMNS = ("domain", "genre", "source", "book", "author", "year", "领域", "体裁", "来源", "书名", "作者", "年份")
+GROUP_COLUMNS = (
+    mark_in_context("group", "domain"),
+    mark_in_context("group", "genre"),
+    mark_in_context("group", "source"),
+    mark_in_context("group", "book"),
+    mark_in_context("group", "author"),
+    mark_in_context("group", "year"),
+    *("领域", "体裁", "来源", "书名", "作者", "年份"),
+)
 """The names of columns that divide rows into groups."""
 MAX_GROUPS = 40
 """A column with more distinct values names no groups."""

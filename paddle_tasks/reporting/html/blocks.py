@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from markupsafe import Markup
 
-from paddle_tasks.training.display import Line, Table
+from paddle_tasks.training.display import Line
 
+_NUMBER = re.compile(r"[-+±–.,\d\s]*")
 State = Literal["pass", "fail", "unknown"]
 
 
@@ -41,14 +43,6 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class DataTable:
-    """A table; its cells may be HTML that is safe."""
-
-    table: Table
-    kind: str = "table"
-
-
-@dataclass(frozen=True)
 class RichTable:
     """A table whose cells are HTML that is safe."""
 
@@ -56,6 +50,15 @@ class RichTable:
     rows: Sequence[Sequence[Markup]]
     title: str = ""
     kind: str = "rich_table"
+
+    @property
+    def text_columns(self) -> set[int]:
+        """The indices of columns that hold something else than numbers."""
+        return {
+            column
+            for column in range(1, len(self.columns))
+            if not all(_NUMBER.fullmatch(row[column]) for row in self.rows)
+        }
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,7 @@ class Code:
 
 @dataclass(frozen=True)
 class Details:
-    """Blocks that are folded away, except in print."""
+    """Blocks that are folded away unless the reader opens them; paper shows what is open."""
 
     summary: str
     blocks: Sequence[Any]

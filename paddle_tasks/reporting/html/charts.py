@@ -21,7 +21,7 @@ MAX_POINTS = 120
 """Points of a line at most."""
 _MARKED = 12
 """A line has about this many markers at most."""
-_LEFT, _RIGHT, _TOP, _BOTTOM = 48.0, 10.0, 24.0, 42.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 48.0, 18.0, 24.0, 42.0
 _CELL = 30.0
 _BAR, _MAX_BARS = 18.0, 20
 _ENOUGH_FOR_A_DIGIT = 0.5

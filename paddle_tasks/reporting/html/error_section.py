@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
 from paddle_tasks.errors import UserError
@@ -15,9 +16,9 @@ from paddle_tasks.reporting.html.charts import bar_chart
 from paddle_tasks.reporting.html.runs import StudiedRun
 from paddle_tasks.reporting.html.study import MAX_SAMPLES, Study
 from paddle_tasks.training.display import Line, Segment
-from paddle_tasks.training.record_view import MAX_CHARACTERS, clip, plain
+from paddle_tasks.training.record_view import MAX_CHARACTERS, RecordView, clip, plain
+from paddle_tasks.training.run_folder import RunFolder
 
-_MODEL = "model"
 _MAX_KINDS = 20
 _LONGEST_EXPLAINED = 1000
 """Longer texts are not explained, since that takes long."""
@@ -36,9 +37,15 @@ def error_blocks(run: StudiedRun, study: Study) -> Iterator[Any]:
     if explanations:
         note = _("Coloured characters count for the wrong answer (green) or against it (red), by integrated gradients.")
         yield Paragraph(note, is_note=True)
-    view = study.view
-    shown = [Shown(view.show(record, explanations.get(view.input(record))), _source(record)) for record in study.errors]
-    yield ShownList(shown)
+    yield ShownList([Shown(_show(study.view, record, explanations), _source(record)) for record in study.errors])
+
+
+def _show(view: RecordView, record: Mapping[str, Any], explanations: Mapping[str, Any]) -> Sequence[Line]:
+    """Return an error as its task shows it; one that was edited by hand as any other record."""
+    try:
+        return view.show(record, explanations.get(view.input(record)))
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError):
+        return RecordView().show(record)
 
 
 def _kinds(study: Study) -> Iterator[Figures]:
@@ -52,13 +59,18 @@ def _kinds(study: Study) -> Iterator[Figures]:
 
 def _source(record: Mapping[str, Any]) -> str:
     loss = record.get("loss")
-    place = str(record.get("where") or _("row {row}").format(row=record.get("row", "?")))
+    place = _short(str(record.get("where") or _("row {row}").format(row=record.get("row", "?"))))
     return place if not isinstance(loss, int | float) else _("{place}, loss {loss:.3f}").format(place=place, loss=loss)
+
+
+def _short(where: str) -> str:
+    """Return a place without the folders of its file: ``/home/me/data/test.tsv:3`` → ``test.tsv:3``."""
+    return PurePath(where).name
 
 
 def explain(run: StudiedRun, study: Study) -> dict[str, Any]:
     """Return the explained records of the errors by their input; empty if the model does not explain, or is gone."""
-    folder = run.folder / _MODEL
+    folder = RunFolder(run.folder).model
     if run.task is None or not study.view.explains or "explain" not in run.task.PREDICT_OPTIONS or not folder.is_dir():
         return {}
     inputs = list(dict.fromkeys(map(study.view.input, study.errors)))
@@ -83,7 +95,7 @@ def sample_blocks(run: StudiedRun, study: Study | None, split: ScoredSplitName) 
         yield ShownList([Shown(_clipped(run.task.display(record))) for record in records[:MAX_SAMPLES]])
     if study and study.samples and study.view.has_references:
         yield Paragraph(_("The first rows of {split} beside their references.").format(split=split_name(split)))
-        yield ShownList([Shown(_beside(record), str(record.get("where", ""))) for record in study.samples])
+        yield ShownList([Shown(_beside(record), _short(str(record.get("where", "")))) for record in study.samples])
 
 
 def _beside(record: Mapping[str, Any]) -> Sequence[Line]:

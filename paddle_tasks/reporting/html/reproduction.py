@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from paddle_tasks import config as configuration
-from paddle_tasks.language import _, in_context
+from paddle_tasks.language import _
 from paddle_tasks.reporting.entries import CONFIG_FILE
 from paddle_tasks.reporting.html.blocks import Code, Details, Paragraph
 from paddle_tasks.reporting.html.runs import StudiedRun
@@ -60,7 +60,7 @@ def environment_blocks(runs: Sequence[StudiedRun]) -> Iterator[Any]:
 
 
 def _times(runs: Sequence[StudiedRun]) -> Any:
-    headings = [in_context("of a report", "run"), _("epochs"), _("optimiser steps"), _("seconds"), _("peak memory, MB")]
+    headings = [_("run"), _("epochs"), _("optimiser steps"), _("seconds"), _("peak memory, MB")]
     facts = [(run.name, run.result.train) for run in runs if run.result]
     rows = [
         [name, one.epochs, one.optimizer_steps, _rounded(one.seconds), _rounded(one.peak_memory_mb)]

@@ -15,6 +15,7 @@ from paddle_tasks import runtime, tasks
 from paddle_tasks.errors import UserError
 from paddle_tasks.figures.learning import Points, read_points
 from paddle_tasks.files import iterate_json_lines
+from paddle_tasks.language import join
 from paddle_tasks.reporting.entries import CONFIG_FILE, SPLITS, Entry, MetricValue, ScoredSplitName
 from paddle_tasks.reporting.html.study import Groups, Study, study_split
 from paddle_tasks.training.record_view import RecordView
@@ -23,6 +24,7 @@ from paddle_tasks.training.result import RunResult
 if TYPE_CHECKING:
     from paddle_tasks.training.protocol import Task
 
+_MAX_NAMES = 3
 _WITHOUT_EFFECT = ("run_dir", "seed", "logging.")
 """Settings that do not make two runs different systems."""
 
@@ -128,8 +130,9 @@ class System:
 
     @property
     def name(self) -> str:
-        """The name of its first run."""
-        return self.runs[0].name
+        """The names of its runs; of many the first and the last one."""
+        names = [run.name for run in self.runs]
+        return join(names) if len(names) <= _MAX_NAMES else f"{names[0]} … {names[-1]}"
 
     @property
     def is_baseline(self) -> bool:

@@ -40,7 +40,7 @@ def learning_figures(runs: Sequence[StudiedRun], metric: str) -> Iterator[Figure
     for tag, title in charts.items():
         lines = [line for run in runs if (line := _curve(run, tag))][:MAX_LINES]
         if lines:
-            axes = Axes(_("optimiser step"), title)
+            axes = Axes(_("optimiser step"), "")
             yield Figure(line_chart(lines, axes, title, _describe_ends(lines)), title)
 
 
@@ -83,7 +83,7 @@ def _confusion(study: Study) -> Figure:
     names = [_shown(study, label) for label in labels]
     title = _("Confusion matrix")
     chart = matrix_chart(counts, names, Axes(_("predicted"), _("gold")), title, _describe_pairs(study, wrong))
-    return Figure(chart, _("{title}; the colour is the share of the row.").format(title=title))
+    return Figure(chart, title)
 
 
 def _labels(study: Study) -> list[str]:

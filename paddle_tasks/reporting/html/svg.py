@@ -125,7 +125,7 @@ class Frame:
     y: Scale
 
     def draw(self, x_name: str, y_name: str) -> Iterator[Markup]:
-        """Yield the grid, the numbers and the names of both axes."""
+        """Yield the grid, the numbers and the names of both axes; that of ``y`` may be empty."""
         left, right, bottom, top = self.x.start, self.x.end, self.y.start, self.y.end
         for value in self.y.ticks():
             yield element("path", d=f"M{number(left)} {number(self.y(value))}H{number(right)}", stroke=GRID)
@@ -135,7 +135,8 @@ class Frame:
             yield label(tick_name(value), self.x(value), bottom + 16, "middle")
         yield element("path", d=f"M{number(left)} {number(bottom)}H{number(right)}", stroke=PALE)
         yield label(x_name, (left + right) / 2, bottom + 33, "middle")
-        yield label(y_name, 2, top - 9, "start")
+        if y_name:
+            yield label(y_name, 2, top - 9, "start")
 
 
 def label(text: str, x: float, y: float, anchor: str = "start", **more: str | float) -> Markup:

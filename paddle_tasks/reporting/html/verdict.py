@@ -102,12 +102,17 @@ def verdict(comparison: Comparison) -> Verdict:
 def _headline(comparison: Comparison, best: System) -> str:
     value = best.value(comparison.split, comparison.metric)
     score = score_name(comparison.split, comparison.metric)
-    if value is None:
-        return _("Best: {name}.").format(name=best.name)
-    message = _("Best: {name}, with {score} {value} ({seeds}).")
+    facts = {"name": best.name, "score": score, "value": format_value(value), "seeds": _seeds(best)}
+    baseline = next(iter(comparison.baselines), best)
+    if _is_ahead(comparison, baseline, best):
+        message = _(
+            "The baseline {baseline} is ahead, with {score} {level}; the best network, {name}, has {value} ({seeds})."
+        )
+        level = format_value(baseline.value(comparison.split, comparison.metric))
+        return message.format(baseline=baseline.name, level=level, **facts)
     if len([*comparison.trained, *comparison.baselines]) == 1:
-        message = _("{name} has {score} {value} ({seeds}).")
-    return message.format(name=best.name, score=score, value=format_value(value), seeds=_seeds(best))
+        return _("{name} has {score} {value} ({seeds}).").format(**facts)
+    return _("Best: {name}, with {score} {value} ({seeds}).").format(**facts)
 
 
 def _seeds(system: System) -> str:
@@ -130,7 +135,7 @@ def format_value(value: MetricValue | None) -> str:
 def _reasons(comparison: Comparison, best: System) -> Iterator[str]:
     dev = best.value("dev", comparison.metric)
     if dev and comparison.split == "test" and len(comparison.trained) > 1:
-        message = _("It was chosen by its {score}, {value}; the test split had no say in it.")
+        message = _("It was chosen by {score} ({value}); the test split played no part in the choice.")
         yield message.format(score=score_name("dev", comparison.metric), value=format_value(dev))
     if best.n_seeds > 1 and len(best.runs) > 1:
         run = comparison.best_run(best)
@@ -200,7 +205,9 @@ def _describe_chance(comparison: Comparison, best: System, other: System) -> Ite
 
 def _caveats(comparison: Comparison, best: System) -> Iterator[str]:
     if best.n_seeds < _FEW_SEEDS:
-        yield _("Fewer than three seeds: nobody knows how much of the difference is luck. `sweep` trains several.")
+        yield _(
+            "Fewer than three seeds: how much of a difference is luck is unknown. `paddle-tasks sweep` trains several."
+        )
     yield from _interval(comparison, best)
     yield from _leak(comparison, best)
     if comparison.split != "test":
@@ -208,8 +215,6 @@ def _caveats(comparison: Comparison, best: System) -> Iterator[str]:
     yield from _same_files(comparison)
     if not comparison.baselines:
         yield _missing_baseline(best)
-    elif comparison.baselines[0] is not best and _is_ahead(comparison, comparison.baselines[0], best):
-        yield _("The baseline is better: the network has not paid yet.")
     yield from _contradictions(comparison)
     yield from _unfinished(comparison)
 
@@ -276,4 +281,4 @@ def _unfinished(comparison: Comparison) -> Iterator[str]:
         run.name: _(run.entry.status) for run in comparison.runs if run.entry.status != FINISHED
     }
     for name, status in unfinished.items():
-        yield _("{name} is not finished ({status}), and has no say in this.").format(name=name, status=status)
+        yield _("{name} is not finished ({status}) and is left out of the comparison.").format(name=name, status=status)

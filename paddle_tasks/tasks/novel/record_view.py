@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import PurePath
 
 import numpy as np
 
@@ -43,7 +44,7 @@ class ChapterView(RecordView):
 
     def input(self, record: Record) -> str:
         """Return the name of the chapter's file."""
-        return str(record.get("where", ""))
+        return PurePath(str(record.get("where", ""))).name
 
     def show(self, record: Record, explanation: Record | None = None) -> Sequence[Line]:
         """Return the passage with the most errors, and the most probable characters below it."""

@@ -46,15 +46,16 @@ class SpanView(RecordView):
     def show(self, record: Record, explanation: Record | None = None) -> Sequence[Line]:
         """Return the place in the text twice: with the annotated span marked, and with the predicted one."""
         del explanation
-        span = record["gold"] or record["predicted"]
+        gold, predicted = record.get("gold"), record.get("predicted")
+        span = gold or predicted or {"start": 0, "end": 0}
         start = max(0, span["start"] - _CONTEXT)
         end = span["end"] + _CONTEXT
-        prob = (record["predicted"] or {}).get("prob")
+        prob = (predicted or {}).get("prob")
         heading = label_name(str(record["kind"])) + ("" if prob is None else f" {prob:.2f}")
         return [
             [Segment(heading)],
-            _marked(_(EXPECTED), record["text"], record["gold"], (start, end)),
-            _marked(_(FOUND), record["text"], record["predicted"], (start, end)),
+            _marked(_(EXPECTED), record["text"], gold, (start, end)),
+            _marked(_(FOUND), record["text"], predicted, (start, end)),
         ]
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from paddle_tasks.language import _
+from paddle_tasks.language import _, mark_in_context
 from paddle_tasks.metrics.analogies import is_right
 from paddle_tasks.training.display import Line, Segment
 from paddle_tasks.training.record_view import Record, RecordView, RowScore, label_segments, plain
+
+_SECTION = mark_in_context("group", "section")
 
 
 class AnalogyView(RecordView):
@@ -27,7 +29,7 @@ class AnalogyView(RecordView):
 
     def groups(self, record: Record) -> Mapping[str, str]:
         """Return the section of a question."""
-        return {"section": record["section"]}
+        return {_SECTION: record["section"]}
 
     def kinds(self, record: Record) -> Iterator[str]:
         """Yield the section of a question."""
