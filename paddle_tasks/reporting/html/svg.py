@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
+from paddle_tasks.training.display_html import replace_invalid
 from paddle_tasks.wrapping import width_of
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
@@ -30,11 +31,11 @@ def element(name: str, *children: str, **attributes: str | float | None) -> Mark
     ``element("text", "a<b", text_anchor="end", x=1.25)`` → ``<text text-anchor="end" x="1.25">a&lt;b</text>``
     """
     written = "".join(
-        f' {key.strip("_").replace("_", "-")}="{escape(number(value))}"'
+        f' {key.strip("_").replace("_", "-")}="{escape(replace_invalid(number(value)))}"'
         for key, value in attributes.items()
         if value is not None
     )
-    inner = Markup("").join(children)
+    inner = Markup("").join(child if isinstance(child, Markup) else replace_invalid(child) for child in children)
     return Markup(f"<{name}{written}>{inner}</{name}>" if children else f"<{name}{written}/>")
 
 

@@ -71,10 +71,11 @@ def _marked(heading: str, text: str, span: Any, window: tuple[int, int]) -> Line
     if span is None:
         return [Segment(heading), Segment(_(NO_SPAN))]
     start, end = window
+    label = span["label"]
     before, after = text[start : span["start"]], text[span["end"] : end]
     return [
         Segment(heading),
         Segment(("…" if start else "") + before),
-        Segment(text[span["start"] : span["end"]], label=in_context("label", span["label"])),
+        Segment(text[span["start"] : span["end"]], label=in_context("label", label)),
         Segment(after + ("…" if end < len(text) else "")),
     ]
