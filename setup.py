@@ -16,7 +16,14 @@ setup(
     python_requires=">=3.10,<3.13",
     packages=find_packages(include=["paddle_tasks", "paddle_tasks.*"]),
     package_data={
-        "paddle_tasks": ["py.typed", "assets/**/*", "locale/**/*.mo", "reporting/*.yaml", "reporting/html/templates/*", "workflows/*.html"]
+        "paddle_tasks": [
+            "py.typed",
+            "assets/**/*",
+            "locale/**/*.mo",
+            "reporting/*.yaml",
+            "reporting/html/templates/*",
+            "workflows/*.html",
+        ]
     },
     install_requires=[
         # paddlepaddle is an extra: on a GPU machine it would overwrite paddlepaddle-gpu.

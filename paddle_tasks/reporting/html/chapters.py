@@ -8,7 +8,7 @@ from typing import Any
 from paddle_tasks.language import _, in_context
 from paddle_tasks.metrics.generated_text import GENERATED
 from paddle_tasks.metrics.names import metric_name, split_name
-from paddle_tasks.metrics.translation import GROUPED
+from paddle_tasks.metrics.translation import GROUPED, LENGTHS
 from paddle_tasks.reporting.entries import ScoredSplitName
 from paddle_tasks.reporting.groups import Group
 from paddle_tasks.reporting.html.blocks import Chapter, Details, Figures, Paragraph, Section
@@ -24,6 +24,8 @@ from paddle_tasks.reporting.html.verdict import Comparison, verdict
 MAX_DETAILED = 3
 """Runs whose predictions a report shows; all runs are in its tables and curves."""
 _PER_LABEL = "per_label"
+_PARTS = {**GENERATED, **LENGTHS}
+"""The names of parts that scores are given for."""
 
 
 def chapter(group: Group, runs: Sequence[StudiedRun], key: str) -> Chapter:
@@ -109,7 +111,7 @@ def _breakdowns(run: StudiedRun, study: Any, split: ScoredSplitName) -> Iterator
     )
     for name, value in scores.items():
         if is_breakdown(value):
-            titles = {part: _(GENERATED[part]) for part in value if part in GENERATED}
+            titles = {part: _(_PARTS[part]) for part in value if part in _PARTS}
             heading = _("label") if name == _PER_LABEL else _part_name(name)
             yield label_table(value, {**names, **titles}, heading)
 

@@ -13,13 +13,15 @@ from markupsafe import Markup
 
 from paddle_tasks.files import write_text
 from paddle_tasks.language import _, current, join
-from paddle_tasks.reporting.entries import BrokenFolder, Entry
+from paddle_tasks.reporting.entries import BrokenFolder, Entry, read_entries
 from paddle_tasks.reporting.groups import group_entries
 from paddle_tasks.reporting.html.blocks import Chapter
 from paddle_tasks.reporting.html.chapters import chapter
 from paddle_tasks.reporting.html.runs import studied_runs
+from paddle_tasks.training.baselines import find_baseline
 from paddle_tasks.training.display import Segment
 from paddle_tasks.training.display_html import replace_invalid
+from paddle_tasks.training.result import RunResult
 
 _TEMPLATES = "templates"
 _LEVELS = 4
@@ -57,13 +59,27 @@ def render_page(entries: Sequence[Entry], broken: Sequence[BrokenFolder]) -> str
 
 
 def make_chapters(entries: Sequence[Entry]) -> list[Chapter]:
-    """Return a chapter for each data set that entries were scored on."""
+    """Return a chapter for each data set that entries were scored on, with the baselines beside their runs."""
+    entries = [*entries, *_baselines(entries)]
     runs = dict(zip(map(id, entries), studied_runs(entries, _short_names(entries)), strict=True))
     groups = group_entries(entries)
     return [
         chapter(group, [runs[id(entry)] for entry in group.entries], f"part{number}")
         for number, group in enumerate(groups, start=1)
     ]
+
+
+def _baselines(entries: Sequence[Entry]) -> list[Entry]:
+    """Return the baselines in folders beside those of entries, without those that are entries themselves."""
+    known = {Path(entry.name).resolve() for entry in entries}
+    found: dict[Path, None] = {}
+    for entry in entries:
+        folder = Path(entry.name)
+        result = RunResult.read(folder) if entry.splits else None
+        baseline = find_baseline(folder, result) if result else None
+        if baseline and baseline.folder.resolve() not in known:
+            found[baseline.folder] = None
+    return [entry for entry in read_entries(list(found)) if isinstance(entry, Entry)]
 
 
 def _short_names(entries: Sequence[Entry]) -> list[str]:

@@ -61,7 +61,7 @@ def label_table(per_label: Mapping[str, Mapping[str, Any]], names: Mapping[str, 
     ]
     left_out = len(per_label) - _MAX_ROWS
     title = _("The {count} largest labels; {more} more are left out.").format(count=_MAX_ROWS, more=left_out)
-    headings = [heading or _("label"), *map(metric_name, columns)]
+    headings = [heading or _("label"), *(_("rows") if name == "rows" else metric_name(name) for name in columns)]
     return RichTable(headings, rows, title if left_out > 0 else "")
 
 

@@ -34,8 +34,8 @@ class Comparison:
 
     @cached_property
     def systems(self) -> list[System]:
-        """The runs that have scores, those that differ in the seed alone together."""
-        return [system for system in systems_of(self.runs) if any(run.entry.splits for run in system.runs)]
+        """The runs that have scores; those that differ in the seed alone are together."""
+        return systems_of([run for run in self.runs if run.entry.splits])
 
     @cached_property
     def trained(self) -> list[System]:
