@@ -20,7 +20,14 @@ setup(
     package_dir=dict(CONFIGS),
     package_data={
         **{name: ["*.yaml"] for name in CONFIGS},
-        "paddle_tasks": ["py.typed", "assets/**/*", "locale/**/*.mo", "reporting/*.yaml", "workflows/*.html"],
+        "paddle_tasks": [
+            "py.typed",
+            "assets/**/*",
+            "locale/**/*.mo",
+            "reporting/*.yaml",
+            "reporting/html/templates/*",
+            "workflows/*.html",
+        ],
     },
     install_requires=[
         # paddlepaddle is an extra: on a GPU machine it would overwrite paddlepaddle-gpu.
@@ -45,6 +52,7 @@ setup(
         "scikit-learn>=1.3",
         "seqeval>=1.2.2",
         "sacrebleu>=2.4,<3",
+        "jinja2>=3.1",
     ],
     extras_require={
         "cpu": ["paddlepaddle==3.3.1"],

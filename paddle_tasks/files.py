@@ -301,11 +301,18 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
 
     Lines that are not JSON objects are skipped, such as the last line of a file that is still being written.
     """
+    return list(iterate_json_lines(path))
+
+
+def iterate_json_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield what `read_json_lines` returns, one object after the other."""
     if not path.is_file():
-        return []
+        return
     with path.open(encoding="utf-8", errors="replace") as lines:
-        values = [_json_object(line) for line in lines]
-    return [value for value in values if value is not None]
+        for line in lines:
+            value = _json_object(line)
+            if value is not None:
+                yield value
 
 
 def _json_object(line: str) -> dict[str, Any] | None:

@@ -31,6 +31,15 @@ def report(
     markdown: Annotated[
         Path | None, typer.Option(parser=expand_user, metavar="FILE", help="Also write the table to this file.")
     ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html",
+            parser=expand_user,
+            metavar="FILE",
+            help="Also write the whole report into one HTML file: verdict, figures, errors, data, commands.",
+        ),
+    ] = None,
     png: Annotated[
         Path | None,
         typer.Option(
@@ -45,14 +54,11 @@ def report(
     tables are Markdown; on a terminal they are made to fit.
     """
     from paddle_tasks.cli.markdown import to_terminal
-    from paddle_tasks.files import exists, is_dir, write_text
+    from paddle_tasks.files import exists, write_text
     from paddle_tasks.reporting.report import report as make_report
 
-    if markdown and is_dir(markdown):
-        raise typer.BadParameter(_("--markdown {file}: is a folder, expected a file").format(file=markdown))
-    if markdown and not is_dir(markdown.parent):
-        message = _("--markdown {file}: no such folder {folder}")
-        raise typer.BadParameter(message.format(file=markdown, folder=markdown.parent))
+    for option, file in (("--markdown", markdown), ("--html", html)):
+        _require_file(option, file)
     if png and exists(png) and not png.is_dir():
         raise typer.BadParameter(_("--png {folder}: is a file, expected a folder").format(folder=png))
     made = make_report(runs)
@@ -60,8 +66,24 @@ def report(
     print_text("\n".join(to_terminal(text, columns())) if sys.stdout.isatty() else text)
     if markdown:
         write_text(markdown, made.markdown)
+    if html:
+        made.to_html(html)
+        if not quiet:
+            print_notice(_("wrote {file}").format(file=html))
     if png:
         _write_figures(made.entries, png, quiet=quiet)
+
+
+def _require_file(option: str, file: Path | None) -> None:
+    """Check that a file can be written where an option says."""
+    from paddle_tasks.files import is_dir
+
+    if file and is_dir(file):
+        message = _("{option} {file}: is a folder, expected a file")
+        raise typer.BadParameter(message.format(option=option, file=file))
+    if file and not is_dir(file.parent):
+        message = _("{option} {file}: no such folder {folder}")
+        raise typer.BadParameter(message.format(option=option, file=file, folder=file.parent))
 
 
 def _write_figures(entries: Sequence[Entry], folder: Path, *, quiet: bool) -> None:

@@ -58,6 +58,34 @@ def threshold_counts(is_positive: Array, scores: Array, n_thresholds: int = N_TH
     return ThresholdCounts(hits, false_alarms, int((~truth).sum()) - false_alarms, int(truth.sum()) - hits)
 
 
+def exact_counts(is_positive: Array, scores: Array) -> ThresholdCounts:
+    """Count correct and wrong decisions at each distinct score as the threshold, the highest first.
+
+    Args:
+        is_positive: ``<bool>[rows]``.
+        scores: ``<float>[rows]``; a row with a negative score is never predicted positive.
+    """
+    truth, scores = np.asarray(is_positive, dtype=bool), np.asarray(scores, dtype=np.float64)
+    order = np.argsort(-scores, kind="stable")
+    order = order[: np.count_nonzero(scores >= 0)]
+    ends = np.flatnonzero(np.diff(scores[order], append=-np.inf))  # the last row of each distinct score
+    hits = np.cumsum(truth[order])[ends]
+    false_alarms = ends + 1 - hits
+    n_positive = int(truth.sum())
+    return ThresholdCounts(hits, false_alarms, len(truth) - n_positive - false_alarms, n_positive - hits)
+
+
+def average_precision(counts: ThresholdCounts) -> float:
+    """Return the mean of the precision at each threshold, weighted by the recall that it adds."""
+    return float(np.sum(np.diff(counts.recall, prepend=0.0) * counts.precision))
+
+
+def area_under_roc(counts: ThresholdCounts) -> float:
+    """Return the area under the true positive rate over the false positive rate, linear between thresholds."""
+    false_rate, true_rate = (np.concatenate([[0.0], rate]) for rate in (counts.false_positive_rate, counts.recall))
+    return float(np.sum(np.diff(false_rate) * (true_rate[1:] + true_rate[:-1]) / 2))
+
+
 def histogram(values: Array, n_bins: int = N_BINS) -> tuple[Array, Array] | None:
     """Return a histogram of the finite values; None if there are none, or if their range overflows a float64.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,6 +57,18 @@ def corpus_chrf(outputs: Sequence[str], references: Sequence[str]) -> Scored:
 
     metric = CHRF()
     return Scored(metric.corpus_score(outputs, [references]).score, metric.get_signature().format())
+
+
+def sentence_chrf(output: str, reference: str) -> float:
+    """Return the chrF2 of one translation, from 0 to 100."""
+    return float(_chrf().sentence_score(output, [reference]).score)
+
+
+@cache
+def _chrf() -> Any:
+    from sacrebleu.metrics.chrf import CHRF
+
+    return CHRF()
 
 
 def translation_metrics(

@@ -23,6 +23,16 @@ class Report:
     def __repr__(self) -> str:
         return self.markdown
 
+    def to_html(self, path: str | Path) -> None:
+        """Write the whole report as one HTML file that opens offline: verdict, figures, errors, data, commands.
+
+        The predictions of the three best runs on each data set are shown, whatever their size. Where the data files
+        are found, they are checked; models that explain their answers do so for the worst errors.
+        """
+        from paddle_tasks.reporting.html.page import write_page
+
+        write_page(self.entries, self.broken, Path(path))
+
     def _repr_markdown_(self) -> str:
         return self.markdown
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
 
 from paddle_tasks import tasks
@@ -26,23 +27,48 @@ _WIDTH = 116
 Cells = Sequence[str]
 
 
+@dataclass(frozen=True)
+class MarkdownTable:
+    """A table whose cells are Markdown: code in backquotes, bold text, and links."""
+
+    headings: Cells
+    rows: Sequence[Cells]
+
+    def filled(self) -> list[Cells]:
+        """Return the headings and the rows without the columns that are empty in all rows."""
+        columns = range(len(self.headings))
+        kept = [column for column in columns if any(row[column] not in ("", EMPTY_CELL) for row in self.rows)]
+        return [[row[column] for column in kept] for row in (self.headings, *self.rows)]
+
+
 def format_report(entries: Sequence[Entry], broken: Sequence[BrokenFolder]) -> str:
     """Return the whole report in Markdown."""
     groups, lines = group_entries(entries), ["# " + _("Results")]
     for group in groups:
-        lines += ["", f"## {_escape(group.name)}", "", *_format_runs(group)]
-        if any(entry.generated for entry in group.entries):
-            lines += ["", *_format_generated(group.entries)]
-        if group.data_set:
-            lines += ["", *_format_published(group.data_set, group.entries)]
+        lines += ["", f"## {_escape(group.name)}"]
+        lines += [line for table in group_tables(group) for line in ("", *_format_table(table))]
     lines += [line for sentence in describe_clue_means(entries) for line in ("", sentence)]
     if broken:
         folders = (f"- `{folder.name}`: {_escape(folder.reason)}" for folder in broken)
         lines += ["", "## " + _("Left out"), "", *folders]
-    metrics = {metric for group in groups for _heading, _split, metric in _score_columns(group)}
-    below = (_join_sentences(explain(groups, metrics)), next_steps(entries))
+    below = (_join_sentences(explanations(groups)), next_steps(entries))
     lines += [line for paragraph in map(list, below) if paragraph for line in ("", *paragraph)]
     return "\n".join(lines) + "\n"
+
+
+def group_tables(group: Group) -> list[MarkdownTable]:
+    """Return the tables about a group: its runs, the texts that models wrote, and published scores."""
+    tables = [_table_runs(group)]
+    if any(entry.generated for entry in group.entries):
+        tables.append(_table_generated(group.entries))
+    if group.data_set:
+        tables.append(_table_published(group.data_set, group.entries))
+    return tables
+
+
+def explanations(groups: Sequence[Group]) -> Iterator[str]:
+    """Return the sentences that explain the headings of the tables of groups."""
+    return explain(groups, {metric for group in groups for _heading, _split, metric in _score_columns(group)})
 
 
 def _join_sentences(sentences: Iterable[str]) -> Iterator[str]:
@@ -54,7 +80,7 @@ def _join_sentences(sentences: Iterable[str]) -> Iterator[str]:
 # ---- runs
 
 
-def _format_runs(group: Group) -> Iterator[str]:
+def _table_runs(group: Group) -> MarkdownTable:
     score_columns = _score_columns(group)
     columns: dict[str, Callable[[Entry], str]] = {
         _("run"): lambda entry: f"`{entry.name}`",
@@ -70,11 +96,11 @@ def _format_runs(group: Group) -> Iterator[str]:
         _("remark"): _format_remark,
     }
     rows = [[format_cell(entry) for format_cell in columns.values()] for entry in group.entries]
-    return _format_table(list(columns), rows)
+    return MarkdownTable(list(columns), rows)
 
 
-def _format_generated(entries: Sequence[Entry]) -> Iterator[str]:
-    """Yield the table of what models wrote after passages, and of what the authors wrote there."""
+def _table_generated(entries: Sequence[Entry]) -> MarkdownTable:
+    """Return the table of what models wrote after passages, and of what the authors wrote there."""
     texts = [
         (f"`{entry.name}`", kind, scores)
         for entry in entries
@@ -87,7 +113,7 @@ def _format_generated(entries: Sequence[Entry]) -> Iterator[str]:
         [run, _(GENERATED[kind]), *(f"{scores[name]:.4g}" if name in scores else EMPTY_CELL for name in names)]
         for run, kind, scores in texts
     ]
-    yield from _format_table([_("run"), _("texts"), *map(metric_name, names)], rows)
+    return MarkdownTable([_("run"), _("texts"), *map(metric_name, names)], rows)
 
 
 def _format_train_data(entry: Entry) -> str:
@@ -146,7 +172,7 @@ def _format_value(value: MetricValue | None, form: str) -> str:
 # ---- published scores
 
 
-def _format_published(data_set: DataSet, entries: Sequence[Entry]) -> Iterator[str]:
+def _table_published(data_set: DataSet, entries: Sequence[Entry]) -> MarkdownTable:
     scored = [entry for entry in entries if entry.splits]
     headings = [
         _("published"),
@@ -164,7 +190,7 @@ def _format_published(data_set: DataSet, entries: Sequence[Entry]) -> Iterator[s
             score = f"{percent / 100:.4f}"
             split, metric = published.split, metric_name(published.metric)
             rows.append([model, f"{published.train_rows:,}", split, metric, score, verdict, source])
-    yield from _format_table(headings, rows)
+    return MarkdownTable(headings, rows)
 
 
 def _format_source(published: PublishedScores) -> str:
@@ -191,13 +217,12 @@ def _describe_comparability(published: PublishedScores, data_set: DataSet, entri
 # ---- Markdown
 
 
-def _format_table(headings: Cells, rows: Sequence[Cells]) -> Iterator[str]:
+def _format_table(table: MarkdownTable) -> Iterator[str]:
     """Yield the lines of a table without its empty columns."""
-    kept = [column for column in range(len(headings)) if any(row[column] not in ("", EMPTY_CELL) for row in rows)]
-    yield _format_row([headings[column] for column in kept])
-    yield _format_row(["---"] * len(kept))
-    for row in rows:
-        yield _format_row([row[column] for column in kept])
+    headings, *rows = table.filled()
+    yield _format_row(headings)
+    yield _format_row(["---"] * len(headings))
+    yield from map(_format_row, rows)
 
 
 def _format_row(cells: Cells) -> str:

@@ -26,8 +26,9 @@ from paddle_tasks.tasks import SETTINGS
 from paddle_tasks.tasks.model_settings import checking_settings, read_settings
 from paddle_tasks.training.display import Line, display_fields
 from paddle_tasks.training.loop import MicroBatch
-from paddle_tasks.training.protocol import Baseline, Record, RecordFormat
+from paddle_tasks.training.protocol import Baseline, DataCheck, Record, RecordFormat
 from paddle_tasks.training.ranks import Ranks
+from paddle_tasks.training.record_view import RecordView
 from paddle_tasks.training.settings import RunSection
 
 C = TypeVar("C", bound=RunSection)
@@ -46,6 +47,8 @@ class BaseTask(ABC, Generic[C]):
     BASELINE: ClassVar[Baseline | None] = None
     PREDICT_OPTIONS: ClassVar[tuple[str, ...]] = ()
     RECORD_FORMATS: ClassVar[Mapping[str, RecordFormat]] = {}
+    RECORD_VIEW: ClassVar[RecordView] = RecordView()
+    DATA_CHECK: ClassVar[DataCheck]
     Config: ClassVar[type[Any]]
 
     def __init__(self, config: C) -> None:
@@ -103,6 +106,19 @@ class BaseTask(ABC, Generic[C]):
     def describe_data(self) -> Sequence[str]:
         """Return a line about each split: its rows and its file."""
         return [describe_rows(split) for split in self.splits.values()]
+
+    def check_data(self) -> Mapping[str, Any]:
+        """Return the data report of the files of the splits; a fold of train is no file of its own."""
+        data: Any = self.config.data
+        section: Any = self.DATA_CHECK.layout_section
+        layout = section(**{name: getattr(data, name) for name in section.model_fields})
+        names: tuple[SplitName, ...] = ("train", "dev", "test")
+        return self.DATA_CHECK.check({name: path for name in names if (path := getattr(data, name))}, layout)
+
+    def row_groups(self, name: SplitName) -> Mapping[str, Mapping[int | str, str]]:
+        """Return the groups that columns of the split's file name: none."""
+        del name
+        return {}
 
     def remarks(self) -> Sequence[str]:
         """Return the remark of each split that has one."""

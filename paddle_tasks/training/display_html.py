@@ -30,7 +30,12 @@ _HEADING = f"{_CELL};border-bottom:1px solid rgba(128,128,128,.6);font-weight:60
 
 def escape(text: str) -> str:
     """Return a text for HTML; characters that no page can hold become replacement characters."""
-    return html.escape(_INVALID.sub("\N{REPLACEMENT CHARACTER}", text))
+    return html.escape(replace_invalid(text))
+
+
+def replace_invalid(text: str) -> str:
+    """Return a text with replacement characters for those that no page can hold."""
+    return _INVALID.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def lines_to_html(lines: Sequence[Line]) -> str:

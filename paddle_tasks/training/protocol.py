@@ -17,6 +17,7 @@ from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.splits import Split
 from paddle_tasks.training.display import Line, Table
 from paddle_tasks.training.panels import Panels, nothing
+from paddle_tasks.training.record_view import RecordView
 from paddle_tasks.training.settings import AnyRunSection, RunSection
 
 if TYPE_CHECKING:  # records and their formats are used without Paddle too
@@ -45,6 +46,7 @@ class Evaluation:
         texts: texts for VisualDL, by tag.
         panels: computes the panels of the split; to be called while the model has the weights that were scored.
         vectors: computes the sentence vectors of the split, under the same condition.
+        samples: records of `Task.predict` for fixed inputs, of models that write; samples.jsonl has them.
     """
 
     metrics: Mapping[str, Any]
@@ -53,6 +55,7 @@ class Evaluation:
     texts: Mapping[str, str] = field(default_factory=dict)
     panels: Callable[[], Panels] = nothing
     vectors: Callable[[], Panels] = nothing
+    samples: Sequence[Record] = ()
 
     def error_records(self) -> Sequence[Record]:
         """Return the records of errors.jsonl."""
@@ -173,6 +176,7 @@ class Task(Protocol):
         BASELINE: what `baseline` does; None if the task has none.
         PREDICT_OPTIONS: the keyword arguments of `predict`.
         RECORD_FORMATS: the forms in which `predict` writes records, by the name of the option.
+        RECORD_VIEW: how reports read the records of predictions/SPLIT.jsonl and errors.jsonl.
         splits: the splits that have been read.
         ranks: the processes that share batches and evaluations.
     """
@@ -189,6 +193,7 @@ class Task(Protocol):
     BASELINE: ClassVar[Baseline | None]
     PREDICT_OPTIONS: ClassVar[tuple[str, ...]]
     RECORD_FORMATS: ClassVar[Mapping[str, RecordFormat]]
+    RECORD_VIEW: ClassVar[RecordView]
 
     ranks: Ranks
 
@@ -239,6 +244,22 @@ class Task(Protocol):
 
     def describe_data(self) -> Sequence[str]:
         """Return lines about the splits that have been read: rows, and what the task has of labels and lengths."""
+
+    def check_data(self) -> Mapping[str, Any]:
+        """Return the data report of the configuration's own files, with the keys of `DataCheck.check`.
+
+        Raises:
+            UserError: a file is missing or cannot be used.
+        """
+
+    def row_groups(self, name: SplitName) -> Mapping[str, Mapping[int | str, str]]:
+        """Return by column what its rows say of the group of a row, such as its domain, by the row's line.
+
+        Only columns that the task does not read otherwise count, and only those whose name says that they are groups.
+
+        Raises:
+            UserError: the file of the split is missing or cannot be used.
+        """
 
     def remarks(self) -> Sequence[str]:
         """Return what is suspicious about the splits without being wrong, and what of them the model does not read."""

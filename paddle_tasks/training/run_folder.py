@@ -200,7 +200,7 @@ class RunFolder:
         return self.path.with_name(target.name) if self.path.name == path.name else target
 
     def write_predictions(self, evaluations: Mapping[SplitName, Evaluation], error_kinds: Sequence[str]) -> None:
-        """Write ``predictions/SPLIT.jsonl`` and errors.jsonl, which has the errors of all splits.
+        """Write ``predictions/SPLIT.jsonl``, errors.jsonl with the errors of all splits, and samples.jsonl.
 
         Args:
             evaluations: the evaluation of each split.
@@ -220,6 +220,11 @@ class RunFolder:
             return error_kinds.index(error["kind"]) if error.get("kind") else 0, -error.get("loss", 0.0)
 
         write_text(folder / "errors.jsonl", _json_lines(sorted(errors, key=order)))
+        samples = [
+            {"split": split, **record} for split, evaluation in evaluations.items() for record in evaluation.samples
+        ]
+        if samples:
+            write_text(folder / "samples.jsonl", _json_lines(samples))
 
 
 def _json_lines(records: Sequence[Record]) -> str:

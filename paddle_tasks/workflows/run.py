@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import glob
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from paddle_tasks import tasks
 from paddle_tasks.data.tables.catalogue import SplitName
-from paddle_tasks.errors import DataError
 from paddle_tasks.files import read_json_lines
+from paddle_tasks.training.baselines import find_baseline, have_same_rows
 from paddle_tasks.training.display_html import table_to_html
 from paddle_tasks.training.display_text import table_to_text
 from paddle_tasks.training.result import RunResult
@@ -77,26 +76,17 @@ class Run:
 
         Without such a folder it is that of another baseline, as in ``-baseline-lexicon``.
         """
-        first = self.folder.with_name(f"{self.folder.name}-baseline")
-        others = sorted(first.parent.glob(f"{glob.escape(first.name)}-*"))
-        found = (self._result_of_same_data(folder) for folder in (first, *others))
-        return next((result for result in found if result is not None), None)
-
-    def _result_of_same_data(self, folder: Path) -> RunResult | None:
-        try:
-            other = RunResult.read(folder)
-        except (DataError, OSError):
-            return None
-        return other if other is not None and self._has_data_of(other, "train") else None
+        found = find_baseline(self.folder, self.outcome)
+        return found.result if found else None
 
     def baseline_of(self, split: SplitName) -> RunResult | None:
         """Return the result of `baseline` if it has scored the same rows of a split; else None."""
         other = self.baseline
-        return other if other is not None and split in other.scores and self._has_data_of(other, split) else None
-
-    def _has_data_of(self, other: RunResult, split: SplitName) -> bool:
-        facts = other.data.get(split), self.outcome.data.get(split)
-        return all(facts) and len({one.sha256 for one in facts if one}) == 1
+        return (
+            other
+            if other is not None and split in other.scores and have_same_rows(other, self.outcome, split)
+            else None
+        )
 
     # ---- display
 

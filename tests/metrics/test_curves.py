@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.metrics import auc, confusion_matrix, roc_auc_score
+from sklearn.metrics import auc, average_precision_score, confusion_matrix, roc_auc_score
 
-from paddle_tasks.metrics.curves import histogram, threshold_counts, thresholds
+from paddle_tasks.metrics.curves import (
+    area_under_roc,
+    average_precision,
+    exact_counts,
+    histogram,
+    threshold_counts,
+    thresholds,
+)
 
 RANDOM = np.random.default_rng(3)
 
@@ -73,3 +80,20 @@ def test_a_histogram_of_one_value():
     counts, edges = histogram(np.full(5, 2.0))
     assert counts.sum() == 5
     assert edges[0] < 2 < edges[-1]
+
+
+def test_exact_counts_give_the_areas_of_scikit_learn():
+    for truth, scores in (case(), case(37), (np.array([True, False, True]), np.array([0.5, 0.5, 0.5]))):
+        counts = exact_counts(truth, scores)
+        assert average_precision(counts) == pytest.approx(average_precision_score(truth, scores), abs=1e-12)
+        assert area_under_roc(counts) == pytest.approx(roc_auc_score(truth, scores), abs=1e-12)
+        assert len(counts.recall) == len(set(scores))
+        assert (counts.true_positives + counts.false_negatives == truth.sum()).all()
+        assert (counts.false_positives + counts.true_negatives == (~truth).sum()).all()
+
+
+def test_what_is_never_found_lowers_the_recall_alone():
+    counts = exact_counts(np.array([True, False, True]), np.array([0.9, 0.4, -1.0]))
+    assert counts.recall.tolist() == [0.5, 0.5]
+    assert counts.precision.tolist() == [1.0, 0.5]
+    assert average_precision(counts) == 0.5

@@ -27,11 +27,9 @@ class DocumentDataCheck:
 
     def check(self, sources: Mapping[SplitName, str], layout: DocumentLayoutSection) -> dict[str, Any]:
         """Return the data report; a document counts as one text, and documents have no labels."""
-        splits = {name: _read(name, layout.model_copy(update={"path": path})) for name, path in sources.items()}
-        report = checks.check(splits)
-        del report["labels"]
-        report["lines"] = {name: _count_lines(split) for name, split in splits.items()}
-        return report
+        return check_documents(
+            {name: _read(name, layout.model_copy(update={"path": path})) for name, path in sources.items()}
+        )
 
     def lines(self, report: Mapping[str, Any]) -> Iterator[str]:
         """Yield the report as lines of text."""
@@ -39,6 +37,20 @@ class DocumentDataCheck:
             values = {"count": rows, "lines": report["lines"][split], "lengths": checks.describe_lengths(report, split)}
             yield _("{split:6} {count:,} documents of {lines:,} lines, {lengths}").format(split=split, **values)
         yield from checks.finding_lines(report, contradiction=_("with more than one label"))
+
+
+def check_documents(splits: Mapping[SplitName, Split[LabelledText]]) -> dict[str, Any]:
+    """Return the data report of documents that have been read, each as one text."""
+    report = checks.check(splits)
+    del report["labels"]
+    report["lines"] = {name: _count_lines(split) for name, split in splits.items()}
+    return report
+
+
+def as_texts(split: Split[Document]) -> Split[LabelledText]:
+    """Return the documents of a split as texts."""
+    documents = [LabelledText("\n".join(document.lines), "", document.where) for document in split.examples]
+    return Split(split.name, split.path, split.sha256, documents, split.bad_rows)
 
 
 def _read(name: SplitName, section: CorpusSection) -> Split[LabelledText]:

@@ -20,6 +20,7 @@ from paddle_tasks.data.batching.packed import PackedFeatures
 from paddle_tasks.data.batching.token_cache import cached_encodings
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.remarks import describe_split, describe_truncation, find_suspicious
+from paddle_tasks.data.tables.row_groups import split_groups
 from paddle_tasks.data.tables.splits import LabelledText, Split, ordered_labels
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.language import _
@@ -39,6 +40,7 @@ from paddle_tasks.tasks.classification.explain import explain as explain_records
 from paddle_tasks.tasks.classification.exported import ExportedClassifier, LogitsGraph, logits_network
 from paddle_tasks.tasks.classification.frozen import TextVectors, has_fixed_vectors
 from paddle_tasks.tasks.classification.loss import build_loss
+from paddle_tasks.tasks.classification.record_view import LabelView
 from paddle_tasks.tasks.classification.records import keep_most_probable, make_records, mark_truncated
 from paddle_tasks.tasks.classification.scoring import Scorer
 from paddle_tasks.tasks.classification.section import ClassificationConfig
@@ -54,6 +56,7 @@ from paddle_tasks.training.display import Line
 from paddle_tasks.training.panels import Panels
 from paddle_tasks.training.protocol import Baseline, DataCheck, Evaluation, Record, RecordFormat
 from paddle_tasks.training.ranks import Ranks
+from paddle_tasks.training.record_view import RecordView
 
 C = TypeVar("C", bound=ClassificationConfig)
 
@@ -76,6 +79,7 @@ class ClassifierTask(EncoderTask[C]):
     SUMMARY_METRICS: ClassVar[tuple[str, ...]] = SUMMARY_METRICS
     DATA_CHECK: ClassVar[DataCheck] = LabelledDataCheck(SINGLE_TEXT)
     BASELINE: ClassVar[Baseline | None] = TfidfBaseline(SINGLE_TEXT, MostProbable)
+    RECORD_VIEW: ClassVar[RecordView] = LabelView()
     PREDICT_OPTIONS: ClassVar[tuple[str, ...]] = ("explain", "top_k")
     RECORD_FORMATS: ClassVar[Mapping[str, RecordFormat]] = {"clue": CLUE}
     FORMAT: ClassVar[RowFormat] = SINGLE_TEXT
@@ -130,6 +134,10 @@ class ClassifierTask(EncoderTask[C]):
         """Return two lines about each split: its rows and lengths, and its labels with their counts."""
         lines = [line for split in self.splits.values() for line in describe_split(split, self.data.label_names)]
         return [*lines, self._start.describe()] if self._start else lines
+
+    def row_groups(self, name: SplitName) -> Mapping[str, Mapping[int | str, str]]:
+        """Return the groups that columns of the split's file name."""
+        return split_groups(self.config.data, name, self.config.seed, self.config.data.encoding)
 
     def remarks(self) -> Sequence[str]:
         """Return what is suspicious about the splits, and how much of the train texts is cut off."""

@@ -13,7 +13,8 @@ from paddle_tasks.files import read_json_object, write_json
 from paddle_tasks.models.graphs.causal_lm import causal_shape, language_model_networks
 from paddle_tasks.models.graphs.network import Network, Networks, SavedModel
 from paddle_tasks.models.graphs.writers import CausalNetworkWriter
-from paddle_tasks.tasks.base import BaseTask, read_settings
+from paddle_tasks.tasks.base import BaseTask
+from paddle_tasks.tasks.model_settings import read_settings
 from paddle_tasks.tasks.novel.exported import ExportedCausalModel, ExportedWindowModel
 from paddle_tasks.tasks.novel.exported_writers import SHAPE_FILE, network_writer
 from paddle_tasks.tasks.novel.section import NovelConfig

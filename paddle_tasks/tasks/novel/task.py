@@ -16,12 +16,12 @@ from paddle_tasks.data.batching.batches import LengthGroupedBatchSampler
 from paddle_tasks.data.batching.character_batches import CharacterBatch
 from paddle_tasks.data.corpus.character_rows import EncodedTexts, Rows
 from paddle_tasks.data.corpus.characters import CharacterVocabulary
-from paddle_tasks.data.corpus.checks import DocumentDataCheck
+from paddle_tasks.data.corpus.checks import DocumentDataCheck, check_documents
 from paddle_tasks.data.corpus.corpora import with_file
 from paddle_tasks.data.corpus.novels import Chapter, ChapterSplit, load_chapters
 from paddle_tasks.data.tables.catalogue import SplitName, source_name
 from paddle_tasks.data.tables.remarks import describe_rows
-from paddle_tasks.data.tables.splits import require_good
+from paddle_tasks.data.tables.splits import LabelledText, Split, require_good
 from paddle_tasks.errors import ConfigError, RecordError, join_names
 from paddle_tasks.generation.decoding import TextStream
 from paddle_tasks.generation.section import GenerationSection
@@ -44,12 +44,14 @@ from paddle_tasks.tasks.novel.generated import GenerationCheck
 from paddle_tasks.tasks.novel.mixing import best_weight, mixture_metrics
 from paddle_tasks.tasks.novel.ngrams import FittedNgrams, NgramSection
 from paddle_tasks.tasks.novel.readers import Reader
+from paddle_tasks.tasks.novel.record_view import ChapterView
 from paddle_tasks.tasks.novel.scoring import CharacterScores, Part
 from paddle_tasks.tasks.novel.section import SCRATCH, NovelConfig, check_config
 from paddle_tasks.tasks.novel.window_reader import make_reader
 from paddle_tasks.training.display import Line
 from paddle_tasks.training.precision import Precision
 from paddle_tasks.training.protocol import Baseline, DataCheck, Evaluation, Record
+from paddle_tasks.training.record_view import RecordView
 
 
 class NovelTask(ExportableNovels):
@@ -61,6 +63,7 @@ class NovelTask(ExportableNovels):
     TABLE_METRICS: ClassVar[tuple[str, ...]] = TABLE_METRICS
     LOWER_IS_BETTER: ClassVar[frozenset[str]] = frozenset({"loss", "perplexity"})
     DATA_CHECK: ClassVar[DataCheck] = DocumentDataCheck()
+    RECORD_VIEW: ClassVar[RecordView] = ChapterView()
     BASELINE: ClassVar[Baseline | None] = NgramBaseline()
     PREDICT_OPTIONS: ClassVar[tuple[str, ...]] = WRITING_OPTIONS
     Config: ClassVar[type[NovelConfig]] = NovelConfig
@@ -91,6 +94,12 @@ class NovelTask(ExportableNovels):
         split = load_chapters(data, name, self.config.seed, compared)
         self.splits[name] = require_good(split, data.on_bad_row)
         return split
+
+    def check_data(self) -> Mapping[str, Any]:
+        """Return the data report of the chapters, as they are used: those that share text with train are left out."""
+        names: tuple[SplitName, ...] = ("train", "dev", "test")
+        splits = {name: self.load_split(name) for name in names if self.config.data.has(name)}
+        return check_documents({name: _as_texts(split) for name, split in splits.items()})
 
     def _train_chapters(self) -> Sequence[Chapter]:
         if "train" in self.splits:
@@ -167,7 +176,8 @@ class NovelTask(ExportableNovels):
         metrics: dict[str, Any] = {**scores.metrics(), **self._mixture(model, split, scores, check_interrupt)}
         if split.name == "test" and self.config.evaluation.n_continuations:
             metrics["generated"] = self._score_continuations(model, split, check_interrupt)
-        return Evaluation(metrics, scores.records(split.examples, self.vocabulary), texts=sample_texts(continued))
+        records = scores.records(split.examples, self.vocabulary)
+        return Evaluation(metrics, records, texts=sample_texts(continued), samples=continued)
 
     def _score_continuations(
         self, model: nn.Layer, split: ChapterSplit, check_interrupt: Callable[[], None]
@@ -274,6 +284,11 @@ class NovelTask(ExportableNovels):
     def restore_settings(self, settings: Mapping[str, Any]) -> None:
         """Restore the vocabulary."""
         self.vocabulary = CharacterVocabulary(list(settings["characters"]))
+
+
+def _as_texts(split: ChapterSplit) -> Split[LabelledText]:
+    texts = [LabelledText(chapter.text, "", chapter.where) for chapter in split.examples]
+    return Split(split.name, split.path, split.sha256, texts, split.bad_rows)
 
 
 def _predicted(row: int, gold: str, record: Record) -> str:

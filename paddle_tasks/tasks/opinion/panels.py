@@ -12,16 +12,16 @@ import numpy as np
 
 from paddle_tasks.arrays import Array
 from paddle_tasks.data.opinion.examples import OpinionExample
-from paddle_tasks.language import _, mark
+from paddle_tasks.language import _
 from paddle_tasks.models.chain import allowed_transitions
 from paddle_tasks.models.opinion import OpinionTagger
 from paddle_tasks.tasks.opinion.features import OpinionNames
 from paddle_tasks.tasks.opinion.reader import Prediction
+from paddle_tasks.tasks.opinion.record_view import NO_SPAN
 from paddle_tasks.tasks.panels import MAX_CURVES, calibration_image, confusion_image, describe_result, matrix_image
 from paddle_tasks.text.spans import Span, tag_names
 from paddle_tasks.training.panels import NEVER, Curve, Panels, shorten
 
-NO_SPAN = mark("(none)")
 _MAX_CHARACTERS = 60
 
 

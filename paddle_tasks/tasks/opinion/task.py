@@ -19,6 +19,7 @@ from paddle_tasks.data.opinion.examples import KnownNames, OpinionExample, Opini
 from paddle_tasks.data.opinion.readers import load_opinions
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.remarks import describe_labels, describe_texts
+from paddle_tasks.data.tables.row_groups import split_groups
 from paddle_tasks.data.tables.sources import Source
 from paddle_tasks.errors import ConfigError, did_you_mean, join_names
 from paddle_tasks.language import _
@@ -45,6 +46,7 @@ from paddle_tasks.tasks.opinion.features import (
 from paddle_tasks.tasks.opinion.names import find_names
 from paddle_tasks.tasks.opinion.panels import OpinionPanels, describe_rows
 from paddle_tasks.tasks.opinion.reader import Prediction, Reader
+from paddle_tasks.tasks.opinion.record_view import SpanView
 from paddle_tasks.tasks.opinion.scoring import (
     DEDUPLICATED,
     SPAN_METRICS,
@@ -62,6 +64,7 @@ from paddle_tasks.text.tokenizer import Tokenizer
 from paddle_tasks.training.display import Line
 from paddle_tasks.training.panels import Panels
 from paddle_tasks.training.protocol import DataCheck, Evaluation, Record, RecordFormat
+from paddle_tasks.training.record_view import RecordView
 
 
 class OpinionTask(ExportableOpinions):
@@ -79,6 +82,7 @@ class OpinionTask(ExportableOpinions):
     ERROR_KINDS: ClassVar[tuple[str, ...]] = ERROR_KINDS
     DATA_CHECK: ClassVar[DataCheck] = OpinionDataCheck()
     PREDICT_OPTIONS: ClassVar[tuple[str, ...]] = ("explain",)
+    RECORD_VIEW: ClassVar[RecordView] = SpanView()
     RECORD_FORMATS: ClassVar[Mapping[str, RecordFormat]] = {"doccano": DOCCANO, "summary": SUMMARY}
     Config: ClassVar[type[OpinionConfig]] = OpinionConfig
 
@@ -138,6 +142,10 @@ class OpinionTask(ExportableOpinions):
     def describe_data(self) -> Sequence[str]:
         """Return two lines about each split: its rows and lengths, and the labels of its spans with their counts."""
         return [line for split in self.splits.values() for line in _describe_split(split)]
+
+    def row_groups(self, name: SplitName) -> Mapping[str, Mapping[int | str, str]]:
+        """Return the groups that columns of the split's file name."""
+        return split_groups(self.config.data, name, self.config.seed, self.config.data.encoding)
 
     def _check_metric(self) -> None:
         metric = self.config.evaluation.metric

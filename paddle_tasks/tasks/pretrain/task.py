@@ -17,7 +17,7 @@ from paddle_tasks.arrays import Array
 from paddle_tasks.config import Section
 from paddle_tasks.data.batching.batches import LengthGroupedBatchSampler
 from paddle_tasks.data.batching.masked_batches import NO_PAIR, NO_WORD, MaskedBatch, MaskedBatchBuilder
-from paddle_tasks.data.corpus.checks import DocumentDataCheck
+from paddle_tasks.data.corpus.checks import DocumentDataCheck, as_texts, check_documents
 from paddle_tasks.data.corpus.corpora import DocumentSplit, load_documents, with_file
 from paddle_tasks.data.corpus.documents import Document
 from paddle_tasks.data.corpus.passages import Passages
@@ -49,6 +49,7 @@ from paddle_tasks.tasks.pretrain.losses import (
 )
 from paddle_tasks.tasks.pretrain.panels import row_histograms, sample_texts, token_vectors
 from paddle_tasks.tasks.pretrain.passages import PassageBuilder, PassageForm
+from paddle_tasks.tasks.pretrain.record_view import HiddenTokenView
 from paddle_tasks.tasks.pretrain.section import SCRATCH, PretrainingConfig, check_config
 from paddle_tasks.text.masking import Masking
 from paddle_tasks.text.tokenizer import Tokenizer
@@ -58,6 +59,7 @@ from paddle_tasks.training.display import Line
 from paddle_tasks.training.display_fillings import display_fillings
 from paddle_tasks.training.panels import Panels
 from paddle_tasks.training.protocol import DataCheck, Evaluation, Record
+from paddle_tasks.training.record_view import RecordView
 
 # The same tokens are hidden in every evaluation, whatever a run's own masking, so that runs can be compared.
 _EVALUATION_MASKING = Masking(rate=0.15, mask_prob=1.0, random_prob=0.0)
@@ -72,6 +74,7 @@ class PretrainTask(EncoderTask[PretrainingConfig]):
     SUMMARY_METRICS: ClassVar[tuple[str, ...]] = SUMMARY_METRICS
     LOWER_IS_BETTER: ClassVar[frozenset[str]] = frozenset({"loss", "perplexity"})
     DATA_CHECK: ClassVar[DataCheck] = DocumentDataCheck()
+    RECORD_VIEW: ClassVar[RecordView] = HiddenTokenView()
     PREDICT_OPTIONS: ClassVar[tuple[str, ...]] = ("top_k",)
     Config: ClassVar[type[PretrainingConfig]] = PretrainingConfig
 
@@ -108,6 +111,12 @@ class PretrainTask(EncoderTask[PretrainingConfig]):
         require_good(split, data.on_bad_row)
         self.splits[name] = split
         return split
+
+    def check_data(self) -> Mapping[str, Any]:
+        """Return the data report of the documents, without lines that are held out."""
+        names: tuple[SplitName, ...] = ("train", "dev", "test")
+        splits = {name: self.load_split(name) for name in names if self.config.data.has(name)}
+        return check_documents({name: as_texts(split) for name, split in splits.items()})
 
     def use_layout(self, layout: Section) -> None:
         """Read other files than the run's own with these settings in place of those of the run's files."""

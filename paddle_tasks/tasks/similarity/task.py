@@ -33,9 +33,11 @@ from paddle_tasks.tasks.encoder import N_SPECIAL_TOKENS
 from paddle_tasks.tasks.similarity import MEANINGS
 from paddle_tasks.tasks.similarity.decision import Threshold
 from paddle_tasks.tasks.similarity.ngrams import fit_ngrams
+from paddle_tasks.tasks.similarity.record_view import PairView
 from paddle_tasks.text.packing import PackedIds, concatenate_rows
 from paddle_tasks.training.display import Line
 from paddle_tasks.training.protocol import Baseline, DataCheck, Record
+from paddle_tasks.training.record_view import RecordView
 
 
 def _threshold(value: Any, validate: Callable[[Any], Any]) -> Any:
@@ -85,6 +87,7 @@ class SimilarityTask(ClassifierTask[SimilarityConfig]):
     INPUT_FIELDS: ClassVar[tuple[str, ...]] = ("text_a", "text_b")
     DATA_CHECK: ClassVar[DataCheck] = LabelledDataCheck(TEXT_PAIR)
     BASELINE: ClassVar[Baseline | None] = TfidfBaseline(TEXT_PAIR, Threshold)
+    RECORD_VIEW: ClassVar[RecordView] = PairView()
     PREDICT_OPTIONS: ClassVar[tuple[str, ...]] = ("top_k",)  # explanations do not know pairs
     FORMAT: ClassVar[RowFormat] = TEXT_PAIR
     Config: ClassVar[type[ClassificationConfig]] = SimilarityConfig

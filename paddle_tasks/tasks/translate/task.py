@@ -35,6 +35,7 @@ from paddle_tasks.tasks.translate.exported import ExportedTranslator
 from paddle_tasks.tasks.translate.exporting import ExportableTranslations
 from paddle_tasks.tasks.translate.models import build, tensors
 from paddle_tasks.tasks.translate.panels import ATTENTION, attention_panels, sample_texts
+from paddle_tasks.tasks.translate.record_view import TranslationView
 from paddle_tasks.tasks.translate.scoring import Part, TranslationScores
 from paddle_tasks.tasks.translate.section import TranslateConfig, check_config
 from paddle_tasks.tasks.translate.text_scores import score_texts
@@ -47,6 +48,7 @@ from paddle_tasks.tasks.translate.translating import (
 from paddle_tasks.tasks.translate.vocabulary import encode_pairs, learn_vocabulary, special_ids
 from paddle_tasks.training.display import Line
 from paddle_tasks.training.protocol import Baseline, DataCheck, Evaluation, Record, RecordFormat
+from paddle_tasks.training.record_view import RecordView
 
 
 class TranslateTask(ExportableTranslations):
@@ -61,6 +63,7 @@ class TranslateTask(ExportableTranslations):
     DATA_CHECK: ClassVar[DataCheck] = PairDataCheck()
     BASELINE: ClassVar[Baseline | None] = TwinBaseline()
     PREDICT_OPTIONS: ClassVar[tuple[str, ...]] = ("explain", *TRANSLATING_OPTIONS)
+    RECORD_VIEW: ClassVar[RecordView] = TranslationView()
     RECORD_FORMATS: ClassVar[Mapping[str, RecordFormat]] = {"explain": ATTENTION}
     Config: ClassVar[type[TranslateConfig]] = TranslateConfig
 
@@ -149,8 +152,14 @@ class TranslateTask(ExportableTranslations):
         outputs = self._gather([(row, outputs[0]) for row, outputs in zip(own, found, strict=True)])
         scores = TranslationScores(pairs, parts, [output for _, output in outputs], self._known_pairs(split))
         records = scores.records()
-        texts = sample_texts(records, translator.records(self.config.evaluation.examples, options))
-        return Evaluation(scores.metrics(), records, texts=texts, panels=lambda: attention_panels(translator, records))
+        samples = translator.records(self.config.evaluation.examples, options)
+        return Evaluation(
+            scores.metrics(),
+            records,
+            texts=sample_texts(records, samples),
+            samples=samples,
+            panels=lambda: attention_panels(translator, records),
+        )
 
     def _rate(self, model: nn.Layer, dataset: EncodedPairs, check_interrupt: Callable[[], None]) -> Iterator[Part]:
         """Yield the losses of this rank's share of references."""

@@ -16,7 +16,7 @@ from paddle_tasks.arrays import Array
 from paddle_tasks.config import Section
 from paddle_tasks.data.batching.word_blocks import BlockBuilder, WordBlocks
 from paddle_tasks.data.corpus.analogies import Analogy, AnalogySection, load_analogies
-from paddle_tasks.data.corpus.checks import DocumentDataCheck
+from paddle_tasks.data.corpus.checks import DocumentDataCheck, as_texts, check_documents
 from paddle_tasks.data.corpus.corpora import load_documents, with_file
 from paddle_tasks.data.corpus.documents import Document
 from paddle_tasks.data.corpus.word_streams import WordRows, count_words, cut_lines
@@ -32,11 +32,13 @@ from paddle_tasks.tasks.base import BaseTask
 from paddle_tasks.tasks.deduplication import check_count
 from paddle_tasks.tasks.word2vec import SUMMARY_METRICS, TABLE_METRICS
 from paddle_tasks.tasks.word2vec.neighbours import Neighbours, display_neighbours
+from paddle_tasks.tasks.word2vec.record_view import AnalogyView
 from paddle_tasks.tasks.word2vec.scoring import ScoredAnalogies, frequent_vectors, score_answers
 from paddle_tasks.tasks.word2vec.section import Word2VecConfig, check_config, check_vocabulary, config_of_file
 from paddle_tasks.text.vector_files import FORMATS, read_vectors, write_vectors
 from paddle_tasks.training.display import Line
 from paddle_tasks.training.protocol import DataCheck, Evaluation, Record
+from paddle_tasks.training.record_view import RecordView
 
 
 class Word2VecTask(BaseTask[Word2VecConfig]):
@@ -53,6 +55,7 @@ class Word2VecTask(BaseTask[Word2VecConfig]):
     SUMMARY_METRICS: ClassVar[tuple[str, ...]] = SUMMARY_METRICS
     TABLE_METRICS: ClassVar[tuple[str, ...]] = TABLE_METRICS
     DATA_CHECK: ClassVar[DataCheck] = DocumentDataCheck()
+    RECORD_VIEW: ClassVar[RecordView] = AnalogyView()
     PREDICT_OPTIONS: ClassVar[tuple[str, ...]] = ("top_k", "analogy")
     Config: ClassVar[type[Word2VecConfig]] = Word2VecConfig
 
@@ -81,6 +84,10 @@ class Word2VecTask(BaseTask[Word2VecConfig]):
             split = load_analogies(sources, expand_user(data.folder if source is None else "."), name)
         self.splits[name] = require_good(split, data.on_bad_row)
         return split
+
+    def check_data(self) -> Mapping[str, Any]:
+        """Return the data report of train; questions are no documents."""
+        return check_documents({"train": as_texts(self.load_split("train"))})
 
     def use_layout(self, layout: Section) -> None:
         """Read another train file with these settings in place of those of the run's files."""
