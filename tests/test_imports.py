@@ -18,7 +18,7 @@ STEPS = (
     {"language", "arrays", "wrapping"},
     {"errors"},
     {"process_state", "validation_messages"},
-    {"files", "runtime", "text", "config", "metrics"},
+    {"addresses", "files", "runtime", "text", "config", "metrics"},
     {"figures"},
     {"onednn"},
     {"data", "models"},
@@ -56,8 +56,11 @@ HOMES = {
     },
     "matplotlib": {"figures"},
     "seqeval": {"metrics"},
+    "fastapi": {"inference/service"},
+    "starlette": {"inference/service"},
+    "uvicorn": {"inference/service"},
 }
-WITHOUT_PADDLE = {"errors.py", "files.py", "runtime.py", "config.py", "validation_messages.py"}
+WITHOUT_PADDLE = {"addresses.py", "errors.py", "files.py", "runtime.py", "config.py", "validation_messages.py"}
 WITHOUT_PADDLE |= {"text", "metrics", "figures", "doctor", "reporting", "cli", "onednn"}
 WITHOUT_PADDLE |= {"models/lexicon", "models/ngrams", "models/paddle_free"}
 MAX_LINES, MAX_STATEMENTS, MAX_PARAMETERS = 400, 40, 6

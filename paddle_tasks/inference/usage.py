@@ -11,6 +11,7 @@ from paddle_tasks import runtime, tasks
 from paddle_tasks.inference.model_folders import model_folder, read_settings, trained_folder
 from paddle_tasks.inference.pipelines import PIPELINES
 from paddle_tasks.inference.records import Display
+from paddle_tasks.training.demonstration import Demonstration
 from paddle_tasks.training.protocol import RecordFormat, StreamingTask
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Usage:
         labels: the labels of the model, if it has any.
         streams: whether the model writes texts, which `Predictor.stream_text` returns piece by piece.
         display: returns a record as lines for people.
+        demonstration: how a page shows the records.
     """
 
     fields: tuple[str, ...]
@@ -42,6 +44,7 @@ class Usage:
     data: Mapping[str, Any] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
     streams: bool = False
+    demonstration: Demonstration = field(default_factory=Demonstration)
 
 
 def usage_of(name: str | Path) -> Usage:
@@ -52,7 +55,8 @@ def usage_of(name: str | Path) -> Usage:
     """
     builtin = PIPELINES.get(str(name))
     if builtin is not None:
-        return Usage(("text",), builtin.options, {}, builtin.display, takes_model=True)
+        shown = builtin.demonstration
+        return Usage(("text",), builtin.options, {}, builtin.display, takes_model=True, demonstration=shown)
     settings = read_settings(model_folder(Path(trained_folder(name, PIPELINES))))
     name = settings["config"]["task"]
     task = tasks.find_paddle_free(name) or _find_task(name)
@@ -65,6 +69,7 @@ def usage_of(name: str | Path) -> Usage:
         data=settings["config"].get("data") or {},
         labels=tuple(settings.get("labels") or ()),
         streams=issubclass(task, StreamingTask),
+        demonstration=tasks.demonstration(name),
     )
 
 
