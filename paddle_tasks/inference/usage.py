@@ -30,6 +30,7 @@ class Usage:
         task: the task of the model, or what predicts for it without Paddle; None for a built-in pipeline.
         data: the ``data`` section of the configuration that the model was trained with; empty for a built-in pipeline.
         labels: the labels of the model, if it has any.
+        label_names: the names of labels that have one.
         streams: whether the model writes texts, which `Predictor.stream_text` returns piece by piece.
         display: returns a record as lines for people.
         demonstration: how a page shows the records.
@@ -43,6 +44,7 @@ class Usage:
     task: type[Task] | type[tasks.PaddleFreePredictor] | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
+    label_names: Mapping[str, str] = field(default_factory=dict)
     streams: bool = False
     demonstration: Demonstration = field(default_factory=Demonstration)
 
@@ -58,8 +60,8 @@ def usage_of(name: str | Path) -> Usage:
         shown = builtin.demonstration
         return Usage(("text",), builtin.options, {}, builtin.display, takes_model=True, demonstration=shown)
     settings = read_settings(model_folder(Path(trained_folder(name, PIPELINES))))
-    name = settings["config"]["task"]
-    task = tasks.find_paddle_free(name) or _find_task(name)
+    task_name = settings["config"]["task"]
+    task = tasks.find_paddle_free(task_name) or _find_task(task_name)
     return Usage(
         task.INPUT_FIELDS,
         task.PREDICT_OPTIONS,
@@ -68,8 +70,9 @@ def usage_of(name: str | Path) -> Usage:
         task=task,
         data=settings["config"].get("data") or {},
         labels=tuple(settings.get("labels") or ()),
+        label_names=settings.get("label_names") or {},
         streams=issubclass(task, StreamingTask),
-        demonstration=tasks.demonstration(name),
+        demonstration=tasks.demonstration(task_name),
     )
 
 

@@ -89,7 +89,12 @@ class Service:
         with in_language_of(request.headers):
             model = self.find(body.model)
             check_stream(body, model, self.limits)
-        return await self.streams.open(model, body.text, body.options)
+
+        def lines(record: Mapping[str, Any]) -> Any:
+            with in_language_of(request.headers):
+                return model.lines(record)
+
+        return await self.streams.open(model, body.text, body.options, lines)
 
     def health(self) -> Mapping[str, Any]:
         """Return what waits, and how many texts are being written."""
@@ -135,14 +140,16 @@ def make_app(models: Sequence[ServedModel], hosts: AllowedHosts, limits: Limits)
 
 def _add_routes(app: FastAPI, service: Service) -> None:
     examples = documentation.Examples(list(service.models.values()))
+    prediction: Any = Body(openapi_examples=examples.predictions())
+    writing: Any = Body(openapi_examples=examples.streams())
 
     @app.post("/v1/predict", summary="Records of texts", responses=examples.records())
-    async def predict(request: Request, body: PredictBody = Body(openapi_examples=examples.predictions())) -> Any:
+    async def predict(request: Request, body: PredictBody = prediction) -> Any:
         """Return a record for each text: what `paddle-tasks predict` prints."""
         return JSONResponse(await service.predict(request, body))
 
     @app.post("/v1/stream", summary="A text as it is written", responses=examples.events())
-    async def stream(request: Request, body: StreamBody = Body(openapi_examples=examples.streams())) -> Any:
+    async def stream(request: Request, body: StreamBody = writing) -> Any:
         """Return server-sent events: one for each character, and `end` with the whole record."""
         return await service.stream(request, body)
 

@@ -75,6 +75,12 @@ class ServedModel:
         for example in self.usage.demonstration.examples[:1]:
             self.compute([example], self.page_options)
 
+    def _label_names(self) -> dict[str, str]:
+        """Return the name of each label in the current language."""
+        names = self.usage.label_names
+        labels = [*self.usage.labels, *self.usage.demonstration.labels]
+        return {label: in_context("label", names.get(label, label)) for label in labels}
+
     def describe(self) -> dict[str, Any]:
         """Return what a client may know, with the names of labels in the current language."""
         shown = self.usage.demonstration
@@ -84,7 +90,7 @@ class ServedModel:
             "fields": list(self.usage.fields),
             "options": schema(self.options),
             "stream": list(self.stream_options) if self.usage.streams else None,
-            "labels": {label: in_context("label", label) for label in self.usage.labels},
+            "labels": self._label_names(),
             "examples": list(shown.examples),
             "page_options": dict(self.page_options),
         }

@@ -39,7 +39,7 @@ FILES: Mapping[str, str] = {
 
 def read_page(file: str) -> str:
     """Return the content of a static file."""
-    return resources.files(__package__).joinpath("page", file).read_text(encoding="utf-8")
+    return (resources.files(__package__) / "page" / file).read_text(encoding="utf-8")
 
 
 def reader(file: str) -> Callable[[], Awaitable[Response]]:

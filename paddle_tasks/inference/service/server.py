@@ -23,7 +23,7 @@ class _Server(uvicorn.Server):
     stopped_by: int | None = None
 
     @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:  # type: ignore[override]
+    def capture_signals(self) -> Iterator[None]:
         """Handle signals within the block, except those that ``nohup`` ignores."""
         numbers = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
         before = {number: signal.signal(number, self.handle_exit) for number in numbers}

@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -25,6 +25,8 @@ from paddle_tasks.inference.service.problems import (
 from paddle_tasks.inference.text_stream import PipelineStream
 from paddle_tasks.language import _
 
+Lines = Callable[[Mapping[str, Any]], Any]
+"""Returns a record as lines of segments."""
 _HEADERS = ((b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no"))
 SEND_SECONDS = 10.0
 """How long a client may read nothing of a stream that it has asked for."""
@@ -44,8 +46,14 @@ class Streams:
         self._executor = ThreadPoolExecutor(n_places)
         self.n_active = 0
 
-    async def open(self, model: ServedModel, text: str, options: Mapping[str, Any]) -> EventStream:
+    async def open(self, model: ServedModel, text: str, options: Mapping[str, Any], lines: Lines) -> EventStream:
         """Take a place and return the response that writes a text; it frees the place when it ends.
+
+        Args:
+            model: the model.
+            text: the text to continue.
+            options: of the stream.
+            lines: returns the record at the end as lines of segments.
 
         Raises:
             RequestProblem: all places are taken, or the model cannot use the text or an option.
@@ -59,12 +67,12 @@ class Streams:
         except BaseException as error:
             self.n_active -= 1
             raise _for_client(error) if isinstance(error, Exception) else error from None
-        return EventStream(self, text, pieces)
+        return EventStream(self, self.events(text, pieces, lines))
 
     async def _run(self, function: Any, *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._executor, function, *arguments)
 
-    async def events(self, text: str, pieces: PipelineStream) -> AsyncGenerator[bytes, None]:
+    async def events(self, text: str, pieces: PipelineStream, lines: Lines) -> AsyncGenerator[bytes, None]:
         """Yield an event for each piece, and one with the whole record at the end."""
         deadline = time.monotonic() + self._seconds
         try:
@@ -73,7 +81,8 @@ class Streams:
                 if time.monotonic() > deadline:
                     yield _event("error", timeout_problem(self._seconds).to_json())
                     return
-            yield _event("end", {"record": _record(text, pieces)})
+            record = _record(text, pieces)
+            yield _event("end", {"record": record, "lines": lines(record)})
         except Exception as error:
             yield _event("error", _for_client(error).to_json())
 
@@ -105,10 +114,10 @@ def _for_client(error: Exception) -> RequestProblem:
 class EventStream(Response):
     """The response with the events of a stream. It ends as soon as the client is gone, or reads no longer."""
 
-    def __init__(self, streams: Streams, text: str, pieces: PipelineStream) -> None:
-        """Take the place of the stream, its text and the pieces."""
+    def __init__(self, streams: Streams, events: AsyncGenerator[bytes, None]) -> None:
+        """Take what the place belongs to, and the events."""
         super().__init__()
-        self._streams, self._events = streams, streams.events(text, pieces)
+        self._streams, self._events = streams, events
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         """Send the events."""
