@@ -64,7 +64,10 @@ function choose(model) {
     const tab = document.getElementById(`tab-${number}`);
     tab.setAttribute("aria-selected", String(each === model));
     tab.tabIndex = each === model ? 0 : -1;
-    if (each === model) document.getElementById("panel").setAttribute("aria-labelledby", tab.id);
+    if (each === model) {
+      document.getElementById("panel").setAttribute("aria-labelledby", tab.id);
+      tab.scrollIntoView({ block: "nearest", inline: "center" });
+    }
   });
   drawPanel(model);
 }
@@ -74,7 +77,7 @@ function drawPanel(model) {
   state.status = element("p", { role: "status", class: "status" });
   state.results = element("div", { id: "results", "aria-live": "polite" });
   const file = SUMMARISED.includes(model.kind) && model.fields.length === 1 ? dropZone() : null;
-  fill(document.getElementById("panel"), element("p", { class: "lead" }, text(`kind.${model.kind}`)), state.form.node, file, state.status, state.results);
+  fill(document.getElementById("panel"), element("p", { class: "lead" }, text(`kind.${model.kind}`)), state.form.node, state.status, state.results, file);
 }
 
 // ---- one text
@@ -133,8 +136,8 @@ async function work(message, compute) {
 // ---- a file
 
 function dropZone() {
-  const input = element("input", { type: "file", id: "file", accept: ".txt,.csv,.tsv,.json,.jsonl", onchange: () => input.files[0] && summarise(input.files[0]) });
-  const zone = element("div", { class: "drop", id: "drop" }, element("label", { for: "file" }, text("file")), element("span", { class: "hint" }, text("file.hint")), input);
+  const input = element("input", { type: "file", id: "file", accept: ".txt,.csv,.tsv,.json,.jsonl", class: "unseen", onchange: () => input.files[0] && summarise(input.files[0]) });
+  const zone = element("div", { class: "drop", id: "drop" }, input, element("label", { for: "file" }, text("file")), element("span", { class: "hint" }, text("file.hint")));
   const highlight = (on) => (event) => { event.preventDefault(); zone.classList.toggle("over", on); };
   zone.addEventListener("dragover", highlight(true));
   zone.addEventListener("dragleave", highlight(false));

@@ -61,7 +61,7 @@ function makeExamples(model, choose) {
 function makeOptions(model) {
   const controls = Object.entries(model.options).map(([name, schema]) => control(name, schema, model.page_options[name]));
   const node = controls.length
-    ? element("details", { class: "options", open: model.kind === "outputs" }, element("summary", {}, text("options")), element("div", { class: "grid" }, controls.map(({ node: each }) => each)))
+    ? element("details", { class: "options", open: model.kind === "outputs" && matchMedia("(min-width: 40rem)").matches }, element("summary", {}, text("options")), element("div", { class: "grid" }, controls.map(({ node: each }) => each)))
     : null;
   return { node, read: () => Object.fromEntries(controls.map(({ name, read }) => [name, read()]).filter(([, value]) => value !== null)) };
 }

@@ -1,6 +1,6 @@
 // The description of the interface, drawn from /openapi.json without anything from elsewhere.
 
-import { element, fill, table } from "./elements.js";
+import { element, fill, table, withCode } from "./elements.js";
 import { chooseLanguage, currentLanguage, text } from "./texts.js";
 
 async function start() {
@@ -10,7 +10,7 @@ async function start() {
   const operations = Object.entries(description.paths).flatMap(([path, methods]) => Object.entries(methods).map(([method, operation]) => [method, path, operation]));
   fill(
     document.getElementById("panel"),
-    description.info.description.split("\n\n").map((part) => element("p", {}, part)),
+    description.info.description.split("\n\n").map((part) => element("p", {}, withCode(part))),
     operations.map(([method, path, operation]) => operationView(description, method, path, operation)),
   );
 }
@@ -21,7 +21,7 @@ function operationView(description, method, path, operation) {
     "section",
     { class: "record operation", id: path },
     element("h2", {}, element("code", {}, `${method.toUpperCase()} ${path}`)),
-    element("p", {}, operation.description),
+    element("p", {}, withCode(operation.description)),
     body ? bodyView(description, path, body) : tryView(method, path, null),
     answersView(operation.responses),
   );
@@ -29,7 +29,7 @@ function operationView(description, method, path, operation) {
 
 function bodyView(description, path, body) {
   const schema = description.components.schemas[body.schema.$ref.split("/").pop()];
-  const rows = Object.entries(schema.properties).map(([name, field]) => [name, typeOf(field), field.description ?? ""]);
+  const rows = Object.entries(schema.properties).map(([name, field]) => [name, typeOf(field), element("span", {}, withCode(field.description ?? ""))]);
   const examples = Object.values(body.examples ?? {});
   return [
     table([text("docs.field"), text("docs.type"), text("docs.meaning")], rows, text("docs.body")),

@@ -15,7 +15,7 @@ export function view(model, record, lines, actions) {
 }
 
 const VIEWS = {
-  label: (model, record, lines) => [labelView(model, record), ...marked(lines.map((line) => line.slice(1))), legend(lines)],
+  label: (model, record, lines) => [labelView(model, record), ...marked(lines.map(withoutHeading)), legend(lines)],
   spans: (model, record, lines) => [...marked(lines.slice(0, 1)), spansView(model, record)],
   candidates: (_model, record, lines, actions) => [...marked(lines.slice(0, 1)), masksView(record, actions)],
   variants: (_model, record, lines, actions) => variantsView(record, lines, actions),
@@ -24,6 +24,11 @@ const VIEWS = {
 };
 
 // ---- marked texts
+
+/** Returns a line without its first segment, which names the label, and the space after it. */
+function withoutHeading(line) {
+  return line.slice(line[1]?.text.trim() ? 1 : 2);
+}
 
 /** Returns lines of segments as paragraphs. */
 export function marked(lines) {
@@ -122,7 +127,7 @@ function masksView(record, actions) {
 
 function candidateButton(candidate, actions) {
   const choose = () => (candidate.sequence.includes("[MASK]") ? actions.run(candidate.sequence) : actions.use(candidate.sequence));
-  const share = element("small", {}, percent(candidate.prob, 0));
+  const share = element("small", {}, percent(candidate.prob));
   return element("button", { type: "button", class: "candidate", lang: "zh-CN", onclick: choose }, candidate.token, " ", share);
 }
 

@@ -11,7 +11,7 @@ const POLARITIES = ["positive", "neutral", "negative"];
 /** Returns the summary of the records of a model. */
 export function summary(model, records) {
   const parts = model.kind === "spans" ? ofAspects(model, records) : ofLabels(model, records);
-  return element("section", { class: "summary", "aria-label": text("summary") }, element("h2", {}, text("summary")), parts, rowsOf(model, records));
+  return element("section", { class: "record summary", "aria-label": text("summary") }, element("h2", {}, text("summary")), parts, rowsOf(model, records));
 }
 
 function ofLabels(model, records) {
@@ -25,7 +25,7 @@ function ofLabels(model, records) {
     { share: members.length / records.length, colour: colourOf(label, number), title: nameOf(model, label) },
   ], members.length));
   const columns = [text("label"), text("summary.count"), text("summary.share"), text("summary.score")];
-  return [element("div", { class: "chart" }, bars), table(columns, rows, text("summary"))];
+  return [element("div", { class: "chart" }, bars), table(columns, rows, text("label"))];
 }
 
 function grouped(records) {
