@@ -50,7 +50,9 @@ def serve(names: Sequence[str], settings: ServeSettings, notify: Callable[[str, 
         hosts = guard.AllowedHosts.of(settings.host, settings.further_hosts)
         service = app.make_app(loaded, hosts, settings.limits)
         notify(base_url(settings.host, listener.getsockname()[1]), len(loaded))
-        return server.run(service, listener, settings.limits)
+        running = server.make_server(service, settings.limits)
+        running.run(sockets=[listener])
+        return running.stopped_by
 
 
 def _check_limits(limits: Limits) -> None:

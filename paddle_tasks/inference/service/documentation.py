@@ -32,7 +32,7 @@ class Examples:
         return {
             model.name: {
                 "summary": model.name,
-                "value": {"model": model.name, "texts": list(model.usage.demonstration.examples[:2]) or ["你好"]},
+                "value": {"model": model.name, "texts": _inputs(model)[:2]},
             }
             for model in self._models
         }
@@ -44,7 +44,7 @@ class Examples:
                 "summary": model.name,
                 "value": {
                     "model": model.name,
-                    "text": next(iter(model.usage.demonstration.examples), "你好"),
+                    "text": _inputs(model)[0],
                     "options": {
                         name: model.page_options[name] for name in model.stream_options if name in model.page_options
                     },
@@ -71,3 +71,8 @@ class Examples:
             422: {"description": "A field is wrong", "content": {"application/json": {"example": _ERROR}}},
             429: {"description": "Too many texts are being written; Retry-After says when to try again"},
         }
+
+
+def _inputs(model: ServedModel) -> list[str]:
+    """Return examples of the input of a model."""
+    return list(model.usage.demonstration.examples) or ["\t".join(["你好"] * len(model.usage.fields))]

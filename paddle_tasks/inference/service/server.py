@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import socket
+import threading
 from collections.abc import Iterator
 from types import FrameType
 
@@ -17,15 +17,20 @@ from paddle_tasks.inference.service.limits import Limits
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class _Server(uvicorn.Server):
-    """A server that ends normally on a signal, where uvicorn would raise it again."""
+class Server(uvicorn.Server):
+    """A server that ends normally on a signal, where uvicorn would raise it again.
+
+    Attributes:
+        stopped_by: the number of the first signal.
+    """
 
     stopped_by: int | None = None
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Handle signals within the block, except those that ``nohup`` ignores."""
-        numbers = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        """Handle signals within the block, except those that ``nohup`` ignores; another thread gets none."""
+        is_main = threading.current_thread() is threading.main_thread()
+        numbers = [number for number in _SIGNALS if is_main and signal.getsignal(number) is not signal.SIG_IGN]
         before = {number: signal.signal(number, self.handle_exit) for number in numbers}
         try:
             yield
@@ -39,28 +44,21 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def run(app: ASGIApp, listener: socket.socket, limits: Limits) -> int | None:
-    """Serve until a signal arrives, and return its number.
-
-    Args:
-        app: the service.
-        listener: a socket that listens; it is closed at the end.
-        limits: those of connections.
-    """
-    config = uvicorn.Config(
-        app,
-        http=with_limits(limits),
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        log_level="critical",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=15,
-        timeout_graceful_shutdown=int(limits.stream_seconds),
-        backlog=limits.n_connections,
+def make_server(app: ASGIApp, limits: Limits) -> Server:
+    """Return a server for a service; its ``run(sockets=[listener])`` returns when a signal has ended it."""
+    return Server(
+        uvicorn.Config(
+            app,
+            http=with_limits(limits),
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=15,
+            timeout_graceful_shutdown=int(limits.stream_seconds),
+            backlog=limits.n_connections,
+        )
     )
-    server = _Server(config)
-    server.run(sockets=[listener])
-    return server.stopped_by
