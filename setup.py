@@ -16,7 +16,14 @@ setup(
     python_requires=">=3.10,<3.13",
     packages=find_packages(include=["paddle_tasks", "paddle_tasks.*"]),
     package_data={
-        "paddle_tasks": ["py.typed", "assets/**/*", "locale/**/*.mo", "reporting/*.yaml", "workflows/*.html"]
+        "paddle_tasks": [
+            "py.typed",
+            "assets/**/*",
+            "locale/**/*.mo",
+            "reporting/*.yaml",
+            "workflows/*.html",
+            "inference/service/page/*",
+        ]
     },
     install_requires=[
         # paddlepaddle is an extra: on a GPU machine it would overwrite paddlepaddle-gpu.
@@ -41,6 +48,8 @@ setup(
         "scikit-learn>=1.3",
         "seqeval>=1.2.2",
         "sacrebleu>=2.4,<3",
+        "fastapi>=0.115",
+        "uvicorn>=0.30",
     ],
     extras_require={
         "cpu": ["paddlepaddle==3.3.1"],

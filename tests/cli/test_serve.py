@@ -62,17 +62,17 @@ def test_what_is_in_flight_is_finished(number, code, said):
 
 @pytest.mark.long
 def test_a_request_in_flight_is_answered():
-    with started("sentiment", "--quiet") as (child, line, client):
+    with started("novel", "--quiet") as (child, line, client):
         assert line == f"http://127.0.0.1:{client.port}\n"
         answers = []
-        texts = ["房间干净，就是早餐太差了。" * 20] * 64
-        thread = threading.Thread(target=lambda: answers.append(client.predict(texts, model="sentiment")))
+        request = {"model": "novel", "options": {"max_new_tokens": 40}}
+        thread = threading.Thread(target=lambda: answers.append(client.predict(["话说宝玉"] * 16, **request)))
         thread.start()
-        client.wait_until(lambda health: health["waiting"]["sentiment"])
+        client.wait_until(lambda health: health["waiting"]["novel"])
         child.send_signal(signal.SIGTERM)
         thread.join(60)
         assert child.wait(60) == 0
-    assert len(answers[0].json["records"]) == 64
+    assert len(answers[0].json["records"]) == 16
 
 
 def test_what_is_refused(cli):

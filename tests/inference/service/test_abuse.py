@@ -152,8 +152,9 @@ def test_garbage(client):
             connection.sendall(content + b"\r\n\r\n")
             assert read_all(connection).split(b" ")[1] in {b"400", b"421"}
     with raw(client) as connection:
-        connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 100_000 + b"\r\n\r\n")
-        assert read_all(connection).split(b" ")[1] in {b"400", b"431"}
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 1_000_000)
+        assert read_all(connection)[:12] in {b"HTTP/1.1 400", b""}
     assert client.predict("a").status == 200
 
 

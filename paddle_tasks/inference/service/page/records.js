@@ -109,7 +109,7 @@ function spansView(model, record) {
   }
   const side = (part) => part?.text ?? text("implicit");
   const rows = triplets.map((each) => [side(each.aspect), side(each.opinion), element("mark", { class: each.polarity }, nameOf(model, each.polarity)), percent(each.prob, 0)]);
-  return table([text("aspect"), text("opinion"), text("polarity"), text("probability")], rows, text("triplets"));
+  return table([text("triplet.aspect"), text("triplet.opinion"), text("triplet.polarity"), text("probability")], rows, text("triplets"));
 }
 
 // ---- masks

@@ -46,7 +46,7 @@ function ofAspects(model, records) {
   })), total));
   const keys = element("p", { class: "legend" }, seen.map((polarity, number) => element("span", { class: `key ${colourOf(polarity, number)}` }, nameOf(model, polarity))));
   const rows = aspects.slice(0, MAX_BARS).map(({ name, total, counts, opinions }) => [name, total, ...seen.map((each) => counts[each] ?? 0), typical(opinions)]);
-  const columns = [text("aspect"), text("summary.mentions"), ...seen.map((each) => nameOf(model, each)), text("opinion")];
+  const columns = [text("triplet.aspect"), text("summary.mentions"), ...seen.map((each) => nameOf(model, each)), text("triplet.opinion")];
   return [keys, element("div", { class: "chart" }, bars), table(columns, rows, text("triplets"))];
 }
 
