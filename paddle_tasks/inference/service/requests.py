@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import ErrorDetails
 
+from paddle_tasks.errors import did_you_mean
 from paddle_tasks.inference.service import options as option_values
 from paddle_tasks.inference.service.limits import Limits
 from paddle_tasks.inference.service.models import ServedModel
@@ -55,6 +56,9 @@ def _explain(detail: Mapping[str, Any], schema: type[BaseModel]) -> FieldProblem
         return FieldProblem("", message.format(position=detail["loc"][-1], reason=detail["ctx"]["error"]))
     place = tuple(str(part)[:_MAX_ECHOED] for part in detail["loc"][1:])
     key = ".".join(place)
+    if detail["type"] == "extra_forbidden":
+        near = did_you_mean(key, schema.model_fields)
+        return FieldProblem(key, _("unknown field{near}").format(near=near))
     short = ErrorDetails(
         type=detail["type"],
         loc=place,
