@@ -27,6 +27,7 @@ setup(
             "reporting/*.yaml",
             "reporting/html/templates/*",
             "workflows/*.html",
+            "inference/service/page/*",
         ],
     },
     install_requires=[
@@ -53,6 +54,8 @@ setup(
         "seqeval>=1.2.2",
         "sacrebleu>=2.4,<3",
         "jinja2>=3.1",
+        "fastapi>=0.115",
+        "uvicorn>=0.30",
     ],
     extras_require={
         "cpu": ["paddlepaddle==3.3.1"],

@@ -18,7 +18,7 @@ STEPS = (
     {"language", "arrays", "wrapping"},
     {"errors"},
     {"process_state", "validation_messages", "yaml_format", "memory"},
-    {"files", "runtime", "text", "config", "metrics"},
+    {"addresses", "files", "runtime", "text", "config", "metrics"},
     {"figures"},
     {"onednn"},
     {"data", "models"},
@@ -56,8 +56,12 @@ HOMES = {
     },
     "matplotlib": {"figures"},
     "seqeval": {"metrics"},
+    "fastapi": {"inference/service"},
+    "starlette": {"inference/service"},
+    "uvicorn": {"inference/service"},
 }
 WITHOUT_PADDLE = {
+    "addresses.py",
     "errors.py",
     "files.py",
     "runtime.py",

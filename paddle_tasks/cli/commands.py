@@ -22,6 +22,7 @@ from paddle_tasks.cli.output import print_json, print_text
 from paddle_tasks.cli.params import params
 from paddle_tasks.cli.predict import predict
 from paddle_tasks.cli.report import report
+from paddle_tasks.cli.serve import serve
 from paddle_tasks.cli.training import baseline, sweep, train
 from paddle_tasks.language import mark
 
@@ -64,6 +65,13 @@ app.command(
         'paddle-tasks predict runs/novel "话说宝玉" --length 200 --top-k 10 --stream',
     ),
 )(predict)
+app.command(
+    rich_help_panel=USE,
+    epilog=examples(
+        "paddle-tasks serve sentiment opinion fill-mask",
+        "paddle-tasks serve hotel=runs/sentiment --port 8080",
+    ),
+)(serve)
 app.command("list", rich_help_panel=USE, epilog=examples("paddle-tasks list pipelines"))(list_names)
 
 app.command(

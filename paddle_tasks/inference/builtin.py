@@ -11,6 +11,7 @@ from paddle_tasks.files import is_dir
 from paddle_tasks.inference.model_folders import model_folder
 from paddle_tasks.inference.records import Display
 from paddle_tasks.models.pretrained.names import CONFIGS
+from paddle_tasks.training.demonstration import Demonstration
 
 Answers = Sequence[dict[str, Any]]
 Answer = Callable[..., Answers]
@@ -27,6 +28,7 @@ class Builtin:
         model: the name of the default model.
         options: the options of a call.
         display: returns a record as lines for people.
+        demonstration: how a page shows the records.
     """
 
     load: Callable[[str], tuple[Any, Any]]
@@ -34,6 +36,7 @@ class Builtin:
     model: str
     options: tuple[str, ...]
     display: Display
+    demonstration: Demonstration
 
 
 def fill_mask(model: Any, tokenizer: Any) -> Answer:

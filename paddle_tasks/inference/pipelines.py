@@ -31,6 +31,7 @@ from paddle_tasks.language import _
 from paddle_tasks.onednn.precision import Precision, automatic, check_precision, products_in
 from paddle_tasks.process_state import default_numpy_errors, default_settings, random_generator
 from paddle_tasks.tasks.model_settings import read_settings
+from paddle_tasks.training.demonstration import Demonstration
 from paddle_tasks.training.display import display_fields
 from paddle_tasks.training.display_fillings import display_fillings
 from paddle_tasks.training.protocol import StreamingTask
@@ -266,9 +267,11 @@ class BuiltinPipeline(Pipeline):
 
 _ERNIE = "builtin/ernie-mini-zh"
 _REWRITE_OPTIONS = ("n_variants", "share", "rounds", "min_similarity", "seed")
+_TO_FILL = Demonstration("candidates", ("味道很不[MASK]。", "今天天气真[MASK]。", "他坐在[MASK][MASK]里看书。"))
+_TO_REWRITE = Demonstration("variants", ("房间干净，就是早餐太差了", "这家店的服务态度很好，价格也便宜。"))
 PIPELINES: Mapping[str, Builtin] = {
-    "fill-mask": Builtin(load_masked_lm, fill_mask, _ERNIE, ("top_k",), display_fillings),
-    "rewrite": Builtin(load_masked_lm, rewrite, _ERNIE, _REWRITE_OPTIONS, display_variants),
+    "fill-mask": Builtin(load_masked_lm, fill_mask, _ERNIE, ("top_k",), display_fillings, _TO_FILL),
+    "rewrite": Builtin(load_masked_lm, rewrite, _ERNIE, _REWRITE_OPTIONS, display_variants, _TO_REWRITE),
 }
 """The built-in pipelines by name; unlike a shipped model, they belong to no task."""
 

@@ -12,6 +12,7 @@ from paddle_tasks.inference.model_folders import model_folder, trained_folder
 from paddle_tasks.inference.pipelines import PIPELINES
 from paddle_tasks.inference.records import Display
 from paddle_tasks.tasks.model_settings import read_settings
+from paddle_tasks.training.demonstration import Demonstration
 from paddle_tasks.training.protocol import RecordFormat, StreamingTask
 
 if TYPE_CHECKING:
@@ -30,8 +31,10 @@ class Usage:
         task: the task of the model, or what predicts for it without Paddle; None for a built-in pipeline.
         data: the ``data`` section of the configuration that the model was trained with; empty for a built-in pipeline.
         labels: the labels of the model, if it has any.
+        label_names: the names of labels that have one.
         streams: whether the model writes texts, which `Predictor.stream_text` returns piece by piece.
         display: returns a record as lines for people.
+        demonstration: how a page shows the records.
     """
 
     fields: tuple[str, ...]
@@ -42,7 +45,9 @@ class Usage:
     task: type[Task] | type[tasks.PaddleFreePredictor] | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
+    label_names: Mapping[str, str] = field(default_factory=dict)
     streams: bool = False
+    demonstration: Demonstration = field(default_factory=Demonstration)
 
 
 def usage_of(name: str | Path) -> Usage:
@@ -53,10 +58,11 @@ def usage_of(name: str | Path) -> Usage:
     """
     builtin = PIPELINES.get(str(name))
     if builtin is not None:
-        return Usage(("text",), builtin.options, {}, builtin.display, takes_model=True)
+        shown = builtin.demonstration
+        return Usage(("text",), builtin.options, {}, builtin.display, takes_model=True, demonstration=shown)
     settings = read_settings(model_folder(Path(trained_folder(name, PIPELINES))))
-    name = settings["config"]["task"]
-    task = tasks.find_paddle_free(name) or _find_task(name)
+    task_name = settings["config"]["task"]
+    task = tasks.find_paddle_free(task_name) or _find_task(task_name)
     return Usage(
         task.INPUT_FIELDS,
         task.PREDICT_OPTIONS,
@@ -65,7 +71,9 @@ def usage_of(name: str | Path) -> Usage:
         task=task,
         data=settings["config"].get("data") or {},
         labels=tuple(settings.get("labels") or ()),
+        label_names=settings.get("label_names") or {},
         streams=issubclass(task, StreamingTask),
+        demonstration=tasks.demonstration(task_name),
     )
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 from paddle_tasks import runtime
 from paddle_tasks.errors import ConfigError, SetupError, did_you_mean
 from paddle_tasks.language import _, join
+from paddle_tasks.training.demonstration import Demonstration
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -210,3 +211,13 @@ def shown_metrics(name: str) -> ShownMetrics:
     else:
         return ShownMetrics()
     return ShownMetrics(declared.SUMMARY_METRICS, declared.TABLE_METRICS)
+
+
+def demonstration(name: str) -> Demonstration:
+    """Return how a page shows the records of an installed task, which may declare it as ``DEMONSTRATION``.
+
+    The packages of this project's tasks declare it outside of the class, so that it is known without Paddle.
+    """
+    declared: Any = importlib.import_module(f"{__name__}.{name}") if name in CLASSES else find(name)
+    found: Demonstration = getattr(declared, "DEMONSTRATION", Demonstration())
+    return found

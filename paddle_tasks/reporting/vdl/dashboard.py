@@ -13,12 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from paddle_tasks.addresses import listen
 from paddle_tasks.errors import UserError, nearest_path
 from paddle_tasks.files import exists, is_dir, list_siblings, short_name
 from paddle_tasks.language import _
 from paddle_tasks.reporting.vdl.live_copy import LiveCopy, find_sources
 from paddle_tasks.reporting.vdl.repair import RepairReport, repair_logs
-from paddle_tasks.reporting.vdl.server import DEFAULT_ADDRESS, ServerAddress, VisualDLServer, listen
+from paddle_tasks.reporting.vdl.server import DEFAULT_ADDRESS, ServerAddress, VisualDLServer
 
 REFRESH_SECONDS = 2.0
 

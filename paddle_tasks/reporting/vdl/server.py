@@ -11,15 +11,14 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 import paddle_tasks
 from paddle_tasks import language, runtime
+from paddle_tasks.addresses import base_url, check_address, reachable_host
 from paddle_tasks.errors import SetupError, UserError
 from paddle_tasks.language import _
 
-FIRST_PORT, LAST_PORT = 8040, 65_535
 _START_SECONDS, _STOP_SECONDS = 90.0, 5.0
 # The child ends when the pipe to its parent closes, however the parent ended, and then removes its working folder: the
 # parent's temporary folder. Its first argument is the folder of this package, which need not be installed.
@@ -35,8 +34,6 @@ from paddle_tasks.reporting.vdl.app import main
 main()
 """
 _PACKAGE = Path(paddle_tasks.__file__).parent
-_LOCAL_HOSTS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-"""Hosts that mean all addresses of a machine, with the address at which the machine reaches itself."""
 
 
 @dataclass(frozen=True)
@@ -60,19 +57,12 @@ class ServerAddress:
         """
         if not re.fullmatch(r"(/[A-Za-z0-9._~%+-]+)+/?", self.path):
             raise UserError(_("--path {path}: expected a path such as /app or /user/1/app").format(path=self.path))
-        if self.port is not None and not 1 <= self.port <= LAST_PORT:
-            problem = _("--port {port}: expected a number from 1 to {last}")
-            raise UserError(problem.format(port=self.port, last=LAST_PORT))
-        try:
-            socket.getaddrinfo(self.host, None)
-        except (OSError, UnicodeError) as error:
-            problem = _("--host {host}: not an address of this machine; 0.0.0.0 means all of them")
-            raise UserError(problem.format(host=self.host)) from error
+        check_address(self.host, self.port)
 
     @property
     def reachable_host(self) -> str:
         """The host at which this machine reaches the server."""
-        return _LOCAL_HOSTS.get(self.host, self.host)
+        return reachable_host(self.host)
 
 
 DEFAULT_ADDRESS = ServerAddress()
@@ -99,8 +89,7 @@ class VisualDLServer:
     @property
     def url(self) -> str:
         """The URL of the page."""
-        host = self._address.reachable_host
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}{self._address.path.rstrip('/')}/"
+        return f"{base_url(self._address.host, self.port)}{self._address.path.rstrip('/')}/"
 
     @property
     def pid(self) -> int | None:
@@ -185,50 +174,3 @@ def language_options() -> list[str]:
     """Return VisualDL's option for the language that was chosen; by default the browser's decides."""
     is_chosen = os.environ.get(language.VARIABLE) in language.LANGUAGES
     return ["--language", language.current()] if is_chosen or language.current() == "zh" else []
-
-
-def listen(host: str, port: int | None) -> socket.socket:
-    """Return a socket that listens on a port, or on the first free one from 8040.
-
-    Raises:
-        UserError: the port is taken (the message names the nearest free one), or the host is not an address of this
-            machine.
-    """
-    try:
-        _open_listener(host, 0).close()
-    except OSError as error:
-        problem = _("--host {host}: not an address of this machine ({reason})")
-        raise UserError(problem.format(host=host, reason=error.strerror)) from error
-    if port is None:
-        return _listen_on_free_port(host, FIRST_PORT)
-    try:
-        return _open_listener(host, port)
-    except PermissionError:
-        problem, next_port = _("--port {port}: may not be used; {free} is free"), FIRST_PORT
-    except OSError:
-        problem, next_port = _("--port {port}: is taken; {free} is free"), port + 1
-    with _listen_on_free_port(host, next_port) as listener:
-        raise UserError(problem.format(port=port, free=listener.getsockname()[1]))
-
-
-def _listen_on_free_port(host: str, first: int) -> socket.socket:
-    for port in chain(range(first, LAST_PORT + 1), range(FIRST_PORT, first)):
-        with contextlib.suppress(OSError):
-            return _open_listener(host, port)
-    raise UserError(_("--host {host}: no port is free from {first}").format(host=host, first=FIRST_PORT))
-
-
-def _open_listener(host: str, port: int) -> socket.socket:
-    candidates = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    # A name such as localhost may have an IPv4 and an IPv6 address; people type 127.0.0.1.
-    family, kind, protocol, _name, address = min(candidates, key=lambda candidate: candidate[0] != socket.AF_INET)
-    listener = socket.socket(family, kind, protocol)
-    try:
-        # A server that ended a moment ago does not keep its port.
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen()
-    except OSError:
-        listener.close()
-        raise
-    return listener

@@ -52,6 +52,7 @@ from paddle_tasks.tasks.encoder import N_SPECIAL_TOKENS, EncoderTask, learn_toke
 from paddle_tasks.tasks.panels import choose_rows, readable_row, text_panels
 from paddle_tasks.text.packing import PackedIds
 from paddle_tasks.text.tokenizer import Tokenizer
+from paddle_tasks.training.demonstration import Demonstration
 from paddle_tasks.training.display import Line
 from paddle_tasks.training.panels import Panels
 from paddle_tasks.training.protocol import Baseline, DataCheck, Evaluation, Record, RecordFormat
@@ -82,6 +83,7 @@ class ClassifierTask(EncoderTask[C]):
     RECORD_VIEW: ClassVar[RecordView] = LabelView()
     PREDICT_OPTIONS: ClassVar[tuple[str, ...]] = ("explain", "top_k")
     RECORD_FORMATS: ClassVar[Mapping[str, RecordFormat]] = {"clue": CLUE}
+    DEMONSTRATION: ClassVar[Demonstration] = Demonstration("label")
     FORMAT: ClassVar[RowFormat] = SINGLE_TEXT
     Config: ClassVar[type[ClassificationConfig]] = ClassificationConfig
     Model: ClassVar[type[nn.Layer]]

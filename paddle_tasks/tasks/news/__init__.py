@@ -2,8 +2,9 @@
 
 from paddle_tasks.language import mark_in_context
 from paddle_tasks.tasks.classification import SUMMARY_METRICS, TABLE_METRICS
+from paddle_tasks.training.demonstration import Demonstration
 
-__all__ = ["PREDICTOR", "SUMMARY_METRICS", "TABLE_METRICS"]
+__all__ = ["DEMONSTRATION", "PREDICTOR", "SUMMARY_METRICS", "TABLE_METRICS"]
 
 NAMED_LABELS = (
     # THUCNews, as in the sample and in the shipped model
@@ -37,3 +38,14 @@ NAMED_LABELS = (
 """The labels of known data sets, which have names in other languages."""
 
 PREDICTOR = "paddle_tasks.tasks.classification.predictor:TextPredictor"
+
+DEMONSTRATION = Demonstration(
+    "label",
+    (
+        "北京房价连续三月上涨",
+        "国足主场战平，出线形势不容乐观",
+        "央行宣布下调存款准备金率",
+        "高考志愿填报今日开始，专家支招",
+    ),
+    {"explain": True},
+)

@@ -1,6 +1,7 @@
 """Opinion extraction: aspects, opinion words, pairs and polarities in reviews."""
 
 from paddle_tasks.language import mark_in_context
+from paddle_tasks.training.demonstration import Demonstration
 
 NAMED_LABELS = (
     mark_in_context("label", "aspect"),
@@ -13,3 +14,13 @@ NAMED_LABELS = (
 
 SUMMARY_METRICS = ("macro_f1", "f1", "triplet_f1", "loss")
 TABLE_METRICS = ("triplet_f1",)
+
+DEMONSTRATION = Demonstration(
+    "spans",
+    (
+        "房间干净，就是早餐太差了",
+        "屏幕清晰，手感也不错，但是电池不耐用",
+        "位置很方便，服务热情，价格有点贵",
+    ),
+    labels=NAMED_LABELS,
+)

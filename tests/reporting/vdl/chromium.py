@@ -6,6 +6,7 @@ https://chromedevtools.github.io/devtools-protocol/
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -124,6 +125,43 @@ class Page:
             returnByValue=True,
         )
         return str(answer["result"].get("value", ""))
+
+    def run(self, script: str) -> Any:
+        """Return the JSON value of an expression, once the promise is kept if it is one."""
+        answer = self._browser.call(
+            "Runtime.evaluate", self._session, expression=script, returnByValue=True, awaitPromise=True
+        )
+        if "exceptionDetails" in answer:
+            raise AssertionError(f"{script}: {answer['exceptionDetails']}")
+        return answer["result"].get("value")
+
+    def wait_for(self, condition: str) -> None:
+        """Wait until an expression is true."""
+        deadline = time.monotonic() + PATIENCE
+        while not self.run(f"Boolean({condition})"):
+            assert time.monotonic() < deadline, f"{condition}: {self.html()[-2000:]}"
+            time.sleep(0.05)
+
+    def press(self, key: str) -> None:
+        """Press a key, such as ``Tab``, and release it."""
+        for kind in ("keyDown", "keyUp"):
+            self._browser.call("Input.dispatchKeyEvent", self._session, type=kind, key=key, code=key)
+
+    def resize(self, width: int, height: int) -> None:
+        """Show the page in a window of this size, in pixels."""
+        self._browser.call(
+            "Emulation.setDeviceMetricsOverride",
+            self._session,
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=width < 600,
+        )
+
+    def screenshot(self, path: Path) -> None:
+        """Write the whole page as a PNG."""
+        answer = self._browser.call("Page.captureScreenshot", self._session, format="png", captureBeyondViewport=True)
+        path.write_bytes(base64.b64decode(answer["data"]))
 
 
 @contextlib.contextmanager

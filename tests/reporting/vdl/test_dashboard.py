@@ -15,11 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from paddle_tasks import language
+from paddle_tasks import addresses, language
+from paddle_tasks.addresses import listen
 from paddle_tasks.errors import SetupError, UserError
 from paddle_tasks.reporting.vdl import dashboard, server
 from paddle_tasks.reporting.vdl.dashboard import ai_studio_url, check_logs, has_browser, open_dashboard
-from paddle_tasks.reporting.vdl.server import ServerAddress, listen
+from paddle_tasks.reporting.vdl.server import ServerAddress
 
 from .logs import GRAPH, expected, flipped, frames, log_bytes, make_run, points, write_metrics
 
@@ -56,21 +57,21 @@ def test_ports(taken):
 
 
 def test_the_first_free_port(monkeypatch, taken):
-    monkeypatch.setattr(server, "FIRST_PORT", taken)
+    monkeypatch.setattr(addresses, "FIRST_PORT", taken)
     with listen(HOST, None) as listener:
         assert port_of(listener) > taken
 
 
 def test_a_host_name_with_both_kinds_of_address_means_ipv4(monkeypatch):
     both = [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", 0, 0, 0)), (socket.AF_INET, 1, 6, "", (HOST, 0))]
-    monkeypatch.setattr(server.socket, "getaddrinfo", lambda *_, **__: both)
+    monkeypatch.setattr(addresses.socket, "getaddrinfo", lambda *_, **__: both)
     with listen("localhost", None) as listener:
         assert listener.getsockname()[0] == HOST
 
 
 def test_no_free_port(monkeypatch, taken):
-    monkeypatch.setattr(server, "FIRST_PORT", taken)
-    monkeypatch.setattr(server, "LAST_PORT", taken)
+    monkeypatch.setattr(addresses, "FIRST_PORT", taken)
+    monkeypatch.setattr(addresses, "LAST_PORT", taken)
     with pytest.raises(UserError, match=rf"^--host 127\.0\.0\.1: no port is free from {taken}$"):
         listen(HOST, None)
 

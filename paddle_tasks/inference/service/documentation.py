@@ -1,0 +1,78 @@
+"""The examples of the OpenAPI description."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from paddle_tasks.inference.service.models import ServedModel
+
+DESCRIPTION = """Models of paddle_tasks over HTTP. Bodies are JSON in UTF-8.
+
+A wrong request gets `{"error": {"code", "message", "fields": [{"field", "problem"}]}}`; with `Accept-Language: zh` its
+messages are Chinese. A full queue answers 429 with `Retry-After`."""
+_ERROR = {
+    "error": {
+        "code": "invalid",
+        "message": "texts.0: empty text",
+        "fields": [{"field": "texts.0", "problem": "empty text"}],
+    }
+}
+_EVENTS = 'data: {"text": "，"}\n\nevent: end\ndata: {"record": {"input": "…", "outputs": [{"text": "，…", …}]}}\n\n'
+
+
+class Examples:
+    """Examples with the models that are served."""
+
+    def __init__(self, models: Sequence[ServedModel]) -> None:
+        self._models = models
+
+    def predictions(self) -> dict[str, Any]:
+        """Return a body of `/v1/predict` for each model."""
+        return {
+            model.name: {
+                "summary": model.name,
+                "value": {"model": model.name, "texts": _inputs(model)[:2]},
+            }
+            for model in self._models
+        }
+
+    def streams(self) -> dict[str, Any]:
+        """Return a body of `/v1/stream` for each model that writes."""
+        return {
+            model.name: {
+                "summary": model.name,
+                "value": {
+                    "model": model.name,
+                    "text": _inputs(model)[0],
+                    "options": {
+                        name: model.page_options[name] for name in model.stream_options if name in model.page_options
+                    },
+                },
+            }
+            for model in self._models
+            if model.usage.streams
+        }
+
+    def records(self) -> dict[int | str, dict[str, Any]]:
+        """Return the answers of `/v1/predict`."""
+        example = {"model": "…", "records": [{"input": "…", "label": "…", "score": 0.9}]}
+        return {
+            200: {"content": {"application/json": {"example": example}}},
+            422: {"description": "A field is wrong", "content": {"application/json": {"example": _ERROR}}},
+            429: {"description": "The queue is full; Retry-After says when to try again"},
+            504: {"description": "No answer in time"},
+        }
+
+    def events(self) -> dict[int | str, dict[str, Any]]:
+        """Return the answers of `/v1/stream`."""
+        return {
+            200: {"description": "Events", "content": {"text/event-stream": {"example": _EVENTS}}},
+            422: {"description": "A field is wrong", "content": {"application/json": {"example": _ERROR}}},
+            429: {"description": "Too many texts are being written; Retry-After says when to try again"},
+        }
+
+
+def _inputs(model: ServedModel) -> list[str]:
+    """Return examples of the input of a model."""
+    return list(model.usage.demonstration.examples) or ["\t".join(["你好"] * len(model.usage.fields))]
