@@ -2,6 +2,7 @@
 #   make demo            train on the reviews that ship
 #   make test            run the tests; at most five minutes on two cores
 #   make test-long       run the long tests: real data, quick configurations, a browser
+#   make notebooks       execute notebooks/src/*.py and write notebooks/*.ipynb; make notebooks NAMES=05 for one
 #   make catalogue       update the catalogue of Chinese messages
 #   make demo VENV=      use the current Python and its own Paddle instead (AI Studio, GPU)
 
@@ -22,7 +23,7 @@ RUN = $(VENV)/bin/python
 INSTALLED = $(VENV)/.installed
 endif
 
-.PHONY: install demo test test-long lint catalogue current-python
+.PHONY: install demo test test-long lint notebooks catalogue current-python
 
 install: $(INSTALLED)
 
@@ -53,6 +54,9 @@ lint: $(INSTALLED)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
+
+notebooks: $(INSTALLED)
+	$(RUN) notebooks/build.py $(NAMES)
 
 # Brings the catalogue of Chinese messages in step with the code, and names the messages without a translation.
 catalogue: $(INSTALLED)
