@@ -104,3 +104,20 @@ def _f1_of_spans(answer: Any) -> str:
     if not close(found, 1 / 3):
         return "数值不对：先数出两个集合的交集。"
     return "" if float(call(answer, gold, set())) == 0 else "一个都没对时应该返回 0。"
+
+
+@exercise("04-1")
+def _parameters_of_a_layer(answer: Any) -> str:
+    width, inner = 8, 20
+    matrices, norms = 4 * width**2 + 2 * width * inner, 4 * width
+    biases = 4 * width + inner + width
+    missing = matrices + biases + norms - int(call(answer, width, inner))
+    known = {
+        biases: "没有数偏置：每个线性层有“输出”那么多个。",
+        norms: "没有数层归一化：它也有可学的参数。",
+        norms // 2: "只数了一个层归一化，或者只数了它的一半参数。",
+        biases + norms: "没有数偏置和层归一化。",
+        3 * (width**2 + width): "注意力只数了一个线性层。",
+        width**2 + width: "注意力有四个线性层，别忘了输出的那一个。",
+    }
+    return known.get(missing, "和实际不符：分别数注意力、前馈网络、层归一化。") if missing else ""

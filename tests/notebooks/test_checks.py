@@ -16,6 +16,15 @@ sys.path.insert(0, str(FOLDER))
 import checks
 
 WRONG: dict[str, dict[str, Any]] = {
+    "04-1": {
+        "没有数偏置：": lambda width, inner: 4 * width**2 + 2 * width * inner + 4 * width,
+        "没有数层归一化：": lambda width, inner: 4 * width**2 + 2 * width * inner + 5 * width + inner,
+        "只数了一个层归一化": lambda width, inner: 4 * width**2 + 2 * width * inner + 7 * width + inner,
+        "没有数偏置和": lambda width, inner: 4 * width**2 + 2 * width * inner,
+        "只数了一个线性层": lambda width, inner: width**2 + 2 * width * inner + 6 * width + inner,
+        "输出的那一个": lambda width, inner: 3 * width**2 + 2 * width * inner + 8 * width + inner,
+        "分别数": lambda width, inner: 0,
+    },
     "05-1": {
         "补齐的位置": lambda states, mask: states.mean(axis=1),
         "还没有除以": lambda states, mask: (states * mask.unsqueeze(-1).astype("float32")).sum(axis=1),
