@@ -121,3 +121,145 @@ def _parameters_of_a_layer(answer: Any) -> str:
         width**2 + width: "注意力有四个线性层，别忘了输出的那一个。",
     }
     return known.get(missing, "和实际不符：分别数注意力、前馈网络、层归一化。") if missing else ""
+
+
+@exercise("10-1")
+def _most_probable_k(answer: Any) -> str:
+    probs = np.array([0.1, 0.4, 0.05, 0.25, 0.2])
+    found = np.asarray(call(answer, probs.copy(), 2), np.float64)
+    if found.shape != probs.shape:
+        return f"位置不能变：应该还是 {len(probs)} 个数，你的形状是 {list(found.shape)}。"
+    n_kept = int((found > 0).sum())
+    if n_kept != 2:
+        return f"k = 2 时应该留下两个，你的结果里有 {n_kept} 个大于 0。"
+    if (found > 0)[[0, 2, 4]].any():
+        return "留下的不是最大的两个，或者位置变了。"
+    if not close(found.sum(), 1):
+        return "留下的概率加起来不是 1，还要归一化。"
+    return "" if close(found, np.where(probs >= 0.25, probs, 0) / 0.65) else "两个概率之间的比例应该不变。"
+
+
+@exercise("09-1")
+def _shifted_by_one(answer: Any) -> str:
+    target, start, end = [7, 8, 9], 1, 2
+    pair = call(answer, list(target), start, end)
+    inputs, labels = ([int(number) for number in part] for part in pair)
+    if len(inputs) != len(labels):
+        return f"两者应该一样长：输入有 {len(inputs)} 个，要预测的有 {len(labels)} 个。"
+    if inputs == labels:
+        return "没有错开：这样模型只要照抄输入就行了。"
+    if start in labels:
+        return "start 不需要预测，只用来开头。"
+    if end not in labels:
+        return "没有预测 end：模型就不知道什么时候停。"
+    if end in inputs:
+        return "end 不用读入：写完它就停了。"
+    return "" if (inputs, labels) == ([start, *target], [*target, end]) else "编号的顺序或内容变了。"
+
+
+@exercise("00-1")
+def _rows_in_train(answer: Any) -> str:
+    train, test = ["好", "差 ", "好", "还行"], ["差", "好", "好", "新", " 还行"]
+    hints = {
+        3: "测试集里重复的行要各数一次。",
+        2: "比较之前没有去掉首尾空白。",
+        1: "没有去掉空白，重复的行也只数了一次。",
+        5: "数的是训练集里的行，或者数了全部；要数测试集的行。",
+    }
+    found = int(call(answer, train, test))
+    right = sum(text.strip() in {known.strip() for known in train} for text in test)
+    return "" if found == right else hints.get(found, "逐行看测试集：这句话在训练集里吗？")
+
+
+@exercise("01-1")
+def _inverse_document_frequency(answer: Any) -> str:
+    documents = [["好", "好"], ["差"], ["好", "吃"], ["还行"]]
+    n, df = len(documents), 2
+    found = float(call(answer, documents, "好"))
+    hints = {
+        np.log((1 + n) / (1 + 3)) + 1: "一篇文档里出现几次都只算一次。",
+        np.log(n / df) + 1: "公式里分子、分母都要加 1。",
+        np.log(n / df): "公式里分子、分母都要加 1，最后再加 1。",
+        np.log((1 + n) / (1 + df)): "最后还要加 1。",
+        np.log10((1 + n) / (1 + df)) + 1: "用自然对数 ln，不是以 10 为底。",
+        np.log2((1 + n) / (1 + df)) + 1: "用自然对数 ln，不是以 2 为底。",
+    }
+    hint = next((text for value, text in hints.items() if close(found, value)), "对照公式，分别算出 n 和 df。")
+    return "" if close(found, np.log((1 + n) / (1 + df)) + 1) else hint
+
+
+@exercise("03-1")
+def _all_rows_in_batches(answer: Any) -> str:
+    rows = list(range(7))
+    found = [list(batch) for batch in call(answer, rows, 3)]
+    flat = [row for batch in found for row in batch]
+    if len(flat) < len(rows):
+        return f"{len(rows)} 行只出来了 {len(flat)} 行：最后不满的一批丢了。"
+    if any(len(batch) > 3 for batch in found):
+        return "有的批次超过了 size 行。"
+    if flat != rows:
+        return "行重复了，或者顺序变了。"
+    if [] in found or len(found) != 3:
+        return f"批次数不对：{len(rows)} 行、每批 3 行，你分成了 {len(found)} 批。"
+    return "" if [len(batch) for batch in call(answer, rows[:6], 3)] == [3, 3] else "恰好整除时多出或少了一批。"
+
+
+@exercise("02-1")
+def _noise_distribution(answer: Any) -> str:
+    counts = np.array([16.0, 81.0, 1.0])
+    found = np.asarray(call(answer, counts.copy(), 0.75), np.float64)
+    weights = counts**0.75
+    if found.shape != counts.shape:
+        return f"应该和 counts 一样长，你的形状是 {list(found.shape)}。"
+    if close(found, weights):
+        return "还没有归一化：概率加起来应该是 1。"
+    if close(found, counts / counts.sum()):
+        return "这是按词频抽，没有用 power。"
+    if close(found, (counts / counts.sum()) ** 0.75):
+        return "先归一化再取幂，加起来就不是 1 了。"
+    if not close(found, weights / weights.sum()):
+        return "数值不对：每个词频取 power 次幂。"
+    return "" if close(call(answer, counts.copy(), 0.0), np.full(3, 1 / 3)) else "power 应该用参数，而不是写死 0.75。"
+
+
+@exercise("08-1")
+def _tokens_that_change(answer: Any) -> str:
+    n_tokens = 200
+    selected = 0.15 * n_tokens
+    found = float(call(answer, n_tokens))
+    hints = {
+        selected: "这是选中的个数；选中的里面有一部分保持不变。",
+        0.8 * selected: "这是变成 [MASK] 的；还有一部分变成随机的字。",
+        0.9 * n_tokens: "先要选中，才会变。",
+        0.1 * selected: "这是变成随机的字（或保持不变）的个数。",
+    }
+    hint = next((text for value, text in hints.items() if close(found, value)), "先算选中多少，再算其中变样的比例。")
+    return "" if close(found, 0.9 * selected) else hint
+
+
+@exercise("07-1")
+def _consecutive_classes(answer: Any) -> str:
+    labels = [109, 100, 116, 100, 104, 109]
+    found = call(answer, list(labels))
+    if set(found) != set(labels):
+        return "表里的编号应该正好是出现过的那些。"
+    if len(set(found.values())) < len(found):
+        return "两个不同的编号得到了同一个类别。"
+    if sorted(found.values()) != list(range(len(found))):
+        return f"类别应该从 0 开始连续；你的是 {sorted(found.values())}。"
+    return "" if [found[label] for label in sorted(found)] == list(range(len(found))) else "要按编号从小到大。"
+
+
+@exercise("11-1")
+def _mean_and_deviation(answer: Any) -> str:
+    scores = [0.80, 0.84, 0.91]
+    mean, deviation = (float(number) for number in call(answer, list(scores)))
+    if not close(mean, np.mean(scores), 1e-6):
+        return "均值不对。"
+    if close(deviation, np.std(scores), 1e-6):
+        return "这是总体标准差（除以 n）；只有几个种子时要除以 n − 1。"
+    if close(deviation, np.var(scores, ddof=1), 1e-6):
+        return "这是方差，还要开平方。"
+    return (
+        "" if close(deviation, np.std(scores, ddof=1), 1e-6) else "标准差不对：离均差的平方和，除以 n − 1，再开平方。"
+    )
