@@ -260,6 +260,20 @@ def _mean_and_deviation(answer: Any) -> str:
         return "这是总体标准差（除以 n）；只有几个种子时要除以 n − 1。"
     if close(deviation, np.var(scores, ddof=1), 1e-6):
         return "这是方差，还要开平方。"
-    return (
-        "" if close(deviation, np.std(scores, ddof=1), 1e-6) else "标准差不对：离均差的平方和，除以 n − 1，再开平方。"
-    )
+    return "" if close(deviation, np.std(scores, ddof=1), 1e-6) else "标准差不对：平方和除以 n − 1，再开平方。"
+
+
+@exercise("12-1")
+def _parameters_of_an_rnn(answer: Any) -> str:
+    inputs, hidden = 5, 3
+    first, later = (inputs + hidden) * hidden, 2 * hidden * hidden
+    found = [int(call(answer, inputs, hidden, layers)) for layers in (1, 3)]
+    if found[0] == first + hidden:
+        return "只数了一个偏置向量；Paddle 的有两个。"
+    if found[0] == first:
+        return "没有数偏置。"
+    if found[0] != first + 2 * hidden:
+        return "一层的个数就不对：权重是 (输入 + H) × H。"
+    if found[1] == 3 * found[0]:
+        return "第二层起，输入的宽度不再是 inputs。"
+    return "" if found[1] == first + 2 * later + 6 * hidden else "多层的个数不对：逐层相加。"

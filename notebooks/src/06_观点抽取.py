@@ -22,7 +22,7 @@ from paddle_tasks.figures.matrices import matrix
 from paddle_tasks.figures.scores import bars
 from paddle_tasks.files import read_json_lines
 from paddle_tasks.metrics.spans import SpanMetrics
-from paddle_tasks.models.chain import Chain
+from paddle_tasks.models.chain import allowed_transitions
 from paddle_tasks.text.spans import Span, encode, tag_names
 
 # %% [markdown]
@@ -67,12 +67,13 @@ pd.DataFrame({"字": list(row["text"]), "标签": [tag_names(LABELS)[tag] for ta
 # %% [markdown]
 # ### 为什么要 CRF
 #
-# 如果每个字单独选分数最高的标签，可能出现“`O` 后面跟着 `I-aspect`”这种不成立的序列。CRF 再给**相邻两个标签**打分，选总分最高的一整条路径。下图是本项目的规则：灰色的转移不允许，其余的分数由训练学得（这里都从 0 开始）。
+# 如果每个字单独选分数最高的标签，可能出现“`O` 后面跟着 `I-aspect`”这种不成立的序列。CRF 再给**相邻两个标签**打分，选总分最高的一整条路径。下图是本项目的规则：灰色的转移不允许，其余的分数由训练学得。
 
 # %%
 names = tag_names(LABELS)
-allowed = Chain(np.zeros(5), np.zeros((5, 5)), np.zeros(5)).transitions
-show(matrix(np.where(np.isfinite(allowed), 1, np.nan), names, names, "允许的转移：从行到列", numbers=False))
+allowed = allowed_transitions(len(LABELS))
+show(matrix(np.where(allowed, 1, np.nan), names, names, "允许的转移：从行到列", numbers=False))
+assert not allowed[names.index("O"), names.index("I-aspect")]
 
 # %% [markdown]
 # ## 4 训练：BiLSTM + CRF
