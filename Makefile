@@ -3,6 +3,7 @@
 #   make test            run the tests; at most five minutes on two cores
 #   make test-long       run the long tests: real data, quick configurations, a browser
 #   make fuzz COUNT=     try so many damaged and odd inputs with every reader (10,000 by default)
+#   make notebooks       execute notebooks/src/*.py and write notebooks/*.ipynb; make notebooks NAMES=05 for one
 #   make catalogue       update the catalogue of Chinese messages
 #   make demo VENV=      use the current Python and its own Paddle instead (AI Studio, GPU)
 
@@ -23,7 +24,7 @@ RUN = $(VENV)/bin/python
 INSTALLED = $(VENV)/.installed
 endif
 
-.PHONY: install demo test test-long fuzz lint catalogue current-python
+.PHONY: install demo test test-long fuzz lint notebooks catalogue current-python
 
 install: $(INSTALLED)
 
@@ -58,6 +59,9 @@ lint: $(INSTALLED)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
+
+notebooks: $(INSTALLED)
+	$(RUN) notebooks/build.py $(NAMES)
 
 # Brings the catalogue of Chinese messages in step with the code, and names the messages without a translation.
 catalogue: $(INSTALLED)
