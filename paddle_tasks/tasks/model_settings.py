@@ -12,8 +12,10 @@ from paddle_tasks.files import read_json_object
 from paddle_tasks.language import _
 from paddle_tasks.tasks import SETTINGS
 
-_NAMES = ("labels", "polarities", "characters")
+_NAMES = ("labels", "polarities")
 """Settings that are lists of distinct texts, in the tasks that have them."""
+_CHARACTERS = "characters"
+"""A setting that is a text of distinct characters, in the tasks that have it."""
 
 
 def read_settings(folder: Path) -> dict[str, Any]:
@@ -51,6 +53,10 @@ def _problems(settings: Mapping[str, Any]) -> Iterator[str]:
         if not are_texts or len(set(names)) < len(names):
             message = _("expected a list of distinct texts under {key!r}, found {found}")
             yield message.format(key=key, found=shorten(repr(names)))
+    characters = settings.get(_CHARACTERS, "")
+    if not isinstance(characters, str) or len(set(characters)) < len(characters):
+        message = _("expected a text of distinct characters under {key!r}, found {found}")
+        yield message.format(key=_CHARACTERS, found=shorten(repr(characters)))
 
 
 @contextlib.contextmanager
