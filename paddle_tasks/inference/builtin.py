@@ -53,6 +53,30 @@ def rewrite(model: Any, tokenizer: Any) -> Answer:
     return Rewriter(model, tokenizer)
 
 
+def embed(encoder: Any, tokenizer: Any) -> Answer:
+    """Return what computes sentence vectors."""
+    from paddle_tasks.inference.embed import Embedder
+
+    return Embedder(encoder, tokenizer)
+
+
+def load_any_encoder(name: str) -> tuple[Any, Any]:
+    """Return an encoder and its tokenizer; for a run folder, those of the run's best model."""
+    from paddle_tasks.models import cpu
+    from paddle_tasks.models.pretrained.loading import load_pretrained, resolve, tokenizer_folder
+    from paddle_tasks.models.pretrained.saving import load_encoder
+    from paddle_tasks.text.tokenizer import Tokenizer
+
+    folder = Path(name).expanduser()
+    if is_dir(folder):
+        folder = folder if any((folder / file).is_file() for file in CONFIGS) else model_folder(folder)
+        encoder, source = load_encoder(folder), folder
+    else:
+        encoder, source = load_pretrained(name), tokenizer_folder(resolve(name))
+    cpu.switch_in(encoder)
+    return encoder, Tokenizer.load(source)
+
+
 def load_masked_lm(name: str) -> tuple[Any, Any]:
     """Return a masked language model in evaluation mode, and its tokenizer; for a run folder, the run's best model."""
     from paddle_tasks.models import cpu, masked_lm

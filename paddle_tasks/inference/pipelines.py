@@ -14,8 +14,17 @@ import numpy as np
 
 from paddle_tasks import runtime, tasks
 from paddle_tasks.errors import ConfigError, join_all
-from paddle_tasks.inference.builtin import Answer, Answers, Builtin, fill_mask, load_masked_lm, rewrite
-from paddle_tasks.inference.display import display_variants
+from paddle_tasks.inference.builtin import (
+    Answer,
+    Answers,
+    Builtin,
+    embed,
+    fill_mask,
+    load_any_encoder,
+    load_masked_lm,
+    rewrite,
+)
+from paddle_tasks.inference.display import display_variants, display_vector
 from paddle_tasks.inference.loading import load_quick, load_with_paddle, may_use_gpu
 from paddle_tasks.inference.model_folders import (
     is_alias,
@@ -272,6 +281,7 @@ _TO_REWRITE = Demonstration("variants", ("房间干净，就是早餐太差了",
 PIPELINES: Mapping[str, Builtin] = {
     "fill-mask": Builtin(load_masked_lm, fill_mask, _ERNIE, ("top_k",), display_fillings, _TO_FILL),
     "rewrite": Builtin(load_masked_lm, rewrite, _ERNIE, _REWRITE_OPTIONS, display_variants, _TO_REWRITE),
+    "embed": Builtin(load_any_encoder, embed, _ERNIE, (), display_vector, Demonstration()),
 }
 """The built-in pipelines by name; unlike a shipped model, they belong to no task."""
 
@@ -344,9 +354,9 @@ def pipeline(
     '味道很不错。'
 
     Args:
-        name: ``fill-mask`` or ``rewrite``; the name of a shipped model such as ``sentiment`` or ``builtin/sentiment``,
-            or its name elsewhere (``sentiment-analysis``, ``text-classification``); a task without a shipped model,
-            whose run ``model`` names; or a run folder.
+        name: ``fill-mask``, ``rewrite`` or ``embed``; the name of a shipped model such as ``sentiment`` or
+            ``builtin/sentiment``, or its name elsewhere (``sentiment-analysis``, ``text-classification``); a task
+            without a shipped model, whose run ``model`` names; or a run folder.
         model: another model. For a built-in pipeline ``builtin/NAME``, a model folder, a PaddleNLP name or a run of
             masked language model pretraining; for ``text-classification`` and the like a run folder or a shipped model.
         device: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.

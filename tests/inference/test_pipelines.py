@@ -77,7 +77,7 @@ def test_a_model_that_ships_is_found_by_name(run, ask, tmp_path, monkeypatch):
     (tmp_path / "models" / "empty").mkdir()
     monkeypatch.setattr(model_folders, "ASSETS", tmp_path / "models")
     assert pipeline("mood")("房间干净") == ask("房间干净")
-    names = r"and no shipped model or pipeline \(fill-mask, mood, rewrite\)"
+    names = r"and no shipped model or pipeline \(embed, fill-mask, mood, rewrite\)"
     with pytest.raises(CheckpointError, match=rf"moood: no such run folder, {names}; did you mean 'mood'"):
         pipeline("moood")
     with pytest.raises(CheckpointError, match="no such run folder"):
@@ -260,7 +260,8 @@ def test_the_usage_of_a_name(run):
         assert (usage.fields, usage.options, usage.takes_model) == (("text",), ("explain", "top_k"), False)
         assert (list(usage.formats), usage.task) == (["clue"], tasks.find_paddle_free("sentiment"))
     for name, builtin in pipelines.PIPELINES.items():
-        assert usage_of(name) == Usage(("text",), builtin.options, {}, builtin.display, takes_model=True)
+        expected = Usage(("text",), builtin.options, {}, builtin.display, takes_model=True)
+        assert usage_of(name) == replace(expected, demonstration=builtin.demonstration)
 
 
 OPTIONS = {"top_k": 2, "n_variants": 1, "share": 1.0, "rounds": 1, "min_similarity": -1.0, "seed": 3}
