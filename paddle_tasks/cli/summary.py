@@ -228,7 +228,7 @@ def _sample(run: Run) -> str:
 def _streams(task: str) -> bool:
     """Return whether the models of a task write texts."""
     from paddle_tasks import tasks
-    from paddle_tasks.training.protocol import StreamingTask
+    from paddle_tasks.training.capabilities import StreamingTask
 
     return issubclass(tasks.find(task), StreamingTask)
 

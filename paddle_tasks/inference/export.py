@@ -20,7 +20,7 @@ from paddle_tasks.models.pretrained.saving import TRAINING_ONLY, WEIGHTS
 from paddle_tasks.process_state import default_numpy_errors, random_generator
 from paddle_tasks.tasks import SETTINGS
 from paddle_tasks.tasks.model_settings import read_settings
-from paddle_tasks.training.protocol import ExchangedTask
+from paddle_tasks.training.capabilities import ExchangedTask
 
 
 @default_numpy_errors()

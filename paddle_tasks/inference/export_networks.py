@@ -27,7 +27,7 @@ from paddle_tasks.models.graphs import onnx_file
 from paddle_tasks.models.graphs.network import Network, Networks, SavedModel
 from paddle_tasks.models.pretrained.names import ASSETS
 from paddle_tasks.tasks import SETTINGS
-from paddle_tasks.training.protocol import ExportableTask
+from paddle_tasks.training.capabilities import ExportableTask
 
 SCRIPT = "predict.py"
 _SCRIPTS = ASSETS.parent / "scripts"

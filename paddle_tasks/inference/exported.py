@@ -13,7 +13,7 @@ from paddle_tasks.language import _
 from paddle_tasks.models.graphs.network import Networks
 from paddle_tasks.models.graphs.onnx_file import OnnxNetworks
 from paddle_tasks.process_state import default_settings, random_generator
-from paddle_tasks.training.protocol import ExportableTask
+from paddle_tasks.training.capabilities import ExportableTask
 
 EXPORT = "export.json"
 """The file that says in which format the networks of a folder are, and what was checked."""

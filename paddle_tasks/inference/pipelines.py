@@ -40,10 +40,10 @@ from paddle_tasks.language import _
 from paddle_tasks.onednn.precision import Precision, automatic, check_precision, products_in
 from paddle_tasks.process_state import default_numpy_errors, default_settings, random_generator
 from paddle_tasks.tasks.model_settings import read_settings
+from paddle_tasks.training.capabilities import StreamingTask
 from paddle_tasks.training.demonstration import Demonstration
 from paddle_tasks.training.display import display_fields
 from paddle_tasks.training.display_fillings import display_fillings
-from paddle_tasks.training.protocol import StreamingTask
 
 
 class Pipeline(ABC):

@@ -12,8 +12,9 @@ from paddle_tasks.inference.model_folders import model_folder, trained_folder
 from paddle_tasks.inference.pipelines import PIPELINES
 from paddle_tasks.inference.records import Display
 from paddle_tasks.tasks.model_settings import read_settings
+from paddle_tasks.training.capabilities import StreamingTask
 from paddle_tasks.training.demonstration import Demonstration
-from paddle_tasks.training.protocol import RecordFormat, StreamingTask
+from paddle_tasks.training.protocol import RecordFormat
 
 if TYPE_CHECKING:
     from paddle_tasks.training.protocol import Task

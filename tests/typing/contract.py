@@ -11,7 +11,8 @@ from paddle_tasks.tasks.sentiment.task import SentimentTask
 from paddle_tasks.tasks.similarity.task import SimilarityTask
 from paddle_tasks.tasks.translate.task import TranslateTask
 from paddle_tasks.tasks.word2vec.task import Word2VecTask
-from paddle_tasks.training.protocol import ExchangedTask, Task
+from paddle_tasks.training.capabilities import ExchangedTask
+from paddle_tasks.training.protocol import Task
 
 long_text: type[Task] = LongTextTask
 news: type[Task] = NewsTask

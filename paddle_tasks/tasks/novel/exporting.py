@@ -21,7 +21,7 @@ from paddle_tasks.tasks.novel.section import NovelConfig
 
 
 class ExportableNovels(BaseTask[NovelConfig]):
-    """The members of `paddle_tasks.training.protocol.ExportableTask`."""
+    """The members of `paddle_tasks.training.capabilities.ExportableTask`."""
 
     vocabulary: Any
 

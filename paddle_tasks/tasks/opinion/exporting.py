@@ -18,7 +18,7 @@ from paddle_tasks.tasks.opinion.section import OpinionConfig
 
 
 class ExportableOpinions(EncoderTask[OpinionConfig]):
-    """The members of `paddle_tasks.training.protocol.ExportableTask`."""
+    """The members of `paddle_tasks.training.capabilities.ExportableTask`."""
 
     @staticmethod
     def export_script() -> str:

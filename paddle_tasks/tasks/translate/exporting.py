@@ -17,7 +17,7 @@ from paddle_tasks.tasks.translate.section import TranslateConfig
 
 
 class ExportableTranslations(BaseTask[TranslateConfig]):
-    """The members of `paddle_tasks.training.protocol.ExportableTask`."""
+    """The members of `paddle_tasks.training.capabilities.ExportableTask`."""
 
     vocabulary: Any
 
