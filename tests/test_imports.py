@@ -179,6 +179,7 @@ OTHER_MEANINGS = {
     "data/tables/headers.py": {"sentiment", "news"},
     "data/opinion": {"opinion"},
     "models/opinion.py": {"opinion"},
+    "models/graphs/spans.py": {"opinion"},
     "inference/rewrite.py": {"similarity"},
     "inference/display.py": {"similarity"},
 }
