@@ -89,8 +89,8 @@ def replace_by_file(folder: Path) -> None:
 
 
 def replace_by_link(folder: Path) -> None:
-    folder.rename(folder.with_name("elsewhere"))
-    folder.symlink_to("elsewhere")
+    folder.rename(folder.parents[2] / "elsewhere")
+    folder.symlink_to("../../elsewhere")
 
 
 def replace_by_dangling_link(folder: Path) -> None:
