@@ -87,7 +87,6 @@ def test_long_keys_and_values_are_cut():
 # ---- numbers
 
 
-SEED_LINE = "seed: input should be less than or equal to 4294967295, found "
 BEYOND = {
     "seed": (2**32, 2**64, 10**200),
     "model.hidden_size": (65_537, 100_000_000_000, 2**63),
@@ -141,7 +140,7 @@ def _replaced(tree: dict, keys: list[str], value: int) -> dict:
 )
 def test_an_encoding_that_is_no_text_encoding_is_refused(encoding):
     text = message(load_config, ROOT / "configs/quick/sentiment.yaml", [f"data.encoding={encoding!r}"])
-    assert f"data.encoding: expected an encoding of text files, such as utf-8 or gb18030, found {encoding!r}" in text
+    assert f"data.encoding: {encoding!r} is not a known encoding, such as utf-8 or gb18030" in text
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "gb18030", "GBK", "utf-8-sig", "utf-16", "big5", "latin-1", "hz"])

@@ -182,12 +182,12 @@ class BaseTask(ABC, Generic[C]):
         with checking_settings(folder):
             task = cls(config)
             task.restore_settings(settings)
-        return task, task.load_model(folder)
+        with parameters_within_file(folder / WEIGHTS):
+            return task, task.load_model(folder)
 
     def load_model(self, folder: Path) -> nn.Layer:
         """Return the model of a folder that `save_model` wrote."""
-        with parameters_within_file(folder / WEIGHTS):
-            model = self.build_model()
+        model = self.build_model()
         load_state(model, folder)
         return model
 

@@ -12,7 +12,7 @@ from paddle_tasks.files import read_json_object
 from paddle_tasks.language import _
 from paddle_tasks.tasks import SETTINGS
 
-_NAMES = ("labels", "polarities", "characters")
+_NAMES = ("labels", "polarities")
 """Settings that are lists of distinct texts, in the tasks that have them."""
 
 
