@@ -154,7 +154,7 @@ def test_text_encodings_are_taken(encoding):
 SETTINGS = (ROOT / "configs/quick/sentiment.yaml").read_text(encoding="utf-8")
 
 
-@examples(150)
+@examples(60)
 @given(content=damaged(SETTINGS.encode()))
 def test_a_damaged_file_is_read_or_refused(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "damaged.yaml"
@@ -163,14 +163,14 @@ def test_a_damaged_file_is_read_or_refused(tmp_path_factory, content):
     assert isinstance(found, Section) or 0 < len(str(found)) < 150_000
 
 
-@examples(150)
+@examples(60)
 @given(tree=changed(read(ROOT / "configs/quick/sentiment.yaml")))
 def test_changed_settings_are_taken_or_refused(tree):
     found = outcome(load_config, tree) if isinstance(tree, dict) else None
     assert found is None or isinstance(found, (Section, ConfigError))
 
 
-@examples(150)
+@examples(60)
 @given(text=st.one_of(st.text(max_size=60), st.sampled_from(ODD_TEXTS)), key=st.text("ab.=&*![]{}'\"\n", max_size=12))
 def test_any_assignment_is_taken_or_refused(text, key):
     found = outcome(load_config, ROOT / "configs/quick/sentiment.yaml", [f"{key}={text}", f"run_dir={text}"])
