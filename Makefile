@@ -2,6 +2,7 @@
 #   make demo            train on the reviews that ship
 #   make test            run the tests; at most five minutes on two cores
 #   make test-long       run the long tests: real data, quick configurations, a browser
+#   make torture         kill a run at each of its file operations in turn, and compare how it ends when it is resumed
 #   make fuzz COUNT=     try so many damaged and odd inputs with every reader (10,000 by default)
 #   make notebooks       execute notebooks/src/*.py and write notebooks/*.ipynb; make notebooks NAMES=05 for one
 #   make catalogue       update the catalogue of Chinese messages
@@ -24,7 +25,7 @@ RUN = $(VENV)/bin/python
 INSTALLED = $(VENV)/.installed
 endif
 
-.PHONY: install demo test test-long fuzz lint notebooks catalogue current-python
+.PHONY: install demo test test-long torture fuzz lint notebooks catalogue current-python
 
 install: $(INSTALLED)
 
@@ -50,6 +51,9 @@ test: $(INSTALLED)
 
 test-long: $(INSTALLED)
 	$(PYTEST) -m long
+
+torture: $(INSTALLED)
+	PADDLE_TASKS_TORTURE=1 $(PYTEST) -m "long or not long" tests/workflows/test_torture.py
 
 COUNT ?= 10000
 fuzz: $(INSTALLED)

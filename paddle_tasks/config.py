@@ -17,7 +17,8 @@ from paddle_tasks.errors import ConfigError, at, did_you_mean, nearest_path, sho
 from paddle_tasks.files import is_file, list_siblings, read_settings_text, short_name
 from paddle_tasks.language import _, join, plural
 from paddle_tasks.validation_messages import explain
-from paddle_tasks.yaml_format import Dumper, parse_yaml
+from paddle_tasks.yaml_format import Dumper
+from paddle_tasks.yaml_format import parse_yaml as parse_yaml  # also the readers of other files import it from here
 
 
 class Section(BaseModel):

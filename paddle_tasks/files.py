@@ -147,6 +147,21 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     shutil.rmtree(old, ignore_errors=True)
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files and folders that writes have left in a folder because the process was killed.
+
+    A folder that was about to be replaced is put back. Nobody else may be writing into the folder.
+    """
+    for path in folder.glob(".*"):
+        if path.suffix == ".old" and not (replaced := path.with_name(path.stem.removeprefix("."))).exists():
+            path.rename(replaced)
+        elif path.suffix in {".tmp", ".old"}:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+
 def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:

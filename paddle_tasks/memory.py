@@ -45,8 +45,8 @@ def _left_in_container() -> int | None:
     limit, used = _number(_CGROUP / "memory.max"), _number(_CGROUP / "memory.current")
     if limit is None or used is None:
         return None
-    cached = re.search(r"^inactive_file (\d+)$", _read(_CGROUP / "memory.stat"), re.MULTILINE)
-    return limit - used + (int(cached[1]) if cached else 0)
+    cached = re.findall(r"^(?:in)?active_file (\d+)$", _read(_CGROUP / "memory.stat"), re.MULTILINE)
+    return limit - used + sum(map(int, cached))
 
 
 def _left_of_address_space() -> int | None:

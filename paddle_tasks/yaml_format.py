@@ -51,7 +51,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         """Return the next node, which is within the limits."""
-        start = self.peek_event().start_mark
+        start = self.peek_event().start_mark  # type: ignore[no-untyped-call]
         if self.check_event(yaml.AliasEvent):
             node = super().compose_node(parent, index)
             if id(node) not in self._sizes:
@@ -83,7 +83,10 @@ def _problem(problem: str, start: yaml.Mark) -> yaml.MarkedYAMLError:
 
 def _construct_scalar(loader: _Loader, node: yaml.Node) -> Any:
     """Return a boolean, null or a number; a tag such as ``!!int`` may stand before a text that is none."""
-    text, kind = str(loader.construct_scalar(node)), node.tag.removeprefix(_PREFIX)
+    kind = node.tag.removeprefix(_PREFIX)
+    if not isinstance(node, yaml.ScalarNode):
+        raise _problem(_("the tag {tag} before a value of another type").format(tag=f"!!{kind}"), node.start_mark)
+    text = str(loader.construct_scalar(node))
     if not _PATTERNS[kind].match(text):
         raise _problem(_("the tag {tag} before a value of another type").format(tag=f"!!{kind}"), node.start_mark)
     if kind == "int":

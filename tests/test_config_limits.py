@@ -87,7 +87,6 @@ def test_long_keys_and_values_are_cut():
 # ---- numbers
 
 
-SEED_LINE = "seed: input should be less than or equal to 4294967295, found "
 BEYOND = {
     "seed": (2**32, 2**64, 10**200),
     "model.hidden_size": (65_537, 100_000_000_000, 2**63),
@@ -141,7 +140,7 @@ def _replaced(tree: dict, keys: list[str], value: int) -> dict:
 )
 def test_an_encoding_that_is_no_text_encoding_is_refused(encoding):
     text = message(load_config, ROOT / "configs/quick/sentiment.yaml", [f"data.encoding={encoding!r}"])
-    assert f"data.encoding: expected an encoding of text files, such as utf-8 or gb18030, found {encoding!r}" in text
+    assert f"data.encoding: {encoding!r} is not a known encoding, such as utf-8 or gb18030" in text
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "gb18030", "GBK", "utf-8-sig", "utf-16", "big5", "latin-1", "hz"])
@@ -155,7 +154,7 @@ def test_text_encodings_are_taken(encoding):
 SETTINGS = (ROOT / "configs/quick/sentiment.yaml").read_text(encoding="utf-8")
 
 
-@examples(150)
+@examples(60)
 @given(content=damaged(SETTINGS.encode()))
 def test_a_damaged_file_is_read_or_refused(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "damaged.yaml"
@@ -164,14 +163,14 @@ def test_a_damaged_file_is_read_or_refused(tmp_path_factory, content):
     assert isinstance(found, Section) or 0 < len(str(found)) < 150_000
 
 
-@examples(150)
+@examples(60)
 @given(tree=changed(read(ROOT / "configs/quick/sentiment.yaml")))
 def test_changed_settings_are_taken_or_refused(tree):
     found = outcome(load_config, tree) if isinstance(tree, dict) else None
     assert found is None or isinstance(found, (Section, ConfigError))
 
 
-@examples(150)
+@examples(60)
 @given(text=st.one_of(st.text(max_size=60), st.sampled_from(ODD_TEXTS)), key=st.text("ab.=&*![]{}'\"\n", max_size=12))
 def test_any_assignment_is_taken_or_refused(text, key):
     found = outcome(load_config, ROOT / "configs/quick/sentiment.yaml", [f"{key}={text}", f"run_dir={text}"])

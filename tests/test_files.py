@@ -23,6 +23,7 @@ from paddle_tasks.files import (
     is_file,
     list_siblings,
     nonfinite_to_null,
+    remove_leftovers,
     sha256,
     short_name,
     to_json,
@@ -330,3 +331,15 @@ def test_two_processes_that_write_one_file_have_temporary_files_of_their_own(mon
 def test_a_name_of_the_maximum_length_is_written(tmp_path):
     write_text(tmp_path / ("名" * 85), "x")
     assert list(contents(tmp_path)) == ["名" * 85]
+
+
+def test_what_killed_writes_have_left_is_removed(tmp_path):
+    for name in (".a.json.1f2e3d4c.tmp", ".hidden", "b.tmp", ".lock"):
+        (tmp_path / name).touch()
+    for name in (".model.tmp", ".model.old", "model", ".other.old"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).touch()
+    remove_leftovers(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".hidden", ".lock", "b.tmp", "model", "other"]
+    assert (tmp_path / "other/.other.old").exists(), "the folder that was about to be replaced is the only one"
+    remove_leftovers(tmp_path / "nowhere")

@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
+import paddle
 from paddle import nn
 
 from paddle_tasks.errors import CheckpointError
@@ -21,18 +22,22 @@ _lock = RLock()
 
 
 @contextlib.contextmanager
-def parameters_within_memory(what: str, copies: int = 1) -> Iterator[None]:
-    """Refuse a parameter in the block that does not fit into memory beside those before it.
+def parameters_within_memory(what: str) -> Iterator[None]:
+    """Refuse a parameter in the block that does not fit into memory beside those before it; a GPU has its own memory.
 
     Args:
         what: the setting or file that asks for the model, for the message.
-        copies: the arrays of each parameter: itself, and in training its gradient and the optimiser's two.
 
     Raises:
-        SetupError: the parameters do not fit.
+        SetupError: the parameters do not fit. Training needs up to four times as much, which is not checked here.
     """
-    available = available_bytes()
-    with _checking(lambda count: require_memory(copies * _BYTES * count, what, available)):
+    available = None if paddle.device.get_device().startswith("gpu") else available_bytes()
+
+    def check(count: int) -> None:
+        if available is not None:
+            require_memory(_BYTES * count, what, available)
+
+    with _checking(check):
         yield
 
 

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from paddle_tasks import figures, tasks
-from paddle_tasks.errors import DataError
+from paddle_tasks.errors import DataError, shorten
 from paddle_tasks.files import read_json_lines
 from paddle_tasks.language import _
 from paddle_tasks.metrics.confusion import count_confusions
 from paddle_tasks.metrics.names import metric_name
 from paddle_tasks.reporting.entries import SPLITS, Entry, MetricValue, ScoredSplitName
 from paddle_tasks.training.result import RunResult
+from paddle_tasks.training.tracking.metrics_file import read_metrics
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,12 +65,16 @@ def _draw_all(entries: Sequence[Entry], notes: list[str]) -> NamedFigures:
     curves: dict[str, Records] = {}
     for name, entry in zip(names, entries, strict=True):
         run = Path(entry.name)
-        if records := read_json_lines(run / "metrics.jsonl"):
+        if records := read_metrics(run / "metrics.jsonl"):
             curves[name] = records
             if not figures.is_baseline(str(record.get("tag", "")) for record in records):
                 yield f"{name}-curves", figures.learning_curves(records, name, tasks.shown_metrics(entry.task).summary)
         for split in SPLITS:
-            yield from _draw_split(name, run, split)
+            try:
+                yield from _draw_split(name, run, split)
+            except (LookupError, TypeError, ValueError, AttributeError) as error:  # the records of another program
+                message = _("{run}: its predictions cannot be drawn ({error})")
+                notes.append(message.format(run=run, error=shorten(f"{type(error).__name__}: {error}")))
         if not records and entry.seeds == 1:
             notes.append(
                 _("{run}: has no metrics.jsonl with records, so there are no learning curves of it").format(run=run)

@@ -198,7 +198,8 @@ class BaseTask(ABC, Generic[C]):
     def load(cls, folder: Path) -> tuple[Any, nn.Layer]:
         """Return the task and its model from a folder that `save_model` wrote; no train data is needed."""
         task = cls.restore(folder)
-        return task, task.load_model(folder)
+        with parameters_within_file(folder / WEIGHTS):
+            return task, task.load_model(folder)
 
     @classmethod
     def restore(cls, folder: Path) -> Any:
@@ -212,8 +213,7 @@ class BaseTask(ABC, Generic[C]):
 
     def load_model(self, folder: Path) -> nn.Layer:
         """Return the model of a folder that `save_model` wrote."""
-        with parameters_within_file(folder / WEIGHTS):
-            model = self.build_model()
+        model = self.build_model()
         load_state(model, folder)
         return model
 

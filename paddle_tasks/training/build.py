@@ -24,7 +24,7 @@ from paddle_tasks.training.stopping import StopSignal
 
 def build_model(task: Task, training: TrainingSection) -> nn.Layer:
     """Return the task's model as it is trained: partly frozen, with the faster kernels of its device."""
-    with parameters_within_memory(_("model"), copies=4):
+    with parameters_within_memory(_("model")):
         model = task.build_model()
     freeze(model, training.freeze)
     if training.fgm_epsilon:

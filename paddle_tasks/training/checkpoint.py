@@ -221,10 +221,11 @@ def optimizer_state(
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray[Any, Any]]:
     try:
-        return load_file(path)
+        arrays: dict[str, np.ndarray[Any, Any]] = load_file(path)
     except (SafetensorError, ValueError, TypeError, KeyError) as error:
         message = _("{path}: not a readable file of tensors ({error})")
         raise CheckpointError(message.format(path=path, error=error)) from error
+    return arrays
 
 
 def load_optimizer_state(

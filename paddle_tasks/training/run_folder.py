@@ -13,7 +13,7 @@ from typing import TypeVar, get_args
 from paddle_tasks import config as configuration
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.errors import CheckpointError, ConfigError, DataError
-from paddle_tasks.files import expand_user, to_json, write_text
+from paddle_tasks.files import expand_user, remove_leftovers, to_json, write_text
 from paddle_tasks.language import _
 from paddle_tasks.training.folder_lock import FolderLock, check_links
 from paddle_tasks.training.protocol import Evaluation, Record
@@ -188,6 +188,8 @@ class RunFolder:
             lock.folder.mkdir(parents=True, exist_ok=True)  # behind a link, as the link may lead nowhere by now
             write_text(lock.folder / self.config_file.name, configuration.dump(config))
         lock.lock_content()
+        for folder in (self.path, self.checkpoints, *(self.path / name for name in ("predictions", "vdl"))):
+            remove_leftovers(folder)
         return moved
 
     def _move_aside(self, lock: FolderLock) -> Path:

@@ -27,6 +27,6 @@ def test_of_many_labels_the_most_frequent_are_counted():
     assert counts.shape == (MAX_LABELS, MAX_LABELS)
     assert shown[-1] == 9_999
     assert counts[-1, -1] == (predicted[gold == 9_999] == 9_999).sum() >= 100
-    whole = confusion_matrix(gold, predicted, labels=range(10_000))
-    np.testing.assert_array_equal(counts, whole[np.ix_(shown, shown)])
+    kept = np.isin(gold, shown) & np.isin(predicted, shown)
+    np.testing.assert_array_equal(counts, confusion_matrix(gold[kept], predicted[kept], labels=shown))
     assert np.bincount(gold, minlength=10_000)[shown].sum() == np.sort(np.bincount(gold))[-MAX_LABELS:].sum()

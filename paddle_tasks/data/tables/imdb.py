@@ -21,6 +21,7 @@ from paddle_tasks.data.tables.rows import BadRow, Row
 from paddle_tasks.errors import DataError
 from paddle_tasks.files import sha256
 from paddle_tasks.language import _
+from paddle_tasks.text.limits import too_long
 
 ARCHIVE_SUFFIXES = (".tar.gz", ".tgz")
 # As published: at most 4 stars are negative, at least 7 are positive, and no review has 5 or 6.
@@ -140,6 +141,8 @@ def _review(path: Sequence[str], content: bytes, where: tuple[str, int | str], e
     except UnicodeError as error:
         reason = _("not valid {encoding} at byte {byte}")
         return BadRow(*where, reason.format(encoding=encoding, byte=getattr(error, "start", 0)))
+    if problem := too_long(text):
+        return BadRow(*where, problem)
     return Row(*where, {"text": _BREAKS.sub(" ", text.removeprefix("\ufeff")), "label": label})
 
 

@@ -70,7 +70,7 @@ def check_encoding(encoding: str) -> None:
 
 def no_text_encoding(encoding: str) -> str:
     """Return a message about a name that is no encoding of text files."""
-    message = _("expected an encoding of text files, such as utf-8 or gb18030, found {encoding!r}")
+    message = _("{encoding!r} is not a known encoding, such as utf-8 or gb18030")
     return message.format(encoding=encoding)
 
 

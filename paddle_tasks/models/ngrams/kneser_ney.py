@@ -22,9 +22,10 @@ import numpy as np
 import numpy.typing as npt
 
 from paddle_tasks.arrays import Array
-from paddle_tasks.errors import CheckpointError
+from paddle_tasks.errors import CheckpointError, SetupError
 from paddle_tasks.files import atomic_file
 from paddle_tasks.language import _
+from paddle_tasks.memory import require_memory
 from paddle_tasks.models.ngrams.grams import (
     MISSING,
     GramCounts,
@@ -272,7 +273,10 @@ class KneserNey:
         """
         try:
             with np.load(path, allow_pickle=False) as file:
+                require_memory(sum(member.file_size for member in file.zip.infolist()), str(path))
                 arrays = {name: file[name] for name in file.files}
+        except SetupError:
+            raise
         except Exception as error:  # zipfile, zlib and numpy raise many kinds
             message = _("{path}: not a readable .npz file: {error}")
             raise CheckpointError(message.format(path=path, error=error)) from None
@@ -280,8 +284,12 @@ class KneserNey:
         if version is None or version != _VERSION:
             message = _("{path}: not an n-gram model of version {version}")
             raise CheckpointError(message.format(path=path, version=_VERSION))
-        n_levels, unigrams = sum(name.startswith("tokens_") for name in arrays), arrays["unigrams"]
-        return cls(unigrams, [_load_level(arrays, order, len(unigrams)) for order in range(2, n_levels + 2)])
+        try:
+            n_levels, unigrams = sum(name.startswith("tokens_") for name in arrays), arrays["unigrams"]
+            return cls(unigrams, [_load_level(arrays, order, len(unigrams)) for order in range(2, n_levels + 2)])
+        except (LookupError, TypeError, ValueError) as error:
+            message = _("{path}: not a readable .npz file: {error}")
+            raise CheckpointError(message.format(path=path, error=error)) from None
 
 
 def _load_level(arrays: dict[str, Array], order: int, n_tokens: int) -> _Level:

@@ -94,8 +94,8 @@ def _check_instructions(file: _BoundedFile) -> None:
         if name in _FORBIDDEN:
             raise pickle.UnpicklingError(_("it has the instruction {name}, which no tensor needs").format(name=name))
         # The memory of a pickle is a list of this length, however few of its cells are used.
-        if name in _WITH_MEMO_INDEX and not 0 <= int(argument) <= number:
-            raise pickle.UnpicklingError(_("it uses memory cell {index:,}").format(index=int(argument)))
+        if name in _WITH_MEMO_INDEX and not 0 <= (index := int(str(argument))) <= number:
+            raise pickle.UnpicklingError(_("it uses memory cell {index:,}").format(index=index))
 
 
 class _Dtype:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -28,9 +27,8 @@ def allowed_hosts(host: str, path: str) -> frozenset[str] | None:
         host: the address that the server listens on.
         path: the path of the page.
     """
-    if not ipaddress.ip_address(host).is_loopback or path != DEFAULT_PATH or _AI_STUDIO in os.environ:
-        return None
-    return _LOCAL_NAMES | {host}
+    is_local = host in _LOCAL_NAMES and path == DEFAULT_PATH and _AI_STUDIO not in os.environ
+    return _LOCAL_NAMES if is_local else None
 
 
 def check_hosts(application: Application, hosts: frozenset[str] | None) -> Application:

@@ -43,10 +43,19 @@ class MetricsWriter:
         self._file.close()
 
 
+def is_metric(record: Any) -> bool:
+    """Return whether a JSON value is a record of metrics.jsonl: a damaged line may hold any value."""
+    if not isinstance(record, dict):
+        return False
+    step, tag, value = (record.get(name) for name in ("step", "tag", "value"))
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return type(step) is int and isinstance(tag, str) and (is_number or ("value" in record and value is None))
+
+
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Return the records of a metrics.jsonl, without a last line that is not completely written yet.
+    """Return the records of a metrics.jsonl, without lines that are damaged or not completely written yet.
 
     A value that is not finite is NaN here and null in the file.
     """
-    records = read_json_lines(path)
-    return [{**record, "value": math.nan} if record.get("value", 0) is None else record for record in records]
+    records = filter(is_metric, read_json_lines(path))
+    return [{**record, "value": math.nan} if record["value"] is None else record for record in records]

@@ -18,6 +18,7 @@ import numpy as np
 from paddle_tasks.errors import CheckpointError
 from paddle_tasks.files import parse_json, to_json, write_bytes
 from paddle_tasks.language import _
+from paddle_tasks.training.tracking.metrics_file import is_metric
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -103,7 +104,7 @@ def _parse_line(line: bytes) -> dict[str, Any] | None:
         record = parse_json(line.decode()) if line.endswith(b"\n") else None
     except ValueError:
         return None
-    return record if isinstance(record, dict) and {"step", "tag", "value"} <= record.keys() else None
+    return record if is_metric(record) else None
 
 
 def _read_log(path: Path, position: int) -> _Log:

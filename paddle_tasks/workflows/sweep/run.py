@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from paddle_tasks.errors import Interrupted, RunStopped, UserError
-from paddle_tasks.files import write_json
+from paddle_tasks.files import remove_leftovers, write_json
 from paddle_tasks.language import _
 from paddle_tasks.process_state import default_settings, training_slot
 from paddle_tasks.training.display_html import table_to_html
@@ -115,6 +115,7 @@ def _owned(plan: Plan, ranks: Ranks) -> Iterator[None]:
             if lock:
                 plan.folder.mkdir(parents=True, exist_ok=True)
                 lock.lock_content()
+                remove_leftovers(plan.folder)
         yield
 
 

@@ -193,6 +193,7 @@ def test_a_folder_of_reviews_with_links_out_of_it(tmp_path: Path) -> None:
 
 def test_names_that_lead_out_of_an_archive_are_names_only(tmp_path: Path) -> None:
     members = {"../x.txt": "a", "/etc/y.txt": "b", "z.txt": "c"}
+    (tmp_path / "t").mkdir()
     tar(tmp_path / "t/n.tar.gz", members)
     zipped(tmp_path / "t/n.zip", members)
     for name in ("n.tar.gz", "n.zip"):

@@ -7,6 +7,8 @@ import os
 import re
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 import urllib.parse
@@ -285,3 +287,23 @@ def test_new_points_appear_and_runs_can_start_anew(tmp_path):
         board.refresh()  # the server is started again, at the same port
         assert curves(board, "training") == expected(points()[:3])
         assert curves(board, "training.1")["train/loss"][-1] == (50, 0.25)
+
+
+COMMAND = """
+import sys
+from pathlib import Path
+from paddle_tasks.reporting.vdl.dashboard import open_dashboard
+with open_dashboard(Path(sys.argv[1])) as board:
+    print(board.server.folder.parent, flush=True)
+    board.follow(min_pause=3600)
+"""
+
+
+def test_a_killed_command_leaves_nothing(tmp_path):
+    make_run(tmp_path / "one")
+    command = [sys.executable, "-c", COMMAND, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        temporary = Path(process.stdout.readline().strip())
+        assert temporary.is_dir()
+        process.kill()
+    until(lambda: not temporary.exists())
