@@ -74,8 +74,6 @@ def _check_target(target: Path) -> None:
 
 PADDLE_TASKS = "paddle-tasks"
 """The format of every model: a model folder with the weights rounded to float16."""
-_FLOAT16 = "float16"
-"""What it was called before."""
 
 
 def export(
@@ -106,7 +104,7 @@ def export(
     if data is not None or int8:
         name = "--int8" if int8 else "--data"
         raise ConfigError(_("{name}: is for --format {forms}").format(name=name, forms=join(FORMATS)))
-    if form in (PADDLE_TASKS, _FLOAT16):
+    if form == PADDLE_TASKS:
         return export_float16(run, output)
     target = expand_user(output)
     _check_target(target)

@@ -15,6 +15,7 @@ from paddle_tasks import tasks
 from paddle_tasks.data.tables.catalogue import portable_path
 from paddle_tasks.errors import CheckpointError, ConfigError
 from paddle_tasks.files import read_json_object, write_json, write_text
+from paddle_tasks.inference.card_exports import SCRIPT
 from paddle_tasks.inference.card_notes import NOTES
 from paddle_tasks.inference.export_check import Rows, compare, read_rows, require_epsilons, require_equal
 from paddle_tasks.inference.export_int8 import measure_int8, write_int8
@@ -29,7 +30,6 @@ from paddle_tasks.models.pretrained.names import ASSETS
 from paddle_tasks.tasks import SETTINGS
 from paddle_tasks.training.protocol import ExportableTask
 
-SCRIPT = "predict.py"
 _SCRIPTS = ASSETS.parent / "scripts"
 FORMATS: tuple[str, ...] = (ONNX,)
 

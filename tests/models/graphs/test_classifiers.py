@@ -68,7 +68,7 @@ def test_every_norm_has_the_epsilon_of_the_layer(tmp_path, kind):
     section = {"pooling": "cls", "head": "linear", "output": "softmax"}
     model = randomise(TextClassifier(encoder(kind), n_classes=3, dropout=0.1, **section))
     path = write(logits_network(saved(model, tmp_path, {"model": section}), text_logits, TOKENS), tmp_path)
-    assert norm_epsilons(path) == {pytest.approx(1e-12): 5}  # of the embeddings, and two for each of two layers
+    assert norm_epsilons(path) == {float(np.float32(1e-12)): 5}  # of the embeddings, and two for each of two layers
 
 
 def test_equal_models_give_equal_files(tmp_path):
