@@ -37,7 +37,7 @@ def open_networks(folder: Path) -> Networks:
     form = facts.get("format")
     if form == ONNX:
         return OnnxNetworks(folder, int8=bool(facts.get("int8", {}).get("is_default")))
-    message = _("{file}: format {form!r} is unknown; expected onnx or paddle")
+    message = _("{file}: format {form!r} is unknown; expected onnx")
     raise CheckpointError(message.format(file=folder / EXPORT, form=form))
 
 
