@@ -8,17 +8,19 @@ from typing import Any
 
 from paddle_tasks.errors import CheckpointError
 from paddle_tasks.files import read_json_object
-from paddle_tasks.inference.exported import EXPORT, is_exported
+from paddle_tasks.inference.exported import EXPORT, ONNX, is_exported
 from paddle_tasks.language import _
 from paddle_tasks.models.graphs.onnx_file import SUFFIX
+from paddle_tasks.models.graphs.paddle_file import WEIGHTS
 
 SCRIPT = "predict.py"
 
 
 def describe_export(folder: Path, n_parameters: int) -> str:
     """Return the size of the networks of an exported folder, and how they compare with the trained model."""
-    size = sum(path.stat().st_size for path in folder.glob(f"*{SUFFIX}")) / 1e6
     facts = read_json_object(folder / EXPORT, CheckpointError)
+    suffix = SUFFIX if facts["format"] == ONNX else WEIGHTS
+    size = sum((folder / f"{name}{suffix}").stat().st_size for name in facts["outputs"]) / 1e6
     message = _(
         "{parameters:,} parameters; networks in the format {form}, {size:.1f} MB. On the {rows:,} rows of {data} they "
         "answer as the trained model does; the largest difference of two numbers is {difference:.1g}."
@@ -41,5 +43,5 @@ def script_lines(folder: Path) -> Iterator[str]:
     """Yield how the script of an exported folder is called; nothing for other folders."""
     if not is_exported(folder):
         return
-    yield from ("", _("Without this package, and without Paddle:"), "", "```bash")
+    yield from ("", _("Without this package:"), "", "```bash")
     yield from (f'python {SCRIPT} "…"', "```")

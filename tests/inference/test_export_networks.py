@@ -128,7 +128,7 @@ def test_another_epsilon_is_refused(run):
 
 
 def test_mistakes_are_named(run, exported, tmp_path, monkeypatch):
-    with pytest.raises(ConfigError, match=r"has the formats paddle-tasks, onnx; did you mean 'onnx'\?"):
+    with pytest.raises(ConfigError, match=r"has the formats paddle-tasks, onnx, paddle; did you mean 'onnx'\?"):
         export(run.folder, tmp_path / "x", "onxx")
     with pytest.raises(ConfigError, match=r"--int8: is for --format onnx"):
         export(run.folder, tmp_path / "x", int8=True)

@@ -1,9 +1,11 @@
-"""Programs of Paddle Inference: computing with them."""
+"""Programs of Paddle Inference: reading back what they hold, and computing with them."""
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,24 @@ from paddle_tasks.language import _
 
 SUFFIX = ".json"
 WEIGHTS = ".pdiparams"
+
+
+def norm_epsilons(path: Path) -> Counter[float]:
+    """Return how often each epsilon occurs among the layer normalisations of a program, rounded to float32."""
+    found: Counter[float] = Counter()
+    for operation in _objects(json.loads(path.read_text(encoding="utf-8"))):
+        if str(operation.get("#", "")).endswith("layer_norm"):
+            attributes = {one["N"]: one["AT"]["D"] for one in operation["A"]}
+            found[float(np.float32(attributes["epsilon"]))] += 1
+    return found
+
+
+def _objects(tree: Any) -> Iterator[dict[str, Any]]:
+    """Yield every JSON object of a tree."""
+    if isinstance(tree, dict):
+        yield tree
+    for value in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
+        yield from _objects(value)
 
 
 class PaddleNetworks:

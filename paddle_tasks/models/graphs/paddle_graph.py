@@ -43,8 +43,12 @@ _OPERATIONS: Mapping[str, Callable[..., Any]] = {
 _CELLS: Mapping[Cell, Any] = {"rnn": nn.SimpleRNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
 
-def write(network: Network, folder: Path) -> Path:
-    """Write a network as NAME.json and NAME.pdiparams into a folder, and return the first file."""
+def write(network: Network, folder: Path) -> list[str]:
+    """Write a network as NAME.json and NAME.pdiparams into a folder, and return the names of its outputs.
+
+    Raises:
+        ConfigError: the network has a part that cannot be described.
+    """
     with _static_mode() as (program, startup):
         graph = PaddleGraph()
         inputs = {
@@ -59,7 +63,7 @@ def write(network: Network, folder: Path) -> Path:
         paddle.static.save_inference_model(
             str(folder / network.name), list(inputs.values()), fetched, executor, program=program
         )
-    return folder / f"{network.name}.json"
+    return list(outputs)
 
 
 @contextmanager
