@@ -133,7 +133,7 @@ def bench_predict(
 
 
 @app.command("export")
-def bench_export(  # noqa: PLR0913, PLR0917 - a command has as many options as it offers
+def bench_export(
     run: Annotated[
         str, typer.Argument(metavar="RUN|NAME", help="A run folder, or the name of a shipped model such as sentiment.")
     ],

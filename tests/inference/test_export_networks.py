@@ -47,9 +47,9 @@ def exported(run, tmp_path_factory) -> Path:
     return export(run.folder, tmp_path_factory.mktemp("exported") / "small", "onnx")
 
 
-def run_script(folder: Path, *arguments: str, blocker: Path) -> str:
-    """Run predict.py of a folder in a process in which neither Paddle nor this package can be imported."""
-    (blocker / "sitecustomize.py").write_text(BLOCKER.format(blocked=BLOCKED))
+def run_script(folder: Path, *arguments: str, blocker: Path, blocked: tuple[str, ...] = BLOCKED) -> str:
+    """Run predict.py of a folder in a process in which some packages cannot be imported."""
+    (blocker / "sitecustomize.py").write_text(BLOCKER.format(blocked=blocked))
     environment = {**os.environ, "PYTHONPATH": str(blocker)}
     command = [sys.executable, str(folder / "predict.py"), *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, cwd=blocker).stdout
@@ -131,7 +131,9 @@ def test_mistakes_are_named(run, exported, tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match=r"has the formats paddle-tasks, onnx, paddle; did you mean 'onnx'\?"):
         export(run.folder, tmp_path / "x", "onxx")
     with pytest.raises(ConfigError, match=r"--int8: is for --format onnx"):
-        export(run.folder, tmp_path / "x", int8=True)
+        export(run.folder, tmp_path / "x", "paddle", int8=True)
+    with pytest.raises(ConfigError, match=r"--data: is for --format onnx, paddle"):
+        export(run.folder, tmp_path / "x", data="x.tsv")
     with pytest.raises(CheckpointError, match="is an exported model already"):
         export(exported, tmp_path / "x", "onnx")
     with pytest.raises(ConfigError, match="no gradients to explain by"):
@@ -165,3 +167,18 @@ def test_int8_is_measured_and_becomes_the_default_only_if_it_pays(run, tmp_path,
     assert not json.loads((refused / EXPORT).read_text())["int8"]["is_default"]
     assert "int8" not in (refused / "predict.py").read_text()
     assert "not the default" in (refused / CARDS["en"]).read_text()
+
+
+@pytest.mark.long
+def test_the_format_of_paddle_predicts_the_same_and_its_script_needs_paddle_alone(run, tmp_path):
+    folder = export(run.folder, tmp_path / "small", "paddle")
+    facts = json.loads((folder / EXPORT).read_text())
+    assert facts["largest_difference"] < 1e-4
+    assert isinstance(facts["onednn"], bool)
+    expected = load(run.folder)(TEXTS)
+    for record, other in zip(load(folder)(TEXTS), expected, strict=True):
+        assert record["label"] == other["label"]
+        assert record["probabilities"] == pytest.approx(other["probabilities"], abs=1e-4)
+    printed = run_script(folder, *TEXTS, blocker=tmp_path, blocked=("paddlenlp", "paddle_tasks", "onnxruntime"))
+    records = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
+    assert [record["label"] for record in records] == [record["label"] for record in expected]

@@ -33,16 +33,21 @@ def follow(writer, steps):
     return np.stack(all_found)
 
 
-def causal_pair(folder, n_positions, **sizes):
-    """Return the numpy writer of a small causal Transformer, and that of its exported network."""
-    kinds = {"n_frequent": None, "pre_norm": True, **sizes}
-    model = randomise(CausalLanguageModel(CausalSizes(VOCABULARY, N_OUTPUTS, 8, 2, 2, 16, n_positions, **kinds)))
+def causal_model(n_positions, *, n_frequent=None, pre_norm=True):
+    """Return a small causal Transformer with random weights, and its ``model`` section."""
+    sizes = CausalSizes(VOCABULARY, N_OUTPUTS, 8, 2, 2, 16, n_positions, n_frequent, pre_norm)
     section = {
         "architecture": "gpt",
         "n_heads": 2,
-        "n_frequent": kinds["n_frequent"],
-        "encoder": "transformer" if kinds["pre_norm"] else "some/bert",
+        "n_frequent": n_frequent,
+        "encoder": "transformer" if pre_norm else "some/bert",
     }
+    return randomise(CausalLanguageModel(sizes)), section
+
+
+def causal_pair(folder, n_positions, **sizes):
+    """Return the numpy writer of a small causal Transformer, and that of its exported network."""
+    model, section = causal_model(n_positions, **sizes)
     found = saved(model, folder, {"model": section})
     exported = networks(language_model_networks(found), folder)
     return model.writer(START), CausalNetworkWriter(exported, tuple(causal_shape(found)), n_positions, START)
