@@ -7,6 +7,7 @@ import paddle
 import pytest
 
 from paddle_tasks.models.classifier import TextClassifier
+from paddle_tasks.models.encoders.paddlenlp import PretrainedEncoder, build_model
 from paddle_tasks.models.graphs.classifier import text_logits
 from paddle_tasks.models.graphs.network import PAIRS, TOKENS
 from paddle_tasks.models.graphs.onnx_file import norm_epsilons, write
@@ -56,6 +57,18 @@ def test_texts(tmp_path, kind, pooling, head, output):
 def test_positions_and_gelu_of_the_transformer(tmp_path, positions):
     section = {"pooling": "mean", "head": "linear", "output": "softmax"}
     one = encoder("transformer", positions=positions, activation="gelu")
+    model = randomise(TextClassifier(one, n_classes=3, dropout=0.1, **section))
+    exported = networks([logits_network(saved(model, tmp_path, {"model": section}), text_logits, TOKENS)], tmp_path)
+    ids, lengths = rows(3, 9)
+    expected = model(*tensors(ids, np.zeros_like(ids), lengths)).numpy()
+    assert exported.run("model", {"input_ids": ids, "lengths": lengths})["logits"] == pytest.approx(expected, abs=2e-5)
+
+
+def test_the_task_embedding_of_ernie_3(tmp_path):
+    fields = {"vocab_size": 40, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2}
+    fields |= {"intermediate_size": 16, "max_position_embeddings": 16, "type_vocab_size": 4, "use_task_id": True}
+    one = PretrainedEncoder(build_model("ernie", {**fields, "task_type_vocab_size": 3, "task_id": 2}))
+    section = {"pooling": "cls", "head": "linear", "output": "softmax"}
     model = randomise(TextClassifier(one, n_classes=3, dropout=0.1, **section))
     exported = networks([logits_network(saved(model, tmp_path, {"model": section}), text_logits, TOKENS)], tmp_path)
     ids, lengths = rows(3, 9)
