@@ -139,8 +139,7 @@ class OpinionTask(ExportableOpinions):
             raise ConfigError(
                 _("data.train: no span in {path}; expected at least one label to learn").format(path=splits[0].path)
             )
-        # The tagger knows aspects and opinions by their index.
-        first = [label for label in (ASPECT, OPINION) if label in labels]
+        first = [label for label in (ASPECT, OPINION) if label in labels]  # the tagger knows them by their index
         others = [label for label in data.labels or sorted(labels) if label not in first]
         return OpinionNames((*first, *others), self._find_polarities(labels, splits))
 
