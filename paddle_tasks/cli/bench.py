@@ -132,6 +132,32 @@ def bench_predict(
     _print(measure_prediction(run, input_file, repeats=repeats, notify=_notifier(quiet)), as_json)
 
 
+@app.command("export")
+def bench_export(
+    run: Annotated[
+        str, typer.Argument(metavar="RUN|NAME", help="A run folder, or the name of a shipped model such as sentiment.")
+    ],
+    input_file: Annotated[
+        Path, typer.Option("--input", parser=expand_user, metavar="FILE", help="The texts, as `predict` reads them.")
+    ],
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="The rows to compare the exported models on.", show_default=False),
+    ] = None,
+    repeats: int = _repeats(3),
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure prediction on a CPU with a model and with its exported forms: paddle, onnx, and onnx in int8.
+
+    Texts per second, and the time for one text in milliseconds.
+    """
+    _import_paddle()
+    from paddle_tasks.workflows.bench.exported import measure_exports
+
+    _print(measure_exports(run, input_file, data=data, repeats=repeats, notify=_notifier(quiet)), as_json)
+
+
 @app.command("tokenize")
 def bench_tokenize(
     file: Annotated[

@@ -31,7 +31,8 @@ def export(
             "--format",
             metavar="FORMAT",
             help="paddle-tasks: a model folder with the weights rounded to float16, half the size of the model. "
-            "onnx: networks for ONNX Runtime and a script that predicts without this package. "
+            "onnx and paddle: networks for ONNX Runtime or Paddle Inference, and a script that predicts without this "
+            "package. "
             "word2vec-text and word2vec-binary: a file of word vectors that gensim and other programs read.",
         ),
     ] = "paddle-tasks",
@@ -39,8 +40,8 @@ def export(
         str | None,
         typer.Option(
             metavar="FILE",
-            help="Of onnx: the file on whose rows the exported model is compared with the trained one; by default the "
-            "test or dev file of the run.",
+            help="Of onnx and paddle: the file on whose rows the exported model is compared with the trained one; by "
+            "default the test or dev file of the run.",
             show_default=False,
         ),
     ] = None,

@@ -9,7 +9,7 @@ from paddle_tasks import tasks
 from paddle_tasks.errors import CheckpointError, ConfigError, did_you_mean
 from paddle_tasks.files import atomic_folder, exists, expand_user, write_json
 from paddle_tasks.inference.export_networks import FORMATS, Wish, write_card, write_networks
-from paddle_tasks.inference.exported import is_exported
+from paddle_tasks.inference.exported import ONNX, is_exported
 from paddle_tasks.inference.model_card import write_cards, write_stages
 from paddle_tasks.inference.model_folders import model_folder, named_folder
 from paddle_tasks.inference.pipelines import load_layer
@@ -77,8 +77,6 @@ def _check_target(target: Path) -> None:
 
 PADDLE_TASKS = "paddle-tasks"
 """The format of every model: a model folder with the weights rounded to float16."""
-_FLOAT16 = "float16"
-"""What it was called before."""
 
 
 def export(
@@ -94,7 +92,7 @@ def export(
     Args:
         run: as in `export_float16`.
         output: a folder or, for a format of other programs, a file; it does not exist yet.
-        form: ``paddle-tasks``, ``onnx``, or a format of the run's task, such as ``word2vec-text``.
+        form: ``paddle-tasks``, ``onnx``, ``paddle``, or a format of the run's task, such as ``word2vec-text``.
         data: the file on whose rows exported networks are compared with the model; by default test or dev of the run.
         int8: of networks, whether copies with products in int8 are written and measured too.
 
@@ -103,13 +101,14 @@ def export(
         ConfigError: there is no such format, the model cannot be exported in it, or it takes no such option.
         ExportError: the exported model does not answer as the trained one.
     """
+    if int8 and form != ONNX:
+        raise ConfigError(_("{name}: is for --format {forms}").format(name="--int8", forms=ONNX))
     if form in FORMATS:
         wish = Wish(form, None if data is None else str(data), int8)
         return _export_networks(named_folder(run), expand_user(output), wish)
-    if data is not None or int8:
-        name = "--int8" if int8 else "--data"
-        raise ConfigError(_("{name}: is for --format {forms}").format(name=name, forms=join(FORMATS)))
-    if form in (PADDLE_TASKS, _FLOAT16):
+    if data is not None:
+        raise ConfigError(_("{name}: is for --format {forms}").format(name="--data", forms=join(FORMATS)))
+    if form == PADDLE_TASKS:
         return export_float16(run, output)
     target = expand_user(output)
     _check_target(target)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib.metadata
 import shutil
+import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,23 +16,25 @@ from paddle_tasks import tasks
 from paddle_tasks.data.tables.catalogue import portable_path
 from paddle_tasks.errors import CheckpointError, ConfigError
 from paddle_tasks.files import read_json_object, write_json, write_text
+from paddle_tasks.inference.card_exports import SCRIPT
 from paddle_tasks.inference.card_notes import NOTES
 from paddle_tasks.inference.export_check import Rows, compare, read_rows, require_epsilons, require_equal
 from paddle_tasks.inference.export_int8 import measure_int8, write_int8
-from paddle_tasks.inference.exported import EXPORT, ONNX, load_exported
+from paddle_tasks.inference.export_probe import RecordingNetworks, works_with_onednn
+from paddle_tasks.inference.exported import EXPORT, ONNX, PADDLE, load_exported, open_networks
 from paddle_tasks.inference.model_card import write_cards, write_stages
 from paddle_tasks.inference.pipelines import Predictor
 from paddle_tasks.inference.stages import STAGES, portable_config
 from paddle_tasks.language import _, join
-from paddle_tasks.models.graphs import onnx_file
+from paddle_tasks.models.graphs import onnx_file, paddle_file
 from paddle_tasks.models.graphs.network import Network, Networks, SavedModel
 from paddle_tasks.models.pretrained.names import ASSETS
 from paddle_tasks.tasks import SETTINGS
 from paddle_tasks.training.capabilities import ExportableTask
 
-SCRIPT = "predict.py"
+_SESSION = "paddle_session"
 _SCRIPTS = ASSETS.parent / "scripts"
-FORMATS: tuple[str, ...] = (ONNX,)
+FORMATS: tuple[str, ...] = (ONNX, PADDLE)
 
 
 @dataclass(frozen=True)
@@ -71,11 +74,10 @@ def write_networks(run: Path, predictor: Predictor, folder: Path, wish: Wish) ->
         raise ConfigError(message.format(form=form, task=predictor.task.config.task, known=known))
     settings = read_json_object(source / SETTINGS, CheckpointError)
     networks = task.networks(SavedModel.read(source, settings))
-    for network in networks:
-        onnx_file.write(network, folder)
+    written = {network.name: _WRITERS[form](network, folder) for network in networks}
     write_json(folder / SETTINGS, {**settings, "config": portable_config(settings["config"])})
     task.write_export(source, folder)
-    facts = _describe(networks, form)
+    facts = _describe(networks, form, written)
     write_json(folder / EXPORT, facts)
     rows = read_rows(task, run, wish.data)
     facts.update(_check(run, predictor, folder, form, rows))
@@ -83,12 +85,31 @@ def write_networks(run: Path, predictor: Predictor, folder: Path, wish: Wish) ->
         write_int8(folder)
         facts["int8"] = measure_int8(folder, partial(_score, folder, rows), _metric(task))
     write_json(folder / EXPORT, facts)
-    _write_script(task.export_script(), folder, int8=facts.get("int8", {}).get("is_default", False))
+    _write_script(task.export_script(), folder, facts)
 
 
-def _write_script(name: str, folder: Path, *, int8: bool) -> None:
+def _write_program(network: Network, folder: Path) -> list[str]:
+    from paddle_tasks.models.graphs import paddle_graph  # imports Paddle
+
+    return paddle_graph.write(network, folder)
+
+
+_WRITERS: Mapping[str, Callable[[Network, Path], list[str]]] = {
+    ONNX: lambda network, folder: onnx_file.output_names(onnx_file.write(network, folder)),
+    PADDLE: _write_program,
+}
+"""Write a network in each format, and return the names of its outputs."""
+
+
+def _write_script(name: str, folder: Path, facts: Mapping[str, Any]) -> None:
     text = (_SCRIPTS / f"{name}.py.txt").read_text(encoding="utf-8")
-    write_text(folder / SCRIPT, text.replace(onnx_file.SUFFIX, onnx_file.INT8_SUFFIX) if int8 else text)
+    if facts["format"] == PADDLE:
+        shutil.copyfile(_SCRIPTS / f"{_SESSION}.py.txt", folder / f"{_SESSION}.py")
+        text = text.replace("import onnxruntime\n", f"import {_SESSION} as onnxruntime\n")
+        text = text.replace("needs onnxruntime", "needs paddlepaddle").replace(onnx_file.SUFFIX, paddle_file.SUFFIX)
+    elif facts.get("int8", {}).get("is_default"):
+        text = text.replace(onnx_file.SUFFIX, onnx_file.INT8_SUFFIX)
+    write_text(folder / SCRIPT, text)
 
 
 def _metric(task: Any) -> str:
@@ -122,29 +143,45 @@ def write_card(run: Path, source: Path, folder: Path, name: str) -> None:
     write_cards(folder, name)
 
 
-def _describe(networks: Sequence[Network], form: str) -> dict[str, Any]:
-    """Return the format, the versions it was written with, and the inputs of each network."""
+def _describe(networks: Sequence[Network], form: str, outputs: Mapping[str, list[str]]) -> dict[str, Any]:
+    """Return the format, the versions it was written with, and the inputs and outputs of each network."""
     inputs = {
         network.name: {name: {"type": one.kind, "axes": list(one.axes)} for name, one in network.inputs.items()}
         for network in networks
     }
     versions = {name: importlib.metadata.version(name) for name in ("paddle_tasks", "onnx")}
-    return {"format": form, "versions": versions, "inputs": inputs}
+    return {"format": form, "versions": versions, "inputs": inputs, "outputs": dict(outputs)}
 
 
 def _check(run: Path, predictor: Predictor, folder: Path, form: str, rows: Rows) -> dict[str, Any]:
-    epsilons: Counter[float] = Counter()
-    for path in folder.glob(f"*{onnx_file.SUFFIX}"):
-        epsilons += onnx_file.norm_epsilons(path)
+    epsilons = _norm_epsilons(folder, form)
     require_epsilons(epsilons, predictor.model)
-    comparison = compare(_evaluate(folder, rows), predictor.task.evaluate(predictor.model, rows.split, _never))
+    recorded = RecordingNetworks(open_networks(folder))
+    found = _evaluate(folder, rows, recorded)
+    comparison = compare(found, predictor.task.evaluate(predictor.model, rows.split, _never))
     require_equal(comparison, run, form)
     return {
+        **({"onednn": _probe(folder, recorded)} if form == PADDLE else {}),
         "layer_norm_epsilons": {str(epsilon): count for epsilon, count in epsilons.items()},
         "rows": comparison.rows,
         "data": portable_path(rows.split.path),
         "largest_difference": comparison.largest,
     }
+
+
+def _norm_epsilons(folder: Path, form: str) -> Counter[float]:
+    epsilons: Counter[float] = Counter()
+    names = read_json_object(folder / EXPORT, CheckpointError)["outputs"]
+    reader = onnx_file if form == ONNX else paddle_file
+    for name in names:
+        epsilons += reader.norm_epsilons(folder / f"{name}{reader.SUFFIX}")
+    return epsilons
+
+
+def _probe(folder: Path, recorded: RecordingNetworks) -> bool:
+    """Return whether oneDNN computes the programs of a folder rightly."""
+    with tempfile.TemporaryDirectory() as scratch:
+        return works_with_onednn(folder, recorded, Path(scratch))
 
 
 def _evaluate(folder: Path, rows: Rows, networks: Networks | None = None) -> Any:

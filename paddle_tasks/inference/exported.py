@@ -12,13 +12,14 @@ from paddle_tasks.files import is_file, read_json_object
 from paddle_tasks.language import _
 from paddle_tasks.models.graphs.network import Networks
 from paddle_tasks.models.graphs.onnx_file import OnnxNetworks
+from paddle_tasks.models.graphs.paddle_file import PaddleNetworks
 from paddle_tasks.process_state import default_settings, random_generator
 from paddle_tasks.training.capabilities import ExportableTask
 
 EXPORT = "export.json"
 """The file that says in which format the networks of a folder are, and what was checked."""
 
-ONNX = "onnx"
+ONNX, PADDLE = "onnx", "paddle"
 
 
 def is_exported(folder: Path) -> bool:
@@ -37,6 +38,8 @@ def open_networks(folder: Path) -> Networks:
     form = facts.get("format")
     if form == ONNX:
         return OnnxNetworks(folder, int8=bool(facts.get("int8", {}).get("is_default")))
+    if form == PADDLE:
+        return PaddleNetworks(folder, facts["outputs"], onednn=bool(facts.get("onednn")))
     message = _("{file}: format {form!r} is unknown; expected onnx or paddle")
     raise CheckpointError(message.format(file=folder / EXPORT, form=form))
 

@@ -15,7 +15,9 @@ import yaml
 from paddle_tasks import tasks
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.files import read_json_lines, write_json, write_text
+from paddle_tasks.inference.card_exports import describe_export, script_lines
 from paddle_tasks.inference.card_notes import NOTES, Example, Notes, NotesSection, read_notes
+from paddle_tasks.inference.exported import is_exported
 from paddle_tasks.inference.pipelines import load
 from paddle_tasks.inference.stages import STAGES, Stage, read_stages, stages_of, summary_metrics
 from paddle_tasks.language import _, join, label_name, using
@@ -143,7 +145,7 @@ def _lines(card: Card, notes: NotesSection) -> Iterator[str]:
     yield from _front_matter(card)
     yield from (f"# {card.name}", "", notes.summary or _summary(card), "", _size(card))
     sections = {
-        _("Use"): notes.use.splitlines() or list(_use_lines(card)),
+        _("Use"): [*(notes.use.splitlines() or _use_lines(card)), *script_lines(card.folder)],
         _("Scores"): [*_score_lines(card), *_weakness_lines(card)],
         _("Continuations"): list(_continuation_lines(card)),
         _("Limits"): [notes.limits or _("It was scored on the data below only. Other kinds of text may be harder.")],
@@ -177,6 +179,8 @@ def _summary(card: Card) -> str:
 
 
 def _size(card: Card) -> str:
+    if is_exported(card.folder):
+        return describe_export(card.folder, card.stages[-1]["model"]["parameters"])
     size = sum(path.stat().st_size for path in card.folder.glob("*.safetensors")) / 1e6
     return _("{parameters:,} parameters in training; the weights in this folder are float16, {size:.1f} MB.").format(
         parameters=card.stages[-1]["model"]["parameters"], size=size

@@ -22,7 +22,7 @@ def test_paths_of_each_command(cli, run, home, settings, tmp_path):
     commands = {
         "o.jsonl": ("predict", "~/run", "--input", "~/reviews.txt", "--output=~/o.jsonl"),
         "report.md": ("report", "~/run", "--markdown", "~/report.md"),
-        "small": ("export", "~/run", "--output", "~/small", "--format", "float16"),
+        "small": ("export", "~/run", "--output", "~/small", "--format", "paddle-tasks"),
     }
     for name, arguments in commands.items():
         outcome = cli(*arguments)

@@ -61,7 +61,7 @@ def test_what_cannot_be_done_is_refused_with_the_reason(cli, imported, run):
         ("predict", imported, "国加0"): "'国加0' is not in the vocabulary of 62 words",
         ("predict", run, "国家0", "--analogy"): "--analogy: not for",
         ("export", imported, "--output", "x", "--format", "word2vec-txt"): "did you mean 'word2vec-text'?",
-        ("export", run, "--output", "x", "--format", "word2vec-text"): "has only the format float16",
+        ("export", run, "--output", "x", "--format", "word2vec-text"): "has the formats paddle-tasks, onnx, paddle",
         ("import", "sentiment", FOLDER / "gensim.bin", "--output", "x"): "word2vec does",
         ("import", "word2vec", FOLDER / "none.bin", "--output", "x"): "none.bin: no such file",
         ("import", "word2vec", FOLDER / "questions.txt", "--output", "x"): "expected a first line with the number",

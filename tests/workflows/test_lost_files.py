@@ -112,7 +112,7 @@ def test_a_full_disk_is_one_line_and_the_run_continues(small_config, tmp_path, l
 @pytest.mark.long
 def test_a_full_disk_in_an_export_leaves_nothing(finished, tmp_path):
     output = tmp_path / "model"
-    code, lines = run_with_limit(4_000, "export", str(finished), "--format", "float16", "--output", str(output))
+    code, lines = run_with_limit(4_000, "export", str(finished), "--format", "paddle-tasks", "--output", str(output))
     assert (code, len(lines)) == (1, 1), lines
     assert "File too large" in lines[0]
     assert list(tmp_path.iterdir()) == []

@@ -33,6 +33,13 @@ def write(network: Network, folder: Path) -> Path:
     return path
 
 
+def output_names(path: Path) -> list[str]:
+    """Return the names of the outputs of a file."""
+    import onnx
+
+    return [output.name for output in onnx.load_model(str(path), load_external_data=False).graph.output]
+
+
 def norm_epsilons(path: Path) -> Counter[float]:
     """Return how often each epsilon occurs among the layer normalisations of a file, rounded to float32."""
     import onnx

@@ -102,7 +102,7 @@ def run_recurrent(
         found = graph.recurrent(cell, states, [_direction(parts, suffix) for suffix in suffixes], lengths, initial)
         states = found.states
     if found is None:
-        raise LookupError(f"no recurrent layer at {parts.prefix}")
+        raise LookupError(f"{parts.prefix}weight_ih_l0")
     return found
 
 

@@ -139,7 +139,7 @@ def _attend_self(
     """Return the states with what they attend to, and keys and values of all positions."""
     queries, *new = split_heads(graph, _project(graph, parts, states), int(saved.section["n_heads"]), 3)
     kept = [graph.concat([own[f"past_{name}"], side], 2) for name, side in zip(("keys", "values"), new, strict=True)]
-    contexts, _weights = attend(graph, queries, *kept, offsets)
+    contexts, _weights = attend(graph, queries, kept[0], kept[1], offsets)
     return graph.add(states, graph.linear(contexts, *parts.pair("output"))), kept
 
 

@@ -57,10 +57,11 @@ def _emissions(graph: Graph, saved: SavedModel, values: Mapping[str, Value]) -> 
 def _pairs(graph: Graph, parts: Parts, values: Mapping[str, Value]) -> dict[str, Value]:
     """Return the logits <float32>[batch, 1 + aspects, opinions, classes]; the first aspect is the implicit one."""
     states, aspects, opinions = (values[name] for name in ("states", "aspects", "opinions"))
-    opinion = _represent(graph, parts, "opinion", states, opinions)
-    explicit = _represent(graph, parts, "aspect", states, aspects)
+    of_opinion, of_aspect = parts.pair("of_opinion"), parts.pair("of_aspect")
+    opinion = _represent(graph, (parts["opinion.weight"], parts["opinion.bias"]), states, opinions)
+    explicit = _represent(graph, parts.pair("aspect"), states, aspects)
     aspect = graph.concat([_first_filled(graph, explicit, parts["implicit"]), explicit], 1)
-    sides = [graph.linear(side, *parts.pair(f"of_{name}")) for side, name in ((aspect, "aspect"), (opinion, "opinion"))]
+    sides = graph.linear(aspect, *of_aspect), graph.linear(opinion, *of_opinion)
     distances = graph.gather(parts["distance.weight"], _distance_classes(graph, aspects, opinions))
     hidden = graph.activate("gelu", graph.add(graph.expand(sides[0], 2), graph.expand(sides[1], 1), distances))
     logits = graph.linear(hidden, *parts.pair("output"))
@@ -82,8 +83,8 @@ def _bilinear(graph: Graph, parts: Parts, aspect: Value, opinion: Value) -> Valu
     return graph.transpose(split, (0, 1, 3, 2))
 
 
-def _represent(graph: Graph, parts: Parts, name: str, states: Value, spans: Value) -> Value:
-    """Return the vectors <float32>[batch, spans, size] of spans <int64>[batch, spans, 2]."""
+def _represent(graph: Graph, linear: tuple[Array, Array], states: Value, spans: Value) -> Value:
+    """Return the vectors <float32>[batch, spans, size] of spans <int64>[batch, spans, 2] by a linear map."""
     starts = graph.cut(spans, 2, 0, 1)
     ends = graph.apply("maximum", graph.cut(spans, 2, 1), graph.add(starts, 1))
     positions = graph.arange(graph.size(states, 1))
@@ -96,7 +97,7 @@ def _represent(graph: Graph, parts: Parts, name: str, states: Value, spans: Valu
         graph.apply("divide", inside, sizes),
     ]
     vectors = graph.concat([graph.matmul(weight, states) for weight in weights], 2)
-    return graph.activate("gelu", graph.linear(vectors, *parts.pair(name)))
+    return graph.activate("gelu", graph.linear(vectors, *linear))
 
 
 def _distance_classes(graph: Graph, aspects: Value, opinions: Value) -> Value:

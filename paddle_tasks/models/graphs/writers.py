@@ -85,7 +85,7 @@ class CausalNetworkWriter:
     def _empty(self, n_rows: int) -> Cache:
         n_layers, n_heads, size = self._shape
         kept = {f"past_{name}": np.zeros((n_rows, n_heads, 0, size), np.float32) for name in cache_names(n_layers)}
-        empty = {"past_positions": np.zeros((n_rows, 0), np.int64), **kept}
+        empty: dict[str, Array] = {"past_positions": np.zeros((n_rows, 0), np.int64), **kept}
         return Cache([[] for _ in range(n_rows)], empty, np.zeros(n_rows, np.int64))
 
     def _read(self, rows: Sequence[Sequence[int]]) -> tuple[Cache, Array]:

@@ -336,6 +336,8 @@ class ClassifierTask(EncoderTask[C]):
         self, model: nn.Layer, records: list[dict[str, Any]], *, explain: bool = False
     ) -> list[dict[str, Any]]:
         """Return records of `predict` with what ``explain`` adds to them."""
+        if explain and isinstance(model, ExportedClassifier):
+            raise ConfigError(_("explain: an exported model has no gradients to explain by; name the run"))
         return explain_records(self, model, records) if explain and records else records
 
     @staticmethod

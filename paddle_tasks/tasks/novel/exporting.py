@@ -49,5 +49,6 @@ class ExportableNovels(BaseTask[NovelConfig]):
         task = cls.restore(folder)
         shape = read_json_object(folder / SHAPE_FILE, CheckpointError)["layers_heads_size"]
         writer = network_writer(read_settings(folder), shape, networks, task.vocabulary)
-        is_causal = isinstance(writer, CausalNetworkWriter)
-        return task, ExportedCausalModel(writer) if is_causal else ExportedWindowModel(networks)
+        if isinstance(writer, CausalNetworkWriter):
+            return task, ExportedCausalModel(writer)
+        return task, ExportedWindowModel(networks)

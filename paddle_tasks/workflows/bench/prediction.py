@@ -45,7 +45,7 @@ def measure_prediction(name: str, file: Path, *, repeats: int, notify: Notify = 
     Raises:
         UserError: there is no such model, or the file holds no texts.
     """
-    texts = _read(name, file)
+    texts = read_texts(name, file)
     one = min(texts, key=lambda text: abs(len(text) - 100))
     kinds: tuple[Precision, ...] = ("bfloat16", "float32") if precision.has_bfloat16() else ("float32",)
     predictors = {kind: pipeline(name, device="cpu", precision=kind) for kind in kinds}
@@ -62,7 +62,8 @@ def measure_prediction(name: str, file: Path, *, repeats: int, notify: Notify = 
     )
 
 
-def _read(name: str, file: Path) -> list[str]:
+def read_texts(name: str, file: Path) -> list[str]:
+    """Return the texts of a file that a model can predict; `predict` reads the same files."""
     inputs = read_inputs([], file, InputLayout.of_model(usage_of(name)))
     texts = [row.text for row in inputs.rows if not row.error]
     if not texts:
