@@ -113,6 +113,17 @@ def prepare() -> None:
     prepared_variables.update({name: os.environ[name] for name in names if name in os.environ})
 
 
+def share_threads(n_models: int) -> None:
+    """Let each of several models that compute at the same time have its share of the threads.
+
+    Threads that wait for each other are slow on cores that other threads occupy. PADDLE_TASKS_THREADS is left as it is.
+    This must happen before Paddle is imported.
+    """
+    if not os.environ.get("PADDLE_TASKS_THREADS"):
+        now = _parse_thread_count(os.environ.get("OMP_NUM_THREADS", ""))
+        os.environ["OMP_NUM_THREADS"] = prepared_variables["OMP_NUM_THREADS"] = str(max(1, now // n_models))
+
+
 def _keep_freed_memory() -> None:
     """Make the C library reuse the memory of freed tensors.
 

@@ -340,3 +340,15 @@ print(json.dumps([before, runtime.child_environment()["OMP_NUM_THREADS"], [str(w
     outcome = python(code, PADDLE_TASKS_THREADS="2", OMP_NUM_THREADS=None)
     assert outcome.code == 0, outcome.stderr
     assert json.loads(outcome.stdout.splitlines()[-1]) == ["1", "2", ["paddle was imported before paddle_tasks: i"]]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "before", "n_models", "after"),
+    [("", "8", 2, "4"), ("", "2", 3, "1"), ("", "4,2", 2, "2"), ("8", "8", 2, "8")],
+)
+def test_models_share_the_threads(monkeypatch, chosen, before, n_models, after):
+    monkeypatch.setenv("PADDLE_TASKS_THREADS", chosen)
+    monkeypatch.setenv("OMP_NUM_THREADS", before)
+    monkeypatch.setattr(runtime, "prepared_variables", {})
+    runtime.share_threads(n_models)
+    assert os.environ["OMP_NUM_THREADS"] == after

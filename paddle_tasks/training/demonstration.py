@@ -26,10 +26,10 @@ class Demonstration:
         kind: what the records hold.
         examples: inputs to try; the fields of an input with several have tabs between them.
         options: the options of a call that the page makes, if the model takes them.
-        labels: labels that records may have besides those of the model; the page shows their names.
+        labels: what labels mean, in English; the page shows the translation that the catalogue has of it.
     """
 
     kind: RecordKind = "fields"
     examples: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
-    labels: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)

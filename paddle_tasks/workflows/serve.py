@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from paddle_tasks import runtime
 from paddle_tasks.addresses import base_url, check_address, listen
 from paddle_tasks.errors import UserError
 from paddle_tasks.inference.service.limits import Limits
@@ -43,6 +44,7 @@ def serve(names: Sequence[str], settings: ServeSettings, notify: Callable[[str, 
     """
     check_address(settings.host, settings.port)
     _check_limits(settings.limits)
+    runtime.share_threads(len(names))
     with listen(settings.host, settings.port) as listener:
         from paddle_tasks.inference.service import app, guard, models, server
 

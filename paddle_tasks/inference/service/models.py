@@ -77,9 +77,9 @@ class ServedModel:
 
     def _label_names(self) -> dict[str, str]:
         """Return the name of each label in the current language."""
-        names = self.usage.label_names
-        labels = [*self.usage.labels, *self.usage.demonstration.labels]
-        return {label: in_context("label", names.get(label, label)) for label in labels}
+        own = {label: label for label in self.usage.labels}
+        names = {**own, **self.usage.demonstration.labels, **self.usage.label_names}
+        return {label: in_context("label", name) for label, name in names.items()}
 
     def describe(self) -> dict[str, Any]:
         """Return what a client may know, with the names of labels in the current language."""

@@ -22,5 +22,5 @@ DEMONSTRATION = Demonstration(
         "屏幕清晰，手感也不错，但是电池不耐用",
         "位置很方便，服务热情，价格有点贵",
     ),
-    labels=NAMED_LABELS,
+    labels={label: label for label in NAMED_LABELS},
 )

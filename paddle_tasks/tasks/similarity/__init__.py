@@ -15,4 +15,5 @@ DEMONSTRATION = Demonstration(
         "会员自动续费怎么关闭\t怎样取消会员每月自动扣费",
         "这个月流量还剩多少\t剩的流量能结转到下月吗",
     ),
+    labels=MEANINGS,
 )

@@ -16,6 +16,7 @@ from paddle_tasks.inference.service.options import OPTIONS
 from paddle_tasks.tasks import CLASSES, demonstration, find
 from paddle_tasks.training.demonstration import Demonstration
 
+from ...helpers import ROOT
 from .serving import running
 
 REVIEWS = ["房间干净，就是早餐太差了", "很好", "位置很方便，服务热情，价格有点贵。" * 4, "空调吵了一整晚"]
@@ -97,6 +98,28 @@ def test_records_of_other_models(name):
             assert "".join(piece["text"] for piece in pieces) == records[0]["outputs"][0]["text"]
 
 
+STORED = ROOT / "tests" / "stored"
+KEYS = {"label": "probabilities", "spans": "spans", "candidates": "masks", "outputs": "outputs"}
+"""A key of the records of each kind, which the page reads."""
+
+
+@pytest.mark.long
+def test_runs_of_every_task_are_served(monkeypatch):
+    monkeypatch.chdir(ROOT)  # the data paths of stored runs are relative
+    runs = sorted(path.parent for path in STORED.glob("*/finished") if (path / "model").is_dir())
+    names = [f"my-{run.name}={run / 'finished'}" for run in runs]
+    with running(load_models(names, "cpu"), Limits(seconds=180)) as client:
+        described = client.ask("GET", "/v1/models").json["models"]
+        for model in described:
+            options = {**model["page_options"], **({"max_new_tokens": 5} if model["stream"] else {})}
+            answer = client.predict(model["examples"][0], model=model["name"], options=options, lines=True)
+            assert answer.status == 200, answer.body
+            assert KEYS[model["kind"]] in answer.json["records"][0]
+            assert answer.json["lines"][0]
+    assert {model["kind"] for model in described} == KEYS.keys()
+    assert len(described) >= 7
+
+
 # ---- names
 
 
@@ -143,4 +166,4 @@ def test_every_task_declares_how_it_is_shown(name):
 
 
 def test_a_task_that_declares_nothing():
-    assert Demonstration() == Demonstration("fields", (), {}, ())
+    assert Demonstration() == Demonstration("fields", (), {}, {})

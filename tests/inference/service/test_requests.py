@@ -186,12 +186,14 @@ def test_the_only_model_needs_no_name():
 
 
 def test_the_models_are_described():
-    shown = Demonstration("label", ("好",), {"explain": True, "unknown": 1}, labels=("negative",))
+    shown = Demonstration(
+        "label", ("好",), {"explain": True, "unknown": 1}, labels={"negative": "negative", "0": "different"}
+    )
     model = served("echo", Echo(), labels=("1", "positive"), label_names={"1": "sports"}, demonstration=shown)
     with running([model], LIMITS) as client:
         (found,) = client.ask("GET", "/v1/models", Accept_Language="zh").json["models"]
         limits = client.ask("GET", "/v1/models").json["limits"]
-    assert found["labels"] == {"1": "体育", "positive": "正面", "negative": "负面"}
+    assert found["labels"] == {"1": "体育", "positive": "正面", "negative": "负面", "0": "不相似"}
     assert found["page_options"] == {"explain": True}
     assert found["options"]["top_k"] == {"type": "integer", "minimum": 1, "maximum": 100}
     assert (found["kind"], found["examples"], found["stream"]) == ("label", ["好"], None)
