@@ -8,16 +8,18 @@
 # **用到的**：`load`、`check_data`、`train`；命令行的 `paddle-tasks doctor`。
 
 # %%
-import pandas as pd
-
 from course import check, config, lines, samples, show
 from paddle_tasks import check_data, load, train
 from paddle_tasks.doctor.installation import check_python, check_versions
 from paddle_tasks.figures.scores import bars
 from paddle_tasks.workflows.catalogue import catalogue
 
+import pandas as pd
+
 # %% [markdown]
 # ## 1 环境
+#
+# 每一篇都**先导入 `course` 和 `paddle_tasks`，再导入 `paddle`**：线程数和 CPU 指令集要在 Paddle 加载之前设好。
 #
 # 出了问题先问 `paddle-tasks doctor`：它逐项检查版本、显卡、线程、网络和缓存，每个问题都附上解决它的命令。这里只运行其中最快的两项。
 
@@ -39,7 +41,7 @@ print("样例数据：", "、".join(catalogue("data")["data"]))
 # 已经训练好的模型，一行就能用。`load` 的结果在 Notebook 里带颜色：
 
 # %%
-load("builtin/sentiment")(["房间干净，就是早餐太差了", "开了一年多，一点毛病没有"])
+load("builtin/sentiment")(["房间干净，就是早餐太差了", "太好吃了，下次还来"])
 
 # %% [markdown]
 # 命令行是同样的函数：

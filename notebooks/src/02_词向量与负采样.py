@@ -6,20 +6,19 @@
 # **用到的**：`train`（任务 word2vec）、`load`、`export`；`inspect --word` 背后的函数。
 
 # %%
-from collections import Counter
-from pathlib import Path
-
-import jieba
-import numpy as np
-import paddle
-from paddle.nn import functional as F
-
 from course import check, config, lines, samples, scatter, show
 from paddle_tasks import load, train
 from paddle_tasks.figures.matrices import matrix
 from paddle_tasks.inference.export import export
 from paddle_tasks.text.vector_files import read_vectors
 from paddle_tasks.workflows.word_in_texts import word_in_texts
+
+from collections import Counter
+from pathlib import Path
+import jieba
+import numpy as np
+import paddle
+from paddle.nn import functional as F
 
 jieba.setLogLevel("WARNING")
 

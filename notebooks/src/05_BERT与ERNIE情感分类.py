@@ -8,6 +8,11 @@
 # 全部在 CPU 上运行，不联网：这里的 BERT 是随项目附带的小模型（4 层，宽 256），换成 `bert-base-chinese` 只需改一个名字。
 
 # %%
+from course import check, config, lines, model_folder, samples, show, stored_result
+from paddle_tasks import inspect, load, train
+from paddle_tasks.figures.matrices import matrix
+from paddle_tasks.figures.scores import bars
+
 import numpy as np
 import paddle
 from paddle import nn
@@ -16,11 +21,6 @@ from paddlenlp.data import Pad, Stack, Tuple
 from paddlenlp.datasets import MapDataset
 from paddlenlp.transformers import BertModel, BertTokenizer
 from paddlenlp.utils.log import logger
-
-from course import check, config, lines, model_folder, samples, show, stored_result
-from paddle_tasks import inspect, load, train
-from paddle_tasks.figures.matrices import matrix
-from paddle_tasks.figures.scores import bars
 
 # %% [markdown]
 # ## 1 数据：从表格到 MapDataset

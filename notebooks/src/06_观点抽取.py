@@ -8,12 +8,6 @@
 # 只要从头运行到尾，作业就完成了：最后一节生成带成绩表的报告。
 
 # %%
-import json
-import re
-
-import numpy as np
-import pandas as pd
-
 from course import check, config, show, stored_result
 from paddle_tasks import check_data, load, report, train
 from paddle_tasks.data.tables.catalogue import locate
@@ -24,6 +18,11 @@ from paddle_tasks.files import read_json_lines
 from paddle_tasks.metrics.spans import SpanMetrics
 from paddle_tasks.models.chain import allowed_transitions
 from paddle_tasks.text.spans import Span, encode, tag_names
+
+import json
+import re
+import numpy as np
+import pandas as pd
 
 # %% [markdown]
 # ## 1 先看任务

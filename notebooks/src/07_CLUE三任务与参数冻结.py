@@ -6,15 +6,15 @@
 # **用到的**：`train`（任务 similarity、long_text、news）、`report`、`check_data`、`inspect`。
 
 # %%
-import numpy as np
-import pandas as pd
-import yaml
-
 from course import check, config, lines, samples, show
 from paddle_tasks import inspect, load, report, train
 from paddle_tasks.figures.learning import comparison
 from paddle_tasks.figures.scores import bars
 from paddle_tasks.files import read_json_lines
+
+import numpy as np
+import pandas as pd
+import yaml
 
 # %% [markdown]
 # ## 1 三个任务

@@ -6,17 +6,17 @@
 # **用到的**：`nn.LSTM`，`paddle_tasks.train`、`baseline`、`inspect`、`load`；Teacher forcing、BLEU。
 
 # %%
-import numpy as np
-import paddle
-import pandas as pd
-from paddle import nn
-
 from course import check, config, samples, show
 from paddle_tasks import baseline, inspect, load, train
 from paddle_tasks.figures.learning import comparison
 from paddle_tasks.figures.matrices import matrix
 from paddle_tasks.figures.scores import bars
 from paddle_tasks.files import read_json_lines
+
+import numpy as np
+import paddle
+import pandas as pd
+from paddle import nn
 
 # %% [markdown]
 # ## 1 三种形式
@@ -107,7 +107,7 @@ pd.DataFrame(tables).rename_axis("原文长度").round(2)
 
 # %%
 found = inspect(attending.folder, "三七二九一五", "372915")
-weights = found["cross_attentions"][0]
+weights = found["cross_attentions"][0, 0]
 show(matrix(weights, found.target, found.tokens, "写每个字时看原文的哪里"))
 
 # %% [markdown]

@@ -6,16 +6,15 @@
 # **用到的**：Kneser–Ney n-gram、`train`、`inspect`、`load("builtin/novel")`。
 
 # %%
-import math
-
-import numpy as np
-
 from course import check, config, lines, show
 from paddle_tasks import inspect, load, train
 from paddle_tasks.data.tables.catalogue import SAMPLES
 from paddle_tasks.figures.matrices import matrix
 from paddle_tasks.figures.scores import bars
 from paddle_tasks.models.ngrams.kneser_ney import KneserNey
+
+import math
+import numpy as np
 
 # %% [markdown]
 # ## 1 n-gram 与 V^n

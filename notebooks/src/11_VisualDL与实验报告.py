@@ -6,14 +6,14 @@
 # **用到的**：`train`、`baseline`、`sweep`、`verify`、`report`；命令行的 `dashboard`。
 
 # %%
-import pandas as pd
-
 from course import check, config, show
 from paddle_tasks import baseline, report, sweep, train, verify
 from paddle_tasks.figures.learning import comparison, learning_curves
 from paddle_tasks.figures.matrices import confusion_matrix
 from paddle_tasks.figures.scores import bars
 from paddle_tasks.files import read_json_lines
+
+import pandas as pd
 
 # %% [markdown]
 # ## 1 一次训练留下了什么

@@ -6,18 +6,18 @@
 # **用到的**：`params`、`inspect`、`load`；Paddle 的基本运算。
 
 # %%
+from course import check, config, lines, show
+from paddle_tasks import inspect, load, params
+from paddle_tasks.cli.params import report_lines
+from paddle_tasks.figures.matrices import matrix
+from paddle_tasks.figures.scores import bars
+
 import numpy as np
 import paddle
 import paddlenlp.data
 from paddle import nn
 from paddle.nn import functional as F
 from paddlenlp.datasets import MapDataset
-
-from course import check, config, lines, show
-from paddle_tasks import inspect, load, params
-from paddle_tasks.cli.params import report_lines
-from paddle_tasks.figures.matrices import matrix
-from paddle_tasks.figures.scores import bars
 
 # %% [markdown]
 # ## 1 负采样解决了 word2vec 的什么问题？

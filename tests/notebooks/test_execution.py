@@ -10,7 +10,7 @@ import pytest
 
 from .helpers import FOLDER, build
 
-QUICK = ("01", "12")
+QUICK = ("00", "01", "12")
 """Those that `make test` executes too."""
 SOURCES = build.sources()
 
