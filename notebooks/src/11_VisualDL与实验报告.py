@@ -45,11 +45,11 @@ show(learning_curves(records, metrics=("accuracy",)))
 # paddle-tasks dashboard runs
 # ```
 #
-# 在 AI Studio 的 Notebook 里，用魔法命令（日志目录就是运行目录）：
+# 在 Notebook 里也可以从 Python 启动（有的教程写 `%visualdl`，VisualDL 2.5 没有这个魔法命令）；在 AI Studio 上，还可以用左侧的可视化面板，把日志目录设为 `runs`：
 #
 # ```python
-# %load_ext visualdl
-# %visualdl --logdir runs
+# from visualdl.server import app
+# app.run(logdir="runs")
 # ```
 #
 # 标量页比较曲线，PR/ROC 页看阈值，文本页看错误，高维页看句子向量，超参数页比较多次实验。下面不用启动服务，直接从预测结果画出其中的一张——混淆矩阵：
