@@ -3,7 +3,7 @@
 #
 # **目标**：确认环境能用；认识本课程的工具和样例数据；学会在训练之前先检查数据。
 #
-# **怎样打开这些 Notebook**：在项目的 `notebooks` 文件夹里启动 Jupyter（`cd notebooks`），这样才找得到 `course.py` 和 `checks.py`。每一篇都可以单独运行，不联网，在两核的笔记本电脑上十几秒跑完。训练产生的文件都在当前文件夹的 `runs/` 里，删掉即可重来。
+# **怎样打开这些 Notebook**：在项目的 `notebooks` 文件夹里启动 Jupyter（`cd notebooks`），这样才找得到 `course.py` 和 `checks.py`。每一篇都可以单独运行，不联网，在两核的笔记本电脑上几十秒内跑完。训练产生的文件都在当前文件夹的 `runs/` 里，删掉即可重来。
 #
 # **用到的**：`load`、`check_data`、`train`；命令行的 `paddle-tasks doctor`。
 

@@ -72,7 +72,7 @@ assert curves["1.0 次幂"][0] > curves["0.75 次幂"][0] > curves["0.0 次幂"]
 # %% [markdown]
 # ## 4 训练
 #
-# `configs/quick/word2vec.yaml` 在样例评论上训练 50 维的 skip-gram。语料只有两千多条评论，而像样的词向量要几亿字——先看流程，别期望太高：类比题的分数会是 0，近邻也只是“常在一起出现的词”。
+# `configs/quick/word2vec.yaml` 在样例评论上训练 50 维的 skip-gram。语料只有样例评论，而像样的词向量要大得多的语料——先看流程，别期望太高：类比题的分数会是 0，近邻也只是“常在一起出现的词”。
 
 # %%
 LONGER = {"training": {"epochs": 12, "batch_size": 512}, "logging": {"detail": "light"}}

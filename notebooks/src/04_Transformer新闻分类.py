@@ -115,7 +115,7 @@ assert np.allclose(table[1, :2], [np.sin(1), np.cos(1)], atol=1e-6)
 # %% [markdown]
 # ## 5 训练：一层、六层
 #
-# 样例只有几百条新闻标题，六层的网络很容易把它们背下来——正好用来看过拟合。配置从 `configs/news-transformer.yaml`（作业的六层网络）缩小：宽 64，几十步。
+# 样例很少，六层的网络很容易把它们背下来——正好用来看过拟合。配置从 `configs/news-transformer.yaml`（作业的六层网络）缩小：宽 64，几十步。
 
 
 # %%
@@ -146,7 +146,7 @@ show(bars(list(accuracy), {"验证集正确率": list(accuracy.values())}))
 show(comparison({name: read_json_lines(run.folder / "metrics.jsonl") for name, run in runs.items()}))
 
 # %% [markdown]
-# 只有几百条标题，从零训练的网络远不如词频统计（TF-IDF），层数多了也没有用。Transformer 要么需要**更多的数据**，要么需要**预训练**。附带的新闻模型两样都有：它的成绩读自随模型保存的 `result.json`。
+# 只有这么少的标题，从零训练的网络远不如词频统计（TF-IDF），层数多了也没有用。Transformer 要么需要**更多的数据**，要么需要**预训练**。附带的新闻模型两样都有：它的成绩读自随模型保存的 `result.json`。
 
 # %%
 stored = stored_result("news")

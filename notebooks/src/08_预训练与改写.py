@@ -75,7 +75,7 @@ show(learning_curves(read_json_lines(run.folder / "metrics.jsonl"), metrics=("ac
 run
 
 # %% [markdown]
-# 附带的 `builtin/ernie-mini-zh` 用同样的代码，在几亿字上训练。往下都用它。
+# 附带的 `builtin/ernie-mini-zh` 用同样的代码，在多得多的文本上训练。往下都用它。
 #
 # ## 4 完形填空
 #

@@ -117,7 +117,7 @@ show(matrix(weights, found.target, found.tokens, "写每个字时看原文的哪
 #
 # ## 4 文言文到现代汉语
 #
-# 同样的网络，换上真正的句对。附带的只有两百多对，几十步之后当然译不好；`baseline` 说明了一件有趣的事：**照抄原文**也能得不少分，因为两种语言用同样的字。
+# 同样的网络，换上真正的句对。附带的句对很少，几十步之后当然译不好；`baseline` 说明了一件有趣的事：**照抄原文**也能得不少分，因为两种语言用同样的字。
 
 # %%
 samples("translate")[["classical", "modern"]].head(3)
@@ -134,7 +134,7 @@ assert scores[0] > scores[1]
 load(translated.folder)("学而时习之")["outputs"][0]["text"]
 
 # %% [markdown]
-# 三十万句对训练出来的模型是另一回事，配置和成绩见[翻译](../README.zh-CN.md#作业命令模型)一行的 `configs/translate.yaml`。
+# 在多得多的句对上训练出来的模型是另一回事，配置是 `configs/translate.yaml`。
 #
 # ## 练习
 #
