@@ -101,7 +101,8 @@ def with_solutions(notebook: Any, solutions: Any) -> Any:
 
 def new_client(notebook: Any, folder: Path) -> NotebookClient:
     """Return a client that executes a notebook in a folder; its kernel finds `course` and this package."""
-    return NotebookClient(notebook, timeout=_TIMEOUT, resources={"metadata": {"path": str(folder)}})
+    resources = {"metadata": {"path": str(folder)}}
+    return NotebookClient(notebook, timeout=_TIMEOUT, resources=resources, coalesce_streams=True)
 
 
 def kernel_environment() -> dict[str, str]:
