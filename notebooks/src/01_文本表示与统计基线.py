@@ -74,7 +74,7 @@ show(bars(list(weights), {"idf": list(weights.values())}, form=".2f", kind="word
 # %%
 vectorizer = TfidfVectorizer(analyzer="char", ngram_range=(1, 3), min_df=3, sublinear_tf=True)
 features = vectorizer.fit_transform(train["text"])
-classifier = LinearSVC(C=0.5).fit(features, train["label"])
+classifier = LinearSVC(C=0.5, random_state=0).fit(features, train["label"])
 accuracy = classifier.score(vectorizer.transform(test["text"]), test["label"])
 print(f"{features.shape[1]} 个特征，测试集正确率 {accuracy:.4f}")
 
