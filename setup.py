@@ -66,6 +66,7 @@ setup(
             "pytest-xdist>=3",
             "hypothesis>=6",
             "nbclient>=0.10",  # executes notebooks in tests
+            "nbformat>=5.9",
             "ipykernel>=6.29",
             "setuptools>=77",  # builds the package of docs/add-a-task.md in a test
             "ruff>=0.8",

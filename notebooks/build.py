@@ -62,7 +62,7 @@ def read_source(source: Path) -> Any:
         elif line:
             raise ValueError(f"{source.name}:{number}: text before the first cell: {line!r}")
     made = [_cell(header, lines, f"{source.stem[:2]}-{index:02d}") for index, (header, lines) in enumerate(cells)]
-    return nbformat.v4.new_notebook(cells=made, metadata=dict(_METADATA))
+    return nbformat.v4.new_notebook(cells=made, metadata=dict(_METADATA))  # type: ignore[no-untyped-call]
 
 
 def _header(line: str, where: str) -> re.Match[str]:
@@ -75,9 +75,9 @@ def _header(line: str, where: str) -> re.Match[str]:
 def _cell(header: re.Match[str], lines: list[str], cell_id: str) -> Any:
     metadata = {"tags": [header["tag"]]} if header["tag"] else {}
     if not header["markdown"]:
-        return nbformat.v4.new_code_cell("\n".join(lines).strip(), id=cell_id, metadata=metadata)
+        return nbformat.v4.new_code_cell("\n".join(lines).strip(), id=cell_id, metadata=metadata)  # type: ignore[no-untyped-call]
     text = "\n".join(re.sub(r"^# ?", "", line) for line in lines)
-    return nbformat.v4.new_markdown_cell(text.strip(), id=cell_id, metadata=metadata)
+    return nbformat.v4.new_markdown_cell(text.strip(), id=cell_id, metadata=metadata)  # type: ignore[no-untyped-call]
 
 
 def exercises(source: Path) -> list[str]:
@@ -101,7 +101,8 @@ def with_solutions(notebook: Any, solutions: Any) -> Any:
 
 def new_client(notebook: Any, folder: Path) -> NotebookClient:
     """Return a client that executes a notebook in a folder; its kernel finds `course` and this package."""
-    return NotebookClient(notebook, timeout=_TIMEOUT, resources={"metadata": {"path": str(folder)}})
+    resources = {"metadata": {"path": str(folder)}}
+    return NotebookClient(notebook, timeout=_TIMEOUT, resources=resources, coalesce_streams=True)
 
 
 def kernel_environment() -> dict[str, str]:
@@ -120,7 +121,7 @@ def write(notebook: Any, path: Path) -> None:
     """Write an executed notebook without what differs from one execution to the next."""
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)  # the times
-    path.write_text(nbformat.writes(notebook), encoding="utf-8")
+    path.write_text(nbformat.writes(notebook), encoding="utf-8")  # type: ignore[no-untyped-call]
 
 
 def main(names: list[str]) -> None:

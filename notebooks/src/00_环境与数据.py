@@ -3,21 +3,23 @@
 #
 # **目标**：确认环境能用；认识本课程的工具和样例数据；学会在训练之前先检查数据。
 #
-# **怎样打开这些 Notebook**：在项目的 `notebooks` 文件夹里启动 Jupyter（`cd notebooks`），这样才找得到 `course.py` 和 `checks.py`。每一篇都可以单独运行，不联网，在两核的笔记本电脑上十几秒跑完。训练产生的文件都在当前文件夹的 `runs/` 里，删掉即可重来。
+# **怎样打开这些 Notebook**：在项目的 `notebooks` 文件夹里启动 Jupyter（`cd notebooks`），这样才找得到 `course.py` 和 `checks.py`。每一篇都可以单独运行，不联网，在两核的笔记本电脑上几十秒内跑完。训练产生的文件都在当前文件夹的 `runs/` 里，删掉即可重来。
 #
 # **用到的**：`load`、`check_data`、`train`；命令行的 `paddle-tasks doctor`。
 
 # %%
-import pandas as pd
-
 from course import check, config, lines, samples, show
 from paddle_tasks import check_data, load, train
 from paddle_tasks.doctor.installation import check_python, check_versions
 from paddle_tasks.figures.scores import bars
 from paddle_tasks.workflows.catalogue import catalogue
 
+import pandas as pd
+
 # %% [markdown]
 # ## 1 环境
+#
+# 每一篇都**先导入 `course` 和 `paddle_tasks`，再导入 `paddle`**：线程数和 CPU 指令集要在 Paddle 加载之前设好。
 #
 # 出了问题先问 `paddle-tasks doctor`：它逐项检查版本、显卡、线程、网络和缓存，每个问题都附上解决它的命令。这里只运行其中最快的两项。
 
@@ -39,7 +41,7 @@ print("样例数据：", "、".join(catalogue("data")["data"]))
 # 已经训练好的模型，一行就能用。`load` 的结果在 Notebook 里带颜色：
 
 # %%
-load("builtin/sentiment")(["房间干净，就是早餐太差了", "开了一年多，一点毛病没有"])
+load("builtin/sentiment")(["房间干净，就是早餐太差了", "太好吃了，下次还来"])
 
 # %% [markdown]
 # 命令行是同样的函数：

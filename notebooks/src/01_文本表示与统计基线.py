@@ -6,16 +6,16 @@
 # **用到的**：jieba、scikit-learn；`paddle_tasks.baseline`。
 
 # %%
+from course import check, config, samples, show
+from paddle_tasks import baseline
+from paddle_tasks.figures.matrices import matrix
+from paddle_tasks.figures.scores import bars
+
 import jieba
 import numpy as np
 import pandas as pd
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.svm import LinearSVC
-
-from course import check, config, samples, show
-from paddle_tasks import baseline
-from paddle_tasks.figures.matrices import matrix
-from paddle_tasks.figures.scores import bars
 
 jieba.setLogLevel("WARNING")
 
@@ -74,14 +74,14 @@ show(bars(list(weights), {"idf": list(weights.values())}, form=".2f", kind="word
 # %%
 vectorizer = TfidfVectorizer(analyzer="char", ngram_range=(1, 3), min_df=3, sublinear_tf=True)
 features = vectorizer.fit_transform(train["text"])
-classifier = LinearSVC(C=0.5).fit(features, train["label"])
+classifier = LinearSVC(C=0.5, random_state=0).fit(features, train["label"])
 accuracy = classifier.score(vectorizer.transform(test["text"]), test["label"])
 print(f"{features.shape[1]} 个特征，测试集正确率 {accuracy:.4f}")
 
 # %%
-order = np.argsort(classifier.coef_[0])
-best, worst = order[:-11:-1], order[:10]
 names = vectorizer.get_feature_names_out()
+order = [one for one in np.argsort(classifier.coef_[0]) if len(names[one]) > 1]  # 二元组和三元组更好懂
+best, worst = order[:-11:-1], order[:10]
 chosen = [*best, *worst]
 show(bars([f"“{names[one]}”" for one in chosen], {"权重": classifier.coef_[0][chosen]}, form=".2f", kind="word"))
 assert classifier.coef_[0][best].min() > 0 > classifier.coef_[0][worst].max()

@@ -3,23 +3,20 @@
 #
 # **目标**：训练 skip-gram 词向量；弄清负采样省下了什么，负样本怎样抽；看看静态的词向量与上下文相关的向量有什么不同（一词多义）。
 #
-# **用到的**：`train`（任务 word2vec）、`load`、`export`；`inspect --word` 背后的函数。
+# **用到的**：`train`（任务 word2vec）、`load`；`inspect --word` 背后的函数。
 
 # %%
-from collections import Counter
-from pathlib import Path
+from course import check, config, lines, samples, scatter, show
+from paddle_tasks import load, train
+from paddle_tasks.figures.matrices import matrix
+from paddle_tasks.text.word_vectors import learn_vectors
+from paddle_tasks.workflows.word_in_texts import word_in_texts
 
+from collections import Counter
 import jieba
 import numpy as np
 import paddle
 from paddle.nn import functional as F
-
-from course import check, config, lines, samples, scatter, show
-from paddle_tasks import load, train
-from paddle_tasks.figures.matrices import matrix
-from paddle_tasks.inference.export import export
-from paddle_tasks.text.vector_files import read_vectors
-from paddle_tasks.workflows.word_in_texts import word_in_texts
 
 jieba.setLogLevel("WARNING")
 
@@ -63,17 +60,17 @@ assert rows == {"softmax": 8000, "负采样": 6}
 # 按词频抽，常见词太多；平均抽，罕见词太多。word2vec 取词频的 **0.75 次幂**，折中。下图是样例评论里最常见的词被抽中的概率。
 
 # %%
-counts = Counter(word for text in samples("sentiment")["text"].head(800) for word in jieba.cut(text) if word.isalnum())
-frequency = np.array([count for _, count in counts.most_common()], float)
+cut = Counter(word for text in samples("sentiment")["text"].head(800) for word in jieba.cut(text) if word.isalnum())
+frequency = np.array([count for _, count in cut.most_common()], float)
 curves = {f"{power} 次幂": frequency**power / (frequency**power).sum() for power in (1.0, 0.75, 0.0)}
 ranks = range(1, 41)
 show(lines(ranks, {name: probs[:40] for name, probs in curves.items()}, "负样本的概率", ("词频名次", "概率")))
 assert curves["1.0 次幂"][0] > curves["0.75 次幂"][0] > curves["0.0 次幂"][0]
 
 # %% [markdown]
-# ## 4 训练
+# ## 4 训练 skip-gram
 #
-# `configs/quick/word2vec.yaml` 在样例评论上训练 50 维的 skip-gram。语料只有两千多条评论，而像样的词向量要几亿字——先看流程，别期望太高。
+# `configs/quick/word2vec.yaml` 在样例评论上训练 50 维的 skip-gram。语料只有样例评论，而像样的词向量要大得多的语料——先看流程，别期望太高：类比题的分数会是 0，近邻也看不出道理。
 
 # %%
 run = train(config("quick/word2vec"), run_dir="runs/02-word2vec", logging={"detail": "light"})
@@ -85,15 +82,31 @@ for word in ("房间", "电池", "便宜"):
     print(word, "→", "、".join(near["word"] for near in vectors(word, top_k=6)["neighbours"]))
 
 # %% [markdown]
-# 把向量导出成通用的文本格式，用主成分分析（PCA）压到二维画出来。gensim 等程序能读同一个文件。
+# 语料少的时候，**数数**更好：统计每两个词在窗口内一起出现多少次，算出正的点互信息（PPMI），再用奇异值分解降维。可以证明，负采样的 skip-gram 隐含地在分解同一个矩阵，只是用梯度下降一点一点地做。
 
 # %%
-file = Path("vectors.txt")
-if not file.exists():
-    export(run.folder, file, "word2vec-text")
-names, table = read_vectors(file)
+lines_of_words = [[word for word in jieba.cut(text) if word.isalnum()] for text in samples("sentiment")["text"]]
+counts = Counter(word for line in lines_of_words for word in line)
+names = [word for word, count in counts.most_common() if count > 3]
 place = {name: number for number, name in enumerate(names)}
-GROUPS = ["房间 酒店 早餐 前台", "电池 手机 屏幕 拍照", "好吃 味道 外卖 新鲜", "衣服 尺码 面料 颜色"]
+numbers = np.array([place.get(word, -1) for line in lines_of_words for word in line])
+line_of = np.repeat(np.arange(len(lines_of_words)), [len(line) for line in lines_of_words])
+table = learn_vectors(numbers, line_of, len(names), size=50)
+
+
+def nearest(word, top_k=6):
+    order = np.argsort(-(table @ table[place[word]]))
+    return [names[number] for number in order[1 : top_k + 1]]
+
+
+for word in ("房间", "电池", "便宜"):
+    print(word, "→", "、".join(nearest(word)))
+
+# %% [markdown]
+# 用主成分分析（PCA）压到二维画出来，同一类的词用同一种颜色：
+
+# %%
+GROUPS = ["房间 酒店 早餐 前台", "电池 手机 屏幕 拍照", "好吃 味道 外卖 新鲜", "衣服 面料 颜色 裤子"]
 chosen = [(word, group) for group, line in enumerate(GROUPS) for word in line.split() if word in place]
 centred = table[[place[word] for word, _ in chosen]]
 centred = centred - centred.mean(axis=0)
@@ -158,6 +171,7 @@ print(config("word2vec").read_text(encoding="utf-8"))
 # **延伸阅读**
 #
 # - Mikolov 等，[Distributed Representations of Words and Phrases and their Compositionality](https://arxiv.org/abs/1310.4546)：负采样
+# - Levy、Goldberg 与 Dagan，[Improving Distributional Similarity with Lessons Learned from Word Embeddings](https://aclanthology.org/Q15-1016)：数数与 skip-gram 的关系
 # - Goldberg 与 Levy，[word2vec Explained](https://arxiv.org/abs/1402.3722)
 # - Li 等，[Analogical Reasoning on Chinese Morphological and Semantic Relations](https://arxiv.org/abs/1805.06504)：CA8
 # - 本项目的[词向量](../docs/zh/word2vec.md)

@@ -6,13 +6,13 @@
 # **用到的**：`paddle.nn.SimpleRNN`、`LSTM`；`paddle_tasks.train`、`baseline`、`params`、`inspect`。
 
 # %%
-import numpy as np
-import paddle
-from paddle import nn
-
 from course import check, config, lines, samples, show
 from paddle_tasks import baseline, inspect, params, train
 from paddle_tasks.figures.scores import bars
+
+import numpy as np
+import paddle
+from paddle import nn
 
 # %% [markdown]
 # ## 1 一步一步地读

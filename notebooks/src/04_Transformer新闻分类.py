@@ -6,10 +6,6 @@
 # **用到的**：`paddle.nn.TransformerEncoder`；`paddle_tasks.train`、`baseline`、`params`、`inspect`。
 
 # %%
-import numpy as np
-import paddle
-from paddle.nn import functional as F
-
 from course import check, config, lines, samples, show, stored_result
 from paddle_tasks import baseline, inspect, load, params, train
 from paddle_tasks.cli.params import report_lines
@@ -17,6 +13,10 @@ from paddle_tasks.figures.learning import comparison
 from paddle_tasks.figures.matrices import matrix
 from paddle_tasks.figures.scores import bars
 from paddle_tasks.files import read_json_lines
+
+import numpy as np
+import paddle
+from paddle.nn import functional as F
 
 # %% [markdown]
 # ## 1 注意力：带权重的查表
@@ -106,18 +106,16 @@ print("打乱顺序之后，各个词元的输出没有变")
 # 所以要把位置加到词向量上。原论文用**不训练**的正弦和余弦，不同的列是不同的频率；BERT 用**训练**的表，每个位置一行。
 
 # %%
-table = inspect("transformer", "今天天气真好，我们去公园散步吧")["positions"]
-show(
-    matrix(
-        table[:, :64].T, ["" for _ in range(64)], [str(row) for row in range(len(table))], "正弦位置编码：横轴是位置"
-    )
-)
+found = inspect("transformer", "今天天气真好，我们去公园散步吧")
+table = found["positions"]
+columns = [str(column) for column in range(0, 80, 2)]
+show(matrix(table[:, 0:80:2], found.tokens, columns, "正弦位置编码：每行一个位置，每列一个频率", numbers=False))
 assert np.allclose(table[1, :2], [np.sin(1), np.cos(1)], atol=1e-6)
 
 # %% [markdown]
 # ## 5 训练：一层、六层
 #
-# 样例只有几百条新闻标题，六层的网络很容易把它们背下来——正好用来看过拟合。配置从 `configs/news-transformer.yaml`（作业的六层网络）缩小：宽 64，几十步。
+# 样例很少，六层的网络很容易把它们背下来——正好用来看过拟合。配置从 `configs/news-transformer.yaml`（作业的六层网络）缩小：宽 64，几十步。
 
 
 # %%
@@ -142,13 +140,13 @@ accuracy = {name: run.result["dev"]["accuracy"] for name, run in {**runs, "TF-ID
 show(bars(list(accuracy), {"验证集正确率": list(accuracy.values())}))
 
 # %% [markdown]
-# 看曲线：训练损失（左）降得很低，验证损失（中）却停住甚至回升，就是过拟合。
+# 看曲线：训练损失（左）一直下降，验证损失（中）却停住甚至回升，就是过拟合。加大 dropout 和权重衰减之后，两者靠近了，代价是同样的步数里学得更慢。
 
 # %%
 show(comparison({name: read_json_lines(run.folder / "metrics.jsonl") for name, run in runs.items()}))
 
 # %% [markdown]
-# 数据这么少，词频统计（TF-IDF）也能和六层网络打平甚至更好。Transformer 要么需要**更多的数据**，要么需要**预训练**。附带的新闻模型两样都有：它的成绩读自随模型保存的 `result.json`。
+# 只有这么少的标题，从零训练的网络远不如词频统计（TF-IDF），层数多了也没有用。Transformer 要么需要**更多的数据**，要么需要**预训练**。附带的新闻模型两样都有：它的成绩读自随模型保存的 `result.json`。
 
 # %%
 stored = stored_result("news")

@@ -8,19 +8,20 @@
 # 全部在 CPU 上运行，不联网：这里的 BERT 是随项目附带的小模型（4 层，宽 256），换成 `bert-base-chinese` 只需改一个名字。
 
 # %%
+from course import check, config, lines, model_folder, samples, show, stored_result
+from paddle_tasks import inspect, load, train
+from paddle_tasks.figures.matrices import matrix
+from paddle_tasks.figures.scores import bars
+
 import numpy as np
 import paddle
+import pandas as pd
 from paddle import nn
 from paddle.io import BatchSampler, DataLoader
 from paddlenlp.data import Pad, Stack, Tuple
 from paddlenlp.datasets import MapDataset
 from paddlenlp.transformers import BertModel, BertTokenizer
 from paddlenlp.utils.log import logger
-
-from course import check, config, lines, model_folder, samples, show, stored_result
-from paddle_tasks import inspect, load, train
-from paddle_tasks.figures.matrices import matrix
-from paddle_tasks.figures.scores import bars
 
 # %% [markdown]
 # ## 1 数据：从表格到 MapDataset
@@ -142,13 +143,14 @@ class SentimentBert(nn.Layer):
 
 
 # %% [markdown]
-# 训练循环只有五行：前向、损失、反向、更新、清零。先训一遍这些评论，每 16 条更新一次。
+# 训练循环只有五行：前向、损失、反向、更新、清零。先训一遍这些评论，每 16 条更新一次。批次小，单步的损失忽高忽低，要看平均。
 
 # %%
 paddle.seed(2026)
 np.random.seed(2026)
 model = SentimentBert(new_bert())
-optimizer = paddle.optimizer.AdamW(1e-3, parameters=model.parameters(), weight_decay=0.01)
+clip = nn.ClipGradByGlobalNorm(1.0)  # 一步太大会冲掉预训练学到的东西
+optimizer = paddle.optimizer.AdamW(5e-4, parameters=model.parameters(), weight_decay=0.01, grad_clip=clip)
 losses = []
 model.train()
 for input_ids, token_type_ids, labels in loader:
@@ -158,7 +160,8 @@ for input_ids, token_type_ids, labels in loader:
     optimizer.step()
     optimizer.clear_grad()
     losses.append(float(loss))
-show(lines(range(1, len(losses) + 1), {"损失": losses}, "手写的训练循环", ("步", "交叉熵")))
+smooth = pd.Series(losses).rolling(8, min_periods=1).mean()
+show(lines(range(1, len(losses) + 1), {"每一步": losses, "最近八步的平均": smooth}, "手写的训练循环", ("步", "交叉熵")))
 
 # %% [markdown]
 # 在没见过的评论上检验。`model.eval()` 关掉 dropout；忘了它，同一句话每次的答案都不一样。

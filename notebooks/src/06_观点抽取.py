@@ -5,15 +5,9 @@
 #
 # **用到的**：`check_data`、`train`、`report`、`load`；BIO 标签、BiLSTM、CRF。
 #
-# 只要从头运行到尾，作业就完成了：最后一节生成带成绩表的报告。
+# 只要从头运行到尾，作业就完成了：最后一节生成带成绩表的报告。还没有安装？在项目的文件夹里运行 `make install`，再看 [00](00_环境与数据.ipynb)。
 
 # %%
-import json
-import re
-
-import numpy as np
-import pandas as pd
-
 from course import check, config, show, stored_result
 from paddle_tasks import check_data, load, report, train
 from paddle_tasks.data.tables.catalogue import locate
@@ -24,6 +18,12 @@ from paddle_tasks.files import read_json_lines
 from paddle_tasks.metrics.spans import SpanMetrics
 from paddle_tasks.models.chain import allowed_transitions
 from paddle_tasks.text.spans import Span, encode, tag_names
+
+import json
+import re
+from pathlib import Path
+import numpy as np
+import pandas as pd
 
 # %% [markdown]
 # ## 1 先看任务
@@ -166,10 +166,12 @@ opinions(["电池不耐用，不过屏幕清晰，拍照也还行。", "太贵�
 # %% [markdown]
 # ## 8 报告
 #
-# `report` 把运行目录汇成一张表，连同数据、步数和种子。命令行的写法是 `paddle-tasks report runs/* --html report.html`，交作业就交这个文件。
+# `report` 把运行目录汇成一张表，连同数据、步数和种子。下一格还把它存成 `opinion-report.md`：把第 6 节的观察写进去，就可以交作业了。命令行的 `paddle-tasks report runs/* --html report.html` 得到一个带图、可以离线打开的网页。
 
 # %%
-report("runs")
+homework = report("runs")
+Path("opinion-report.md").write_text(homework.markdown, encoding="utf-8")
+homework
 
 # %% [markdown]
 # ## 练习

@@ -6,15 +6,15 @@
 # **用到的**：`train`（任务 similarity、long_text、news）、`report`、`check_data`、`inspect`。
 
 # %%
-import numpy as np
-import pandas as pd
-import yaml
-
 from course import check, config, lines, samples, show
 from paddle_tasks import inspect, load, report, train
 from paddle_tasks.figures.learning import comparison
 from paddle_tasks.figures.scores import bars
 from paddle_tasks.files import read_json_lines
+
+import numpy as np
+import pandas as pd
+import yaml
 
 # %% [markdown]
 # ## 1 三个任务
@@ -108,7 +108,7 @@ pd.DataFrame(
 )
 
 # %% [markdown]
-# 讲义在 IFLYTEK 上的观察是：全部训练几轮就明显超过冻结训练八十轮，而冻结的曲线在八十轮时**还在上升**。样例太小，未必重现这个差距；但“还在上升”在上面的图里常能看到——轮数不够时，不要急着下结论。
+# 讲义在 IFLYTEK 上的观察是：全部训练几轮就明显超过冻结训练八十轮，而冻结的曲线在八十轮时**还在上升**。样例只有几十条，上面的全量微调也只更新了十几步，所以冻结并不吃亏，甚至更好：可学的参数少，不容易过拟合。数据多了，结论会反过来——谁更好要在自己的数据上比，还要给两边足够的步数。
 #
 # ## 5 短新闻，与总分
 #

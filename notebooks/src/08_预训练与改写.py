@@ -6,9 +6,6 @@
 # **用到的**：`train`（任务 pretrain）、`pipeline("fill-mask")`、`pipeline("rewrite")`、`params`。
 
 # %%
-import jieba
-import numpy as np
-
 from course import check, config, model_folder, samples, show
 from paddle_tasks import params, pipeline, train
 from paddle_tasks.figures.learning import learning_curves
@@ -16,6 +13,9 @@ from paddle_tasks.figures.scores import bars
 from paddle_tasks.files import read_json_lines
 from paddle_tasks.text.masking import Masking
 from paddle_tasks.text.tokenizer import Tokenizer
+
+import jieba
+import numpy as np
 
 jieba.setLogLevel("WARNING")
 
@@ -75,7 +75,7 @@ show(learning_curves(read_json_lines(run.folder / "metrics.jsonl"), metrics=("ac
 run
 
 # %% [markdown]
-# 附带的 `builtin/ernie-mini-zh` 用同样的代码，在几亿字上训练。往下都用它。
+# 附带的 `builtin/ernie-mini-zh` 用同样的代码，在多得多的文本上训练。往下都用它。
 #
 # ## 4 完形填空
 #

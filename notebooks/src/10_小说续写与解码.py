@@ -6,16 +6,15 @@
 # **用到的**：Kneser–Ney n-gram、`train`、`inspect`、`load("builtin/novel")`。
 
 # %%
-import math
-
-import numpy as np
-
 from course import check, config, lines, show
 from paddle_tasks import inspect, load, train
 from paddle_tasks.data.tables.catalogue import SAMPLES
 from paddle_tasks.figures.matrices import matrix
 from paddle_tasks.figures.scores import bars
 from paddle_tasks.models.ngrams.kneser_ney import KneserNey
+
+import math
+import numpy as np
 
 # %% [markdown]
 # ## 1 n-gram 与 V^n
@@ -67,8 +66,8 @@ show(matrix(np.tril(np.ones((6, 6))), names, names, "因果：只看得到前面
 
 # %%
 found = inspect("builtin/novel", "话说宝玉听了")
-weights = found["attentions"][0, 0]
-show(matrix(weights, found.tokens, found.tokens, "附带的小说模型：第一层，第 1 个头"))
+weights = found["attentions"][-1].mean(axis=0)
+show(matrix(weights, found.tokens, found.tokens, "附带的小说模型：最后一层，各头平均"))
 assert np.triu(weights, 1).max() < 1e-6
 
 # %% [markdown]
@@ -99,7 +98,7 @@ show(bars(list(networks), {"验证集困惑度": results}, form=".0f"))
 assert min(results) == results[-1]
 
 # %% [markdown]
-# 12 步的网络还写不出句子。**别和第 1 节的 n-gram 比输**：数据这么少、训练这么短，数数的模型更好，这很正常。附带的 `builtin/novel` 是同一个因果 Transformer，在三十多部公有领域的小说上训练。
+# 12 步的网络还写不出句子。**别和第 1 节的 n-gram 比输**：数据这么少、训练这么短，数数的模型更好，这很正常。附带的 `builtin/novel` 是同一个因果 Transformer，在许多部公有领域的小说上训练。
 #
 # ## 4 解码
 #

@@ -6,14 +6,14 @@
 # **用到的**：`train`、`baseline`、`sweep`、`verify`、`report`；命令行的 `dashboard`。
 
 # %%
-import pandas as pd
-
 from course import check, config, show
 from paddle_tasks import baseline, report, sweep, train, verify
 from paddle_tasks.figures.learning import comparison, learning_curves
 from paddle_tasks.figures.matrices import confusion_matrix
 from paddle_tasks.figures.scores import bars
 from paddle_tasks.files import read_json_lines
+
+import pandas as pd
 
 # %% [markdown]
 # ## 1 一次训练留下了什么
@@ -45,11 +45,11 @@ show(learning_curves(records, metrics=("accuracy",)))
 # paddle-tasks dashboard runs
 # ```
 #
-# 在 AI Studio 的 Notebook 里，用魔法命令（日志目录就是运行目录）：
+# 在 Notebook 里也可以从 Python 启动（有的教程写 `%visualdl`，VisualDL 2.5 没有这个魔法命令）；在 AI Studio 上，还可以用左侧的可视化面板，把日志目录设为 `runs`：
 #
 # ```python
-# %load_ext visualdl
-# %visualdl --logdir runs
+# from visualdl.server import app
+# app.run(logdir="runs")
 # ```
 #
 # 标量页比较曲线，PR/ROC 页看阈值，文本页看错误，高维页看句子向量，超参数页比较多次实验。下面不用启动服务，直接从预测结果画出其中的一张——混淆矩阵：

@@ -6,18 +6,18 @@
 # **用到的**：`params`、`inspect`、`load`；Paddle 的基本运算。
 
 # %%
+from course import check, config, lines, show
+from paddle_tasks import inspect, load, params
+from paddle_tasks.cli.params import report_lines
+from paddle_tasks.figures.matrices import matrix
+from paddle_tasks.figures.scores import bars
+
 import numpy as np
 import paddle
 import paddlenlp.data
 from paddle import nn
 from paddle.nn import functional as F
 from paddlenlp.datasets import MapDataset
-
-from course import check, config, lines, show
-from paddle_tasks import inspect, load, params
-from paddle_tasks.cli.params import report_lines
-from paddle_tasks.figures.matrices import matrix
-from paddle_tasks.figures.scores import bars
 
 # %% [markdown]
 # ## 1 负采样解决了 word2vec 的什么问题？
@@ -61,6 +61,7 @@ assert counts[0] == counts[1] == (300 + 128) * 128 + 2 * 128
 # **决定旧的细胞状态保留多少。** 它是 sigmoid 的输出，在 0 与 1 之间，直接乘到旧状态上。讲义说“减去 1 之后”，其实什么都不减——照公式算一步，和 Paddle 的结果相同：
 
 # %%
+paddle.seed(0)
 lstm = nn.LSTM(4, 3)
 x, h, c = paddle.randn([1, 4]), paddle.randn([1, 3]), paddle.randn([1, 3])
 _, (_, new_cell) = lstm(x.unsqueeze(1), (h.unsqueeze(0), c.unsqueeze(0)))
@@ -81,7 +82,9 @@ encoder, decoder = params("transformer").parts.parts
 print("编码器", encoder.count, "解码器", decoder.count, "相差", decoder.count - encoder.count)
 assert decoder.count - encoder.count == 6 * (4 * (512 * 512 + 512) + 2 * 512)
 found = inspect("builtin/novel", "话说宝玉听了")
-show(matrix(found["attentions"][0, 0], found.tokens, found.tokens, "解码器的注意力：右上角全是 0", numbers=False))
+weights = found["attentions"][-1].mean(axis=0)
+show(matrix(weights, found.tokens, found.tokens, "解码器的注意力：右上角全是 0"))
+assert np.triu(weights, 1).max() < 1e-6
 
 # %% [markdown]
 # ## 5 注意力为什么除以 √D？
