@@ -53,7 +53,8 @@ class Embedder:
             for rows in LengthGroupedBatchSampler(packed.lengths, _BATCH_SIZE).batches():
                 vectors[rows] = self._batch(packed, np.asarray(rows)).numpy()
         norms: Array = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return vectors / np.maximum(norms, np.finfo(np.float32).tiny)
+        vectors /= np.maximum(norms, np.finfo(np.float32).tiny)
+        return vectors
 
     def _batch(self, packed: PackedIds, rows: Array) -> paddle.Tensor:
         lengths = packed.lengths[rows]
