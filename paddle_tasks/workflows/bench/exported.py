@@ -13,12 +13,12 @@ import numpy as np
 from paddle_tasks import runtime
 from paddle_tasks.inference.export import export
 from paddle_tasks.inference.exported import ONNX, PADDLE, load_exported, open_networks
-from paddle_tasks.inference.model_folders import read_settings
 from paddle_tasks.inference.pipelines import load
 from paddle_tasks.models.graphs.network import Networks
 from paddle_tasks.models.graphs.onnx_file import OnnxNetworks
 from paddle_tasks.onednn import precision
 from paddle_tasks.tasks import find_paddle_free
+from paddle_tasks.tasks.model_settings import read_settings
 from paddle_tasks.workflows.bench.prediction import read_texts
 from paddle_tasks.workflows.bench.report import Measurement, Notify, Report, Spread, run_rounds, time_call
 
