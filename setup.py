@@ -59,7 +59,7 @@ setup(
     ],
     extras_require={
         "cpu": ["paddlepaddle==3.3.1"],
-        "onnx": ["onnxruntime>=1.17"],
+        "onnx": ["onnx>=1.15", "onnxruntime>=1.17"],  # export --format onnx
         "dev": [
             "babel>=2.12",  # the catalogue of messages
             "pytest>=8",

@@ -11,7 +11,7 @@ from paddle_tasks.tasks.sentiment.task import SentimentTask
 from paddle_tasks.tasks.similarity.task import SimilarityTask
 from paddle_tasks.tasks.translate.task import TranslateTask
 from paddle_tasks.tasks.word2vec.task import Word2VecTask
-from paddle_tasks.training.capabilities import ExchangedTask
+from paddle_tasks.training.capabilities import ExchangedTask, ExportableTask
 from paddle_tasks.training.protocol import Task
 
 long_text: type[Task] = LongTextTask
@@ -24,3 +24,12 @@ similarity: type[Task] = SimilarityTask
 translate: type[Task] = TranslateTask
 word2vec: type[Task] = Word2VecTask
 EXCHANGED: type[ExchangedTask] = Word2VecTask
+EXPORTABLE: list[type[ExportableTask]] = [
+    LongTextTask,
+    NewsTask,
+    NovelTask,
+    OpinionTask,
+    SentimentTask,
+    SimilarityTask,
+    TranslateTask,
+]

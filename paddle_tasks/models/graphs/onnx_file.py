@@ -24,8 +24,12 @@ def write(network: Network, folder: Path) -> Path:
 
     Raises:
         ConfigError: the network has a part that cannot be described.
+        SetupError: onnx is not installed.
     """
-    from paddle_tasks.models.graphs.onnx_graph import OnnxGraph  # onnx takes a while to import
+    try:
+        from paddle_tasks.models.graphs.onnx_graph import OnnxGraph  # onnx takes a while to import
+    except ImportError as error:
+        raise SetupError(_("--format onnx: needs onnx and ONNX Runtime: pip install onnx onnxruntime")) from error
 
     graph, path = OnnxGraph(), folder / f"{network.name}{SUFFIX}"
     outputs = network.build(graph, {name: name for name in network.inputs})

@@ -13,6 +13,8 @@ from paddle import nn
 from paddle.nn import functional
 
 from paddle_tasks.arrays import Array
+from paddle_tasks.errors import ConfigError
+from paddle_tasks.language import _
 from paddle_tasks.models.graphs.graph import Cell, Direction, Graph, Kind, Operand, Recurrence, Value
 from paddle_tasks.models.graphs.network import Network
 
@@ -87,6 +89,7 @@ class PaddleGraph(Graph):
 
     def __init__(self) -> None:
         self._parameters: dict[str, Array] = {}
+        self._has_recurrent = False
 
     def fill_parameters(self) -> None:
         """Give the parameters their values, in the current scope."""
@@ -204,7 +207,14 @@ class PaddleGraph(Graph):
         lengths: Value | None,
         initial: Sequence[Value],
     ) -> Recurrence:
-        """See `Graph.recurrent`."""
+        """See `Graph.recurrent`.
+
+        Raises:
+            ConfigError: it is not the first one; Paddle 3.3 writes several into a file that it cannot read.
+        """
+        if self._has_recurrent:
+            raise ConfigError(_("--format paddle: a network of several recurrent layers; --format onnx takes it"))
+        self._has_recurrent = True
         n_inputs, size = directions[0].of_inputs[0].shape[1], directions[0].size
         direction = "forward" if len(directions) == 1 else "bidirect"
         layer = _CELLS[cell](n_inputs, size, direction=direction)
