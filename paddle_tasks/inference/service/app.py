@@ -28,7 +28,7 @@ from paddle_tasks.inference.service.requests import (
     explain_details,
 )
 from paddle_tasks.inference.service.streaming import EventStream, Streams, until_disconnected
-from paddle_tasks.language import _
+from paddle_tasks.language import _, mark
 
 T = TypeVar("T")
 
@@ -128,6 +128,7 @@ def make_app(models: Sequence[ServedModel], hosts: AllowedHosts, limits: Limits)
         version=metadata.version("paddle_tasks"),
         description=documentation.DESCRIPTION,
         lifespan=service.running,
+        openapi_url=None,  # it has a route of its own, in both languages
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -143,17 +144,31 @@ def _add_routes(app: FastAPI, service: Service) -> None:
     prediction: Any = Body(openapi_examples=examples.predictions())
     writing: Any = Body(openapi_examples=examples.streams())
 
-    @app.post("/v1/predict", summary="Records of texts", responses=examples.records())
+    @app.post(
+        "/v1/predict",
+        summary=mark("Records of texts"),
+        description=mark("Return a record for each text: what `paddle-tasks predict` prints."),
+        responses=examples.records(),
+    )
     async def predict(request: Request, body: PredictBody = prediction) -> Any:
         """Return a record for each text: what `paddle-tasks predict` prints."""
         return JSONResponse(await service.predict(request, body))
 
-    @app.post("/v1/stream", summary="A text as it is written", responses=examples.events())
+    @app.post(
+        "/v1/stream",
+        summary=mark("A text as it is written"),
+        description=mark("Return server-sent events: one for each character, and `end` with the whole record."),
+        responses=examples.events(),
+    )
     async def stream(request: Request, body: StreamBody = writing) -> Any:
         """Return server-sent events: one for each character, and `end` with the whole record."""
         return await service.stream(request, body)
 
-    @app.get("/v1/models", summary="The models and their options")
+    @app.get(
+        "/v1/models",
+        summary=mark("The models and their options"),
+        description=mark("Return what each model takes, and the limits of requests."),
+    )
     async def models(request: Request) -> Any:
         """Return what each model takes, and the limits of requests."""
         with in_language_of(request.headers):
@@ -161,13 +176,22 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         limits = {name: getattr(service.limits, name) for name in ("text_length", "n_texts", "n_written")}
         return {"models": described, "limits": limits}
 
-    @app.get("/healthz", summary="Whether the service answers")
+    @app.get(
+        "/healthz",
+        summary=mark("Whether the service answers"),
+        description=mark("Return how many texts wait for each model, and how many are being written."),
+    )
     async def health() -> Any:
         """Return how many texts wait for each model, and how many are being written."""
         return service.health()
 
 
 def _add_pages(app: FastAPI) -> None:
+    @app.get("/openapi.json", include_in_schema=False)
+    async def description(request: Request) -> Any:
+        with in_language_of(request.headers):
+            return JSONResponse(documentation.translated(app.openapi()))
+
     for path, file in pages.FILES.items():
         app.add_api_route(path, pages.reader(file), include_in_schema=False, response_class=Response)
 

@@ -14,7 +14,7 @@ from paddle_tasks.inference.service.limits import Limits
 from paddle_tasks.inference.service.models import ServedModel
 from paddle_tasks.inference.service.problems import FieldProblem, RequestProblem
 from paddle_tasks.inference.texts import find_problem
-from paddle_tasks.language import _
+from paddle_tasks.language import _, mark
 from paddle_tasks.validation_messages import explain
 
 _MAX_ECHOED = 40
@@ -23,15 +23,17 @@ _MAX_ECHOED = 40
 class _Body(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True, protected_namespaces=())
 
-    model: str | None = Field(None, description="The name of a model; not needed if only one is served.")
-    options: dict[str, Any] = Field(default_factory=dict, description="Options of the model, see `/v1/models`.")
+    model: str | None = Field(None, description=mark("The name of a model; not needed if only one is served."))
+    options: dict[str, Any] = Field(default_factory=dict, description=mark("Options of the model, see `/v1/models`."))
 
 
 class PredictBody(_Body):
     """Texts, and what to do with them."""
 
-    texts: list[str] = Field(description="A text, or a list of texts; the fields of a pair have a tab between them.")
-    lines: bool = Field(False, description="Whether to return each record as lines for people, too.")
+    texts: list[str] = Field(
+        description=mark("A text, or a list of texts; the fields of a pair have a tab between them.")
+    )
+    lines: bool = Field(False, description=mark("Whether to return each record as lines for people, too."))
 
     @field_validator("texts", mode="before")
     @classmethod
@@ -42,7 +44,7 @@ class PredictBody(_Body):
 class StreamBody(_Body):
     """A text to continue or to translate."""
 
-    text: str = Field(description="The text.")
+    text: str = Field(description=mark("The text."))
 
 
 def explain_details(details: Sequence[Mapping[str, Any]], schema: type[BaseModel]) -> RequestProblem:

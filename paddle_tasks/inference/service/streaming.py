@@ -77,14 +77,14 @@ class Streams:
         deadline = time.monotonic() + self._seconds
         try:
             while (piece := await self._run(next, pieces, None)) is not None:
-                yield _event("", {"text": piece})
+                yield event("", {"text": piece})
                 if time.monotonic() > deadline:
-                    yield _event("error", timeout_problem(self._seconds).to_json())
+                    yield event("error", timeout_problem(self._seconds).to_json())
                     return
             record = _record(text, pieces)
-            yield _event("end", {"record": record, "lines": lines(record)})
+            yield event("end", {"record": record, "lines": lines(record)})
         except Exception as error:
-            yield _event("error", _for_client(error).to_json())
+            yield event("error", _for_client(error).to_json())
 
     def close(self) -> None:
         """End the threads once they have computed the piece that they compute."""
@@ -97,7 +97,8 @@ def _record(text: str, pieces: PipelineStream) -> Any:
     return rounded({"input": text, "outputs": [{"text": output.text, "score": output.score, "finish": output.finish}]})
 
 
-def _event(name: str, content: Mapping[str, Any]) -> bytes:
+def event(name: str, content: Mapping[str, Any]) -> bytes:
+    """Return a server-sent event; pieces of a text have no name."""
     heading = f"event: {name}\n" if name else ""
     return f"{heading}data: {json.dumps(content, ensure_ascii=False)}\n\n".encode()
 
@@ -124,10 +125,10 @@ class EventStream(Response):
         gone = asyncio.create_task(until_disconnected(receive))
         try:
             await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
-            async for event in self._events:
+            async for content in self._events:
                 if gone.done():
                     return
-                await self._send_body(send, event, more=True)
+                await self._send_body(send, content, more=True)
             await self._send_body(send, b"", more=False)
         except asyncio.TimeoutError:
             return

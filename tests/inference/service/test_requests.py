@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -213,3 +214,13 @@ def test_the_description_has_examples_that_work(client):
             )
             assert client.ask("POST", path, value).status == 200
     assert {"422", "429"} <= description["paths"]["/v1/predict"]["post"]["responses"].keys()
+
+
+def test_the_description_in_chinese(client):
+    description = client.ask("GET", "/openapi.json", Accept_Language="zh").json
+    texts = [description["info"]["description"]]
+    texts += [each["summary"] + each["description"] for path in description["paths"].values() for each in path.values()]
+    texts += [
+        field["description"] for field in description["components"]["schemas"]["PredictBody"]["properties"].values()
+    ]
+    assert all(re.search("[\u4e00-\u9fff]", text) for text in texts)

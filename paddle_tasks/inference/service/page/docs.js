@@ -5,7 +5,7 @@ import { chooseLanguage, currentLanguage, text } from "./texts.js";
 
 async function start() {
   chooseLanguage();
-  const description = await (await fetch("/openapi.json")).json();
+  const description = await (await fetch("/openapi.json", { headers: { "Accept-Language": currentLanguage() } })).json();
   for (const [id, name] of [["title", "docs.title"], ["back", "docs.page"], ["raw", "docs.raw"]]) document.getElementById(id).textContent = text(name);
   const operations = Object.entries(description.paths).flatMap(([path, methods]) => Object.entries(methods).map(([method, operation]) => [method, path, operation]));
   fill(

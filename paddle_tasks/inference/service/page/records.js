@@ -139,7 +139,7 @@ function variantsView(record, lines, actions) {
     { class: "variant", "aria-label": text("variant", { number: number + 1 }) },
     marked([lines[number].slice(0, -1)]),
     element("div", { class: "actions" },
-      element("span", { class: "hint" }, text("similarity", { value: variant.similarity.toFixed(2) })),
+      element("span", { class: "hint" }, text("variant.similarity", { value: variant.similarity.toFixed(2) })),
       element("button", { type: "button", class: "quiet", onclick: () => actions.use(variant.text) }, text("use"))),
   ));
   return [...found, record.note ? element("p", { class: "remark" }, record.note) : null];
