@@ -185,7 +185,7 @@ CONFIGS = {
     "relative positions": ({"position_embedding_type": "relative_key"}, "position_embedding_type 'relative_key'"),
     "decoder": ({"is_decoder": True}, "is_decoder True"),
     "activation": ({"hidden_act": "quick_gelu"}, "hidden_act 'quick_gelu'"),
-    "heads": ({"num_attention_heads": 5}, "hidden_size: input should be a valid integer"),
+    "heads": ({"num_attention_heads": 5}, "no model can be built"),
     "nonsense": ({"hidden_size": "wide"}, "hidden_size: input should be a valid integer"),
 }
 
