@@ -115,7 +115,7 @@ class Session:
             NonFiniteError: a loss or gradient is not finite and the loop is set to stop.
         """
         self._saved, self._n_parts = self._state_id(), self.loop.progress.n_parts
-        self._restore_best()
+        self._restore_pointers()
         if self.tracker.shows("full"):
             self.loop.on_gradients = self.show_gradients
         self._evaluate_when_due()  # a signal may have interrupted the evaluation before this run was resumed
@@ -133,15 +133,18 @@ class Session:
             self.observe(MemoryReport(report.step, report.n_parts))
         self._n_parts = report.n_parts
 
-    def _restore_best(self) -> None:
-        """Point to and copy the best model again if the last checkpoint is the best one.
+    def _restore_pointers(self) -> None:
+        """Point to the last checkpoint again, and copy its model again if it is the best one.
 
-        A crash may have happened after that checkpoint was written, but before the pointer or the copy was.
+        A crash may have happened after that checkpoint was written, but before the pointers or the copy were.
         """
         progress = self.loop.progress
-        if self.loop.ranks.writes and progress.step and progress.step == progress.best_step:
-            folder = self.store.step_folder(progress.step)
-            self.store.update_pointers(folder, is_best=True)
+        folder = self.store.step_folder(progress.step)
+        if not self.loop.ranks.writes or not folder.is_dir():
+            return
+        is_best = progress.step == progress.best_step
+        self.store.update_pointers(folder, is_best=is_best)
+        if is_best:
             self.keep_best(folder)
 
     def _evaluation_is_due(self) -> bool:

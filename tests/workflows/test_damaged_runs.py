@@ -191,6 +191,17 @@ def test_a_checkpoint_that_may_not_be_read_is_skipped(small_config, interrupted,
     assert any("Permission denied" in note for note in notes)
 
 
+def test_a_pointer_that_was_not_moved_is_moved_by_the_next_start(cli, copy):
+    """The process may have been killed after its last checkpoint was written, and before ``latest`` named it."""
+    pointer = copy / "checkpoints/latest"
+    whole, newest = snapshot(copy), pointer.read_text(encoding="utf-8")
+    pointer.write_text("step-00000001\n", encoding="utf-8")
+    (copy / "result.json").unlink()
+    assert cli("train", copy / "config.yaml", f"run_dir={copy}").code == 0
+    assert pointer.read_text(encoding="utf-8") == newest
+    assert differing(snapshot(copy), whole) <= {"panels"}
+
+
 def test_what_only_looks_like_a_checkpoint_is_left_alone(tmp_path):
     names = ["step-", "step-abc", "step-1", "step-00000001.bak", "step-00000002~"]
     for name in names:

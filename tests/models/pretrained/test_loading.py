@@ -186,7 +186,7 @@ CONFIGS = {
     "decoder": ({"is_decoder": True}, "is_decoder True"),
     "activation": ({"hidden_act": "quick_gelu"}, "hidden_act 'quick_gelu'"),
     "heads": ({"num_attention_heads": 5}, "no model can be built"),
-    "nonsense": ({"hidden_size": "wide"}, "no model can be built"),
+    "nonsense": ({"hidden_size": "wide"}, "hidden_size: input should be a valid integer"),
 }
 
 

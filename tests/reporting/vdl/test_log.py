@@ -10,7 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from paddle_tasks.reporting.vdl.log import encode_log, make_meta, make_scalar, parse_log
+from paddle_tasks.reporting.vdl.scalars import read_metrics_file
+from paddle_tasks.training.tracking import read_metrics
 
+from ...fuzzing import damaged, examples
 from .logs import flipped, frames, log_bytes
 
 WHOLE = log_bytes()
@@ -151,3 +154,25 @@ def test_any_bytes(parts):
         end = damage.start + damage.n_bytes
     again = parse_log(encode_log(content.records))
     assert (again.records, again.damages) == (content.records, ())
+
+
+# ---- fuzzing
+
+
+@examples(100)
+@given(content=damaged(WHOLE))
+def test_any_damage_of_a_log_leaves_records(content):
+    found = parse_log(content)
+    assert sum(len(record.payload) for record in found.records) <= len(content)
+
+
+METRICS = b'{"step": 1, "epoch": 1, "tag": "train/loss", "value": 0.5, "time": 1700000000.0}\n' * 3
+
+
+@examples(100)
+@given(content=damaged(METRICS))
+def test_any_damage_of_metrics_leaves_records(tmp_path_factory, content):
+    path = tmp_path_factory.getbasetemp() / "metrics.jsonl"
+    path.write_bytes(content)
+    read_metrics_file(path)
+    assert all({"step", "tag", "value"} <= record.keys() for record in read_metrics(path))
