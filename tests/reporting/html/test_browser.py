@@ -13,7 +13,7 @@ import pytest
 from paddle_tasks.reporting.report import report
 
 from ...helpers import ROOT
-from ..vdl.chromium import BROWSER, Chromium, OpenPage, start_chromium
+from ..vdl.chromium import BROWSER, Chromium, Page, start_chromium
 from .runs import three_runs
 
 pytestmark = [
@@ -40,7 +40,7 @@ def page_file(request, tmp_path_factory) -> Path:
     return folder / "report.html"
 
 
-def opened(page: OpenPage, width: int) -> None:
+def opened(page: Page, width: int) -> None:
     page.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600)
     page.call("Emulation.setScriptExecutionDisabled", value=True)
 
