@@ -23,6 +23,8 @@ pytestmark = [
 WIDTHS = (390, 1280)
 NAMES = ("sentiment", "opinion", "novel", "translate")
 A4 = (595, 842)  # points
+PAPER = 688
+"""The width of an A4 page between its margins, in CSS pixels."""
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +68,10 @@ def test_a_page_that_is_too_wide_is_found(browser, tmp_path):
 
 def test_a_page_is_printed_on_a4(browser, page_file):
     with browser.open("about:blank") as page:
-        opened(page, 1280)
+        opened(page, PAPER)
+        page.call("Emulation.setEmulatedMedia", media="print")
         page.go(page_file.as_uri())
+        assert page.call("Page.getLayoutMetrics")["cssContentSize"]["width"] <= PAPER
         printed = base64.b64decode(page.call("Page.printToPDF", preferCSSPageSize=True)["data"])
     boxes = re.findall(rb"/MediaBox \[0 0 ([\d.]+) ([\d.]+)\]", printed + _unpacked(printed))
     sizes = {(round(float(width)), round(float(height))) for width, height in boxes}
