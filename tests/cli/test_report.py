@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from ..helpers import CommandLine
 from ..reporting.folders import write_run
-
-
-@pytest.fixture
-def cli(capsys, monkeypatch) -> CommandLine:
-    return CommandLine(capsys, monkeypatch)
 
 
 def test_the_page_is_written_beside_the_table(cli, tmp_path):
