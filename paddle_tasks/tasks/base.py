@@ -17,6 +17,8 @@ from paddle_tasks.data.batching.batches import LengthGroupedBatchSampler
 from paddle_tasks.data.batching.row_batches import RowBatch
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.remarks import describe_rows
+from paddle_tasks.data.tables.row_groups import split_groups
+from paddle_tasks.data.tables.section import SplitsSection
 from paddle_tasks.data.tables.splits import Split, require_good
 from paddle_tasks.files import write_json
 from paddle_tasks.language import _
@@ -116,9 +118,9 @@ class BaseTask(ABC, Generic[C]):
         return self.DATA_CHECK.check({name: path for name in names if (path := getattr(data, name))}, layout)
 
     def row_groups(self, name: SplitName) -> Mapping[str, Mapping[int | str, str]]:
-        """Return the groups that columns of the split's file name: none."""
-        del name
-        return {}
+        """Return the groups that columns of the split's file name; documents have none."""
+        data: Any = self.config.data
+        return split_groups(data, name, self.config.seed) if isinstance(data, SplitsSection) else {}
 
     def remarks(self) -> Sequence[str]:
         """Return the remark of each split that has one."""

@@ -27,10 +27,10 @@ MAX_GROUPS = 40
 """A column with more distinct values names no groups."""
 
 
-def split_groups(data: SplitsSection, name: SplitName, seed: int, encoding: str) -> dict[str, Mapping[int | str, str]]:
-    """Return what `read_groups` finds in the file of a split of a configuration."""
+def split_groups(data: SplitsSection, name: SplitName, seed: int) -> dict[str, Mapping[int | str, str]]:
+    """Return what `read_groups` finds in the file of a split of a configuration, in the encoding that it names."""
     source = data.source(name, seed)
-    return read_groups(locate(source.name, source.split), encoding)
+    return read_groups(locate(source.name, source.split), getattr(data, "encoding", "utf-8"))
 
 
 def read_groups(path: Path, encoding: str) -> dict[str, Mapping[int | str, str]]:

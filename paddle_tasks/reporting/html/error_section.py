@@ -35,7 +35,9 @@ def error_blocks(run: StudiedRun, study: Study) -> Iterator[Any]:
     yield from _kinds(study)
     explanations = explain(run, study)
     if explanations:
-        note = _("Coloured characters count for the wrong answer (green) or against it (red), by integrated gradients.")
+        note = _(
+            "Coloured characters count for the wrong answer (green) or against it (orange), by integrated gradients."
+        )
         yield Paragraph(note, is_note=True)
     yield ShownList([Shown(_show(study.view, record, explanations), _source(record)) for record in study.errors])
 

@@ -21,8 +21,9 @@ _MISSING = "–"
 
 
 def difference_blocks(runs: Sequence[StudiedRun]) -> Iterator[Any]:
-    """Yield a table of the settings whose values differ between runs."""
-    known = [run for run in runs if run.settings]
+    """Yield a table of the settings whose values differ between runs; baselines have few of them, and are left out."""
+    trained = [run for run in runs if not run.is_baseline]
+    known = [run for run in trained or runs if run.settings]
     keys = list(dict.fromkeys(key for run in known for key in run.settings if key != "run_dir"))
     changed = [key for key in keys if len({_value(run, key) for run in known}) > 1]
     if len(known) < 2:

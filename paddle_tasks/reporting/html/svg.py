@@ -16,7 +16,7 @@ from paddle_tasks.wrapping import width_of
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 """Colours that people with any colour vision can distinguish (Okabe and Ito 2008)."""
-DASHES = ("", "7 3", "2 3", "9 3 2 3", "4 2")
+DASHES = ("", "7 3", "2 3", "9 3 2 3")
 MARKERS = ("circle", "square", "diamond", "triangle")
 INK, PALE, GRID = "#222", "#888", "#ddd"
 FONT = 12

@@ -20,7 +20,6 @@ from paddle_tasks.data.batching.packed import PackedFeatures
 from paddle_tasks.data.batching.token_cache import cached_encodings
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.remarks import describe_split, describe_truncation, find_suspicious
-from paddle_tasks.data.tables.row_groups import split_groups
 from paddle_tasks.data.tables.splits import LabelledText, Split, ordered_labels
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.language import _
@@ -136,10 +135,6 @@ class ClassifierTask(EncoderTask[C]):
         """Return two lines about each split: its rows and lengths, and its labels with their counts."""
         lines = [line for split in self.splits.values() for line in describe_split(split, self.data.label_names)]
         return [*lines, self._start.describe()] if self._start else lines
-
-    def row_groups(self, name: SplitName) -> Mapping[str, Mapping[int | str, str]]:
-        """Return the groups that columns of the split's file name."""
-        return split_groups(self.config.data, name, self.config.seed, self.config.data.encoding)
 
     def remarks(self) -> Sequence[str]:
         """Return what is suspicious about the splits, and how much of the train texts is cut off."""

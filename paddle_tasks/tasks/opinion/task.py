@@ -17,9 +17,8 @@ from paddle_tasks.data.batching.batches import LengthGroupedBatchSampler
 from paddle_tasks.data.opinion.checks import OpinionDataCheck
 from paddle_tasks.data.opinion.examples import KnownNames, OpinionExample, OpinionSplit
 from paddle_tasks.data.opinion.readers import load_opinions
+from paddle_tasks.data.opinion.remarks import describe_opinions
 from paddle_tasks.data.tables.catalogue import SplitName
-from paddle_tasks.data.tables.remarks import describe_labels, describe_texts
-from paddle_tasks.data.tables.row_groups import split_groups
 from paddle_tasks.data.tables.sources import Source
 from paddle_tasks.errors import ConfigError, did_you_mean, join_names
 from paddle_tasks.language import _
@@ -141,11 +140,7 @@ class OpinionTask(ExportableOpinions):
 
     def describe_data(self) -> Sequence[str]:
         """Return two lines about each split: its rows and lengths, and the labels of its spans with their counts."""
-        return [line for split in self.splits.values() for line in _describe_split(split)]
-
-    def row_groups(self, name: SplitName) -> Mapping[str, Mapping[int | str, str]]:
-        """Return the groups that columns of the split's file name."""
-        return split_groups(self.config.data, name, self.config.seed, self.config.data.encoding)
+        return [line for split in self.splits.values() for line in describe_opinions(split)]
 
     def _check_metric(self) -> None:
         metric = self.config.evaluation.metric
@@ -382,8 +377,3 @@ class OpinionTask(ExportableOpinions):
         """Restore labels, polarities and thresholds."""
         self.names = OpinionNames(tuple(settings["labels"]), tuple(settings["polarities"]))
         self.selection = Selection.from_settings(settings)
-
-
-def _describe_split(split: OpinionSplit) -> tuple[str, str]:
-    labels = (span.label for example in split.examples for span in example.spans)
-    return describe_texts(split), describe_labels(split, labels)

@@ -47,5 +47,5 @@ def test_a_folder_has_no_groups(tmp_path):
 
 def test_the_groups_of_a_shipped_sample_are_its_domains():
     data = SplitsSection(train="builtin/sentiment", dev="builtin/sentiment", test="builtin/sentiment")
-    groups = split_groups(data, "test", 1, "utf-8")
+    groups = split_groups(data, "test", 1)
     assert {"household", "service"} <= set(groups["domain"].values())

@@ -13,7 +13,7 @@ import pytest
 from paddle_tasks.reporting.report import report
 
 from ...helpers import ROOT
-from ..vdl.chromium import BROWSER, Chromium, OpenPage, start_chromium
+from ..vdl.chromium import BROWSER, Chromium, Page, start_chromium
 from .runs import three_runs
 
 pytestmark = [
@@ -23,6 +23,8 @@ pytestmark = [
 WIDTHS = (390, 1280)
 NAMES = ("sentiment", "opinion", "novel", "translate")
 A4 = (595, 842)  # points
+PAPER = 688
+"""The width of an A4 page between its margins, in CSS pixels."""
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +42,7 @@ def page_file(request, tmp_path_factory) -> Path:
     return folder / "report.html"
 
 
-def opened(page: OpenPage, width: int) -> None:
+def opened(page: Page, width: int) -> None:
     page.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600)
     page.call("Emulation.setScriptExecutionDisabled", value=True)
 
@@ -66,8 +68,10 @@ def test_a_page_that_is_too_wide_is_found(browser, tmp_path):
 
 def test_a_page_is_printed_on_a4(browser, page_file):
     with browser.open("about:blank") as page:
-        opened(page, 1280)
+        opened(page, PAPER)
+        page.call("Emulation.setEmulatedMedia", media="print")
         page.go(page_file.as_uri())
+        assert page.call("Page.getLayoutMetrics")["cssContentSize"]["width"] <= PAPER
         printed = base64.b64decode(page.call("Page.printToPDF", preferCSSPageSize=True)["data"])
     boxes = re.findall(rb"/MediaBox \[0 0 ([\d.]+) ([\d.]+)\]", printed + _unpacked(printed))
     sizes = {(round(float(width)), round(float(height))) for width, height in boxes}

@@ -116,6 +116,19 @@ class Page:
     def __init__(self, browser: Chromium, session: str) -> None:
         self._browser, self._session = browser, session
 
+    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Call a method of the protocol on this page."""
+        return self._browser.call(method, self._session, **parameters)
+
+    def go(self, url: str) -> None:
+        """Open another page, and wait until its size does not change any more; it needs no scripts."""
+        self.call("Page.navigate", url=url)
+        deadline, sizes = time.monotonic() + PATIENCE, [{}, {"width": 0}]
+        while sizes[-1] != sizes[-2] or not sizes[-1]["width"]:
+            assert time.monotonic() < deadline, f"{url}: its size keeps changing"
+            time.sleep(0.5)
+            sizes.append(self.call("Page.getLayoutMetrics")["cssContentSize"])
+
     def html(self) -> str:
         """Return the elements of the page as they are now."""
         answer = self._browser.call(
