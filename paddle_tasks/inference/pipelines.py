@@ -239,9 +239,6 @@ class Predictor(Pipeline):
         return PipelineStream(pieces, partial(self._in_use, self.precision))
 
 
-# ---- the built-in pipelines
-
-
 class BuiltinPipeline(Pipeline):
     """A pipeline of `PIPELINES` with its model; see `Pipeline`.
 
@@ -327,10 +324,8 @@ def _new_predictor(
 
 def _load_quick(folder: Path, settings: Mapping[str, Any], precision: Precision) -> tasks.PaddleFreePredictor | None:
     kind = tasks.find_paddle_free(settings["config"]["task"])
-    if kind is None:
-        return None
     try:
-        return kind.load(folder, settings, bfloat16=precision == "bfloat16")
+        return None if kind is None else kind.load(folder, settings, bfloat16=precision == "bfloat16")
     except (LookupError, TypeError, ValueError, AttributeError):  # Paddle's path says what is wrong with the folder
         return None
 
