@@ -250,9 +250,6 @@ class Predictor(Pipeline):
         return PipelineStream(pieces, partial(self._in_use, self.precision))
 
 
-# ---- the built-in pipelines
-
-
 class BuiltinPipeline(Pipeline):
     """A pipeline of `PIPELINES` with its model; see `Pipeline`.
 
