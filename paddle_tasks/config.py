@@ -40,7 +40,7 @@ CountOrZero = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Size = Annotated[int, Field(gt=0, le=65_536)]
 """A width of a model, or another number that arrays are made of."""
 LayerCount = Annotated[int, Field(gt=0, le=1000)]
-SequenceCount = Annotated[int, Field(gt=0, le=1000)]
+SequenceCount = Annotated[int, Field(gt=0, le=10_000)]
 """Sequences that are decoded side by side for one input."""
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 """The seeds that every library takes."""

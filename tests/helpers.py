@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from paddle_tasks import language
 from paddle_tasks.cli import main
 
 Test = TypeVar("Test", bound=Callable[..., Any])
@@ -56,8 +57,11 @@ class CommandLine:
         self.monkeypatch.setattr(sys, "argv", ["paddle-tasks", *map(str, arguments)])
         self.monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))
         self.capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
+        before = {name: os.environ[name] for name in (language.VARIABLE,) if name in os.environ}
+        with pytest.raises(SystemExit) as ended, language.using(language.current()):
             main()
+        os.environ.pop(language.VARIABLE, None)  # --language lasts as long as the process, which is that of all tests
+        os.environ.update(before)
         return Outcome(int(ended.value.code or 0), *self.capsys.readouterr())
 
     def fails(self, *arguments: object) -> str:

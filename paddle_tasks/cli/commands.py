@@ -104,7 +104,7 @@ app.command(
     rich_help_panel=TRAIN,
     epilog=examples(
         "paddle-tasks grade zhang.jsonl --data gold.tsv --task sentiment",
-        "paddle-tasks grade homework/*.jsonl --data gold.jsonl --task opinion --leaderboard board.csv",
+        "paddle-tasks grade *.jsonl --data gold.tsv --leaderboard board.csv",
     ),
 )(grade)
 

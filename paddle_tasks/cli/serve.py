@@ -16,7 +16,7 @@ from paddle_tasks.inference.service.limits import Limits
 from paddle_tasks.language import _, mark, plural
 
 _DEFAULTS = Limits()
-_LIMITS = mark("Limits")
+_LIMITS = mark("Limits of requests")
 
 
 def serve(  # noqa: PLR0913, PLR0917 - a command has as many options as it offers

@@ -21,9 +21,9 @@ from paddle_tasks.inference.export import export
 from paddle_tasks.inference.export_check import compare, read_rows, require_epsilons, require_equal
 from paddle_tasks.inference.exported import EXPORT, load_exported
 from paddle_tasks.inference.model_card import CARDS
-from paddle_tasks.inference.model_folders import read_settings
 from paddle_tasks.inference.pipelines import load_layer
 from paddle_tasks.models.graphs.onnx_file import OnnxNetworks
+from paddle_tasks.tasks.model_settings import read_settings
 from paddle_tasks.training.protocol import Evaluation
 from paddle_tasks.workflows.evaluate import evaluate
 

@@ -125,7 +125,7 @@ def test_a_folder_that_is_neither(tmp_path):
         ("result.json", "[]", "result.json: expected an object with schema 1"),
         ("result.json", '{"schema": 2}', "result.json: expected an object with schema 1"),
         ("result.json", '{"schema": 1}', "result.json: task: missing"),
-        ("result.json", b"\xff", "its files cannot be read (UnicodeDecodeError"),
+        ("result.json", b"\xff", "result.json: not UTF-8 text at byte 0"),
         ("config.yaml", "a: [", "config.yaml:1: not valid YAML"),
         ("config.yaml", "data: 3\ntask: news", "its files cannot be read (AttributeError"),
         ("sweep.json", "nothing", "sweep.json: not valid JSON"),

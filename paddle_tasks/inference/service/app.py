@@ -140,6 +140,11 @@ def make_app(models: Sequence[ServedModel], hosts: AllowedHosts, limits: Limits)
 
 
 def _add_routes(app: FastAPI, service: Service) -> None:
+    _add_predictions(app, service)
+    _add_descriptions(app, service)
+
+
+def _add_predictions(app: FastAPI, service: Service) -> None:
     examples = documentation.Examples(list(service.models.values()))
     prediction: Any = Body(openapi_examples=examples.predictions())
     writing: Any = Body(openapi_examples=examples.streams())
@@ -164,6 +169,8 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         """Return server-sent events: one for each character, and `end` with the whole record."""
         return await service.stream(request, body)
 
+
+def _add_descriptions(app: FastAPI, service: Service) -> None:
     @app.get(
         "/v1/models",
         summary=mark("The models and their options"),

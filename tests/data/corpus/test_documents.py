@@ -111,10 +111,11 @@ class TestText:
         write(tmp_path / "a.txt", "中文\n".encode("utf-16"))
         assert texts(tmp_path, "a.txt") == [("中文",)]
 
-    def test_utf16_without_a_mark_is_an_error(self, tmp_path: Path) -> None:
+    def test_utf16_without_a_mark_is_a_bad_row(self, tmp_path: Path) -> None:
         write(tmp_path / "a.txt", "中文\n".encode("utf-16-le"))
-        with pytest.raises(DataError, match=r"a\.txt: damaged or unreadable: .*BOM"):
-            read(tmp_path, "a.txt", encoding="utf-16")
+        (bad,) = read(tmp_path, "a.txt", encoding="utf-16")
+        assert isinstance(bad, BadRow)
+        assert "not valid utf-16 from here on" in bad.reason
 
     def test_broken_utf16_ends_with_a_bad_row(self, tmp_path: Path) -> None:
         write(tmp_path / "a.txt", "中文\n".encode("utf-16") + b"\x00")
