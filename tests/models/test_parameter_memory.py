@@ -59,7 +59,8 @@ def test_the_sum_counts(monkeypatch):
 
 
 @pytest.mark.parametrize("encoder", ["lstm", pytest.param("transformer", marks=pytest.mark.long), "bert", "textcnn"])
-def test_training_a_model_that_does_not_fit_is_refused(small_config, tmp_path, encoder):
+def test_training_a_model_that_does_not_fit_is_refused(small_config, tmp_path, monkeypatch, encoder):
+    monkeypatch.setattr(parameter_memory, "available_bytes", lambda: 100_000_000)  # filling all of it takes a minute
     sizes = {"encoder": encoder, "hidden_size": 65_536, "embedding_size": 65_536, "n_layers": 2}
     with pytest.raises(SetupError, match=r"^model: needs .* GB of memory"):
         train(small_config(tmp_path, model=sizes))
