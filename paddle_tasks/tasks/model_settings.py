@@ -12,10 +12,8 @@ from paddle_tasks.files import read_json_object
 from paddle_tasks.language import _
 from paddle_tasks.tasks import SETTINGS
 
-_NAMES = ("labels", "polarities")
-"""Settings that are lists of distinct texts, in the tasks that have them."""
-_CHARACTERS = "characters"
-"""A setting that is a text of distinct characters, in the tasks that have it."""
+_NAMES = ("labels", "polarities", "characters")
+"""Settings that are lists of distinct texts, in the tasks that have them; characters may be one text."""
 
 
 def read_settings(folder: Path) -> dict[str, Any]:
@@ -49,14 +47,11 @@ def _problems(settings: Mapping[str, Any]) -> Iterator[str]:
             yield message.format(key=shorten(f"config.{key}"), found=shorten(repr(section)))
     for key in _NAMES:
         names = settings.get(key, [])
+        names = list(names) if key == "characters" and isinstance(names, str) else names
         are_texts = isinstance(names, list) and all(isinstance(name, str) for name in names)
         if not are_texts or len(set(names)) < len(names):
             message = _("expected a list of distinct texts under {key!r}, found {found}")
             yield message.format(key=key, found=shorten(repr(names)))
-    characters = settings.get(_CHARACTERS, "")
-    if not isinstance(characters, str) or len(set(characters)) < len(characters):
-        message = _("expected a text of distinct characters under {key!r}, found {found}")
-        yield message.format(key=_CHARACTERS, found=shorten(repr(characters)))
 
 
 @contextlib.contextmanager
