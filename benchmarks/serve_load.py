@@ -41,7 +41,7 @@ class Outcome:
 
     Attributes:
         seconds: the latency of each that was answered with 200.
-        statuses: how many had each status; ``given up`` and the names of exceptions stand for no answer.
+        statuses: how many had each status; without an answer it is ``given up`` or the name of the exception.
     """
 
     seconds: list[float] = field(default_factory=list)

@@ -60,16 +60,8 @@ HOMES = {
     "starlette": {"inference/service"},
     "uvicorn": {"inference/service"},
 }
-WITHOUT_PADDLE = {
-    "addresses.py",
-    "errors.py",
-    "files.py",
-    "runtime.py",
-    "config.py",
-    "validation_messages.py",
-    "yaml_format.py",
-    "memory.py",
-}
+WITHOUT_PADDLE = {"addresses.py", "errors.py", "files.py", "runtime.py", "config.py", "yaml_format.py", "memory.py"}
+WITHOUT_PADDLE |= {"validation_messages.py"}
 WITHOUT_PADDLE |= {"text", "metrics", "figures", "doctor", "reporting", "cli", "onednn"}
 WITHOUT_PADDLE |= {"models/lexicon", "models/ngrams", "models/paddle_free"}
 MAX_LINES, MAX_STATEMENTS, MAX_PARAMETERS = 400, 40, 6

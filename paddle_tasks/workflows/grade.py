@@ -74,7 +74,8 @@ def grade(
     name = str(task) if task is not None else _run_of(found.path)
     graded = {name: _grade(found, name, str(data), written)} if name else _try_tasks(found, str(data), written)
     first = next(iter(graded.values()))
-    return Record({**first, "task": ", ".join(graded)}, partial(display_grades, names=tuple(first["metrics"])))
+    names = ", ".join(each["task"] for each in graded.values())
+    return Record({**first, "task": names}, partial(display_grades, names=tuple(first["metrics"])))
 
 
 def _run_of(path: Path) -> str:
@@ -117,7 +118,7 @@ def _grade(submission: Submission, name: str, data: str, settings: Sequence[str]
     return {
         "submission": str(submission.path),
         "sha256": sha256(submission.path),
-        "task": name,
+        "task": grader.config.task,
         "data": str(split.path),
         "rows": len(split.examples),
         "main_metric": next(metric for metric in (*grader.SUMMARY_METRICS, *metrics) if metric in metrics),
@@ -214,7 +215,7 @@ def write_leaderboard(path: Path, graded: Sequence[Mapping[str, Any]]) -> None:
 def _score(found: Mapping[str, Any]) -> float:
     """Return the main metric, negated if lower is better."""
     name = found["main_metric"]
-    lower = any(name in tasks.find(task).LOWER_IS_BETTER for task in found["task"].split(", ") if task in tasks.names())
+    lower = any(name in tasks.find(task).LOWER_IS_BETTER for task in found["task"].split(", "))
     score = float(found["metrics"][name])
     return -score if lower else score
 

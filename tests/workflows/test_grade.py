@@ -59,6 +59,7 @@ def test_grades_are_the_scores_of_a_run(finished):
             evaluation.metrics,
         )
     found = grade(submission, source)
+    assert found["task"] == finished.result["task"]
     assert found["metrics"]
     for name, value in found["metrics"].items():
         if isinstance(value, int | float):
@@ -67,7 +68,7 @@ def test_grades_are_the_scores_of_a_run(finished):
 
 def test_a_shipped_model_names_labels_and_layout(tmp_path, gold):
     found = grade(write(tmp_path / "a.jsonl", labels(*RIGHT)), gold, task="sentiment")
-    assert found["metrics"]["accuracy"] == 1
+    assert (found["task"], found["metrics"]["accuracy"]) == ("sentiment", 1)
     assert evaluate("builtin/sentiment", data=gold)["rows"] == found["rows"] == 4
 
 
@@ -149,3 +150,14 @@ def test_the_leaderboard_has_the_best_first_and_equal_ranks(tmp_path, gold):
         ("2", "a", "0.5"),
         ("2", "c", "0.5"),
     ]
+
+
+def test_a_metric_that_is_better_if_lower_is_ranked_so(tmp_path, gold):
+    found = grade(write(tmp_path / "a.jsonl", labels(*RIGHT)), gold, task="sentiment")
+    graded = [
+        {**found, "submission": name, "main_metric": "loss", "metrics": {"loss": loss}}
+        for name, loss in (("worse", 0.9), ("better", 0.1))
+    ]
+    write_leaderboard(tmp_path / "board.csv", graded)
+    lines = (tmp_path / "board.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert [line.split(",")[1] for line in lines[1:]] == ["better", "worse"]

@@ -104,12 +104,12 @@ def window_batch(rows: Rows, chosen: Sequence[int], vocabulary: CharacterVocabul
 def context_batch(
     contexts: Sequence[Sequence[int]], vocabulary: CharacterVocabulary, *, masked: bool
 ) -> CharacterBatch:
-    """Return texts as windows, after each of which a character is to be predicted.
+    """Return a batch of windows, one for each text; the model predicts the character after each.
 
     Args:
         contexts: the ids of each text.
         vocabulary: of the ids.
-        masked: whether a [MASK] stands in the place of the character.
+        masked: whether a [MASK] marks the place of that character.
     """
     ids = [np.array([*context, vocabulary.end_id], np.int32) for context in contexts]
     ends = np.cumsum([len(part) for part in ids]) - 1
