@@ -15,7 +15,7 @@ import numpy.typing as npt
 import tokenizers
 from tokenizers import models, pre_tokenizers, processors
 
-from paddle_tasks.errors import ConfigError, DataError, join_alternatives
+from paddle_tasks.errors import ConfigError, DataError, join_alternatives, shorten
 from paddle_tasks.files import read_json_object, write_json, write_text
 from paddle_tasks.language import _, join
 from paddle_tasks.text.characters import Speller, Tokens, include_marks
@@ -251,18 +251,25 @@ def _check_settings(path: Path, settings: dict[str, Any], lowercase: bool) -> No
         value = _content(settings[name]) if name in settings else values[0]
         if value not in values:
             expected = join_alternatives([repr(one) for one in values])
-            message = _("{file}: {name} is {value!r}, expected {expected}")
-            raise DataError(message.format(file=path, name=name, value=value, expected=expected))
+            message = _("{file}: {name} is {value}, expected {expected}")
+            found = shorten(repr(value), 40)
+            raise DataError(message.format(file=path, name=name, value=found, expected=expected))
 
 
 def _check_added_tokens(folder: Path, settings: dict[str, Any]) -> None:
-    added = [_content(token) for token in (settings.get("added_tokens_decoder") or {}).values()]
-    added += [_content(token) for token in settings.get("additional_special_tokens") or []]
-    added += list(_read_json(folder / _ADDED))
-    others = sorted({str(token) for token in added} - set(SPECIAL_TOKENS))
+    keys = ("added_tokens_decoder", "additional_special_tokens")
+    added = {str(_content(token)) for key in keys for token in _listed(settings.get(key))}
+    others = sorted({*added, *_read_json(folder / _ADDED)} - set(SPECIAL_TOKENS))
     if others:
         message = _("{folder}: tokens added to the vocabulary are not supported, found {tokens}")
-        raise DataError(message.format(folder=folder, tokens=join([repr(token) for token in others[:5]])))
+        raise DataError(message.format(folder=folder, tokens=join([repr(shorten(token, 40)) for token in others[:5]])))
+
+
+def _listed(tokens: Any) -> list[Any]:
+    """Return the tokens of a setting: an object of tokens by id, a list, one token, or nothing."""
+    if isinstance(tokens, dict):
+        return list(tokens.values())
+    return tokens if isinstance(tokens, list) else [] if tokens is None else [tokens]
 
 
 def _content(token: Any) -> Any:

@@ -235,6 +235,8 @@ def test_the_settings_of_other_libraries_are_followed(tmp_path):
         ('{"never_split": ["好"]}', "never_split is"),
         ('{"cls_token": "<s>"}', r"cls_token is '<s>', expected '\[CLS\]'"),
         ('{"additional_special_tokens": ["[E1]"]}', r"found '\[E1\]'"),
+        ('{"added_tokens_decoder": true}', "found 'True'"),
+        ('{"additional_special_tokens": "新"}', "found '新'"),
         ('{"added_tokens_decoder": {"9": {"content": "新"}}}', "found '新'"),
     ],
 )

@@ -14,7 +14,7 @@ from paddle_tasks.data.opinion.token_lines import SEPARATOR, is_tag
 from paddle_tasks.data.opinion.two_tables import LABELS, REVIEWS
 from paddle_tasks.data.tables.archives import Line
 from paddle_tasks.data.tables.rows import BadRow
-from paddle_tasks.errors import DataError, at
+from paddle_tasks.errors import DataError, at, shorten
 from paddle_tasks.language import _, join, mark
 
 EXPECTED = mark(
@@ -22,7 +22,7 @@ EXPECTED = mark(
     "entities (doccano), or the tasks of Label Studio; or lines of characters####triplets (ASTE), or of one token and "
     "BIO tag each (CoNLL); or the CSVs of reviews and labels; set data.format to the right one"
 )
-_MAX_KEYS = 10
+_MAX_KEYS, _MAX_KEY_LENGTH = 10, 40
 
 
 def object_format(record: Mapping[str, Any]) -> OpinionFormat | None:
@@ -110,7 +110,8 @@ def describe_unknown(record: Mapping[str, Any]) -> str:
                 "{key}: the labels are numbers without their names; export as JSONL with text labels from doccano"
             )
             return message.format(key=key)
-    keys = join([*list(record)[:_MAX_KEYS], *["…"] * (len(record) > _MAX_KEYS)]) or _("(none)")
+    names = [shorten(key, _MAX_KEY_LENGTH) for key in list(record)[:_MAX_KEYS]]
+    keys = join([*names, *["…"] * (len(record) > _MAX_KEYS)]) or _("(none)")
     message = _("cannot tell its format from the keys {keys} of its first object; {expected}")
     return message.format(keys=keys, expected=_(EXPECTED))
 

@@ -333,3 +333,11 @@ def test_bad_spans_are_explained_in_chinese(tmp_path, spans, reason):
     path.write_text(json.dumps({"text": "味道很好", "spans": spans}), encoding="utf-8")
     (bad,) = read_opinions(path, OpinionLayout())
     assert str(bad) == f"{path}:1：{reason}"
+
+
+def test_long_keys_are_shortened_in_the_message(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"text": "好", "9" * 5000: 1}), encoding="utf-8")
+    with pytest.raises(DataError, match=r"keys text, 9{39}… of") as caught:
+        list(read_opinions(path, OpinionLayout()))
+    assert len(str(caught.value)) < 700
