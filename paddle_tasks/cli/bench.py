@@ -158,6 +158,26 @@ def bench_export(
     _print(measure_exports(run, input_file, data=data, repeats=repeats, notify=_notifier(quiet)), as_json)
 
 
+@app.command("write")
+def bench_write(
+    run: Annotated[
+        str, typer.Argument(metavar="RUN|NAME", help="A run folder, or the name of a shipped model such as novel.")
+    ] = "novel",
+    text: Annotated[str, typer.Option(metavar="TEXT", help="The beginning of each text.")] = "话说宝玉",
+    length: Annotated[int, typer.Option(min=2, help="Characters to write.")] = 200,
+    repeats: int = _repeats(5),
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure on a CPU how fast a model continues texts: with its cache, without one, and eight texts at once.
+
+    Characters per second, and the milliseconds until the first one.
+    """
+    from paddle_tasks.workflows.bench.writing import measure_writing
+
+    _print(measure_writing(run, text, length=length, repeats=repeats, notify=_notifier(quiet)), as_json)
+
+
 @app.command("tokenize")
 def bench_tokenize(
     file: Annotated[

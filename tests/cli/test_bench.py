@@ -24,7 +24,7 @@ def report(*seconds: float, **values: float) -> Report:
 
 
 def test_commands():
-    assert COMMANDS == ["encoder", "export", "import", "logging", "predict", "tokenize", "train"]
+    assert COMMANDS == ["encoder", "export", "import", "logging", "predict", "tokenize", "train", "write"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -28,6 +28,7 @@ from paddle_tasks.workflows.bench.prediction import measure_prediction
 from paddle_tasks.workflows.bench.report import Report
 from paddle_tasks.workflows.bench.training import PHASES, measure_training
 from paddle_tasks.workflows.bench.variants import BASE, SWITCHES, Variant, load_variants
+from paddle_tasks.workflows.bench.writing import measure_writing
 from paddle_tasks.workflows.config import load_config
 
 from ...helpers import ROOT
@@ -330,3 +331,21 @@ def test_prediction_needs_texts(tmp_path):
     (tmp_path / "texts.txt").write_text("\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"no text|nothing to predict"):
         measure_prediction("sentiment", tmp_path / "texts.txt", repeats=1)
+
+
+# ---- writing
+
+
+def test_writing():
+    report = measure_writing("novel", "话说宝玉", length=3, repeats=1)
+    lines = report.as_dict()["lines"]
+    assert [line["name"] for line in lines] == ["with the cache", "each character anew", "8 texts at once"]
+    for line, n_characters in zip(lines, (3, 3, 24), strict=True):
+        figures = line["figures"]
+        assert figures["characters_per_second"] == pytest.approx(n_characters / line["seconds"]["median"])
+        assert 0 < figures["first_character_ms"] <= 1000 * line["seconds"]["median"]
+
+
+def test_only_models_that_write_are_timed_writing():
+    with pytest.raises(ConfigError, match="does not write texts"):
+        measure_writing("sentiment", "好", length=3, repeats=1)
