@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("PADDLE_TASKS_LANGUAGE", "zh")
 
 import pandas as pd
+import PIL.Image
 from IPython.display import Image, display
 
 import checks
@@ -52,6 +53,8 @@ def show(figure: Figure) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "figure.png"
         to_png(figure, path, dpi=_DPI)
+        with PIL.Image.open(path) as image:  # 64 colours are a third of the size
+            image.convert("RGB").quantize(64).save(path, optimize=True)
         display(Image(data=path.read_bytes(), width=int(figure.get_figwidth() * 80)))  # type: ignore[no-untyped-call]
 
 

@@ -136,6 +136,12 @@ def _unknown(name: str, folder: Path) -> str:
         return _(
             "{name}: no such folder{near} (Hugging Face names are not downloaded: fetch the model, name its folder)"
         ).format(name=name, near=near)
+    if name in SCRATCH:
+        near = suggestion(next((known for known in builtin_names() if name in known), builtin_names()[0]))
+        return _(
+            "{name!r}: this encoder has random weights; expected a pretrained one here: a built-in model, a PaddleNLP "
+            "name or a local folder{near}"
+        ).format(name=name, near=near)
     builtin = BUILTIN + name  # a better suggestion than any similar name
     near = did_you_mean(builtin if builtin in builtin_names() else name, [*SCRATCH, *builtin_names(), *hub.names()])
     return _(

@@ -266,6 +266,7 @@ def test_resolving_reads_no_weights(golden_copy):
         ("hfl/chinese-bert-wwm", r"did you mean 'hfl/roberta-wwm-ext'\? \(Hugging Face names are not downloaded"),
         ("someone/chinese-bert-wwm", r"no such folder \(Hugging Face names are not downloaded"),
         ("rnnn", "did you mean 'rnn'"),
+        ("bert", r"random weights; expected a pretrained one here.*did you mean 'builtin/bert-mini-zh'"),
         (
             "something-else",
             "unknown encoder, expected rnn, gru, lstm, bilstm, textcnn, transformer, bert, ernie, a built-in",
