@@ -162,7 +162,7 @@ def bench_export(
 def bench_write(
     run: Annotated[
         str, typer.Argument(metavar="RUN|NAME", help="A run folder, or the name of a shipped model such as novel.")
-    ] = "novel",
+    ],
     text: Annotated[str, typer.Option(metavar="TEXT", help="The beginning of each text.")] = "话说宝玉",
     length: Annotated[int, typer.Option(min=2, help="Characters to write.")] = 200,
     repeats: int = _repeats(5),

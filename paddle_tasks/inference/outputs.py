@@ -17,7 +17,7 @@ from paddle_tasks.language import _
 Record = Mapping[str, Any]
 LINE, ERROR = "line", "error"
 DECIMALS = 6
-_SOMETIMES = (LINE, ERROR, "truncated")
+_SOMETIMES = (LINE, ERROR, "truncated", "unsure")
 """Keys that only some records have."""
 _SUFFIX = "_input"
 _SURROGATE = re.compile("[\ud800-\udfff]")

@@ -181,6 +181,10 @@ class BaseTask(ABC, Generic[C]):
     def save_model(self, model: nn.Layer, folder: Path) -> None:
         """Write the weights, and what `settings` returns beside the configuration."""
         save_weights(model, folder)
+        self.write_settings(folder)
+
+    def write_settings(self, folder: Path) -> None:
+        """Write what `settings` returns beside the configuration."""
         write_json(folder / SETTINGS, {**self.settings(), "config": self.config.model_dump(mode="json")})
 
     def settings(self) -> dict[str, Any]:

@@ -15,12 +15,10 @@ from paddle_tasks.data.batching.batches import LengthGroupedBatchSampler
 from paddle_tasks.data.tables.section import VocabularySection
 from paddle_tasks.data.tables.splits import Split
 from paddle_tasks.errors import ConfigError
-from paddle_tasks.files import write_json
 from paddle_tasks.language import _, in_context
 from paddle_tasks.models.encoders.build import SCRATCH, Encoder, EncoderSection, build_encoder
 from paddle_tasks.models.pretrained.loading import load_pretrained, resolve, tokenizer_folder
 from paddle_tasks.models.pretrained.saving import load_encoder, load_state, save_pretrained
-from paddle_tasks.tasks import SETTINGS
 from paddle_tasks.tasks.base import BaseTask
 from paddle_tasks.text.tokenizer import Tokenizer
 from paddle_tasks.text.vocabulary import learn_vocabulary
@@ -198,7 +196,7 @@ class EncoderTask(BaseTask[E]):
         """Write weights, tokenizer, and what `settings` returns beside the configuration."""
         save_pretrained(model, folder)
         self.tokenizer.save(folder)
-        write_json(folder / SETTINGS, {**self.settings(), "config": self.config.model_dump(mode="json")})
+        self.write_settings(folder)
 
     def load_model(self, folder: Path) -> nn.Layer:
         """Return the model of a folder that `save_model` wrote."""

@@ -28,6 +28,17 @@ class StreamingTask(Protocol):
 
 
 @runtime_checkable
+class CalibratingTask(Protocol):
+    """A task that calibrates its best model on dev, when the training is over."""
+
+    def start_final_scores(self) -> None:
+        """Calibrate when dev is scored; it is called when the best model has been loaded."""
+
+    def write_settings(self, folder: Path) -> None:
+        """Write what was learnt into the folder of the best model; it is called when all splits have been scored."""
+
+
+@runtime_checkable
 class ExportableTask(Protocol):
     """A task whose models can be exported as networks."""
 

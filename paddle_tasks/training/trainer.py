@@ -21,6 +21,7 @@ from paddle_tasks.language import _, mark
 from paddle_tasks.onednn import precision as cpu_precision
 from paddle_tasks.training import run_panels
 from paddle_tasks.training.build import build_loop
+from paddle_tasks.training.capabilities import CalibratingTask
 from paddle_tasks.training.checkpoint import Checkpoint, CheckpointStore, load_optimizer_state
 from paddle_tasks.training.loop import Loop, Progress
 from paddle_tasks.training.memory import peak_memory_mb
@@ -295,11 +296,15 @@ class Trainer:
             self.task.load_weights(self.model, self.folder.model)
         except CheckpointError as error:  # written by this run, so not the user's mistake
             raise NonFiniteError(_("the best model cannot be used: {error}").format(error=error)) from error
+        if isinstance(self.task, CalibratingTask):
+            self.task.start_final_scores()
         for name in self.task.splits:
             if name != "train":
                 scored = self._score(name, self.loop.stop.check_local)
                 self._check_finite(name, scored.metrics)
                 self.scores[name] = scored
+        if isinstance(self.task, CalibratingTask) and self.ranks.writes:
+            self.task.write_settings(self.folder.model)
         step, epoch = self.loop.progress.step, self.loop.progress.current_epoch
         autocast = self.loop.precision.autocast_evaluation
         self._show(run_panels.show_vectors, tracker, step, "dev", self.scores["dev"], autocast)

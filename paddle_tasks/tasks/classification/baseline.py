@@ -15,6 +15,7 @@ from paddle_tasks.language import _
 from paddle_tasks.tasks.classification.data import LabelledData, RowFormat
 from paddle_tasks.tasks.classification.decision import Decision
 from paddle_tasks.tasks.classification.scoring import Scorer
+from paddle_tasks.tasks.classification.temperature import Temperature
 from paddle_tasks.tasks.classification.tfidf import ENCODERS, PREFIX, Classifier, Features, TfidfSection, with_defaults
 from paddle_tasks.training.protocol import BaselineScores, Evaluation
 from paddle_tasks.training.settings import AnyRunSection
@@ -67,8 +68,9 @@ class TfidfBaseline:
         for remark in (*remarks, *find_suspicious(data.splits)):
             notify(_("remark: {remark}").format(remark=remark))
         fitted = _Fitted(data, config.model, config.seed, notify)  # type: ignore[arg-type] # `model_section`
-        scorer = Scorer(data, self.new_decision())
-        scorer.decision.start_learning()
+        scorer = Scorer(data, self.new_decision(), Temperature())
+        for learner in (scorer.decision, scorer.temperature):
+            learner.start_learning()
         evaluations: dict[SplitName, Evaluation] = {
             name: fitted.score(scorer, split) for name, split in data.splits.items() if name != "train"
         }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+import numpy as np
+
 from paddle_tasks.arrays import Array
 from paddle_tasks.data.tables.catalogue import SplitName
 
@@ -30,6 +32,9 @@ class Decision(Protocol):
     def choose(self, probabilities: Array) -> Array:
         """Return the index of each row's label <int64>[rows] for probabilities <float>[rows, labels]."""
 
+    def margins(self, probabilities: Array) -> Array:
+        """Return how far each row is from another label, <float>[rows] in [0, 1]."""
+
     def metrics(self, probabilities: Array, count: CountMetrics) -> dict[str, Any]:
         """Return the metrics of the labels that are chosen, and what the decision itself adds to them."""
 
@@ -53,6 +58,11 @@ class MostProbable:
         """Return the index of the most probable label, the first of equal ones."""
         labels: Array = probabilities.argmax(axis=1)
         return labels
+
+    def margins(self, probabilities: Array) -> Array:
+        """Return the distance between the two highest probabilities of each row; with one label, 1."""
+        highest = np.sort(probabilities, axis=1)[:, ::-1]
+        return np.asarray(highest[:, 0] - highest[:, 1:2].sum(axis=1))
 
     def metrics(self, probabilities: Array, count: CountMetrics) -> dict[str, Any]:
         """Return the metrics of the most probable labels."""

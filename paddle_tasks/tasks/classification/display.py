@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from paddle_tasks.language import label_name
+from paddle_tasks.language import _, label_name
 from paddle_tasks.training.display import Line, Segment, tone_of
 from paddle_tasks.training.protocol import Record
 
@@ -13,10 +13,11 @@ from paddle_tasks.training.protocol import Record
 def display_explanation(record: Record) -> Sequence[Line]:
     """Return a record as one line: label, probability and text, whose characters have strengths if it is explained.
 
-    A label that is a number is shown by its name.
+    A label that is a number is shown by its name, and an answer that is unsure is marked.
     """
     text, label = record["input"], record["label"]
-    heading = Segment(f"{label_name(record.get('name', label))} {record['score']:.2f}", tone=tone_of(label))
+    mark = f" {_('(unsure)')}" if record.get("unsure") else ""
+    heading = Segment(f"{label_name(record.get('name', label))} {record['score']:.2f}{mark}", tone=tone_of(label))
     if "attributions" not in record:
         return [[heading, Segment("  "), Segment(text)]]
     strengths = character_strengths(text, record["attributions"])

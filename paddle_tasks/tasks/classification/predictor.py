@@ -18,7 +18,14 @@ from paddle_tasks.tasks.classification.clue import CLUE
 from paddle_tasks.tasks.classification.data import SINGLE_TEXT
 from paddle_tasks.tasks.classification.decision import MostProbable
 from paddle_tasks.tasks.classification.display import display_explanation
-from paddle_tasks.tasks.classification.records import keep_most_probable, make_records, mark_truncated, prediction
+from paddle_tasks.tasks.classification.records import (
+    keep_most_probable,
+    make_records,
+    mark_truncated,
+    mark_unsure,
+    prediction,
+)
+from paddle_tasks.tasks.classification.temperature import Temperature
 from paddle_tasks.text.packing import PackedIds
 from paddle_tasks.text.tokenizer import Tokenizer
 from paddle_tasks.training.display import Line
@@ -65,6 +72,7 @@ class TextPredictor:
         labels: in the order of the model's units.
         names: the names of labels that have one.
         max_length: the maximum number of tokens of an input.
+        temperature: calibrates probabilities.
     """
 
     FIELDS: ClassVar[tuple[str, ...]] = SINGLE_TEXT.fields
@@ -78,6 +86,7 @@ class TextPredictor:
     labels: tuple[str, ...]
     names: Mapping[str, str]
     max_length: int
+    temperature: Temperature
 
     @classmethod
     def load(cls, folder: Path, settings: Mapping[str, Any], *, bfloat16: bool) -> TextPredictor | None:
@@ -88,29 +97,32 @@ class TextPredictor:
             config, arrays = read_json_object(folder / _CONFIG), tensors.read(folder / _WEIGHTS)
             section, labels = settings["config"], tuple(settings["labels"])
             classifier = Classifier.from_arrays(config, section["model"], arrays, len(labels), bfloat16=bfloat16)
-            max_length = int(section["training"]["max_length"])
+            max_length, temperature = int(section["training"]["max_length"]), Temperature.restored(settings)
         except (Unsupported, LookupError, ValueError, TypeError):  # Paddle's path says what is wrong with the folder
             return None
         if max_length > len(classifier.encoder.positions):
             return None
-        return cls(classifier, Tokenizer.load(folder), labels, settings.get("label_names", {}), max_length)
+        names = settings.get("label_names", {})
+        return cls(classifier, Tokenizer.load(folder), labels, names, max_length, temperature)
 
     @classmethod
     def load_exported(cls, folder: Path, settings: Mapping[str, Any], networks: Networks) -> TextPredictor:
         """Return the predictor of an exported folder."""
         max_length = int(settings["config"]["training"]["max_length"])
-        names = settings.get("label_names", {})
+        names, labels = settings.get("label_names", {}), tuple(settings["labels"])
         model = NetworkClassifier(networks, max_length)
-        return cls(model, Tokenizer.load(folder), tuple(settings["labels"]), names, max_length)
+        return cls(model, Tokenizer.load(folder), labels, names, max_length, Temperature.restored(settings))
 
     def predict(self, texts: Sequence[str], *, top_k: int | None = None) -> list[dict[str, Any]]:
         """Return the records that `ClassifierTask.predict` returns."""
         if not texts:
             return []
         packed = self.tokenizer.encode_packed(texts, max_length=self.max_length)
-        probabilities, decision = self.classifier.probabilities(packed, self.tokenizer.pad_id), MostProbable()
+        probabilities = self.temperature.apply(self.classifier.probabilities(packed, self.tokenizer.pad_id))
+        decision = MostProbable()
         predictions = [prediction(self.labels, self.names, decision, row) for row in probabilities]
         records = make_records(texts, predictions)
+        mark_unsure(records, probabilities, decision, self.temperature)
         mark_truncated(records, packed.lengths, self.max_length, self._find_truncated)
         keep_most_probable(records, top_k)
         return records

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -35,7 +35,7 @@ class Classifier(Protocol):
     def dataset(self, examples: Sequence[Any]) -> Any:
         """Return the features of examples."""
 
-    def probabilities(self, model: nn.Layer, dataset: Any, check_interrupt: Callable[[], None]) -> Array:
+    def probabilities(self, model: nn.Layer, dataset: Any) -> Array:
         """Return <float32>[rows, labels]."""
 
     @classmethod

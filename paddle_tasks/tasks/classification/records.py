@@ -11,6 +11,7 @@ from paddle_tasks.arrays import Array
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.language import _
 from paddle_tasks.tasks.classification.decision import Decision
+from paddle_tasks.tasks.classification.temperature import UNSURE_BELOW, Temperature
 
 FindTruncated = Callable[[Sequence[str]], Sequence[bool]]
 """Returns for each text whether the model reads only a part of it."""
@@ -59,6 +60,15 @@ def keep_most_probable(records: Sequence[dict[str, Any]], top_k: int | None) -> 
     for record in records:
         ranking = sorted(record["probabilities"].items(), key=lambda item: -item[1])
         record["probabilities"] = dict(ranking[:top_k])
+
+
+def mark_unsure(
+    records: Sequence[dict[str, Any]], probabilities: Array, decision: Decision, temperature: Temperature
+) -> None:
+    """Mark the records that nearly had another label, if their probabilities <float>[rows, labels] are calibrated."""
+    if temperature.is_known:
+        for row in np.flatnonzero(decision.margins(probabilities) < UNSURE_BELOW):
+            records[row]["unsure"] = True
 
 
 def mark_truncated(

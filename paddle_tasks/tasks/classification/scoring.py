@@ -12,10 +12,12 @@ from paddle_tasks.arrays import Array
 from paddle_tasks.data.tables.splits import LabelledText, Split
 from paddle_tasks.errors import RecordError, did_you_mean
 from paddle_tasks.language import _, join
+from paddle_tasks.metrics.calibration import compute_calibration
 from paddle_tasks.metrics.classification import ClassificationMetrics
 from paddle_tasks.tasks.classification.data import LabelledData
 from paddle_tasks.tasks.classification.decision import Decision
 from paddle_tasks.tasks.classification.records import prediction
+from paddle_tasks.tasks.classification.temperature import Temperature
 from paddle_tasks.tasks.deduplication import check_count, with_deduplicated
 from paddle_tasks.tasks.panels import LabelledPanels, sample_texts
 from paddle_tasks.training.protocol import Evaluation, Record
@@ -30,17 +32,22 @@ class Scorer:
     Attributes:
         data: the labels, and the train split for the scores without its texts.
         decision: chooses labels.
+        temperature: calibrates probabilities.
     """
 
     data: LabelledData
     decision: Decision
+    temperature: Temperature
 
     def score(self, split: Split[LabelledText], probabilities: Array) -> Evaluation:
-        """Return the evaluation of a split for probabilities <float>[rows, labels].
+        """Return the evaluation of a split for the network's probabilities <float>[rows, labels].
 
-        If the split shares texts with train, the headline metrics have twins over the other rows.
+        If the split shares texts with train, the headline metrics have twins over the other rows. Scores of
+        calibrated answers have the expected calibration error, and that of the network.
         """
         gold = self.data.label_indices(split.examples)
+        self.temperature.learn(split.name, gold, probabilities)
+        network, probabilities = probabilities, self.temperature.apply(probabilities)
         self.decision.learn(split.name, gold, probabilities)
         losses = log_losses(gold, probabilities)
 
@@ -50,6 +57,8 @@ class Scorer:
             )
 
         scores = with_deduplicated(metrics, self.data.splits, split, _DEDUPLICATED)
+        if self.temperature.is_known:
+            scores |= {"ece": expected_error(gold, probabilities), "ece_uncalibrated": expected_error(gold, network)}
         records = list(self._records(split.examples, probabilities, losses))
         panels = LabelledPanels(
             labels=self.data.labels,
@@ -112,6 +121,11 @@ class Scorer:
         return np.array(
             [[record["probabilities"][label] for label in self.data.labels] for record in records], "float32"
         )
+
+
+def expected_error(gold: Array, probabilities: Array) -> float:
+    """Return the expected calibration error for labels <int64>[rows] and probabilities <float>[rows, labels]."""
+    return compute_calibration(probabilities.max(axis=1), probabilities.argmax(axis=1) == gold).expected_error
 
 
 def log_losses(gold: Array, probabilities: Array) -> Array:

@@ -77,9 +77,11 @@ class ClassifierTraining(TextTrainingSection):
 
     ``cache_frozen`` computes the text vectors of an encoder that is entirely frozen once, with its dropout off, and
     keeps them. With the trained pooling ``attention`` that is possible only if ``freeze`` names ``pool.*`` too.
+    ``calibrate`` fits a temperature on dev, by which the best model's logits are divided.
     """
 
     cache_frozen: bool = True
+    calibrate: bool = True
     loss: LossSection = LossSection()
 
 

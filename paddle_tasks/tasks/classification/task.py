@@ -40,13 +40,14 @@ from paddle_tasks.tasks.classification.exported import ExportedClassifier, Logit
 from paddle_tasks.tasks.classification.frozen import TextVectors, has_fixed_vectors
 from paddle_tasks.tasks.classification.loss import build_loss
 from paddle_tasks.tasks.classification.record_view import LabelView
-from paddle_tasks.tasks.classification.records import keep_most_probable, make_records, mark_truncated
+from paddle_tasks.tasks.classification.records import keep_most_probable, make_records, mark_truncated, mark_unsure
 from paddle_tasks.tasks.classification.scoring import Scorer
 from paddle_tasks.tasks.classification.section import ClassificationConfig
 from paddle_tasks.tasks.classification.start_vectors import KEY as WORD_VECTORS
 from paddle_tasks.tasks.classification.start_vectors import StartVectors, check_word_vectors
 from paddle_tasks.tasks.classification.teachers import KEY as TEACHERS
 from paddle_tasks.tasks.classification.teachers import Teachers
+from paddle_tasks.tasks.classification.temperature import Temperature
 from paddle_tasks.tasks.encoder import N_SPECIAL_TOKENS, EncoderTask, learn_tokenizer
 from paddle_tasks.tasks.panels import choose_rows, readable_row, text_panels
 from paddle_tasks.text.packing import PackedIds
@@ -71,6 +72,7 @@ class ClassifierTask(EncoderTask[C]):
         GRAPH_INPUTS: the inputs of that.
         data: the splits and the labels.
         decision: chooses labels from probabilities.
+        temperature: calibrates probabilities.
         teachers: the models whose predictions for the train rows are learnt too.
     """
 
@@ -93,7 +95,7 @@ class ClassifierTask(EncoderTask[C]):
         super().__init__(config)
         self.data = LabelledData(config.data, config.seed, self.FORMAT)
         self.splits = self.data.splits
-        self.decision = self.new_decision()
+        self.decision, self.temperature = self.new_decision(), Temperature(config.training.calibrate)
         self._loss = ClassificationLoss()
         self.teachers = Teachers(config.training.loss.teachers)
         self._vectors = TextVectors()
@@ -111,7 +113,7 @@ class ClassifierTask(EncoderTask[C]):
     @property
     def scorer(self) -> Scorer:
         """Scores probabilities."""
-        return Scorer(self.data, self.decision)
+        return Scorer(self.data, self.decision, self.temperature)
 
     # ---- data
 
@@ -193,8 +195,7 @@ class ClassifierTask(EncoderTask[C]):
         return self.features.of(split, self._encode_examples)
 
     def _encode_examples(self, examples: Sequence[LabelledText]) -> PackedFeatures:
-        ids = self.encode([example.text for example in examples])
-        return PackedFeatures(ids, self.data.label_indices(examples))
+        return PackedFeatures(self.encode([example.text for example in examples]), self.data.label_indices(examples))
 
     def encode(self, texts: Sequence[str]) -> PackedIds:
         """Return what the model reads of each text."""
@@ -264,8 +265,11 @@ class ClassifierTask(EncoderTask[C]):
 
     # ---- scores
 
-    def probabilities(self, model: nn.Layer, dataset: MapDataset, check_interrupt: Callable[[], None]) -> Array:
-        """Return <float32>[rows, labels] in the order of the data set, calling ``check_interrupt`` for each batch."""
+    def probabilities(self, model: nn.Layer, dataset: MapDataset) -> Array:
+        """Return those of predictions <float32>[rows, labels] in the order of the data set."""
+        return self.temperature.apply(self._uncalibrated(model, dataset, lambda: None))
+
+    def _uncalibrated(self, model: nn.Layer, dataset: MapDataset, check_interrupt: Callable[[], None]) -> Array:
         model.eval()
         with self.ranks.raise_together(), paddle.no_grad():
             if self.caches_vectors(model):  # every rank has all of them
@@ -281,9 +285,13 @@ class ClassifierTask(EncoderTask[C]):
             probabilities[list(batch.rows)] = _softmax(model(batch.input_ids, batch.token_type_ids, batch.lengths))
         return probabilities
 
+    def start_final_scores(self) -> None:
+        """Fit the temperature when dev is scored."""
+        self.temperature.start_learning()
+
     def evaluate(self, model: nn.Layer, split: Split[LabelledText], check_interrupt: Callable[[], None]) -> Evaluation:
         """Score a split."""
-        evaluation = self.scorer.score(split, self.probabilities(model, self._features(split), check_interrupt))
+        evaluation = self.scorer.score(split, self._uncalibrated(model, self._features(split), check_interrupt))
         return replace(evaluation, vectors=partial(self._vector_panels, model, split, evaluation))
 
     def score_records(self, split: Split[LabelledText], records: Sequence[Record]) -> dict[str, Any]:
@@ -308,8 +316,8 @@ class ClassifierTask(EncoderTask[C]):
     ) -> list[dict[str, Any]]:
         """Return ``{"input", "label", "score", "probabilities"}`` for each text; the score is the label's probability.
 
-        A record has the label's ``name`` if it has one, and ``"truncated": True`` if the model reads only a part of the
-        text.
+        A record has the label's ``name`` if it has one, ``"truncated": True`` if the model reads only a part of the
+        text, and ``"unsure": True`` if the probability of another label, calibrated too, is nearly as high.
 
         Args:
             model: the model.
@@ -320,10 +328,10 @@ class ClassifierTask(EncoderTask[C]):
         if not texts:
             return []
         dataset = self.dataset([LabelledText(text, "", "") for text in texts])
-        predictions = list(map(self.scorer.prediction, self.probabilities(model, dataset, lambda: None)))
-        records = make_records(texts, predictions)
-        max_length = self.config.training.max_length
-        mark_truncated(records, _packed(dataset).lengths, max_length, self.find_truncated)
+        probabilities = self.probabilities(model, dataset)
+        records = make_records(texts, list(map(self.scorer.prediction, probabilities)))
+        mark_unsure(records, probabilities, self.decision, self.temperature)
+        mark_truncated(records, _packed(dataset).lengths, self.config.training.max_length, self.find_truncated)
         keep_most_probable(records, top_k)
         return self.complete(model, records, explain=explain)
 
@@ -360,13 +368,14 @@ class ClassifierTask(EncoderTask[C]):
     # ---- the model folder
 
     def settings(self) -> dict[str, Any]:
-        """Return the labels, and what the decision has learnt."""
-        return {**self.data.settings(), **self.decision.settings()}
+        """Return the labels, and what decision and temperature have learnt."""
+        return {**self.data.settings(), **self.decision.settings(), **self.temperature.settings()}
 
     def restore_settings(self, settings: Mapping[str, Any]) -> None:
         """Restore what `settings` returned."""
         self.data.restore(settings)
         self.decision.restore(settings)
+        self.temperature.restore(settings)
 
     @staticmethod
     def card_settings(config: Mapping[str, Any]) -> Mapping[str, Any]:

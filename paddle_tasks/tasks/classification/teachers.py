@@ -113,7 +113,7 @@ def _predictions(folder: Path, settings: Mapping[str, Any], student: Classifier)
     def compute() -> dict[str, Array]:
         teacher, model = type(student).load(folder)
         cpu.switch_in(model)
-        return {"answers": teacher.probabilities(model, teacher.dataset(examples), lambda: None)}
+        return {"answers": teacher.probabilities(model, teacher.dataset(examples))}
 
     weights = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
     texts = [text for example in examples for text in student.FORMAT.texts(example)]

@@ -43,6 +43,10 @@ class Threshold:
         """Return 1 where the second label has at least the threshold's probability: <int64>[rows]."""
         return _at_least(probabilities, self.value)
 
+    def margins(self, probabilities: Array) -> Array:
+        """Return twice the distance from the threshold, which at 0.5 is that between both labels; at most 1."""
+        return np.asarray(np.minimum(1.0, 2 * np.abs(probabilities[:, 1].astype(np.float64) - self.value)))
+
     def metrics(self, probabilities: Array, count: CountMetrics) -> dict[str, Any]:
         """Return the metrics at the threshold, the threshold, and the metrics at 0.5, which was not chosen on dev."""
         half = count(_at_least(probabilities, _HALF))

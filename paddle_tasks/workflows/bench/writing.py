@@ -7,7 +7,7 @@ from functools import partial
 from time import perf_counter
 
 from paddle_tasks import runtime
-from paddle_tasks.inference.pipelines import Pipeline, load
+from paddle_tasks.inference.pipelines import Predictor, load
 from paddle_tasks.workflows.bench.report import Measurement, Notify, Report, Spread, run_rounds, time_call
 
 _N_TEXTS = 8
@@ -46,7 +46,7 @@ def measure_writing(name: str, text: str, *, length: int, repeats: int, notify: 
     )
 
 
-def _write_anew(writer: Pipeline, text: str, length: int) -> Iterable[str]:
+def _write_anew(writer: Predictor, text: str, length: int) -> Iterable[str]:
     for number in range(length):
         piece = "".join(writer.stream_text(text, max_new_tokens=1, seed=number))
         yield piece
@@ -61,7 +61,7 @@ def _time(pieces: Iterable[str]) -> _Round:
     return ends[-1] - started, ends[0] - started, n_characters
 
 
-def _time_batch(writer: Pipeline, text: str, length: int) -> _Round:
+def _time_batch(writer: Predictor, text: str, length: int) -> _Round:
     records: list[Sequence[str]] = []
     seconds = time_call(
         lambda: records.extend(

@@ -172,7 +172,7 @@ def test_points_are_doubled_until_the_sum_is_right():
 
 def test_explaining_changes_nothing_else_in_a_prediction(predictor):
     plain, explained = predictor(TEXTS), predictor(TEXTS, explain=True)
-    assert [{key: record[key] for key in plain[0]} for record in explained] == plain
+    assert [{key: record[key] for key in one} for one, record in zip(plain, explained, strict=True)] == plain
     assert predictor(TEXTS) == plain
     assert json.loads(json.dumps(explained)) == explained
     for text, record in zip(TEXTS, explained, strict=True):

@@ -18,6 +18,7 @@ from paddle_tasks.errors import DataError
 from paddle_tasks.tasks.classification.data import SINGLE_TEXT, LabelledData
 from paddle_tasks.tasks.classification.decision import Decision, MostProbable
 from paddle_tasks.tasks.classification.scoring import Scorer, log_losses
+from paddle_tasks.tasks.classification.temperature import Temperature
 from paddle_tasks.tasks.similarity.decision import Threshold
 
 LABELS = ("positive", "negative", "mixed")
@@ -37,7 +38,7 @@ def scorer_of(labels: tuple[str, ...] = LABELS, train: Any = (), decision: Decis
     data.labels = labels
     if train:
         data.splits["train"] = split_of("train", train)
-    return Scorer(data, decision or MostProbable())
+    return Scorer(data, decision or MostProbable(), Temperature(is_fitted=False))
 
 
 # ---- scores

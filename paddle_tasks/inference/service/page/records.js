@@ -10,8 +10,9 @@ const WEAKEST = 0.05;
 /** Returns the view of a record. `actions.use(text)` puts a text into the form, `actions.run(text)` computes it, too. */
 export function view(model, record, lines, actions) {
   const draw = VIEWS[model.kind] ?? VIEWS.fields;
-  const remark = record.truncated ? element("p", { class: "remark" }, text("truncated")) : null;
-  return element("article", { class: "record" }, draw(model, record, lines, actions), remark);
+  const remarks = ["truncated", "unsure"].filter((key) => record[key]);
+  const shown = remarks.map((key) => element("p", { class: "remark" }, text(key)));
+  return element("article", { class: "record" }, draw(model, record, lines, actions), ...shown);
 }
 
 const VIEWS = {
