@@ -22,10 +22,12 @@ from paddle_tasks.inference.export_check import compare, read_rows, require_epsi
 from paddle_tasks.inference.exported import EXPORT, load_exported
 from paddle_tasks.inference.model_card import CARDS
 from paddle_tasks.inference.pipelines import load_layer
+from paddle_tasks.inference.service.models import load_models
 from paddle_tasks.models.graphs.onnx_file import OnnxNetworks
 from paddle_tasks.tasks.model_settings import read_settings
 from paddle_tasks.training.protocol import Evaluation
 from paddle_tasks.workflows.evaluate import evaluate
+from tests.helpers import CommandLine
 
 TEXTS = ["房间干净", "早餐太差了", "服务员很热情，下次还来"]
 BLOCKED = "paddle", "paddlenlp", "paddle_tasks"
@@ -71,6 +73,19 @@ def test_the_script_predicts_the_same_where_paddle_and_the_package_cannot_be_imp
     (tmp_path / "probe.py").write_text("import paddle_tasks")
     with pytest.raises(subprocess.CalledProcessError):  # the blocker blocks
         run_script(shutil.copytree(tmp_path, tmp_path / "copy", dirs_exist_ok=True), blocker=tmp_path)
+
+
+def test_it_is_served_without_what_only_the_run_can_do(exported):
+    (model,) = load_models([str(exported)], "cpu")  # computes an example, too
+    assert model.name == "small"
+    assert "explain" not in model.options
+    assert model.describe()["page_options"] == {}
+    assert model.compute(TEXTS, {"top_k": 1})[0]["label"] == load(exported)(TEXTS)[0]["label"]
+
+
+def test_the_command_names_the_run_for_options_that_need_it(exported, capsys, monkeypatch):
+    command = CommandLine(capsys, monkeypatch)
+    assert "name the run that it was exported from" in command.fails("predict", exported, *TEXTS, "--explain")
 
 
 def test_it_is_evaluated_like_the_run(run, exported):
