@@ -22,11 +22,17 @@ from paddle_tasks.workflows.evaluate import evaluate
 
 from ..helpers import CommandLine
 from ..tasks.conftest import fixture_of, trained
+from .scripts import run_script
 from .service.serving import running
 
 pytestmark = pytest.mark.long
 NAMES = [name for name in tasks.names() if issubclass(tasks.find(name), ExportableTask)]
 OPTIONS = {"novel": {"max_new_tokens": 6}, "translate": {"max_new_tokens": 6}}
+LONG = 30
+"""How often a text is repeated, to have one that models do not read as a whole."""
+ODD = "  全角ＡＢＣ　和 emoji 😀，Ünïcode\u200b…  "
+SCRIPT_OPTIONS = {"novel": {"max_new_tokens": 100}, "translate": {"num_beams": 1}}
+"""How scripts write."""
 NAME = "exported"
 """That of the model in requests."""
 
@@ -125,3 +131,27 @@ def test_it_is_served(forms, form):
             lines = client.ask("POST", "/v1/stream", asked).body.decode().splitlines()
             *_pieces, end = [json.loads(line[6:]) for line in lines if line.startswith("data: ")]
             assert_alike([end["record"]], answer.json["records"][:1])
+
+
+def odd_inputs(texts: list[str]) -> list[str]:
+    """Return inputs as they are, long ones, and odd ones."""
+    fields = [text.split("\t") for text in texts]
+    changed = [lambda text: text, lambda text: text * LONG, lambda text: text[:4] + ODD, lambda text: text[:1]]
+    return ["\t".join(map(change, parts)) for change in changed for parts in fields]
+
+
+@pytest.mark.parametrize("form", ["onnx", "paddle"])
+def test_the_script_answers_as_the_run(forms, form, tmp_path):
+    if forms.task == "opinion":
+        pytest.skip("its script decodes otherwise than the run, as docs/export.md says")
+    inputs = odd_inputs(forms.texts)
+    records = load(forms.run)(inputs, **SCRIPT_OPTIONS.get(forms.task, {}))
+    arguments = [part for text in inputs for part in text.split("\t")]
+    found = run_script(forms.folders[form], arguments, tmp_path, form)
+    if forms.task in SCRIPT_OPTIONS:
+        beginnings = inputs if forms.task == "novel" else [""] * len(inputs)
+        written = [record["outputs"][0]["text"] for record in records]
+        assert found == "".join(f"{before}{text}\n" for before, text in zip(beginnings, written, strict=True))
+        return
+    answers = [json.loads(line) for line in found.splitlines() if line.startswith("{")]
+    assert_alike(answers, [{key: record[key] for key in answers[0]} for record in records])
