@@ -126,7 +126,7 @@ def test_it_is_served(forms, form):
         answer = client.predict(forms.texts, model=NAME, options=forms.options, lines=True)
         assert answer.status == 200, answer.body
         assert_alike(answer.json["records"], forms.records(folder))
-        if models[0].usage.streams:
+        if models[0].usage.streams and form != "int8":  # the scales of int8 are those of all rows of a call
             asked = {"model": NAME, "text": forms.texts[0], "options": forms.options}
             lines = client.ask("POST", "/v1/stream", asked).body.decode().splitlines()
             *_pieces, end = [json.loads(line[6:]) for line in lines if line.startswith("data: ")]

@@ -11,11 +11,10 @@ from paddle_tasks.errors import ConfigError
 from paddle_tasks.language import _, join
 from paddle_tasks.models.encoders.architectures import ARCHITECTURES
 from paddle_tasks.models.graphs.graph import Graph, Value
-from paddle_tasks.models.graphs.parts import CELLS, Parts, attend, both_ends, hide, run_recurrent, split_heads
+from paddle_tasks.models.graphs.parts import CELLS, EPSILON, Parts, attend, both_ends, hide, run_recurrent, split_heads
 from paddle_tasks.models.paddle_free.encoder import ACTIVATIONS, ERNIE_EPSILON, NO_ATTENTION
 from paddle_tasks.models.paddle_free.operations import sinusoids
 
-_TRANSFORMER_EPSILON = 1e-5
 _ZERO_PADDING = ("ernie", "roberta", "albert", "skep")
 """The encoders of PaddleNLP that look up zeros for the padding token, whatever its embedding is."""
 
@@ -224,7 +223,7 @@ def _transformer(graph: Graph, form: EncoderForm, arrays: Parts, tokens: Tokens)
     else:
         table = parts["positions.weight"]
     states = graph.add(embedded, graph.gather(table, positions))
-    shape = LayerForm(int(config["n_heads"]), str(config["activation"]), _TRANSFORMER_EPSILON)
+    shape = LayerForm(int(config["n_heads"]), str(config["activation"]), EPSILON)
     layers = parts.below("layers.layers.")
     states = _layers(graph, layers, shape, states, tokens, first_only=form.first_only)
     return Encoded(states, graph.squeeze(graph.cut(states, 1, 0, 1), 1))
