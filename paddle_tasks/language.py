@@ -11,6 +11,7 @@ import gettext
 import locale
 import os
 from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 
 LANGUAGES = ("en", "zh")
@@ -21,6 +22,8 @@ _LOCALE_VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
 _CHINESE = ("zh", "chinese")  # Windows calls its locale Chinese (Simplified)_China
 _catalogues: dict[str, gettext.NullTranslations] = {"en": gettext.NullTranslations()}
 _chosen: list[str] = []
+_of_block: ContextVar[str | None] = ContextVar("language", default=None)
+"""The language of the innermost block of `using`; None outside of them."""
 
 
 def use(language: str) -> None:
@@ -31,26 +34,35 @@ def use(language: str) -> None:
     """
     if language not in LANGUAGES:
         raise ValueError(f"language: expected {' or '.join(LANGUAGES)}, found {language!r}")
+    _of_block.set(None)
     _chosen[:] = [language]
     os.environ[VARIABLE] = language
 
 
 @contextlib.contextmanager
 def using(language: str) -> Iterator[None]:
-    """Write messages in a language within a block, as for files that exist in several languages."""
-    before = list(_chosen)
-    _chosen[:] = [language]
+    """Write messages in a language within a block, as for files that exist in several languages.
+
+    Other threads and asyncio tasks keep theirs, except tasks that start within the block. A `use` within the block ends
+    with it.
+    """
+    before, token = list(_chosen), _of_block.set(language)
     try:
         yield
     finally:
-        _chosen[:] = before
+        if _of_block.get() is None:  # `use` was called
+            _chosen[:] = before
+        _of_block.reset(token)
 
 
 def current() -> str:
-    """Return the language of messages: that of `use`, else of PADDLE_TASKS_LANGUAGE, else of the locale.
+    """Return the language of messages: of `using` or `use`, else of PADDLE_TASKS_LANGUAGE, else of the locale.
 
     An unknown name in the environment variable is ignored here; the command line reports it.
     """
+    of_block = _of_block.get()
+    if of_block is not None:
+        return of_block
     if _chosen:
         return _chosen[0]
     requested = os.environ.get(VARIABLE)

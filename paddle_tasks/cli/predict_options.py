@@ -184,6 +184,12 @@ def check_options(name: str, options: Mapping[str, Any], usage: Usage) -> None:
         BadParameter: an option cannot be used; the message names those that can.
     """
     accepted = [*usage.options, *usage.formats, *["model"] * usage.takes_model, *["stream"] * usage.streams]
+    of_run = [flag(option) for option in options if option in usage.run_options]
+    if of_run:
+        message = _(
+            "{options}: {name} is an exported model, which cannot do it; name the run that it was exported from"
+        )
+        raise typer.BadParameter(message.format(options=join(of_run), name=name))
     refused = [flag(option) for option in options if option not in accepted]
     if refused:
         listing = join([flag(option) for option in accepted if option in OPTIONS]) or _("none of these options")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paddle_tasks import runtime, tasks
+from paddle_tasks.inference.exported import is_exported
 from paddle_tasks.inference.model_folders import model_folder, trained_folder
 from paddle_tasks.inference.pipelines import PIPELINES
 from paddle_tasks.inference.records import Display
@@ -27,6 +28,7 @@ class Usage:
     Attributes:
         fields: the fields of an input.
         options: the options of a call.
+        run_options: further options, which the run has from which this model was exported.
         formats: the formats of records other than JSON lines, by the name of the option that selects them.
         takes_model: whether the model can be chosen.
         task: the task of the model, or what predicts for it without Paddle; None for a built-in pipeline.
@@ -42,6 +44,7 @@ class Usage:
     options: tuple[str, ...]
     formats: Mapping[str, RecordFormat]
     display: Display
+    run_options: tuple[str, ...] = ()
     takes_model: bool = False
     task: type[Task] | type[tasks.PaddleFreePredictor] | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -61,14 +64,17 @@ def usage_of(name: str | Path) -> Usage:
     if builtin is not None:
         shown = builtin.demonstration
         return Usage(("text",), builtin.options, {}, builtin.display, takes_model=True, demonstration=shown)
-    settings = read_settings(model_folder(Path(trained_folder(name, PIPELINES))))
+    folder = model_folder(Path(trained_folder(name, PIPELINES)))
+    settings = read_settings(folder)
     task_name = settings["config"]["task"]
     task = tasks.find_paddle_free(task_name) or _find_task(task_name)
+    run_options = getattr(task, "PADDLE_OPTIONS", ()) if is_exported(folder) else ()
     return Usage(
         task.INPUT_FIELDS,
-        task.PREDICT_OPTIONS,
+        tuple(option for option in task.PREDICT_OPTIONS if option not in run_options),
         task.RECORD_FORMATS,
         task.display,
+        run_options=run_options,
         task=task,
         data=settings["config"].get("data") or {},
         labels=tuple(settings.get("labels") or ()),

@@ -40,7 +40,11 @@ class CalibratingTask(Protocol):
 
 @runtime_checkable
 class ExportableTask(Protocol):
-    """A task whose models can be exported as networks."""
+    """A task whose models can be exported as networks.
+
+    The class may have ``PADDLE_OPTIONS``, those options of `Task.predict` that need the trained Layer; exported models
+    are offered without them.
+    """
 
     @staticmethod
     def export_script() -> str:

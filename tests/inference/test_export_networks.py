@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -22,37 +20,21 @@ from paddle_tasks.inference.export_check import compare, read_rows, require_epsi
 from paddle_tasks.inference.exported import EXPORT, load_exported
 from paddle_tasks.inference.model_card import CARDS
 from paddle_tasks.inference.pipelines import load_layer
+from paddle_tasks.inference.service.models import load_models
 from paddle_tasks.models.graphs.onnx_file import OnnxNetworks
 from paddle_tasks.tasks.model_settings import read_settings
 from paddle_tasks.training.protocol import Evaluation
 from paddle_tasks.workflows.evaluate import evaluate
+from tests.helpers import CommandLine
+from tests.inference.scripts import run_python, run_script
 
 TEXTS = ["房间干净", "早餐太差了", "服务员很热情，下次还来"]
-BLOCKED = "paddle", "paddlenlp", "paddle_tasks"
-BLOCKER = """
-import sys
-
-class Blocker:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {blocked}:
-            raise ImportError(name + " is blocked")
-
-sys.meta_path.insert(0, Blocker())
-"""
 
 
 @pytest.fixture(scope="module")
 def exported(run, tmp_path_factory) -> Path:
     """Return the folder of an exported model, which no test may change."""
     return export(run.folder, tmp_path_factory.mktemp("exported") / "small", "onnx")
-
-
-def run_script(folder: Path, *arguments: str, blocker: Path, blocked: tuple[str, ...] = BLOCKED) -> str:
-    """Run predict.py of a folder in a process in which some packages cannot be imported."""
-    (blocker / "sitecustomize.py").write_text(BLOCKER.format(blocked=blocked))
-    environment = {**os.environ, "PYTHONPATH": str(blocker)}
-    command = [sys.executable, str(folder / "predict.py"), *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, cwd=blocker).stdout
 
 
 def test_it_predicts_what_the_run_predicts_without_paddle(run, exported):
@@ -64,13 +46,25 @@ def test_it_predicts_what_the_run_predicts_without_paddle(run, exported):
 
 
 def test_the_script_predicts_the_same_where_paddle_and_the_package_cannot_be_imported(run, exported, tmp_path):
-    records = [json.loads(line) for line in run_script(exported, *TEXTS, blocker=tmp_path).splitlines()]
+    records = [json.loads(line) for line in run_script(exported, TEXTS, tmp_path).splitlines()]
     for record, expected in zip(records, load(run.folder)(TEXTS), strict=True):
         assert record["label"] == expected["label"]
         assert record["probabilities"] == pytest.approx(expected["probabilities"], abs=1e-4)
-    (tmp_path / "probe.py").write_text("import paddle_tasks")
-    with pytest.raises(subprocess.CalledProcessError):  # the blocker blocks
-        run_script(shutil.copytree(tmp_path, tmp_path / "copy", dirs_exist_ok=True), blocker=tmp_path)
+    with pytest.raises(AssertionError, match="yaml is blocked"):
+        run_python("onnx", ["-c", "import yaml"], tmp_path)
+
+
+def test_it_is_served_without_what_only_the_run_can_do(exported):
+    (model,) = load_models([str(exported)], "cpu")  # computes an example, too
+    assert model.name == "small"
+    assert "explain" not in model.options
+    assert model.describe()["page_options"] == {}
+    assert model.compute(TEXTS, {"top_k": 1})[0]["label"] == load(exported)(TEXTS)[0]["label"]
+
+
+def test_the_command_names_the_run_for_options_that_need_it(exported, capsys, monkeypatch):
+    command = CommandLine(capsys, monkeypatch)
+    assert "name the run that it was exported from" in command.fails("predict", exported, *TEXTS, "--explain")
 
 
 def test_it_is_evaluated_like_the_run(run, exported):
@@ -179,6 +173,6 @@ def test_the_format_of_paddle_predicts_the_same_and_its_script_needs_paddle_alon
     for record, other in zip(load(folder)(TEXTS), expected, strict=True):
         assert record["label"] == other["label"]
         assert record["probabilities"] == pytest.approx(other["probabilities"], abs=1e-4)
-    printed = run_script(folder, *TEXTS, blocker=tmp_path, blocked=("paddlenlp", "paddle_tasks", "onnxruntime"))
+    printed = run_script(folder, TEXTS, tmp_path, "paddle")
     records = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
     assert [record["label"] for record in records] == [record["label"] for record in expected]

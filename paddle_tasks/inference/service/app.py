@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 
 from paddle_tasks.inference.service import documentation, pages
 from paddle_tasks.inference.service.batching import Batcher
-from paddle_tasks.inference.service.guard import AllowedHosts, Guard, in_language_of
+from paddle_tasks.inference.service.guard import AllowedHosts, Guard
 from paddle_tasks.inference.service.limits import Limits
 from paddle_tasks.inference.service.models import Models, ServedModel
 from paddle_tasks.inference.service.problems import RequestProblem, field_problem, timeout_problem
@@ -75,26 +75,18 @@ class Service:
 
     async def predict(self, request: Request, body: PredictBody) -> Mapping[str, Any]:
         """Return the answer to a request for records."""
-        with in_language_of(request.headers):
-            model = self.find(body.model)
-            check_predict(body, model, self.limits)
+        model = self.find(body.model)
+        check_predict(body, model, self.limits)
         waiting = self.batchers[model.name].submit(body.texts, body.options)
         records = await _unless_gone(request, waiting, self.limits.seconds)
-        with in_language_of(request.headers):
-            lines = {"lines": [model.lines(record) for record in records]} if body.lines else {}
+        lines = {"lines": [model.lines(record) for record in records]} if body.lines else {}
         return {"model": model.name, "records": records, **lines}
 
-    async def stream(self, request: Request, body: StreamBody) -> EventStream:
+    async def stream(self, body: StreamBody) -> EventStream:
         """Return the stream that a request asks for."""
-        with in_language_of(request.headers):
-            model = self.find(body.model)
-            check_stream(body, model, self.limits)
-
-        def lines(record: Mapping[str, Any]) -> Any:
-            with in_language_of(request.headers):
-                return model.lines(record)
-
-        return await self.streams.open(model, body.text, body.options, lines)
+        model = self.find(body.model)
+        check_stream(body, model, self.limits)
+        return await self.streams.open(model, body.text, body.options)
 
     def health(self) -> Mapping[str, Any]:
         """Return what waits, and how many texts are being written."""
@@ -113,8 +105,7 @@ async def _unless_gone(request: Request, work: Coroutine[Any, Any, T], seconds: 
         await asyncio.wait({task, gone}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             return task.result()
-        with in_language_of(request.headers):
-            raise timeout_problem(seconds)
+        raise timeout_problem(seconds)
     finally:
         for each in (task, gone):
             each.cancel()
@@ -165,9 +156,9 @@ def _add_predictions(app: FastAPI, service: Service) -> None:
         description=mark("Return server-sent events: one for each character, and `end` with the whole record."),
         responses=examples.events(),
     )
-    async def stream(request: Request, body: StreamBody = writing) -> Any:
+    async def stream(body: StreamBody = writing) -> Any:
         """Return server-sent events: one for each character, and `end` with the whole record."""
-        return await service.stream(request, body)
+        return await service.stream(body)
 
 
 def _add_descriptions(app: FastAPI, service: Service) -> None:
@@ -176,10 +167,9 @@ def _add_descriptions(app: FastAPI, service: Service) -> None:
         summary=mark("The models and their options"),
         description=mark("Return what each model takes, and the limits of requests."),
     )
-    async def models(request: Request) -> Any:
+    async def models() -> Any:
         """Return what each model takes, and the limits of requests."""
-        with in_language_of(request.headers):
-            described = [model.describe() for model in service.models.values()]
+        described = [model.describe() for model in service.models.values()]
         limits = {name: getattr(service.limits, name) for name in ("text_length", "n_texts", "n_written")}
         return {"models": described, "limits": limits}
 
@@ -195,9 +185,8 @@ def _add_descriptions(app: FastAPI, service: Service) -> None:
 
 def _add_pages(app: FastAPI) -> None:
     @app.get("/openapi.json", include_in_schema=False)
-    async def description(request: Request) -> Any:
-        with in_language_of(request.headers):
-            return JSONResponse(documentation.translated(app.openapi()))
+    async def description() -> Any:
+        return JSONResponse(documentation.translated(app.openapi()))
 
     for path, file in pages.FILES.items():
         app.add_api_route(path, pages.reader(file), include_in_schema=False, response_class=Response)
@@ -211,13 +200,11 @@ def _add_handlers(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def on_invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         schema = StreamBody if request.url.path.endswith("stream") else PredictBody
-        with in_language_of(request.headers):
-            return _answer(explain_details(error.errors(), schema))
+        return _answer(explain_details(error.errors(), schema))
 
     @app.exception_handler(HTTPException)
-    async def on_http(request: Request, error: HTTPException) -> JSONResponse:
-        with in_language_of(request.headers):
-            return _answer(_of_http(error))
+    async def on_http(_request: Request, error: HTTPException) -> JSONResponse:
+        return _answer(_of_http(error))
 
 
 def _of_http(error: HTTPException) -> RequestProblem:

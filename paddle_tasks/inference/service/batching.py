@@ -16,7 +16,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+from paddle_tasks import language
 from paddle_tasks.errors import ConfigError, DataError
+from paddle_tasks.inference.service.languages import run_in_thread
 from paddle_tasks.inference.service.problems import RequestProblem, field_problem, internal_problem
 from paddle_tasks.language import _
 
@@ -40,6 +42,7 @@ class _Job:
         options: of the call.
         group: texts of the same group may be computed together.
         answer: the records, once all are known.
+        language: of messages about it.
         n_taken: how many texts are or were in a batch.
         records: of the first texts.
     """
@@ -48,6 +51,7 @@ class _Job:
     options: Mapping[str, Any]
     group: str
     answer: asyncio.Future[list[Record]]
+    language: str
     n_taken: int = 0
     records: list[Record] = field(default_factory=list)
 
@@ -115,7 +119,7 @@ class Batcher:
         if self.n_waiting + len(texts) > self._n_queued:
             raise self._busy()
         group = json.dumps(options, sort_keys=True)
-        job = _Job(texts, options, group, asyncio.get_running_loop().create_future())
+        job = _Job(texts, options, group, asyncio.get_running_loop().create_future(), language.current())
         self._jobs.append(job)
         self.n_waiting += len(texts)
         self._wake.set()
@@ -174,7 +178,7 @@ class Batcher:
         """Compute a batch; if that fails, compute its texts one by one, so that one does not fail other requests."""
         texts = [text for _job, part in batch for text in part]
         try:
-            records = iter(await self._records(texts, batch[0][0].options))
+            records = iter(await self._records(texts, batch[0][0]))
         except Exception as error:
             if len(texts) == 1:
                 self._fail(batch[0][0], error)
@@ -191,13 +195,15 @@ class Batcher:
         """Answer a request with the error of its next text."""
         self._forget(job)
         if not job.answer.done():
-            job.answer.set_exception(_for_client(error, len(job.records)))
+            with language.using(job.language):
+                job.answer.set_exception(_for_client(error, len(job.records)))
 
-    async def _records(self, texts: Sequence[str], options: Mapping[str, Any]) -> Sequence[Record]:
+    async def _records(self, texts: Sequence[str], job: _Job) -> Sequence[Record]:
+        """Return the records of texts, with the options and the language of one of their requests."""
         begin = time.monotonic()
-        loop = asyncio.get_running_loop()
-        records = await loop.run_in_executor(self._executor, self._compute, texts, options)
-        self._pace(options).learn(len(texts), time.monotonic() - begin)
+        with language.using(job.language):
+            records: Sequence[Record] = await run_in_thread(self._executor, self._compute, texts, job.options)
+        self._pace(job.options).learn(len(texts), time.monotonic() - begin)
         return records
 
 

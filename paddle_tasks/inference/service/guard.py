@@ -7,15 +7,15 @@ import contextlib
 import ipaddress
 import json
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from paddle_tasks import language
 from paddle_tasks.addresses import is_every_address
+from paddle_tasks.inference.service.languages import in_language_of
 from paddle_tasks.inference.service.limits import Limits
 from paddle_tasks.inference.service.problems import RequestProblem, internal_problem
 from paddle_tasks.language import _
@@ -92,7 +92,10 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = _Answer(send)
+        with in_language_of(Headers(scope=scope)):
+            await self._answer(scope, receive, _Answer(send))
+
+    async def _answer(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         try:
             await self._serve(scope, receive, answer)
         except Exception as error:
@@ -105,13 +108,11 @@ class Guard:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
-        with in_language_of(headers):
-            self._check(headers)
+        self._check(headers)
         body = b""
         if scope["method"] in {"POST", "PUT", "PATCH"}:
-            with in_language_of(headers):
-                self._check_body(headers)
-            body = await self._read(headers, receive)
+            self._check_body(headers)
+            body = await self._read(receive)
         await self._app(scope, _replay(body, receive), send)
 
     def _check(self, headers: Headers) -> None:
@@ -135,7 +136,7 @@ class Guard:
         message = _("the body is too large; expected at most {limit} bytes")
         return RequestProblem("too_large", message.format(limit=self._limits.body_bytes))
 
-    async def _read(self, headers: Headers, receive: Receive) -> bytes:
+    async def _read(self, receive: Receive) -> bytes:
         """Return the body."""
         body = bytearray()
 
@@ -143,15 +144,13 @@ class Guard:
             async for part in _parts(receive):
                 body.extend(part)
                 if len(body) > self._limits.body_bytes:
-                    with in_language_of(headers):
-                        raise self._too_large()
+                    raise self._too_large()
 
         try:
             await asyncio.wait_for(read(), self._limits.receive_seconds)
         except asyncio.TimeoutError:
-            with in_language_of(headers):
-                message = _("the body did not arrive within {seconds:g} seconds")
-                raise RequestProblem("too_slow", message.format(seconds=self._limits.receive_seconds)) from None
+            message = _("the body did not arrive within {seconds:g} seconds")
+            raise RequestProblem("too_slow", message.format(seconds=self._limits.receive_seconds)) from None
         return bytes(body)
 
 
@@ -211,14 +210,3 @@ async def _drain(receive: Receive) -> None:
         n_dropped += len(part)
         if n_dropped > _DRAINED_BYTES:
             return
-
-
-# ---- languages
-
-
-@contextlib.contextmanager
-def in_language_of(headers: Headers) -> Iterator[None]:
-    """Write messages in the language that a request asks for; nothing may be awaited within the block."""
-    asked = headers.get("accept-language", "").strip().lower()[:2]
-    with language.using(asked if asked in language.LANGUAGES else language.current()):
-        yield

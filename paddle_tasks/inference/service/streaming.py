@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from paddle_tasks.errors import ConfigError, DataError
 from paddle_tasks.inference.outputs import rounded
+from paddle_tasks.inference.service.languages import run_in_thread
 from paddle_tasks.inference.service.models import ServedModel
 from paddle_tasks.inference.service.problems import (
     RequestProblem,
@@ -25,8 +26,6 @@ from paddle_tasks.inference.service.problems import (
 from paddle_tasks.inference.text_stream import PipelineStream
 from paddle_tasks.language import _
 
-Lines = Callable[[Mapping[str, Any]], Any]
-"""Returns a record as lines of segments."""
 _HEADERS = ((b"content-type", b"text/event-stream; charset=utf-8"), (b"x-accel-buffering", b"no"))
 SEND_SECONDS = 10.0
 """How long a client may read nothing of a stream that it has asked for."""
@@ -46,14 +45,13 @@ class Streams:
         self._executor = ThreadPoolExecutor(n_places)
         self.n_active = 0
 
-    async def open(self, model: ServedModel, text: str, options: Mapping[str, Any], lines: Lines) -> EventStream:
+    async def open(self, model: ServedModel, text: str, options: Mapping[str, Any]) -> EventStream:
         """Take a place and return the response that writes a text; it frees the place when it ends.
 
         Args:
             model: the model.
             text: the text to continue.
             options: of the stream.
-            lines: returns the record at the end as lines of segments.
 
         Raises:
             RequestProblem: all places are taken, or the model cannot use the text or an option.
@@ -67,12 +65,12 @@ class Streams:
         except BaseException as error:
             self.n_active -= 1
             raise _for_client(error) if isinstance(error, Exception) else error from None
-        return EventStream(self, self.events(text, pieces, lines))
+        return EventStream(self, self.events(model, text, pieces))
 
     async def _run(self, function: Any, *arguments: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, function, *arguments)
+        return await run_in_thread(self._executor, function, *arguments)
 
-    async def events(self, text: str, pieces: PipelineStream, lines: Lines) -> AsyncGenerator[bytes, None]:
+    async def events(self, model: ServedModel, text: str, pieces: PipelineStream) -> AsyncGenerator[bytes, None]:
         """Yield an event for each piece, and one with the whole record at the end."""
         deadline = time.monotonic() + self._seconds
         try:
@@ -82,7 +80,7 @@ class Streams:
                     yield event("error", timeout_problem(self._seconds).to_json())
                     return
             record = _record(text, pieces)
-            yield event("end", {"record": record, "lines": lines(record)})
+            yield event("end", {"record": record, "lines": model.lines(record)})
         except Exception as error:
             yield event("error", _for_client(error).to_json())
 

@@ -11,6 +11,7 @@ from paddle_tasks.models.graphs.encoders import EncoderForm, Tokens, encode
 from paddle_tasks.models.graphs.graph import Graph, Value
 from paddle_tasks.models.graphs.network import TOKEN_AXES, TOKENS, Input, Network, SavedModel
 from paddle_tasks.models.graphs.parts import (
+    EPSILON,
     NO_ATTENTION,
     Parts,
     attend,
@@ -23,8 +24,6 @@ from paddle_tasks.models.graphs.parts import (
 
 STEP, WINDOW = "step", "window"
 """The networks: one step with its cache, and a window that is read anew for each character."""
-
-_EPSILON = 1e-5
 
 
 class CausalForm(NamedTuple):
@@ -87,7 +86,7 @@ def _step(graph: Graph, saved: SavedModel, form: CausalForm, values: Mapping[str
     embedded = graph.gather(parts["words.weight"], values["input_ids"])
     states = graph.add(embedded, graph.gather(parts["positions.weight"], known))
     if not form.pre_norm:
-        states = graph.layer_norm(states, *parts.pair("norm"), _EPSILON)
+        states = graph.layer_norm(states, *parts.pair("norm"), EPSILON)
     all_positions = graph.concat([values["past_positions"], positions], 1)
     offsets = _offsets(graph, positions, all_positions)
     outputs = {"next_positions": all_positions}
@@ -97,7 +96,7 @@ def _step(graph: Graph, saved: SavedModel, form: CausalForm, values: Mapping[str
         states, *kept = _layer(graph, own, form, states, past, offsets)
         outputs.update(zip((f"next_keys_{number}", f"next_values_{number}"), kept, strict=True))
     if form.pre_norm:
-        states = graph.layer_norm(states, *parts.pair("norm"), _EPSILON)
+        states = graph.layer_norm(states, *parts.pair("norm"), EPSILON)
     words, section = parts["words.weight"], saved.section
     rated = tied_log_probs(graph, states, words, parts.below("output."), section["n_frequent"])
     return {"log_probs": rated, **outputs}
@@ -115,18 +114,18 @@ def _layer(
 ) -> tuple[Value, Value, Value]:
     """Return the states <float32>[batch, new, width] after a layer, and its keys and values."""
     first, second = parts.pair("norm1"), parts.pair("norm2")
-    before = graph.layer_norm(states, *first, _EPSILON) if form.pre_norm else states
+    before = graph.layer_norm(states, *first, EPSILON) if form.pre_norm else states
     sides = [graph.linear(before, *parts.pair(f"self_attn.{name}_proj")) for name in "qkv"]
     queries, *new = (split_heads(graph, side, form.n_heads)[0] for side in sides)
     keys, values = (graph.concat(pair, 2) for pair in zip(past, new, strict=True))
     contexts, _weights = attend(graph, queries, keys, values, offsets)
     states = graph.add(states, graph.linear(contexts, *parts.pair("self_attn.out_proj")))
     if not form.pre_norm:
-        states = graph.layer_norm(states, *first, _EPSILON)
-    read = graph.layer_norm(states, *second, _EPSILON) if form.pre_norm else states
+        states = graph.layer_norm(states, *first, EPSILON)
+    read = graph.layer_norm(states, *second, EPSILON) if form.pre_norm else states
     inner = graph.activate("gelu", graph.linear(read, *parts.pair("linear1")))
     states = graph.add(states, graph.linear(inner, *parts.pair("linear2")))
-    return (states if form.pre_norm else graph.layer_norm(states, *second, _EPSILON)), keys, values
+    return (states if form.pre_norm else graph.layer_norm(states, *second, EPSILON)), keys, values
 
 
 # ---- windows
@@ -149,7 +148,7 @@ def _fully_connected_head(graph: Graph, parts: Parts, states: Value, tokens: Tok
     chosen = graph.cast(graph.apply("equal", places, graph.expand(positions, 1)), "float32")
     picked = graph.squeeze(graph.matmul(graph.expand(chosen, 1), states), 1)
     activated = graph.activate("gelu", graph.linear(picked, *parts.pair("linear")))
-    return graph.layer_norm(activated, *parts.pair("norm"), _EPSILON)
+    return graph.layer_norm(activated, *parts.pair("norm"), EPSILON)
 
 
 def _recurrent_head(graph: Graph, parts: Parts, states: Value, tokens: Tokens, positions: Value) -> Value:

@@ -9,12 +9,14 @@ import numpy as np
 
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.language import _, join
+from paddle_tasks.models.encoders.architectures import ARCHITECTURES
 from paddle_tasks.models.graphs.graph import Graph, Value
-from paddle_tasks.models.graphs.parts import CELLS, Parts, attend, both_ends, hide, run_recurrent, split_heads
+from paddle_tasks.models.graphs.parts import CELLS, EPSILON, Parts, attend, both_ends, hide, run_recurrent, split_heads
 from paddle_tasks.models.paddle_free.encoder import ACTIVATIONS, ERNIE_EPSILON, NO_ATTENTION
 from paddle_tasks.models.paddle_free.operations import sinusoids
 
-_TRANSFORMER_EPSILON = 1e-5
+_ZERO_PADDING = ("ernie", "roberta", "albert", "skep")
+"""The encoders of PaddleNLP that look up zeros for the padding token, whatever its embedding is."""
 
 
 class Tokens(NamedTuple):
@@ -89,51 +91,78 @@ def encode(graph: Graph, form: EncoderForm, arrays: Parts, tokens: Tokens) -> En
     """
     kind = form.config.get("model_type")
     encoders: Mapping[Any, Callable[..., Encoded]] = {
-        "bert": _bert,
-        "ernie": _bert,
+        **dict.fromkeys(ARCHITECTURES, _pretrained),
         "transformer": _transformer,
         "textcnn": _textcnn,
         **dict.fromkeys(CELLS, _recurrent),
     }
-    if kind not in encoders or form.config.get("pool_act", "tanh") != "tanh":
+    if kind not in encoders:
         message = _("--format: an encoder of the kind {kind} can be exported as paddle-tasks only (others: {known})")
         raise ConfigError(message.format(kind=kind, known=join(sorted(encoders))))
     return encoders[kind](graph, form, arrays, tokens)
 
 
-def _bert(graph: Graph, form: EncoderForm, arrays: Parts, tokens: Tokens) -> Encoded:
-    config, kind = form.config, form.config["model_type"]
-    parts = arrays.below(f"{kind}.")
-    epsilon = ERNIE_EPSILON if kind == "ernie" else float(config["layer_norm_eps"])
-    shape = LayerForm(int(config["num_attention_heads"]), ACTIVATIONS[config["hidden_act"]], epsilon)
-    embedded = _embed(graph, parts, config, tokens)
-    states = graph.layer_norm(embedded, *parts.pair("embeddings.layer_norm"), epsilon)
-    states = _layers(graph, parts.below("encoder.layers."), shape, states, tokens, first_only=form.first_only)
+def _pretrained(graph: Graph, form: EncoderForm, arrays: Parts, tokens: Tokens) -> Encoded:
+    """Return what one of PaddleNLP's encoders makes of tokens."""
+    config, kind = form.config, str(form.config["model_type"])
+    parts = arrays.below(ARCHITECTURES[kind].prefixes[0])
+    shape = LayerForm(int(config["num_attention_heads"]), ACTIVATIONS[config["hidden_act"]], _epsilon(config))
+    states = graph.layer_norm(_embed(graph, parts, config, tokens), *parts.pair("embeddings.layer_norm"), shape.epsilon)
+    if "embeddings_project.weight" in parts:
+        states = graph.linear(states, *parts.pair("embeddings_project"))
+    if kind == "albert":
+        states = _shared_layers(graph, parts.below("encoder."), config, states, _offsets(graph, tokens))
+    else:
+        states = _layers(graph, parts.below("encoder.layers."), shape, states, tokens, first_only=form.first_only)
     first = graph.squeeze(graph.cut(states, 1, 0, 1), 1)
-    if "pooler.dense.weight" in parts:
-        first = graph.apply("tanh", graph.linear(first, *parts.pair("pooler.dense")))
+    pooler = next((name for name in ("pooler.dense", "pooler") if f"{name}.weight" in parts), None)
+    if pooler is not None:
+        first = graph.linear(first, *parts.pair(pooler))
+        is_plain = kind == "bert" and config.get("pool_act") != "tanh"  # only PaddleNLP's BERT reads this setting
+        first = first if is_plain else graph.apply("tanh", first)
     return Encoded(states, first)
+
+
+def _epsilon(config: Mapping[str, Any]) -> float:
+    """Return the epsilon of the norms of one of PaddleNLP's encoders."""
+    if config["model_type"] == "ernie":
+        return ERNIE_EPSILON
+    fixed = ARCHITECTURES[config["model_type"]].epsilon
+    return float(config["layer_norm_eps"]) if fixed is None else fixed
 
 
 def _embed(graph: Graph, parts: Parts, config: Mapping[str, Any], tokens: Tokens) -> Value:
     """Return the sum of the embeddings <float32>[batch, length, width]."""
     words = parts["embeddings.word_embeddings.weight"]
-    if config["model_type"] == "ernie":
-        words[int(config.get("pad_token_id", 0))] = 0  # PaddleNLP's ERNIE looks up zeros there
-    types = parts["embeddings.token_type_embeddings.weight"]
-    of_types = types[0] if tokens.token_type_ids is None else graph.gather(types, tokens.token_type_ids)
-    positions = graph.arange(graph.size(tokens.input_ids, 1))
-    of_positions = graph.gather(parts["embeddings.position_embeddings.weight"], positions)
-    summed = graph.add(graph.gather(words, tokens.input_ids), of_positions, of_types)
+    if config["model_type"] in _ZERO_PADDING:
+        words[int(config.get("pad_token_id", 0))] = 0
+    of_positions = graph.gather(parts["embeddings.position_embeddings.weight"], _positions(graph, config, tokens))
+    summed = graph.add(graph.gather(words, tokens.input_ids), of_positions)
+    if "embeddings.token_type_embeddings.weight" in parts:  # not in every SKEP
+        types = parts["embeddings.token_type_embeddings.weight"]
+        of_types = types[0] if tokens.token_type_ids is None else graph.gather(types, tokens.token_type_ids)
+        summed = graph.add(summed, of_types)
     if not config.get("use_task_id"):
         return summed
     return graph.add(summed, parts["embeddings.task_type_embeddings.weight"][int(config.get("task_id", 0))])
 
 
+def _positions(graph: Graph, config: Mapping[str, Any], tokens: Tokens) -> Value:
+    """Return the position of each token, <int64>[length] or, if they skip padding, <int64>[batch, length]."""
+    places = graph.arange(graph.size(tokens.input_ids, 1))
+    if not ARCHITECTURES[config["model_type"]].skips_positions:
+        return places
+    pad_id = int(config["pad_token_id"])
+    is_padding = graph.apply("equal", tokens.input_ids, pad_id)
+    counted = graph.where(is_padding, 0.0, graph.constant(1.0))
+    is_before = graph.cast(graph.apply("less_equal", graph.expand(places, 1), places), "float32")
+    numbers = graph.cast(graph.apply("multiply", graph.matmul(counted, is_before), counted), "int64")
+    return graph.add(numbers, pad_id)
+
+
 def _layers(graph: Graph, parts: Parts, shape: LayerForm, states: Value, tokens: Tokens, *, first_only: bool) -> Value:
     """Return the states after Transformer layers with the norms behind the sums."""
-    is_real = graph.expand(graph.expand(graph.is_real(tokens.lengths, tokens.input_ids), 1), 1)
-    offsets, n_layers = hide(graph, is_real, NO_ATTENTION), parts.count("linear1.bias")
+    offsets, n_layers = _offsets(graph, tokens), parts.count("linear1.bias")
     for number in range(n_layers):
         is_last = number == n_layers - 1
         own = parts.below(f"{number}.")
@@ -154,6 +183,36 @@ def _layer(graph: Graph, parts: Parts, shape: LayerForm, states: Value, offsets:
     return graph.layer_norm(outer, *parts.pair("norm2"), shape.epsilon)
 
 
+def _offsets(graph: Graph, tokens: Tokens) -> Value:
+    """Return what to add to the scores of keys, <float32>[batch, 1, 1, length]."""
+    is_real = graph.expand(graph.expand(graph.is_real(tokens.lengths, tokens.input_ids), 1), 1)
+    return hide(graph, is_real, NO_ATTENTION)
+
+
+def _shared_layers(graph: Graph, parts: Parts, config: Mapping[str, Any], states: Value, offsets: Value) -> Value:
+    """Return the states after the layers of an ALBERT, of which those of a group share their weights."""
+    states = graph.linear(states, *parts.pair("embedding_hidden_mapping_in"))
+    shape = LayerForm(int(config["num_attention_heads"]), ACTIVATIONS[config["hidden_act"]], _epsilon(config))
+    n_layers, n_groups = int(config["num_hidden_layers"]), int(config["num_hidden_groups"])
+    for number in range(n_layers):
+        group = parts.below(f"albert_layer_groups.{number * n_groups // n_layers}.albert_layers.")
+        for inner in range(int(config["inner_group_num"])):
+            states = _albert_layer(graph, group.below(f"{inner}."), shape, states, offsets)
+    return states
+
+
+def _albert_layer(graph: Graph, parts: Parts, shape: LayerForm, states: Value, offsets: Value) -> Value:
+    own = parts.below("attention.")
+    projected = [graph.linear(states, *own.pair(name)) for name in ("query", "key", "value")]
+    queries, keys, values = (split_heads(graph, value, shape.n_heads)[0] for value in projected)
+    contexts, _weights = attend(graph, queries, keys, values, offsets)
+    summed = graph.add(states, graph.linear(contexts, *own.pair("dense")))
+    middle = graph.layer_norm(summed, *own.pair("layer_norm"), shape.epsilon)
+    inner = graph.activate(shape.activation, graph.linear(middle, *parts.pair("ffn")))
+    outer = graph.add(middle, graph.linear(inner, *parts.pair("ffn_output")))
+    return graph.layer_norm(outer, *parts.pair("full_layer_layer_norm"), shape.epsilon)
+
+
 def _transformer(graph: Graph, form: EncoderForm, arrays: Parts, tokens: Tokens) -> Encoded:
     config, parts = form.config, arrays.below("encoder.")
     size, positions = int(config["hidden_size"]), graph.arange(graph.size(tokens.input_ids, 1))
@@ -164,7 +223,7 @@ def _transformer(graph: Graph, form: EncoderForm, arrays: Parts, tokens: Tokens)
     else:
         table = parts["positions.weight"]
     states = graph.add(embedded, graph.gather(table, positions))
-    shape = LayerForm(int(config["n_heads"]), str(config["activation"]), _TRANSFORMER_EPSILON)
+    shape = LayerForm(int(config["n_heads"]), str(config["activation"]), EPSILON)
     layers = parts.below("layers.layers.")
     states = _layers(graph, layers, shape, states, tokens, first_only=form.first_only)
     return Encoded(states, graph.squeeze(graph.cut(states, 1, 0, 1), 1))

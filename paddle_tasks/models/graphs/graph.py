@@ -37,6 +37,18 @@ class Direction(NamedTuple):
         return int(self.of_states[0].shape[1])
 
 
+class RecurrentLayer(NamedTuple):
+    """A recurrent layer.
+
+    Attributes:
+        cell: its kind.
+        directions: forward and perhaps backward.
+    """
+
+    cell: Cell
+    directions: tuple[Direction, ...]
+
+
 class Recurrence(NamedTuple):
     """What a recurrent layer leaves.
 
@@ -151,19 +163,13 @@ class Graph(ABC):
 
     @abstractmethod
     def recurrent(
-        self,
-        cell: Cell,
-        inputs: Value,
-        directions: Sequence[Direction],
-        lengths: Value | None,
-        initial: Sequence[Value],
+        self, layer: RecurrentLayer, inputs: Value, lengths: Value | None, initial: Sequence[Value]
     ) -> Recurrence:
         """Return the states of a recurrent layer, which stops at the length of each row.
 
         Args:
-            cell: the kind of the layer.
+            layer: its weights.
             inputs: <float32>[batch, length, inputs].
-            directions: forward and perhaps backward.
             lengths: <int64>[batch]; None: all rows are as long as the inputs.
             initial: hidden states and, of an LSTM, cells <float32>[directions, batch, size]; none: zeros.
         """

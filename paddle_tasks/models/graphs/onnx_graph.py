@@ -12,7 +12,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from paddle_tasks.arrays import Array
-from paddle_tasks.models.graphs.graph import Cell, Direction, Graph, Kind, Operand, Recurrence, Value
+from paddle_tasks.models.graphs.graph import Cell, Graph, Kind, Operand, Recurrence, RecurrentLayer, Value
 
 OPSET = 17
 """The first one with LayerNormalization; ONNX Runtime has known it since 1.12 (2022)."""
@@ -177,14 +177,10 @@ class OnnxGraph(Graph):
         return self._node("Pad", value, np.array([0, before, 0, 0, after, 0]))
 
     def recurrent(
-        self,
-        cell: Cell,
-        inputs: Value,
-        directions: Sequence[Direction],
-        lengths: Value | None,
-        initial: Sequence[Value],
+        self, layer: RecurrentLayer, inputs: Value, lengths: Value | None, initial: Sequence[Value]
     ) -> Recurrence:
         """See `Graph.recurrent`."""
+        cell, directions = layer
         weights = np.stack([_reorder(cell, side.of_inputs[0]) for side in directions])
         states = np.stack([_reorder(cell, side.of_states[0]) for side in directions])
         biases = np.stack(

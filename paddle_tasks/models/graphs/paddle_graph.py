@@ -15,7 +15,7 @@ from paddle.nn import functional
 from paddle_tasks.arrays import Array
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.language import _
-from paddle_tasks.models.graphs.graph import Cell, Direction, Graph, Kind, Operand, Recurrence, Value
+from paddle_tasks.models.graphs.graph import Cell, Graph, Kind, Operand, Recurrence, RecurrentLayer, Value
 from paddle_tasks.models.graphs.network import Network
 
 _MAX_SIZE = 2**31 - 1
@@ -200,12 +200,7 @@ class PaddleGraph(Graph):
         return functional.pad(value, [before, after], data_format="NLC")
 
     def recurrent(
-        self,
-        cell: Cell,
-        inputs: Value,
-        directions: Sequence[Direction],
-        lengths: Value | None,
-        initial: Sequence[Value],
+        self, layer: RecurrentLayer, inputs: Value, lengths: Value | None, initial: Sequence[Value]
     ) -> Recurrence:
         """See `Graph.recurrent`.
 
@@ -215,18 +210,19 @@ class PaddleGraph(Graph):
         if self._has_recurrent:
             raise ConfigError(_("--format paddle: a network of several recurrent layers; --format onnx takes it"))
         self._has_recurrent = True
-        n_inputs, size = directions[0].of_inputs[0].shape[1], directions[0].size
-        direction = "forward" if len(directions) == 1 else "bidirect"
-        layer = _CELLS[cell](n_inputs, size, direction=direction)
-        for number, side in enumerate(directions):
+        first = layer.directions[0]
+        direction = "forward" if len(layer.directions) == 1 else "bidirect"
+        program = _CELLS[layer.cell](first.of_inputs[0].shape[1], first.size, direction=direction)
+        for number, side in enumerate(layer.directions):
             suffix = "_reverse" if number else ""
             sides = zip(("ih", "hh"), (side.of_inputs, side.of_states), strict=True)
             for name, (weight, bias) in sides:
-                self._parameters[getattr(layer, f"weight_{name}_l0{suffix}").name] = weight
-                self._parameters[getattr(layer, f"bias_{name}_l0{suffix}").name] = bias
-        given = None if not initial else tuple(initial) if cell == "lstm" else initial[0]
-        states, last = layer(inputs, given, lengths)
-        hidden, cells = last if cell == "lstm" else (last, None)
+                self._parameters[getattr(program, f"weight_{name}_l0{suffix}").name] = weight
+                self._parameters[getattr(program, f"bias_{name}_l0{suffix}").name] = bias
+        is_lstm = layer.cell == "lstm"
+        given = None if not initial else tuple(initial) if is_lstm else initial[0]
+        states, last = program(inputs, given, lengths)
+        hidden, cells = last if is_lstm else (last, None)
         return Recurrence(states, hidden, cells)
 
     def _parameter(self, array: Array) -> Value:

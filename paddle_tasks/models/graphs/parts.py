@@ -8,10 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from paddle_tasks.arrays import Array
-from paddle_tasks.models.graphs.graph import Cell, Direction, Graph, Recurrence, Value
+from paddle_tasks.models.graphs.graph import Cell, Direction, Graph, Recurrence, RecurrentLayer, Value
 
 NO_ATTENTION = -1e9
 """What is added to the score of a key that gets no attention."""
+
+EPSILON = 1e-5
+"""Of the layer normalisations of this project's own Transformers."""
 
 CELLS: Mapping[str, Cell] = {"rnn": "rnn", "gru": "gru", "lstm": "lstm", "bilstm": "lstm"}
 """The cell of each recurrent encoder."""
@@ -99,7 +102,8 @@ def run_recurrent(
     is_bidirectional = "weight_ih_l0_reverse" in parts
     for number in range(_n_layers(parts)):
         suffixes = [f"l{number}", *([f"l{number}_reverse"] if is_bidirectional else [])]
-        found = graph.recurrent(cell, states, [_direction(parts, suffix) for suffix in suffixes], lengths, initial)
+        layer = RecurrentLayer(cell, tuple(_direction(parts, suffix) for suffix in suffixes))
+        found = graph.recurrent(layer, states, lengths, initial)
         states = found.states
     if found is None:
         raise LookupError(f"{parts.prefix}weight_ih_l0")

@@ -12,6 +12,7 @@ import numpy as np
 from paddle_tasks.models.graphs.graph import Graph, Value
 from paddle_tasks.models.graphs.network import TOKEN_AXES, TOKENS, Input, Network, SavedModel
 from paddle_tasks.models.graphs.parts import (
+    EPSILON,
     Parts,
     attend,
     both_ends,
@@ -26,7 +27,6 @@ ENCODER, DECODER = "encoder", "decoder"
 N_POSITIONS = 2048
 """The longest source or output of an exported Transformer, in characters."""
 
-_EPSILON = 1e-5
 _INPUT = {"input_ids": Input("int64", TOKEN_AXES)}
 Values = Mapping[str, Value]
 Build = Callable[[Graph, SavedModel, Values], dict[str, Value]]
@@ -84,7 +84,7 @@ def _encode_transformer(graph: Graph, saved: SavedModel, values: Values) -> dict
         contexts, _weights = attend(graph, queries, keys, read, offsets)
         states = graph.add(states, graph.linear(contexts, *parts.pair("output")))
         states = _feed_forward(graph, saved, encoder.below(f"{number}.feed_forward."), states)
-    memory = graph.layer_norm(states, *saved.parts.pair("encoder_norm"), _EPSILON)
+    memory = graph.layer_norm(states, *saved.parts.pair("encoder_norm"), EPSILON)
     outputs = {"source_offsets": offsets}
     for number in range(_n_layers(saved)):
         maps = saved.parts.pair(f"decoder.{number}.source_attention.other_projections")
@@ -108,7 +108,7 @@ def _decode_transformer(graph: Graph, saved: SavedModel, values: Values) -> dict
         states, found = _attend_source(graph, saved, parts.below("source_attention."), states, own)
         weights.append(found)
         states = _feed_forward(graph, saved, parts.below("feed_forward."), states)
-    states = graph.layer_norm(states, *saved.parts.pair("decoder_norm"), _EPSILON)
+    states = graph.layer_norm(states, *saved.parts.pair("decoder_norm"), EPSILON)
     heads = len(weights) * int(saved.section["n_heads"])
     mean = graph.apply("multiply", graph.total(graph.add(*weights), 1), 1.0 / heads)
     return {"log_probs": _rate(graph, saved, states), "attention": mean, **outputs}
@@ -129,7 +129,7 @@ def _embed(graph: Graph, saved: SavedModel, ids: Value, positions: Value) -> Val
 
 
 def _project(graph: Graph, parts: Parts, states: Value) -> Value:
-    normalised = graph.layer_norm(states, *parts.pair("norm"), _EPSILON)
+    normalised = graph.layer_norm(states, *parts.pair("norm"), EPSILON)
     return graph.linear(normalised, *parts.pair("projections"))
 
 
@@ -151,7 +151,7 @@ def _attend_source(graph: Graph, saved: SavedModel, parts: Parts, states: Value,
 
 
 def _feed_forward(graph: Graph, saved: SavedModel, parts: Parts, states: Value) -> Value:
-    normalised = graph.layer_norm(states, *parts.pair("norm"), _EPSILON)
+    normalised = graph.layer_norm(states, *parts.pair("norm"), EPSILON)
     inner = graph.activate(str(saved.section["activation"]), graph.linear(normalised, *parts.pair("inner")))
     return graph.add(states, graph.linear(inner, *parts.pair("outer")))
 

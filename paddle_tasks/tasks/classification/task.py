@@ -83,6 +83,7 @@ class ClassifierTask(EncoderTask[C]):
     BASELINE: ClassVar[Baseline | None] = TfidfBaseline(SINGLE_TEXT, MostProbable)
     RECORD_VIEW: ClassVar[RecordView] = LabelView()
     PREDICT_OPTIONS: ClassVar[tuple[str, ...]] = ("explain", "top_k")
+    PADDLE_OPTIONS: ClassVar[tuple[str, ...]] = ("explain",)  # gradients explain, and a network has none
     RECORD_FORMATS: ClassVar[Mapping[str, RecordFormat]] = {"clue": CLUE}
     DEMONSTRATION: ClassVar[Demonstration] = Demonstration("label")
     FORMAT: ClassVar[RowFormat] = SINGLE_TEXT

@@ -8,9 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from paddle_tasks import runtime
 from paddle_tasks.inference.export import export
 from paddle_tasks.inference.exported import ONNX, PADDLE, load_exported, open_networks
 from paddle_tasks.inference.pipelines import load
@@ -19,8 +16,8 @@ from paddle_tasks.models.graphs.onnx_file import OnnxNetworks
 from paddle_tasks.onednn import precision
 from paddle_tasks.tasks import find_paddle_free
 from paddle_tasks.tasks.model_settings import read_settings
-from paddle_tasks.workflows.bench.prediction import read_texts
-from paddle_tasks.workflows.bench.report import Measurement, Notify, Report, Spread, run_rounds, time_call
+from paddle_tasks.workflows.bench.report import Notify, Report, run_rounds
+from paddle_tasks.workflows.bench.texts import BenchTexts
 
 _CALLS = 20
 """Calls with one text in each round."""
@@ -42,19 +39,12 @@ def measure_exports(
     Raises:
         UserError: there is no such model, it cannot be exported, or the file holds no texts.
     """
-    texts = read_texts(name, file)
-    one = min(texts, key=lambda text: abs(len(text) - 100))
+    texts = BenchTexts.read(name, file)
     with tempfile.TemporaryDirectory() as folder:
         predictors = {**_own(name), **_exported(name, Path(folder), data, notify)}
-        timers = {kind: partial(_measure, predict, texts, one) for kind, predict in predictors.items()}
+        timers = {kind: partial(texts.time, predict, _CALLS) for kind, predict in predictors.items()}
         rounds = run_rounds(timers, repeats, warmup=1, notify=notify)
-    return Report(
-        bench="export",
-        timed=f"prediction of {len(texts):,} texts",
-        measurements=[_measurement(kind, rounds[kind], len(texts)) for kind in predictors],
-        settings={"characters_of_the_one_text": len(one)},
-        environment=runtime.describe_environment("cpu"),
-    )
+    return texts.report("export", [texts.measurement(kind, rounds[kind], (50,)) for kind in predictors])
 
 
 def _own(name: str) -> dict[str, Predict]:
@@ -83,14 +73,3 @@ def _predictor(folder: Path, networks: Networks) -> Predict:
         return kind.load_exported(folder, settings, networks).predict
     task, model = load_exported(folder, settings, "cpu", networks)
     return partial(task.predict, model)
-
-
-def _measure(predict: Predict, texts: Sequence[str], one: str) -> tuple[float, list[float]]:
-    return time_call(lambda: predict(texts)), [time_call(lambda: predict([one])) for _ in range(_CALLS)]
-
-
-def _measurement(kind: str, rounds: Sequence[tuple[float, list[float]]], n_texts: int) -> Measurement:
-    seconds = Spread.from_values([whole for whole, _calls in rounds])
-    calls = [1000 * call for _whole, each in rounds for call in each]
-    values = {"texts_per_second": n_texts / seconds.median, "one_text_p50_ms": float(np.percentile(calls, 50))}
-    return Measurement(kind, seconds, values)

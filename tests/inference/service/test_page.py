@@ -24,6 +24,7 @@ DROP = """(() => {
   files.items.add(new File([%s], "reviews.csv"));
   document.querySelector("#drop").dispatchEvent(new DragEvent("drop", {dataTransfer: files, bubbles: true}));
 })()"""
+IDLE = "document.querySelector('#run').getAttribute('aria-disabled') !== 'true'"
 in_a_browser = [
     pytest.mark.long,
     pytest.mark.skipif(BROWSER is None, reason="no Chromium: neither chromium, chromium-browser nor google-chrome"),
@@ -75,7 +76,7 @@ def test_both_languages_have_all_texts():
 @pytest.fixture(scope="module")
 def service():
     with running(
-        load_models(["sentiment", "opinion", "fill-mask", "rewrite", "novel"], "cpu"), Limits(seconds=180)
+        load_models(["sentiment", "opinion", "fill-mask", "rewrite", "novel", "news"], "cpu"), Limits(seconds=180)
     ) as client:
         yield client
 
@@ -99,7 +100,7 @@ def all_shown(page, selector):
 
 
 def answered(page):
-    page.wait_for("document.querySelector('#results .record') && !document.querySelector('#run').disabled")
+    page.wait_for(f"document.querySelector('#results .record') && {IDLE}")
     assert page.run("document.querySelector('.problem')?.innerText ?? null") is None
 
 
@@ -167,7 +168,7 @@ class TestInABrowser:
             length = page.run("document.querySelector('.growing mark').textContent.length")
             page.wait_for(f"document.querySelector('.growing mark').textContent.length > {length}")
             click(page, "#stop")
-            page.wait_for("!document.querySelector('#run').disabled")
+            page.wait_for(IDLE)
             assert shown(page, ".status") == "Stopped."
         service.wait_until(lambda health: health["streams"] == 0)
 
@@ -207,6 +208,45 @@ class TestInABrowser:
                 page.press("Tab")
                 reached.append(page.run("document.activeElement.id || document.activeElement.className"))
             assert {"text-0", "run", "example", "file"} <= set(reached)
+
+    def test_the_focus_stays_where_it_was(self, chromium, service):
+        with opened(chromium, service, "news") as page:
+            page.wait_for("document.querySelector('#run')")
+            page.run("document.querySelector('#run').focus()")
+            run_first_example(page)
+            assert page.run("document.activeElement.id") == "run"
+            page.run("document.querySelector('.probabilities + button').focus()")
+            click(page, ".probabilities + button")
+            assert page.run("document.activeElement.className") == "probabilities"
+            assert len(all_shown(page, ".probability")) == 10
+
+    def test_another_language_keeps_the_text(self, chromium, service):
+        with opened(chromium, service, "sentiment") as page:
+            page.wait_for("document.querySelector('#run')")
+            page.run("document.querySelector('textarea').value = '太吵了'")
+            click(page, "#languages [lang=zh]")
+            page.wait_for("document.querySelector('#run').innerText === '运行'")
+            page.wait_for("document.activeElement.lang === 'zh'")
+            assert page.run("document.querySelector('textarea').value") == "太吵了"
+            assert page.run("document.title") == "sentiment – paddle_tasks"
+            assert page.run("document.querySelector('#option-top_k').placeholder") == "默认"
+
+    def test_options_that_change_nothing_are_left_out(self, chromium, service):
+        with opened(chromium, service, "opinion") as page:
+            page.wait_for("document.querySelector('#run')")
+            assert page.run("document.querySelector('#option-explain') === null")
+            click(page, "#tab-0")
+            assert page.run("document.querySelector('#option-explain').checked") is True
+
+    def test_every_tab_is_in_sight_on_a_phone(self, chromium, service):
+        with opened(chromium, service, "sentiment") as page:
+            page.resize(390, 900)
+            page.wait_for("document.querySelector('#run')")
+            ends = page.run(
+                "[...document.querySelectorAll('[role=tab]')].map((tab) => tab.getBoundingClientRect().right)"
+            )
+            assert len(ends) == 6
+            assert max(ends) <= 390
 
     def test_an_error_is_shown(self, chromium, service):
         with opened(chromium, service, "fill-mask") as page:

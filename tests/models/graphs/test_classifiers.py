@@ -6,6 +6,7 @@ import numpy as np
 import paddle
 import pytest
 
+from paddle_tasks.inference.export_check import require_epsilons
 from paddle_tasks.models.classifier import TextClassifier
 from paddle_tasks.models.encoders.paddlenlp import PretrainedEncoder, build_model
 from paddle_tasks.models.graphs.classifier import text_logits
@@ -74,6 +75,61 @@ def test_the_task_embedding_of_ernie_3(tmp_path):
     ids, lengths = rows(3, 9)
     expected = model(*tensors(ids, np.zeros_like(ids), lengths)).numpy()
     assert exported.run("model", {"input_ids": ids, "lengths": lengths})["logits"] == pytest.approx(expected, abs=2e-5)
+
+
+PRETRAINED = {
+    "bert": {"layer_norm_eps": 1e-6},
+    "bert-plain": {"pool_act": "relu"},
+    "roberta": {"layer_norm_eps": 1e-5, "pad_token_id": 1},
+    "albert": {"layer_norm_eps": 1e-12, "num_hidden_groups": 2, "inner_group_num": 2, "embedding_size": 6},
+    "albert-shared": {"num_hidden_groups": 1, "inner_group_num": 1, "embedding_size": 8, "hidden_act": "gelu_new"},
+    "electra": {"embedding_size": 6, "hidden_act": "gelu_new"},
+    "electra-square": {"embedding_size": 8},
+    "skep": {"type_vocab_size": 2},
+    "skep-roberta": {"type_vocab_size": 0},
+}
+
+
+def pretrained(name):
+    """Return one of PaddleNLP's encoders with random weights."""
+    fields = {
+        "vocab_size": 40,
+        "hidden_size": 8,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 2,
+        "hidden_act": "gelu",
+    }
+    fields |= {"intermediate_size": 16, "max_position_embeddings": 16, "type_vocab_size": 2, "pad_token_id": 0}
+    return PretrainedEncoder(build_model(name.partition("-")[0], {**fields, **PRETRAINED[name]}))
+
+
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+@pytest.mark.parametrize("name", PRETRAINED)
+def test_encoders_of_paddlenlp(tmp_path, name, pooling):
+    section = {"pooling": pooling, "head": "linear", "output": "softmax"}
+    model = randomise(TextClassifier(pretrained(name), n_classes=3, dropout=0.1, **section))
+    network = logits_network(saved(model, tmp_path, {"model": section}), text_logits, TOKENS)
+    exported = networks([network], tmp_path)
+    require_epsilons(norm_epsilons(tmp_path / "model.onnx"), model)
+    for shape in SHAPES:
+        ids, lengths = rows(*shape)
+        ids[:, -1] = PRETRAINED[name].get("pad_token_id", 0)  # RoBERTa's positions skip padding, wherever it is
+        expected = model(*tensors(ids, np.zeros_like(ids), lengths)).numpy()
+        found = exported.run("model", {"input_ids": ids, "lengths": lengths})["logits"]
+        assert found == pytest.approx(expected, abs=2e-5)
+
+
+def test_token_types_of_an_encoder_of_paddlenlp(tmp_path):
+    section = {"kind": "cross", "pooling": "cls", "head": "linear", "output": "softmax", "ngrams": False}
+    model = randomise(PairClassifier(pretrained("roberta"), dropout=0.1, **section))
+    exported = networks([logits_network(saved(model, tmp_path, {"model": section}), pair_logits, PAIRS)], tmp_path)
+    ids, lengths = rows(3, 9)
+    types = (np.arange(9) >= lengths[:, None] // 2).astype(np.int64)
+    given = {"input_ids": ids, "token_type_ids": types, "lengths": lengths}
+    found, expected = exported.run("model", given)["logits"], model(*tensors(ids, types, lengths)).numpy()
+    assert found == pytest.approx(expected, abs=2e-5)
+    without = exported.run("model", {**given, "token_type_ids": np.zeros_like(types)})["logits"]
+    assert np.abs(without - expected).max() > 1e-3
 
 
 @pytest.mark.parametrize("kind", ["bert", "ernie"])

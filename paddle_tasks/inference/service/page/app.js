@@ -14,16 +14,15 @@ const state = { models: [], limits: {}, model: null, running: null, form: null, 
 
 // ---- the frame
 
-async function start() {
-  chooseLanguage();
+async function load() {
   try {
-    await load();
+    await draw();
   } catch (error) {
     fill(document.getElementById("panel"), element("p", { class: "problem", role: "alert" }, error.message));
   }
 }
 
-async function load() {
+async function draw() {
   const { models, limits } = await readModels();
   Object.assign(state, { models, limits });
   const name = state.model?.name ?? decodeURIComponent(location.hash.slice(1));
@@ -37,7 +36,7 @@ function drawFrame() {
   document.getElementById("tabs").setAttribute("aria-label", text("models"));
   fill(document.getElementById("languages"), Object.entries(LANGUAGES).map(([language, name]) => element(
     "button",
-    { type: "button", class: "quiet", lang: language, "aria-pressed": String(language === currentLanguage()), onclick: () => { setLanguage(language); load(); } },
+    { type: "button", class: "quiet", lang: language, "aria-pressed": String(language === currentLanguage()), onclick: () => switchLanguage(language) },
     name,
   )));
   fill(document.getElementById("tabs"), state.models.map((model, number) => element(
@@ -45,6 +44,15 @@ function drawFrame() {
     { type: "button", role: "tab", id: `tab-${number}`, "aria-controls": "panel", onclick: () => choose(model), onkeydown: (event) => moveTab(event, number) },
     model.name,
   )));
+}
+
+/** Draws the page in another language, with the texts that were typed. */
+async function switchLanguage(language) {
+  const typed = state.form?.read();
+  setLanguage(language);
+  await load();
+  if (typed !== undefined) state.form.setTexts(typed);
+  document.querySelector(`#languages [lang=${language}]`).focus();
 }
 
 function moveTab(event, number) {
@@ -59,6 +67,7 @@ function moveTab(event, number) {
 function choose(model) {
   state.running?.abort();
   state.model = model;
+  document.title = `${model.name} – paddle_tasks`;
   history.replaceState(null, "", `#${encodeURIComponent(model.name)}`);
   state.models.forEach((each, number) => {
     const tab = document.getElementById(`tab-${number}`);
@@ -182,5 +191,6 @@ function saveLink(records, name) {
 
 // A file that is dropped beside the zone must not replace the page.
 for (const name of ["dragover", "drop"]) addEventListener(name, (event) => event.preventDefault());
-start();
+chooseLanguage();
+load();
 

@@ -81,10 +81,10 @@ function labelView(model, record) {
   const sorted = Object.entries(record.probabilities).sort((one, other) => other[1] - one[1]);
   const rows = sorted.map(([label, probability], number) => probabilityRow(model, label, probability, number));
   const heading = element("p", { class: "verdict" }, nameOf(model, record.label), " ", element("span", { class: "hint" }, percent(record.score)));
-  const list = element("div", { class: "probabilities", role: "list", "aria-label": text("probability") }, rows.slice(0, FIRST_LABELS));
+  const list = element("div", { class: "probabilities", role: "list", tabindex: "-1", "aria-label": text("probability") }, rows.slice(0, FIRST_LABELS));
   const others = rows.slice(FIRST_LABELS);
   if (!others.length) return element("div", {}, heading, list);
-  const more = element("button", { type: "button", class: "quiet", onclick: () => { list.append(...others); more.remove(); } }, text("more", { count: rows.length }));
+  const more = element("button", { type: "button", class: "quiet", onclick: () => { list.append(...others); more.remove(); list.focus(); } }, text("more", { count: rows.length }));
   return element("div", {}, heading, list, more);
 }
 

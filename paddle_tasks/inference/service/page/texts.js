@@ -17,6 +17,7 @@ const TEXTS = {
     "text.second": "Second text",
     "examples": "Examples",
     "options": "Options",
+    "default": "default",
     "run": "Run",
     "stop": "Stop",
     "hint": "Ctrl+Enter runs it",
@@ -63,6 +64,7 @@ const TEXTS = {
     "option.explain": "Colour the characters that count",
     "option.analogy": "Three words are a question",
     "option.top_k": "Number of most probable ones",
+    "option.outputs.top_k": "Most probable characters to draw from",
     "option.top_p": "Sum of the probabilities to draw from",
     "option.min_p": "Least share of the highest probability",
     "option.temperature": "Temperature",
@@ -102,6 +104,7 @@ const TEXTS = {
     "text.second": "第二句",
     "examples": "示例",
     "options": "选项",
+    "default": "默认",
     "run": "运行",
     "stop": "停止",
     "hint": "Ctrl+Enter 运行",
@@ -117,8 +120,8 @@ const TEXTS = {
     "more": "显示全部 {count} 个标签",
     "probability": "概率",
     "triplets": "观点",
-    "triplet.aspect": "对象",
-    "triplet.opinion": "评价",
+    "triplet.aspect": "方面词",
+    "triplet.opinion": "观点词",
     "triplet.polarity": "倾向",
     "implicit": "（未写出）",
     "none": "没有找到任何内容。",
@@ -148,6 +151,7 @@ const TEXTS = {
     "option.explain": "给起作用的字上色",
     "option.analogy": "三个词组成类比题",
     "option.top_k": "取概率最高的几个",
+    "option.outputs.top_k": "从概率最高的几个字中抽取",
     "option.top_p": "抽样范围的概率之和",
     "option.min_p": "与最高概率之比的下限",
     "option.temperature": "温度",
@@ -211,9 +215,9 @@ export function text(name, values = {}) {
   return found.replace(/\{(\w+)\}/g, (_whole, key) => values[key]);
 }
 
-/** Returns the text for an option, or its name in the interface. */
-export function optionText(name) {
-  return TEXTS[chosen][`option.${name}`] ?? name;
+/** Returns the text for an option of models with records of a kind, or its name in the interface. */
+export function optionText(name, kind) {
+  return TEXTS[chosen][`option.${kind}.${name}`] ?? TEXTS[chosen][`option.${name}`] ?? name;
 }
 
 /** Returns a probability as a percentage. */
