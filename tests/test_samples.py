@@ -150,6 +150,14 @@ OTHERS = {
     ),
     "similarity": Sample(("label", "text_a", "text_b"), 240, 2, (6, 24), 5, (("clue/afqmc/train.txt",), 10)),
     "sentiment_english": Sample(("label", "text"), 200, 2, (80, 540), 3),
+    "sentiment_varied": Sample(
+        ("label", "domain", "kind", "text"),
+        1350,
+        2,
+        (2, 140),
+        6,
+        (tuple(f"sentiment/chnsenticorp/{split}.tsv" for split in SPLITS), 12),
+    ),
 }
 each_other = pytest.mark.parametrize("name", OTHERS)
 
@@ -160,6 +168,10 @@ def cells(name: str, split: str) -> list[list[str]]:
 
 def all_rows(name: str) -> list[list[str]]:
     return [row for split in SPLITS for row in cells(name, split)]
+
+
+def texts_of(name: str, row: list[str]) -> list[str]:
+    return [cell for column, cell in zip(OTHERS[name].columns, row, strict=True) if column.startswith("text")]
 
 
 def opening(name: str, text: str) -> str:
@@ -182,7 +194,7 @@ def test_columns_rows_and_lengths(name):
     assert len(found) == sample.rows
     assert {len(row) for row in found} == {len(sample.columns)}
     assert all(field and field == field.strip() and '"' not in field for row in found for field in row)
-    lengths = [len(text) for row in found for text in row[1:]]
+    lengths = [len(text) for row in found for text in texts_of(name, row)]
     assert sample.lengths[0] <= min(lengths)
     assert max(lengths) <= sample.lengths[1]
 
@@ -193,19 +205,40 @@ def test_every_label_is_spread_over_the_files(name):
     total = sum(counts.values(), Counter())
     assert len(total) == OTHERS[name].labels
     for label, n_rows in total.items():
-        assert [counts[split][label] for split in SPLITS] == [round(n_rows * share) for share in (0.6, 0.2, 0.2)]
+        shares = dict(zip(SPLITS, (0.6, 0.2, 0.2), strict=True))
+        assert all(abs(counts[split][label] - share * n_rows) < 1 for split, share in shares.items())
 
 
 @each_other
 def test_no_two_rows_are_near_duplicates(name):
-    texts = [" ".join(row[1:]) for row in all_rows(name)]
+    texts = [" ".join(texts_of(name, row)) for row in all_rows(name)]
     assert not repeated(texts)
     assert not repeated(opening(name, text) for text in texts)
     assert not list(near_duplicates(texts, 0.3))
 
 
+VARIED = {"plain", "short", "degree", "negation", "irony", "mixed"}
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_varied_sentences_have_every_kind_in_every_file(split):
+    rows = cells("sentiment_varied", split)
+    assert {row[2] for row in rows} == VARIED
+    assert {row[1] for row in rows} == DOMAINS | {"travel", "clothing", "car", "course", "app"}
+    assert max(len(row[3]) for row in rows if row[2] == "short") <= 8
+
+
+def test_varied_sentences_are_none_of_the_other_reviews():
+    varied = [row[3] for row in all_rows("sentiment_varied")]
+    neutral = [row[3] for row in cells("sentiment_varied", "no_opinion")]
+    assert {row[0] for row in cells("sentiment_varied", "no_opinion")} == {"neutral"}
+    together = [*varied, *neutral, *TEXTS]
+    assert not repeated(together)
+    assert not list(near_duplicates(together, 0.3))
+
+
 def test_pairs_are_different_and_have_two_different_texts():
-    pairs = [tuple(row[1:]) for row in all_rows("similarity")]
+    pairs = [tuple(texts_of("similarity", row)) for row in all_rows("similarity")]
     assert not repeated(frozenset(pair) for pair in pairs)
     assert all(first != second for first, second in pairs)
 
@@ -217,7 +250,7 @@ def test_no_piece_is_from_public_data(name):
     paths = [DATA / file for file in files]
     if not all(path.is_file() for path in paths):
         pytest.skip(f"no public data in {DATA}; PADDLE_TASKS_DATA names the folder of the data sets")
-    own = set().union(*(grams(text, size) for row in all_rows(name) for text in row[1:]))
+    own = set().union(*(grams(text, size) for row in all_rows(name) for text in texts_of(name, row)))
     for path in paths:
         for line in path.read_text(encoding="utf-8").splitlines():
             assert not own & grams(line, size), line

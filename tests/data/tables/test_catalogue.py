@@ -40,6 +40,7 @@ def test_the_names():
         "opinion",
         "sentiment",
         "sentiment_english",
+        "sentiment_varied",
         "similarity",
         "translate",
         "word2vec",
