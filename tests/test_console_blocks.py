@@ -26,7 +26,7 @@ from .helpers import ROOT
 
 # Pages in Chinese have the commands of the English ones; tests/test_docs.py compares them.
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-PROGRAMS = ("paddle-tasks", "python", "pip", "make", "git", "curl", "ssh", "nvidia-smi", "jupyter")
+PROGRAMS = ("paddle-tasks", "python", "pip", "make", "git", "curl", "ssh", "unzip", "jupyter")
 RECORD = """#!/bin/sh
 { printf '%s\\037' "${0##*/}" "$@"; printf '\\036'; } >> "$RECORDS"
 """
