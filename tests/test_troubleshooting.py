@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ CATALOGUE = ROOT / "paddle_tasks" / "locale" / "zh" / "LC_MESSAGES" / "paddle_ta
 PAGES = {"en": ROOT / "docs" / "troubleshooting.md", "zh": ROOT / "docs" / "zh" / "troubleshooting.md"}
 
 
+@cache
 def messages(language: str) -> list[list[str]]:
     """Return the texts of each entry of the catalogue in a language; plurals have several."""
     with CATALOGUE.open("rb") as file:
