@@ -32,8 +32,13 @@ def quotes(page: Path) -> list[str]:
 
 def is_quoted_from(quote: str, message: str) -> bool:
     """Return whether a message has the parts of a quote in their order; `…` stands for what is filled in."""
-    parts = [part.strip() for part in quote.split("…")]
-    return re.search(".*?".join(map(re.escape, parts)), message, re.DOTALL) is not None
+    place = 0
+    for part in quote.split("…"):
+        place = message.find(part.strip(), place)
+        if place < 0:
+            return False
+        place += len(part.strip())
+    return True
 
 
 def sources(quote: str, known: list[list[str]]) -> set[int]:
