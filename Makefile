@@ -5,6 +5,7 @@
 #   make torture         kill a run at each of its file operations in turn, and compare how it ends when it is resumed
 #   make fuzz COUNT=     try so many damaged and odd inputs with every reader (10,000 by default)
 #   make notebooks       execute notebooks/src/*.py and write notebooks/*.ipynb; make notebooks NAMES=05 for one
+#   make site            build the documents as a site, into site/
 #   make catalogue       update the catalogue of Chinese messages
 #   make demo VENV=      use the current Python and its own Paddle instead (AI Studio, GPU)
 
@@ -25,7 +26,7 @@ RUN = $(VENV)/bin/python
 INSTALLED = $(VENV)/.installed
 endif
 
-.PHONY: install demo test test-long torture fuzz lint notebooks catalogue current-python
+.PHONY: install demo test test-long torture fuzz lint notebooks site catalogue current-python
 
 install: $(INSTALLED)
 
@@ -66,6 +67,9 @@ lint: $(INSTALLED)
 
 notebooks: $(INSTALLED)
 	$(RUN) notebooks/build.py $(NAMES)
+
+site: $(INSTALLED)
+	$(RUN) -m mkdocs build --quiet
 
 # Brings the catalogue of Chinese messages in step with the code, and names the messages without a translation.
 catalogue: $(INSTALLED)

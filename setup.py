@@ -73,6 +73,8 @@ setup(
             "mypy>=1.13",
             "types-PyYAML",
             "pre-commit>=4",
+            "mkdocs>=1.6,<2",  # the site of docs/
+            "mkdocs-material>=9.5,<10",
         ],
     },
     entry_points={"console_scripts": ["paddle-tasks = paddle_tasks.cli:main"]},

@@ -1,0 +1,159 @@
+"""Every console block of the documents is run by a shell in which programs only record how they are called.
+
+So variables, functions and loops are replaced as a reader's shell replaces them. Each recorded call of `paddle-tasks`
+is then read as the command line reads it, and its configuration is validated. Getting started is also run as it is.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from paddle_tasks.cli.commands import app
+from paddle_tasks.cli.help import prepare_help
+from paddle_tasks.cli.verbosity import verbosity
+from paddle_tasks.workflows.config import load_config
+
+from .helpers import ROOT
+
+# Pages in Chinese have the commands of the English ones; tests/test_docs.py compares them.
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PROGRAMS = ("paddle-tasks", "python", "pip", "make", "git", "curl", "ssh", "unzip", "jupyter")
+RECORD = """#!/bin/sh
+{ printf '%s\\037' "${0##*/}" "$@"; printf '\\036'; } >> "$RECORDS"
+"""
+TRAINING = {"train", "baseline", "sweep", "config", "params"}
+"""Commands that take a configuration and settings."""
+RUN_ELSEWHERE = {"add-a-task.md": "tests/tasks/test_toy_task.py"}
+"""Pages about configurations that do not ship, and the tests that run their commands as they are."""
+COMMAND = typer.main.get_command(app)
+prepare_help(COMMAND)  # adds the options of every command
+
+
+def blocks(text: str) -> str:
+    """Return the console blocks of a page as one script."""
+    script = "\n".join(re.findall(r"^```bash\n(.*?)^```$", text, re.DOTALL | re.MULTILINE))
+    return re.sub(r"<(this repository|本仓库)>", "repository", script)
+
+
+def calls(script: str, folder: Path) -> list[list[str]]:
+    """Run a script in a folder, and return the program and arguments of each call that it makes."""
+    programs, records = folder / "bin", folder / "records"
+    for name in PROGRAMS:
+        programs.mkdir(exist_ok=True, parents=True)
+        (programs / name).write_text(RECORD, encoding="utf-8")
+        (programs / name).chmod(0o755)
+    activate = folder / ".venv" / "bin" / "activate"
+    activate.parent.mkdir(parents=True)
+    activate.touch()
+    records.touch()
+    environment = os.environ | {"PATH": f"{programs}:/usr/bin:/bin", "RECORDS": str(records)}
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert not re.search("command not found|syntax error", done.stderr), done.stderr
+    made = records.read_text(encoding="utf-8").split("\036")[:-1]
+    return [call.split("\037")[:-1] for call in made]
+
+
+def of_paddle_tasks(call: list[str]) -> list[str] | None:
+    """Return the arguments of a call of `paddle-tasks`, by itself or under Paddle's launcher; None for others."""
+    name = next((word for word in call if Path(word).name == "paddle-tasks"), None)
+    return None if name is None else call[call.index(name) + 1 :]
+
+
+def read_arguments(command: Any, arguments: list[str], parent: Any = None) -> tuple[str, dict[str, Any]]:
+    """Return the name of a command and its parameters, as the command line reads them.
+
+    Raises:
+        click.UsageError: there is no such command or option, or an argument is missing or too many.
+    """
+    context = command.make_context("paddle-tasks", list(arguments), parent=parent)
+    if not hasattr(command, "resolve_command"):
+        return command.name, context.params
+    _, chosen, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+    return read_arguments(chosen, rest, context)
+
+
+def check(arguments: list[str], page: str) -> None:
+    """Read the arguments of one call, and validate its configuration if it ships."""
+    try:
+        name, parameters = read_arguments(COMMAND, arguments)
+    finally:
+        verbosity.reset()
+    source = parameters.get("config") or parameters.get("model")
+    if name in TRAINING and page not in RUN_ELSEWHERE and str(source).endswith(".yaml"):
+        load_config(source, parameters.get("overrides") or [])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_commands_of_a_page_can_be_given(page: Path, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    script = blocks(page.read_text(encoding="utf-8"))
+    given = [arguments for call in calls(script, tmp_path) if (arguments := of_paddle_tasks(call)) is not None]
+    assert len(given) >= script.count("\npaddle-tasks ")
+    for arguments in given:
+        check(arguments, page.name)
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("paddle-tasks trian configs/sentiment.yaml", "trian"),
+        ("paddle-tasks predict sentiment 好 --explian", "--explian"),
+        ("paddle-tasks train configs/sentiment.yaml training.epoch=3", "training.epoch"),
+        ("R=runs/a; python -m paddle.distributed.launch paddle-tasks train configs/none.yaml run_dir=$R", "none.yaml"),
+    ],
+)
+def test_a_wrong_command_is_found(line, problem, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    [call] = calls(line, tmp_path)
+    with pytest.raises(Exception, match=re.escape(problem)):
+        check(of_paddle_tasks(call) or [], "page.md")
+
+
+def test_a_shell_replaces_variables_and_functions(tmp_path):
+    script = 'S="a b"\ngo() { paddle-tasks "$@" "$S" $S; }\nfor x in 1 2; do go $x \\\n  y; done'
+    assert calls(script, tmp_path) == [["paddle-tasks", x, "y", "a b", "a", "b"] for x in "12"]
+
+
+# ---- run as they are
+
+NOT_HERE = {
+    "make": "installs into a new environment; `make install` is how these tests are run",
+    "git": "needs the repository's address",
+    "doctor": "finds other things on every machine; tests/doctor runs it",
+    "dashboard": "runs until Ctrl-C; tests/reporting/vdl runs it",
+}
+"""What is left out of the commands of getting started, and why."""
+
+
+def run_here(arguments: list[str], folder: Path) -> str:
+    """Run a command in a folder, with few steps if it trains, and return what it prints."""
+    short = ["training.max_steps=20", "logging.detail=light"] if arguments[0] == "train" else []
+    command = [sys.executable, "-m", "paddle_tasks", *arguments, *short]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, (arguments, done.stderr)
+    return done.stdout
+
+
+@pytest.mark.long
+def test_getting_started_as_it_is(tmp_path):
+    page = (ROOT / "docs" / "getting-started.md").read_text(encoding="utf-8")
+    made = calls(blocks(page).replace("runs/*", "runs"), tmp_path / "shell")
+    work = tmp_path / "work"
+    shutil.copytree(ROOT / "configs", work / "configs")
+    printed = [run_here(rest, work) for name, *rest in made if not NOT_HERE.keys() & {name, *rest[:1]}]
+    assert len(printed) == len(made) - len(NOT_HERE)
+    assert '"text": "早餐"' in printed[0]
+    assert (work / "runs" / "lstm" / "result.json").exists()
+    assert (work / "report.html").stat().st_size > 50_000
