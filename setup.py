@@ -43,6 +43,8 @@ setup(
         # Older ones need onnxoptimizer 0.3.13, which has no wheel for 3.12 and takes minutes to compile.
         "paddle2onnx>=2.1; python_version >= '3.12'",
         "visualdl==2.5.3",
+        "pip",  # paddlenlp imports it, and environments made by uv have none
+        "psutil>=5.9",
         "pyyaml>=6",
         "filelock>=4.1",
         "pydantic>=2.7",
