@@ -51,6 +51,7 @@ setup(
         "typer>=0.15",
         "rich>=13",
         "safetensors>=0.4",
+        "tqdm>=4.60",
         "tokenizers>=0.20",
         "scikit-learn>=1.3",
         "seqeval>=1.2.2",

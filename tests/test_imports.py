@@ -18,7 +18,7 @@ STEPS = (
     {"language", "arrays", "wrapping", "operating_system"},
     {"errors"},
     {"process_state", "validation_messages", "yaml_format", "memory"},
-    {"addresses", "files", "runtime", "text", "config", "metrics"},
+    {"addresses", "downloads", "files", "runtime", "text", "config", "metrics"},
     {"figures"},
     {"onednn"},
     {"data", "models"},
@@ -61,7 +61,7 @@ HOMES = {
     "uvicorn": {"inference/service"},
 }
 WITHOUT_PADDLE = {"addresses.py", "errors.py", "files.py", "runtime.py", "config.py", "yaml_format.py", "memory.py"}
-WITHOUT_PADDLE |= {"validation_messages.py", "operating_system.py"}
+WITHOUT_PADDLE |= {"validation_messages.py", "operating_system.py", "downloads.py"}
 WITHOUT_PADDLE |= {"text", "metrics", "figures", "doctor", "reporting", "cli", "onednn"}
 WITHOUT_PADDLE |= {"models/lexicon", "models/ngrams", "models/paddle_free"}
 MAX_LINES, MAX_STATEMENTS, MAX_PARAMETERS = 400, 40, 6
