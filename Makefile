@@ -64,6 +64,7 @@ lint: $(INSTALLED)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
+	$(RUN) -m mypy --platform win32 --cache-dir .mypy_cache/win32
 
 notebooks: $(INSTALLED)
 	$(RUN) notebooks/build.py $(NAMES)

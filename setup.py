@@ -43,12 +43,15 @@ setup(
         # Older ones need onnxoptimizer 0.3.13, which has no wheel for 3.12 and takes minutes to compile.
         "paddle2onnx>=2.1; python_version >= '3.12'",
         "visualdl==2.5.3",
+        "pip",  # paddlenlp imports it, and environments made by uv have none
+        "psutil>=5.9",
         "pyyaml>=6",
         "filelock>=4.1",
         "pydantic>=2.7",
         "typer>=0.15",
         "rich>=13",
         "safetensors>=0.4",
+        "tqdm>=4.60",
         "tokenizers>=0.20",
         "scikit-learn>=1.3",
         "seqeval>=1.2.2",

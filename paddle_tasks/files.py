@@ -17,6 +17,7 @@ from typing import Any
 
 from paddle_tasks.errors import ConfigError, DataError, UserError
 from paddle_tasks.language import _
+from paddle_tasks.operating_system import patiently, sync
 
 _MAX_PREFIX = 40
 """Characters of a file's name that the name of its temporary file keeps; a name has a maximum length."""
@@ -47,7 +48,7 @@ def write_bytes(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        patiently(temporary.replace, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -105,8 +106,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        _sync(temporary)
-        temporary.replace(path)
+        sync(temporary)
+        patiently(temporary.replace, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -136,14 +137,14 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         for file in (*temporary.rglob("*"), temporary):
-            _sync(file)
+            sync(file)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     if path.exists():
-        path.rename(old)
-    temporary.rename(path)
-    _sync(path.parent)
+        patiently(path.rename, old)
+    patiently(temporary.rename, path)
+    sync(path.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -160,14 +161,6 @@ def remove_leftovers(folder: Path) -> None:
                 shutil.rmtree(path)
             else:
                 path.unlink()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def is_file(path: Path) -> bool:

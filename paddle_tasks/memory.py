@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import resource
 from pathlib import Path
 
 from paddle_tasks.errors import SetupError
 from paddle_tasks.language import _
+from paddle_tasks.operating_system import address_space_limit, free_memory_bytes
 
 _MEMINFO, _STATUS = Path("/proc/meminfo"), Path("/proc/self/status")
 _CGROUP = Path("/sys/fs/cgroup")
@@ -35,9 +35,13 @@ def available_bytes() -> int | None:
 
     None if the operating system does not tell.
     """
-    limits = [_kilobytes(_MEMINFO, "MemAvailable"), _left_in_container(), _left_of_address_space()]
+    limits = [_left_of_machine(), _left_in_container(), _left_of_address_space()]
     known = [limit for limit in limits if limit is not None]
     return max(min(known), 0) if known else None
+
+
+def _left_of_machine() -> int | None:
+    return _kilobytes(_MEMINFO, "MemAvailable") if _MEMINFO.exists() else free_memory_bytes()
 
 
 def _left_in_container() -> int | None:
@@ -51,9 +55,8 @@ def _left_in_container() -> int | None:
 
 def _left_of_address_space() -> int | None:
     """Return what `ulimit -v` has left."""
-    limit, _hard = resource.getrlimit(resource.RLIMIT_AS)
-    used = _kilobytes(_STATUS, "VmSize")
-    return None if limit == resource.RLIM_INFINITY or used is None else limit - used
+    limit, used = address_space_limit(), _kilobytes(_STATUS, "VmSize")
+    return None if limit is None or used is None else limit - used
 
 
 def _kilobytes(path: Path, field: str) -> int | None:

@@ -22,6 +22,7 @@ from typing import Any
 
 from paddle_tasks.errors import SetupError, UserError
 from paddle_tasks.language import _
+from paddle_tasks.operating_system import affine_cores
 from paddle_tasks.process_state import training_slot
 
 CGROUP = Path("/sys/fs/cgroup")
@@ -36,8 +37,7 @@ prepared_variables: dict[str, str] = {}
 
 def usable_cores() -> int:
     """Return how many cores this process may use: the smaller of its CPU affinity and its container's quota."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return math.ceil(min(cores, _cpu_quota()))
+    return math.ceil(min(affine_cores(), _cpu_quota()))
 
 
 def _cpu_quota() -> float:

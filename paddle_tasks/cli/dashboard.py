@@ -15,6 +15,7 @@ from paddle_tasks.cli.options import Quiet
 from paddle_tasks.cli.output import print_lines, print_notice
 from paddle_tasks.files import expand_user
 from paddle_tasks.language import _, plural
+from paddle_tasks.operating_system import stop_signals
 from paddle_tasks.training.stopping import stop_at_once
 
 if TYPE_CHECKING:
@@ -79,8 +80,8 @@ def _print_summary(board: Dashboard, *, quiet: bool) -> None:
 
 @contextlib.contextmanager
 def _stopped_by_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP (a closed terminal) end the block like Ctrl-C, except signals that `nohup` ignores."""
-    numbers = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN]
+    """Let SIGTERM and a closed terminal end the block like Ctrl-C, except signals that `nohup` ignores."""
+    numbers = [number for number in stop_signals() if signal.getsignal(number) != signal.SIG_IGN]
     before = {number: signal.signal(number, stop_at_once) for number in numbers}
     try:
         yield

@@ -31,12 +31,17 @@ def prepare_streams() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the shell, as in ``paddle-tasks list >&-``
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
-    if isinstance(sys.stderr, io.TextIOWrapper) and sys.stderr is sys.__stderr__:
+    if isinstance(sys.stderr, io.TextIOWrapper) and sys.stderr is sys.__stderr__ and not _is_windows_console():
         unfailing = io.BufferedWriter(_UnfailingFile(_STDERR, "w", closefd=False))
         sys.stderr = io.TextIOWrapper(unfailing, encoding=sys.stderr.encoding, line_buffering=True)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _is_windows_console() -> bool:
+    """Return whether stderr is a console of Windows, which Python writes to by other means than a file."""
+    return os.name == "nt" and sys.stderr.isatty()
 
 
 def _occupy_descriptors() -> None:

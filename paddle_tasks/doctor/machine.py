@@ -16,6 +16,7 @@ from paddle_tasks.doctor.installation import ONEDNN_PRODUCT, PROBE_GRADIENT, gpu
 from paddle_tasks.doctor.probe import ProbeResult
 from paddle_tasks.doctor.requirements import pip_install
 from paddle_tasks.language import _, join, mark
+from paddle_tasks.operating_system import affine_cores
 
 # From here paddlenlp downloads bert-base-chinese; PPNLP_ENDPOINT does not affect its built-in names.
 HUB_URL = "https://bj.bcebos.com/paddlenlp/models/transformers/bert/bert-base-chinese.pdparams"
@@ -56,8 +57,7 @@ def machine_gpus() -> list[str]:
 
 def usable_cores() -> int:
     """Return how many cores this process may use: the smaller of its CPU affinity and its container's quota."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return math.ceil(min(cores, _cpu_quota()))
+    return math.ceil(min(affine_cores(), _cpu_quota()))
 
 
 def _cpu_quota() -> float:

@@ -7,7 +7,6 @@ own, so that threads may compute at the same time.
 from __future__ import annotations
 
 import ctypes
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Container, Hashable, Sequence
@@ -19,6 +18,7 @@ import numpy as np
 from paddle_tasks.arrays import Array
 from paddle_tasks.onednn import library
 from paddle_tasks.onednn.library import OneDNN, check
+from paddle_tasks.operating_system import after_fork
 
 BFLOAT16 = np.uint16
 """The numpy type of arrays that hold bfloat16 numbers."""
@@ -202,8 +202,7 @@ def _forget() -> None:
     _kept.made.clear()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+after_fork(_forget)
 Made = TypeVar("Made")
 
 

@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from paddle_tasks.language import _
+from paddle_tasks.operating_system import after_fork, load_for_all, loaded
 
 SWITCH = "PADDLE_TASKS_ONEDNN"
 """The environment variable that turns oneDNN off when it is ``0``."""
@@ -103,7 +104,7 @@ def _load() -> OneDNN | str:
         return _("{file} cannot be used: {error}").format(file=_FILE, error=error)
     if "avx2" not in library.isa and "avx512" not in library.isa and "amx" not in library.isa:
         return _("the CPU has neither AVX2 nor AVX-512 (oneDNN uses {isa})").format(isa=library.isa)
-    os.register_at_fork(after_in_child=_use_one_thread)
+    after_fork(_use_one_thread)
     return library
 
 
@@ -114,7 +115,7 @@ def _load_openmp(path: Path) -> None:
     longer (LSTM and BERT on two cores of an AMD Zen 4).
     """
     with contextlib.suppress(OSError):  # then it is GNU's, which oneDNN names itself
-        ctypes.CDLL(str(path), mode=os.RTLD_NOW | os.RTLD_GLOBAL)
+        load_for_all(path)
 
 
 def forget() -> None:
@@ -158,4 +159,4 @@ def _use_one_thread() -> None:
     """
     for name in (None, "libgomp.so.1", "libiomp5.so"):
         with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(name, mode=os.RTLD_NOW | os.RTLD_NOLOAD).omp_set_num_threads(1)
+            loaded(name).omp_set_num_threads(1)

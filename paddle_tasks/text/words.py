@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
@@ -14,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from paddle_tasks.operating_system import affine_cores, can_fork
 
 Flags = npt.NDArray[np.bool_]
 
@@ -66,7 +66,7 @@ def word_starts(texts: Sequence[str]) -> Flags:
     About 300,000 characters per second on one core; on Linux, large amounts are distributed over all cores.
     """
     chunks = list(_chunks(texts))
-    n_processes = min(len(os.sched_getaffinity(0)), len(chunks)) if sys.platform == "linux" else 1
+    n_processes = min(affine_cores(), len(chunks)) if can_fork() else 1
     if n_processes < 2 or sum(map(len, texts)) < MIN_PARALLEL_SIZE:
         return _concatenate(map(_find_starts, chunks))
     jieba_tokenizer()  # loaded before the fork, so that all processes share its memory

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import gc
-import resource
-import sys
 
 import paddle
+
+from paddle_tasks.operating_system import peak_memory_bytes
 
 _OUT_OF_MEMORY_TEXTS = ("out of memory", "resourceexhausted", "alloc_failed", "cannot allocate memory", "memoryerror")
 
@@ -34,5 +34,4 @@ def release_memory() -> None:
 
 def peak_memory_mb() -> float:
     """Return the peak resident memory of this process so far, in megabytes of 1,000,000 bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6, 1)  # macOS: bytes, Linux: KiB
+    return round(peak_memory_bytes() / 1e6, 1)

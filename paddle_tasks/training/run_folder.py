@@ -15,6 +15,7 @@ from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.errors import CheckpointError, ConfigError, DataError
 from paddle_tasks.files import expand_user, remove_leftovers, to_json, write_text
 from paddle_tasks.language import _
+from paddle_tasks.operating_system import patiently
 from paddle_tasks.training.folder_lock import FolderLock, check_links
 from paddle_tasks.training.protocol import Evaluation, Record
 from paddle_tasks.training.result import RunResult
@@ -198,7 +199,7 @@ class RunFolder:
         while os.path.lexists(target := path.with_name(f"{path.name}.{number}")):
             number += 1
         lock.release_content()
-        path.rename(target)
+        patiently(path.rename, target)
         return self.path.with_name(target.name) if self.path.name == path.name else target
 
     def write_predictions(self, evaluations: Mapping[SplitName, Evaluation], error_kinds: Sequence[str]) -> None:

@@ -99,11 +99,11 @@ def test_several_processes_give_the_same(monkeypatch):
     monkeypatch.setattr(words.multiprocessing, "get_context", lambda kind: started.append(kind) or context(kind))
     monkeypatch.setattr(words, "CHUNK_SIZE", 20)
     monkeypatch.setattr(words, "MIN_PARALLEL_SIZE", 1)
-    monkeypatch.setattr(words.os, "sched_getaffinity", lambda process: {0, 1}, raising=False)
-    monkeypatch.setattr(words.sys, "platform", "linux")
+    monkeypatch.setattr(words, "affine_cores", lambda: 2)
+    monkeypatch.setattr(words, "can_fork", lambda: True)
     assert word_starts(TEXTS).tolist() == expected_starts(TEXTS)
     assert started == ["fork"]
-    monkeypatch.setattr(words.sys, "platform", "win32")
+    monkeypatch.setattr(words, "can_fork", lambda: False)
     assert word_starts(TEXTS).tolist() == expected_starts(TEXTS)
     assert started == ["fork"]
 

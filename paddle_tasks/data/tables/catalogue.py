@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import urllib.request
 from collections.abc import Mapping
-from pathlib import Path, PurePath, PureWindowsPath
-from typing import Literal
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
+from typing import Any, Literal
 
 from paddle_tasks.data.tables.imdb import FILE_PATTERN, is_imdb_folder
 from paddle_tasks.data.tables.paths import readable_file
+from paddle_tasks.downloads import check_reachable, download, exclusive, md5_of, mirrored
 from paddle_tasks.errors import DataError, SetupError, did_you_mean, join_all
 from paddle_tasks.files import exists, expand_user, is_dir, list_siblings, short_name
 from paddle_tasks.language import _
 
 SplitName = Literal["train", "dev", "test"]
 
-PROBE_TIMEOUT_SECONDS = 5.0
-"""How long to wait for the host of a data set before giving up."""
 SAMPLES = Path(__file__).parents[2] / "assets" / "samples"
 HUB: Mapping[str, tuple[str, tuple[SplitName, ...]]] = {
     # The publisher's test file has no labels, so it cannot be scored.
@@ -98,13 +96,28 @@ def _fetch(name: str, split: SplitName) -> Path:
     from paddlenlp.utils.env import DATA_HOME
 
     builder = vars(datasets)[class_name]()
+    file = Path(DATA_HOME, class_name, builder.SPLITS[split].file)
     try:
-        if not Path(DATA_HOME, class_name, builder.SPLITS[split].file).is_file():
-            # PaddleNLP has no timeout: it waits forever for a host that does not answer.
-            urllib.request.urlopen(
-                urllib.request.Request(builder.URL, method="HEAD"), timeout=PROBE_TIMEOUT_SECONDS
-            ).close()
-        return Path(builder._get_data(split))
+        if not _is_whole(file, builder.SPLITS[split].md5):
+            _download(builder, split, Path(DATA_HOME, class_name))
     except Exception as error:  # any error of the download has the same remedy
         message = _("data.{split}: {name} could not be downloaded ({error}); name a local file instead")
         raise SetupError(message.format(split=split, name=name, error=error)) from error
+    return file
+
+
+def _is_whole(file: Path, md5: str) -> bool:
+    return file.is_file() and md5_of(file) == md5
+
+
+def _download(builder: Any, split: SplitName, folder: Path) -> None:
+    """Download the archive of a data set, which PaddleNLP then finds and unpacks."""
+    url = mirrored(builder.URL)
+    archive = folder / PurePosixPath(url).name
+    if not archive.is_file():
+        check_reachable(url)
+    download(url, archive, builder.MD5)
+    with exclusive(archive):
+        file = Path(builder._get_data(split))
+    if not _is_whole(file, builder.SPLITS[split].md5):
+        raise SetupError(_("{archive} does not hold the published {file}").format(archive=archive, file=file.name))

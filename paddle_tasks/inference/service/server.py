@@ -13,8 +13,7 @@ from starlette.types import ASGIApp
 
 from paddle_tasks.inference.service.connections import with_limits
 from paddle_tasks.inference.service.limits import Limits
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+from paddle_tasks.operating_system import stop_signals
 
 
 class Server(uvicorn.Server):
@@ -30,7 +29,7 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Handle signals within the block, except those that ``nohup`` ignores; another thread gets none."""
         is_main = threading.current_thread() is threading.main_thread()
-        numbers = [number for number in _SIGNALS if is_main and signal.getsignal(number) is not signal.SIG_IGN]
+        numbers = [number for number in stop_signals() if is_main and signal.getsignal(number) is not signal.SIG_IGN]
         before = {number: signal.signal(number, self.handle_exit) for number in numbers}
         try:
             yield

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os
 import shutil
-import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from paddle_tasks import downloads
+from paddle_tasks.downloads import DownloadError, mirrored
 from paddle_tasks.errors import SetupError
 from paddle_tasks.files import atomic_folder, write_json
 from paddle_tasks.language import _, join, mark
 from paddle_tasks.models.encoders.architectures import ARCHITECTURES, classes, tokenizers
 
 WEIGHTS = "model_state.pdparams"
-PROBE_SECONDS = 5
 # Resources of PaddleNLP's tokenizers whose vocabulary is not a vocab.txt of word pieces.
 _OTHER_RESOURCES = {
     "sentencepiece_model_file": mark("a sentencepiece model"),
@@ -129,7 +129,7 @@ def check_available(name: str) -> None:
     """
     for path, url in _files(name):
         if not path.is_file():
-            check_reachable(name, url)
+            _check_reachable(name, url)
 
 
 def is_cached(name: str) -> bool:
@@ -138,15 +138,14 @@ def is_cached(name: str) -> bool:
 
 
 def fetch(name: str) -> None:
-    """Let PaddleNLP download a model's weights and vocabulary into its cache, unless they are there.
+    """Download a model's weights and vocabulary into PaddleNLP's cache, unless they are there.
 
     Raises:
         SetupError: they are not there and cannot be downloaded.
     """
     for path, url in _files(name):
         if not path.is_file():
-            check_reachable(name, url)
-            _fetch(name, url)
+            _fetch(name, url, path)
 
 
 def tokenizer_folder(name: str) -> Path:
@@ -166,34 +165,25 @@ def tokenizer_folder(name: str) -> Path:
 
 def _files(name: str) -> tuple[tuple[Path, str], ...]:
     model = usable_models()[name]
-    return (weights_path(name), model.weights), (vocabulary_path(name), model.vocabulary)
+    return (weights_path(name), mirrored(model.weights)), (vocabulary_path(name), mirrored(model.vocabulary))
 
 
-def check_reachable(name: str, url: str) -> None:
-    """Check within `PROBE_SECONDS` that a file of a model can be downloaded.
-
-    PaddleNLP itself would retry for minutes and then raise the error of its last attempt.
-
-    Raises:
-        SetupError: the URL does not answer.
-    """
+def _check_reachable(name: str, url: str) -> None:
     try:
-        urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=PROBE_SECONDS).close()
-    except OSError as error:
+        downloads.check_reachable(url)
+    except DownloadError as error:
         raise _unavailable(name, url, error) from error
 
 
-def _fetch(name: str, url: str) -> None:
-    from paddlenlp.utils.download import resolve_file_path
-
+def _fetch(name: str, url: str, path: Path) -> None:
+    _check_reachable(name, url)
     try:
-        resolve_file_path(name, [url], cache_dir=str(cache_folder("")))
-    except Exception as error:  # each of PaddleNLP's downloaders raises its own errors
+        downloads.download(url, path)
+    except DownloadError as error:
         raise _unavailable(name, url, error) from error
 
 
-def _unavailable(name: str, url: str, error: Exception) -> SetupError:
-    reason = getattr(error, "reason", None) or error
+def _unavailable(name: str, url: str, reason: Exception) -> SetupError:
     return SetupError(
         _(
             "{name}: not in PaddleNLP's cache {folder}, and {url} cannot be downloaded ({reason})\n"

@@ -271,7 +271,7 @@ def load_pretrained(name: str, model_type: str | None = None) -> PretrainedEncod
         return PretrainedEncoder(_build(source, is_torch=False))
     if source.is_hub:
         hub.fetch(name)
-    stored = encoder_tensors(tensors.read(source.weights))
+    stored = encoder_tensors(_read_tensors(source))
     is_torch = has_hugging_face_names(tensor.name for tensor in stored.values())
     encoder = PretrainedEncoder(_build(source, is_torch=is_torch))
     if encoder.has_pooler and not any(key.startswith("pooler.") for key in stored):
@@ -281,6 +281,16 @@ def load_pretrained(name: str, model_type: str | None = None) -> PretrainedEncod
     check_fit(stored, expected, source.weights, extra_allowed=source.is_hub)
     encoder.model.set_state_dict({key: stored[key].array for key in expected})
     return encoder
+
+
+def _read_tensors(source: EncoderSource) -> tensors.Arrays:
+    try:
+        return tensors.read(source.weights)
+    except CheckpointError as error:
+        if not source.is_hub:
+            raise
+        message = _("{error}\n  If you remove this file, it is downloaded again.")
+        raise CheckpointError(message.format(error=error)) from error
 
 
 def _build(source: EncoderSource, *, is_torch: bool) -> nn.Layer:

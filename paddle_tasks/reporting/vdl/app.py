@@ -6,7 +6,6 @@ VisualDL's functions are replaced in this process only, before its application i
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from visualdl.utils.string_util import decode_tag
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from paddle_tasks.figures.learning import is_baseline
+from paddle_tasks.operating_system import take_over
 from paddle_tasks.reporting.vdl import answers
 from paddle_tasks.reporting.vdl.frontend import change_file
 from paddle_tasks.reporting.vdl.request_checks import allowed_hosts, answer_wrong_requests, check_hosts
@@ -31,13 +31,17 @@ _KINDS = ("scalar", "image", "text", "histogram", "pr_curve", "roc_curve")
 _SCORES = ("dev/", "test/")
 
 
-def main() -> None:
-    """Serve on the listening socket whose number is the first argument; VisualDL's options follow."""
+def main(handed_over: str) -> None:
+    """Serve on a listening socket; VisualDL's options are the arguments of the process.
+
+    Args:
+        handed_over: what the parent has written for `take_over`.
+    """
     # VisualDL's own start looks for a free port first, and another program could take it in between.
-    listener = int(sys.argv.pop(1))
+    listener = take_over(handed_over)
     args = ParseArgs(**parse_args())
     app = create_app(args)
-    make_server(args.host, args.port, app, request_handler=_Handler, fd=listener).serve_forever()
+    make_server(args.host, args.port, app, request_handler=_Handler, fd=listener.fileno()).serve_forever()
 
 
 class _Handler(WSGIRequestHandler):

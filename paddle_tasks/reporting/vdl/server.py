@@ -18,12 +18,14 @@ from paddle_tasks import language, runtime
 from paddle_tasks.addresses import base_url, check_address, reachable_host
 from paddle_tasks.errors import SetupError, UserError
 from paddle_tasks.language import _
+from paddle_tasks.operating_system import descriptors_of, hand_over
 
 _START_SECONDS, _STOP_SECONDS = 90.0, 5.0
 # The child ends when the pipe to its parent closes, however the parent ended, and then removes its working folder: the
 # parent's temporary folder. Its first argument is the folder of this package, which need not be installed.
 _SERVER = """
 import os, shutil, sys, threading
+listener = sys.stdin.readline()
 def end():
     os.read(0, 1)
     shutil.rmtree(os.getcwd(), ignore_errors=True)
@@ -31,7 +33,7 @@ def end():
 threading.Thread(target=end, daemon=True).start()
 sys.path.append(sys.argv.pop(1))
 from paddle_tasks.reporting.vdl.app import main
-main()
+main(listener)
 """
 _PACKAGE = Path(paddle_tasks.__file__).parent
 
@@ -109,8 +111,8 @@ class VisualDLServer:
         options += language_options()
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _SERVER, str(_PACKAGE.parent), str(self._listener.fileno()), *options],
-                pass_fds=[self._listener.fileno()],
+                [sys.executable, "-c", _SERVER, str(_PACKAGE.parent), *options],
+                pass_fds=descriptors_of(self._listener),
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,
@@ -118,6 +120,7 @@ class VisualDLServer:
                 env={**runtime.child_environment(), "NO_PROXY": "*", "no_proxy": "*"},
                 start_new_session=True,  # Ctrl-C reaches only this process, which then stops the server
             )
+        hand_over(self._listener, self._process)
         limit = time.monotonic() + _START_SECONDS
         while not self._answers():
             self.check()

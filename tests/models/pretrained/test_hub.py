@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
 import urllib.request
 from unittest import mock
 
 import paddle
 import pytest
 
+from paddle_tasks import downloads
 from paddle_tasks.errors import CheckpointError, SetupError
 from paddle_tasks.models.pretrained import hub
 from paddle_tasks.models.pretrained.loading import load_pretrained, resolve, tokenizer_folder
 
+from ... import hub as loopback
 from ..conftest import GOLDEN
 from ..test_golden import TOLERANCE, difference
 
@@ -109,7 +113,7 @@ def test_offline_and_not_cached(cache, what, monkeypatch):
     with pytest.raises(SetupError) as caught:
         what("bert-base-chinese")
     (request,) = requests.call_args_list  # it neither retries nor asks for the second file
-    assert request.kwargs["timeout"] == hub.PROBE_SECONDS
+    assert request.kwargs["timeout"] == downloads.PROBE_SECONDS
     for part in (
         "bert-base-chinese: not in PaddleNLP's cache",
         str(cache / "bert-base-chinese"),
@@ -120,7 +124,8 @@ def test_offline_and_not_cached(cache, what, monkeypatch):
 
 
 def test_a_download_that_breaks_off(cache, monkeypatch):
-    monkeypatch.setattr(hub, "check_reachable", lambda name, url: None)
+    monkeypatch.setattr(downloads, "check_reachable", lambda url: None)
+    monkeypatch.setattr(downloads, "PAUSE_SECONDS", 0)
     with pytest.raises(SetupError, match="bert-base-chinese: not in PaddleNLP's cache"):
         load_pretrained("bert-base-chinese")
 
@@ -158,8 +163,61 @@ def test_a_cached_model_that_lacks_weights_is_refused(small):
 def test_a_cached_file_that_is_cut_short(small):
     weights = hub.weights_path(NAME)
     weights.write_bytes(weights.read_bytes()[:-100])
-    with pytest.raises(CheckpointError, match="not a readable file of tensors"):
+    with pytest.raises(CheckpointError, match=r"not a readable file of tensors(.|\n)*remove this file"):
         load_pretrained(NAME)
+
+
+# ---- downloads
+
+
+@pytest.fixture
+def server(small, monkeypatch):
+    """A mirror that has the files of the small model, whose cache is empty."""
+    for variable in loopback.PROXIES:
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(downloads, "PAUSE_SECONDS", 0)
+    urls = [f"{downloads.ENDPOINT}/models/{file}" for file in (hub.WEIGHTS, "ernie_3.0_nano_zh_vocab.txt")]
+    model = hub.usable_models()[NAME]
+    published = {NAME: dataclasses.replace(model, weights=urls[0], vocabulary=urls[1])}
+    monkeypatch.setattr(hub, "usable_models", lambda: published)
+    with loopback.running() as running:
+        monkeypatch.setenv("PPNLP_ENDPOINT", running.url)
+        running.files = {f"/models/{file.name}": file.read_bytes() for file in small.iterdir()}
+        shutil.rmtree(small)
+        yield running
+
+
+def test_a_model_is_downloaded_by_name(server):
+    assert difference(load_pretrained(NAME), GOLDEN / "ernie") <= TOLERANCE
+    assert (tokenizer_folder(resolve(NAME)) / "vocab.txt").read_text() == "[PAD]\n[CLS]\n"
+    n_asked = len(server.asked)
+    load_pretrained(NAME)
+    assert len(server.asked) == n_asked
+
+
+@pytest.mark.parametrize(
+    ("faults", "reason"),
+    [
+        ([loopback.cut(5000), loopback.cut(0), loopback.cut(0)], "the connection broke off after 5,000 of"),
+        ([loopback.damage], "what arrived is damaged"),
+        ([loopback.status(500)] * 3, "HTTP 500"),
+        ([loopback.status(404)], "HTTP 404"),
+        ([loopback.login_page], "a web page came instead of the file"),
+    ],
+)
+def test_a_second_try_loads_the_model(server, faults, reason):
+    server.faults = list(faults)
+    with pytest.raises(SetupError, match=rf"{NAME}: not in PaddleNLP's cache .* cannot be downloaded \({reason}"):
+        load_pretrained(NAME)
+    assert not hub.is_cached(NAME)
+    assert difference(load_pretrained(NAME), GOLDEN / "ernie") <= TOLERANCE
+
+
+def test_a_model_that_the_server_does_not_have_is_found_out_at_once(server):
+    server.files.clear()
+    with pytest.raises(SetupError, match=rf"{NAME}: .*{server.url}/models/model_state.pdparams .*HTTP 404"):
+        resolve(NAME)
+    assert server.gets() == []
 
 
 def test_a_folder_of_the_same_name_takes_precedence(cache, tmp_path, monkeypatch, golden_copy):
