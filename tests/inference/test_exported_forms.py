@@ -31,7 +31,7 @@ OPTIONS = {"novel": {"max_new_tokens": 6}, "translate": {"max_new_tokens": 6}}
 LONG = 30
 """How often a text is repeated, to have one that models do not read as a whole."""
 ODD = "  全角ＡＢＣ　和 emoji 😀，Ünïcode\u200b…  "
-SCRIPT_OPTIONS = {"novel": {"max_new_tokens": 100}, "translate": {"num_beams": 1}}
+SCRIPT_OPTIONS = {"novel": {"max_new_tokens": 100, "do_sample": False, "top_p": 1.0}, "translate": {"num_beams": 1}}
 """How scripts write."""
 NAME = "exported"
 """That of the model in requests."""

@@ -130,10 +130,14 @@ def _read(name: str) -> str:
     return resources.files(__package__).joinpath(_TEMPLATES).joinpath(name).read_text(encoding="utf-8")
 
 
-def segments(line: Sequence[Segment]) -> Markup:
-    """Return the segments of a line as HTML; neighbours of the same style share an element, which keeps pages small."""
+def segments(line: Sequence[Segment], labels: Sequence[str]) -> Markup:
+    """Return the segments of a line as HTML; neighbours of the same style share an element, which keeps pages small.
+
+    Args:
+        line: the segments.
+        labels: their labels, and those of the other lines of the list.
+    """
     parts: list[list[str]] = []
-    labels = sorted({segment.label for segment in line if segment.label})
     for segment in line:
         style = _style(segment, labels)
         if parts and parts[-1][0] == style and not segment.label:

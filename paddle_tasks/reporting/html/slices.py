@@ -65,7 +65,7 @@ def _table(heading: str, slices: Sequence[Mapping[str, Slice]], studied: Studied
     losses = [slices[0][group].mean_loss for group in groups]
     if all(loss is not None for loss in losses):
         rows = [[*row, loss] for row, loss in zip(rows, losses, strict=True)]
-        names.append(_("loss of {run}").format(run=names[0]))
+        names.append(_("loss of a row, {run}").format(run=names[0]))
     yield numbers([heading, _("rows"), *names], rows)
 
 
