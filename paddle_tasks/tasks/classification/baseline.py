@@ -68,9 +68,8 @@ class TfidfBaseline:
         for remark in (*remarks, *find_suspicious(data.splits)):
             notify(_("remark: {remark}").format(remark=remark))
         fitted = _Fitted(data, config.model, config.seed, notify)  # type: ignore[arg-type] # `model_section`
-        scorer = Scorer(data, self.new_decision(), Temperature())
-        for learner in (scorer.decision, scorer.temperature):
-            learner.start_learning()
+        scorer = Scorer(data, self.new_decision(), Temperature(is_fitted=False))
+        scorer.decision.start_learning()
         evaluations: dict[SplitName, Evaluation] = {
             name: fitted.score(scorer, split) for name, split in data.splits.items() if name != "train"
         }

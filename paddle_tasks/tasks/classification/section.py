@@ -81,7 +81,7 @@ class ClassifierTraining(TextTrainingSection):
     """
 
     cache_frozen: bool = True
-    calibrate: bool = True
+    calibrate: bool = False
     loss: LossSection = LossSection()
 
 
