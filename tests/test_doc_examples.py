@@ -15,7 +15,7 @@ from .helpers import ROOT
 DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md")])
 WITH_EXAMPLES = sorted(page.name for page in DOCS.glob("*.md") if "```pycon" in page.read_text(encoding="utf-8"))
-_NAME = re.compile(r"`(paddle_tasks(?:\.\w+)+)`")
+_NAME = re.compile(r"`(paddle_tasks(?:\.\w+)+)(?<!\.json)`")
 
 
 def examples(page: Path) -> str:

@@ -30,7 +30,7 @@ def test_a_broken_link_is_found():
 def commands(text: str) -> list[str]:
     """Return the commands of the console blocks of a page, without their comments."""
     blocks = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
-    lines = [re.sub(r"\s+#.*", "", line).strip() for block in blocks for line in block.splitlines()]
+    lines = [re.sub(r"(?:^|\s+)#.*", "", line).strip() for block in blocks for line in block.splitlines()]
     return [line for line in lines if line and "PADDLE_TASKS_LANGUAGE" not in line and "git clone" not in line]
 
 
