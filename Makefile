@@ -7,6 +7,8 @@
 #   make notebooks       execute notebooks/src/*.py and write notebooks/*.ipynb; make notebooks NAMES=05 for one
 #   make site            build the documents as a site, into site/
 #   make catalogue       update the catalogue of Chinese messages
+#   make hashes          write requirements/*-hashes.txt anew after a change of the locks; needs uv and the network
+#   make audit           look for published vulnerabilities of the locked versions; needs pip-audit and the network
 #   make demo VENV=      use the current Python and its own Paddle instead (AI Studio, GPU)
 
 VENV ?= .venv
@@ -26,7 +28,7 @@ RUN = $(VENV)/bin/python
 INSTALLED = $(VENV)/.installed
 endif
 
-.PHONY: install demo test test-long torture fuzz lint notebooks site catalogue current-python
+.PHONY: install demo test test-long torture fuzz lint notebooks site catalogue hashes audit current-python
 
 install: $(INSTALLED)
 
@@ -75,3 +77,17 @@ site: $(INSTALLED)
 # Brings the catalogue of Chinese messages in step with the code, and names the messages without a translation.
 catalogue: $(INSTALLED)
 	$(RUN) -m tests.catalogue
+
+# Checksums of every published file of each locked version, so that pip can refuse any other.
+hashes:
+	for version in 3.10 3.11 3.12; do \
+		name=requirements/py$$(echo $$version | tr -d .); \
+		uv pip compile $$name.txt --no-deps --generate-hashes --no-annotate --no-header --python-version $$version \
+			--python-platform linux --quiet --output-file $$name-hashes.tmp && \
+		{ echo "# The versions of $$(basename $$name).txt with the SHA-256 checksums of their files, made by \`make hashes\`:"; \
+		  echo "#   pip install --require-hashes --no-deps -r $$name-hashes.txt"; cat $$name-hashes.tmp; } \
+			> $$name-hashes.txt && rm $$name-hashes.tmp || exit 1; \
+	done
+
+audit:
+	pip-audit --no-deps --disable-pip --requirement $(LOCK)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import shutil
 import sys
 import time
 import warnings
@@ -18,13 +17,6 @@ from paddle_tasks.files import is_dir
 from paddle_tasks.language import _, plural
 
 _MISSING_GLYPHS = "MissingGlyphs"
-_FONT_INSTALLERS = {
-    "apt-get": "sudo apt-get install fonts-noto-cjk",
-    "dnf": "sudo dnf install google-noto-sans-cjk-fonts",
-    "pacman": "sudo pacman -S noto-fonts-cjk",
-    "apk": "sudo apk add font-noto-cjk",
-    "brew": "brew install --cask font-noto-sans-cjk",
-}
 
 
 class Notices(logging.Handler):
@@ -100,10 +92,10 @@ def note_interrupted(run: Path) -> None:
 
 def missing_font() -> str:
     """Return the note about a font that is missing, with the command that installs one here."""
-    command = next((line for name, line in _FONT_INSTALLERS.items() if shutil.which(name)), None)
-    advice = command or _("copy one such as Noto Sans CJK into ~/.local/share/fonts")
+    from paddle_tasks.doctor.fonts import font_install
+
     message = _("note: some pictures show numbers in place of Chinese words, for want of a font; install one: {advice}")
-    return message.format(advice=advice)
+    return message.format(advice=font_install())
 
 
 def _describe_process(seconds: float) -> str:

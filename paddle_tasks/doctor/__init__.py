@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
-from paddle_tasks.doctor import installation, machine
+from paddle_tasks.doctor import fonts, installation, machine
 from paddle_tasks.doctor.finding import Finding
 from paddle_tasks.doctor.probe import run_probe
 from paddle_tasks.language import _
@@ -23,7 +23,7 @@ from paddle_tasks.wrapping import columns, width_of, wrap
 __all__ = ["Finding", "examine", "main"]
 
 # A first import from a cold network disk is slow. A hub that does not answer soon is of no use.
-IMPORT_TIMEOUT_S = 90
+IMPORT_TIMEOUT_S = 180
 HUB_TIMEOUT_S = 6
 _MAX_PARALLEL_PROBES = 4
 
@@ -36,7 +36,8 @@ def examine() -> list[Finding]:
             "paddle": pool.submit(run_probe, installation.PADDLE_PROBE, IMPORT_TIMEOUT_S),
             "libraries": pool.submit(run_probe, installation.LIBRARIES_PROBE, IMPORT_TIMEOUT_S),
             "onednn": pool.submit(run_probe, installation.ONEDNN_PROBE, IMPORT_TIMEOUT_S),
-            "hub": pool.submit(run_probe, machine.hub_probe(), HUB_TIMEOUT_S),
+            "hub": pool.submit(run_probe, machine.hub_probe(machine.hub_url()), HUB_TIMEOUT_S),
+            "fonts": pool.submit(run_probe, fonts.FONTS_PROBE, IMPORT_TIMEOUT_S),
             "visualdl": pool.submit(run_probe, installation.VISUALDL_PROBE, IMPORT_TIMEOUT_S),
         }
         gpus = machine.machine_gpus()
@@ -54,6 +55,7 @@ def examine() -> list[Finding]:
         machine.check_hub(probes["hub"]),
         machine.check_cache(),
         installation.check_visualdl(probes["visualdl"]),
+        fonts.check_fonts(probes["fonts"]),
         machine.check_disk(Path.cwd()),
     ]
 

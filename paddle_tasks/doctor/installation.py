@@ -19,7 +19,7 @@ from paddle_tasks.doctor.requirements import (
     satisfies,
     version_ranges,
 )
-from paddle_tasks.language import _, join
+from paddle_tasks.language import _, join, mark
 
 # Importing paddle_tasks first sets the environment of a real run. The gradient shows that the device computes.
 PADDLE_PROBE = """
@@ -101,6 +101,10 @@ with tempfile.TemporaryDirectory() as folder:
     report(records=[[record.id, record.value] for record in records])
 """
 
+_AGAIN = mark(
+    "run this again when the machine is less busy: the first import after an installation, or from a cold network "
+    "disk, takes minutes; if it takes as long again, install into a new environment"
+)
 _LOCKED = ("paddlepaddle", "paddlepaddle-gpu", "visualdl", *NLP_STACK)
 
 
@@ -145,6 +149,8 @@ def check_paddle(probe: ProbeResult, machine_gpus: list[str]) -> Finding:
         return fail("paddle", message, pip_install("paddlepaddle") + gpu_hint)
     if comes_from_home(probe.error):
         return fail("paddle", _home_problem(probe), _(HOME_FIX))
+    if probe.timed_out:
+        return fail("paddle", _("{name} is slow: {error}").format(name=names[0], error=probe.error), _(_AGAIN))
     # Without numpy in the command, reinstalling the dependencies would install numpy 2.
     reinstall = pip_install("paddlepaddle", "numpy", options="--force-reinstall")
     message = _("{name} cannot be imported: {error}").format(name=names[0], error=probe.error)
@@ -168,6 +174,8 @@ def check_paddlenlp(probe: ProbeResult, paddle: ProbeResult) -> Finding:
         return fail("paddlenlp", _("not checked, since it needs paddle"), _("fix paddle first"))
     if probe.error == "ModuleNotFoundError: No module named 'paddlenlp'":
         return fail("paddlenlp", _("not installed"), pip_install(*NLP_STACK))
+    if probe.timed_out:
+        return fail("paddlenlp", _import_problem(probe.error), _(_AGAIN))
     for known in KNOWN_FAILURES:
         if re.search(known.trace, probe.trace):
             return fail("paddlenlp", _import_problem(_(known.message)), _(known.fix))
@@ -196,6 +204,8 @@ def check_libraries(probe: ProbeResult) -> Finding:
     if not broken:
         return ok("libraries", _("all {count} can be imported").format(count=len(LIBRARIES)))
     message = "; ".join(f"{module}: {error}" for module, error in broken.items())
+    if probe.timed_out:
+        return fail("libraries", _import_problem(message), _(_AGAIN))
     names = [LIBRARIES[module] for module, error in broken.items() if not comes_from_home(error)]
     # Unless forced, pip does not reinstall a library, even a broken one.
     options = "--force-reinstall --no-deps" if all(map(installed, names)) else ""

@@ -18,8 +18,9 @@ from paddle_tasks.doctor.requirements import pip_install
 from paddle_tasks.language import _, join, mark
 from paddle_tasks.operating_system import affine_cores
 
-# From here paddlenlp downloads bert-base-chinese; PPNLP_ENDPOINT does not affect its built-in names.
+# From here bert-base-chinese is downloaded, or from the mirror of it that PPNLP_ENDPOINT names.
 HUB_URL = "https://bj.bcebos.com/paddlenlp/models/transformers/bert/bert-base-chinese.pdparams"
+PUBLISHER = "https://bj.bcebos.com/paddlenlp"
 
 CGROUP = Path("/sys/fs/cgroup")
 CPUINFO = Path("/proc/cpuinfo")
@@ -28,7 +29,12 @@ NEEDED_DISK_BYTES = 10**9
 _NO_PADDLE = mark("not checked, since paddle cannot be imported")
 
 
-def hub_probe(url: str = HUB_URL) -> str:
+def hub_url() -> str:
+    """Return the URL of a model that is published, at the mirror if there is one."""
+    return (os.environ.get("PPNLP_ENDPOINT", "").rstrip("/") or PUBLISHER) + HUB_URL.removeprefix(PUBLISHER)
+
+
+def hub_probe(url: str) -> str:
     """Return code that requests the headers of one file, through the proxy of the environment if there is one."""
     return f"""
 import urllib.error, urllib.request
@@ -196,7 +202,7 @@ def _why_float32(isa: str) -> str:
 
 def check_hub(probe: ProbeResult) -> Finding:
     """Check that the hub from which paddlenlp downloads models can be reached."""
-    host = HUB_URL.split("/")[2]
+    host = hub_url().split("/")[2]
     status = probe.facts.get("status")
     if status == 200:
         return ok("hub", _("{host} answers").format(host=host))

@@ -39,11 +39,13 @@ class ProbeResult:
         facts: the keyword arguments of all calls of ``report``; later values replace earlier ones.
         error: why the code did not finish, in one line; None if it did.
         trace: everything that was written to stderr.
+        timed_out: whether it was stopped because it took too long.
     """
 
     facts: dict[str, Any]
     error: str | None = None
     trace: str = ""
+    timed_out: bool = False
 
 
 def run_probe(code: str, timeout_s: float) -> ProbeResult:
@@ -59,6 +61,7 @@ def run_probe(code: str, timeout_s: float) -> ProbeResult:
             _facts(expired.stdout or b""),
             _("no answer within {seconds:g} s").format(seconds=timeout_s),
             _text(expired.stderr or b""),
+            timed_out=True,
         )
     facts = _facts(child.stdout)
     return ProbeResult(facts, _error(facts, child.returncode), _text(child.stderr))

@@ -6,6 +6,7 @@ import re
 import sys
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 
 from paddle_tasks.language import mark
 
@@ -65,8 +66,11 @@ def pip_install(*names: str, options: str = "") -> str:
 
 
 def lock_install() -> str:
-    """Return the command that installs the exact versions tested with this Python."""
-    return f"python -m pip install -r requirements/py{sys.version_info[0]}{sys.version_info[1]}.txt"
+    """Return the command that installs the versions tested with this Python: the lock, which only a checkout has."""
+    lock = f"requirements/py{sys.version_info[0]}{sys.version_info[1]}.txt"
+    if (Path(__file__).parents[2] / lock).is_file():
+        return f"python -m pip install -r {lock}"
+    return pip_install(*REQUIREMENTS)
 
 
 def installed(name: str) -> str | None:
@@ -100,6 +104,11 @@ def _numbers(version: str) -> list[int]:
 
 # Specific patterns first: the message of a numpy mismatch may also come from a module that paddlenlp does not need.
 KNOWN_FAILURES = (
+    KnownFailure(
+        "No module named 'pip'",
+        mark("it needs pip, which this environment does not have"),
+        "python -m ensurepip --upgrade",
+    ),
     KnownFailure(
         "repo_type_and_id_from_hf_id|cannot import name .* from 'huggingface_hub",
         mark("huggingface_hub is too new (a name that paddlenlp imports was removed)"),

@@ -26,7 +26,7 @@ NO_PADDLE = ProbeResult({}, "ModuleNotFoundError: No module named 'paddle'")
 GPU = ["Tesla T4"]
 NAMES = [
     *("python", "paddle", "paddlenlp", "libraries", "versions", "device", "threads"),
-    *("cpu dispatch", "cpu kernels", "hub", "model cache", "visualdl", "disk"),
+    *("cpu dispatch", "cpu kernels", "hub", "model cache", "visualdl", "fonts", "disk"),
 ]
 
 

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from paddle_tasks import downloads
 from paddle_tasks.doctor import installation, machine
 from paddle_tasks.doctor.finding import ok
 from paddle_tasks.doctor.probe import ProbeResult, run_probe
@@ -263,6 +264,14 @@ def test_hub_is_the_one_that_paddlenlp_downloads_from():
     [folder] = [entry for entry in map(Path, sys.path) if (entry / "paddlenlp").is_dir()]
     source = (folder / "paddlenlp" / "transformers" / "bert" / "configuration.py").read_text(encoding="utf-8")
     assert machine.HUB_URL.removeprefix("https") in source
+
+
+def test_hub_may_be_a_mirror(monkeypatch):
+    monkeypatch.delenv("PPNLP_ENDPOINT", raising=False)
+    assert machine.hub_url() == machine.HUB_URL == downloads.mirrored(machine.HUB_URL)
+    monkeypatch.setenv("PPNLP_ENDPOINT", "http://mirror.invalid/x/")
+    assert machine.hub_url() == downloads.mirrored(machine.HUB_URL)
+    assert machine.check_hub(ProbeResult({"status": 200})).message == "mirror.invalid answers"
 
 
 def test_cache_counts_models(tmp_path, monkeypatch):

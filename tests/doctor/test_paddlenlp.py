@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from paddle_tasks.doctor import installation
+from paddle_tasks.doctor import installation, requirements
 from paddle_tasks.doctor.probe import run_probe
 from tests.doctor.helpers import HEALTHY, NO_PADDLE, ROOT, add_distribution, add_module
 
@@ -57,6 +57,34 @@ def test_paddlenlp_with_incompatible_pyarrow_and_numpy(paddlenlp, source):
 def test_paddlenlp_cannot_make_its_cache_folder(paddlenlp):
     finding = paddlenlp("raise PermissionError(13, 'Permission denied', '/home/anna/.paddlenlp/models')")
     assert finding.fix.startswith("export PPNLP_HOME=")
+
+
+def test_paddlenlp_without_pip(paddlenlp):
+    finding = paddlenlp("raise ModuleNotFoundError(\"No module named 'pip'\")")
+    assert finding.fix == "python -m ensurepip --upgrade"
+    assert paddlenlp("raise ModuleNotFoundError(\"No module named 'pipes'\")").fix != finding.fix
+
+
+def test_outside_of_a_checkout_there_is_no_lock_to_install(paddlenlp, monkeypatch, tmp_path):
+    monkeypatch.setattr(requirements, "__file__", str(tmp_path / "site-packages/paddle_tasks/doctor/requirements.py"))
+    fix = paddlenlp("raise RuntimeError('something new')").fix
+    assert fix.startswith("python -m pip install paddlepaddle==3.3.1 paddlenlp==3.0.0b4 ")
+
+
+def test_a_slow_import_is_not_a_broken_package(bare, paddlenlp):
+    add_distribution(bare, "paddlepaddle", "3.3.1")
+    add_module(bare, "slow", "import time; time.sleep(60)")
+    slow = run_probe("import slow", 0.5)
+    findings = [
+        installation.check_paddle(slow, []),
+        installation.check_paddlenlp(slow, HEALTHY),
+        installation.check_libraries(slow),
+    ]
+    for finding in findings:
+        assert finding.status == "fail"
+        assert "no answer within 0.5 s" in finding.message
+        assert finding.fix.startswith("run this again")
+        assert "pip" not in finding.fix
 
 
 def test_paddlenlp_unknown_error(bare, paddlenlp):
