@@ -28,6 +28,7 @@ NAMED = (  # in English, the name of a metric is its key with spaces
     mark_in_context("metric", "expected"),
     mark_in_context("metric", "f1"),
     mark_in_context("metric", "f1 at half"),
+    mark_in_context("metric", "generated"),
     mark_in_context("metric", "long copies"),
     mark_in_context("metric", "longest copy"),
     mark_in_context("metric", "loss"),
@@ -41,6 +42,7 @@ NAMED = (  # in English, the name of a metric is its key with spaces
     mark_in_context("metric", "partial f1"),
     mark_in_context("metric", "partial precision"),
     mark_in_context("metric", "partial recall"),
+    mark_in_context("metric", "per section"),
     mark_in_context("metric", "perplexity"),
     mark_in_context("metric", "polarity accuracy"),
     mark_in_context("metric", "precision"),
@@ -57,7 +59,7 @@ NAMED = (  # in English, the name of a metric is its key with spaces
     mark_in_context("metric", "unknown share"),
     mark_in_context("metric", "word accuracy"),
 )
-"""The metrics whose names are translated."""
+"""The metrics, and parts of results, whose names are translated."""
 
 
 def metric_name(metric: str) -> str:

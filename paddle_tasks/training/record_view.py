@@ -60,12 +60,14 @@ class RecordView:
 
     Attributes:
         score_name: the name of the metric that the scores of rows sum up to.
+        score_scale: the value of that metric if all rows are right.
         explains: whether ``predict(…, explain=True)`` says which characters count for an answer.
         has_negatives: whether the candidates of a label hold all that does not have it, which a ROC curve needs.
         has_references: whether ``gold`` is a text that a model might have written, to be shown beside what it wrote.
     """
 
     score_name: str = "accuracy"
+    score_scale: float = 1.0
     explains: bool = False
     has_negatives: bool = True
     has_references: bool = False

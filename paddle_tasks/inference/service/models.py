@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from paddle_tasks.errors import ConfigError, did_you_mean
+from paddle_tasks.errors import ConfigError, DataError, did_you_mean
 from paddle_tasks.inference.outputs import rounded
 from paddle_tasks.inference.pipelines import Pipeline, Predictor, pipeline
 from paddle_tasks.inference.records import Record
@@ -71,9 +72,13 @@ class ServedModel:
         return [_segments(line) for line in Record(record, self.usage.display).lines()]
 
     def warm_up(self) -> None:
-        """Compute an example as the page does, so that no request waits for imports."""
+        """Compute an example as the page does, so that no request waits for imports.
+
+        A model may not be able to use the example of its task, such as word vectors that do not know its words.
+        """
         for example in self.usage.demonstration.examples[:1]:
-            self.compute([example], self.page_options)
+            with suppress(DataError):
+                self.compute([example], self.page_options)
 
     def _label_names(self) -> dict[str, str]:
         """Return the name of each label in the current language."""

@@ -112,8 +112,9 @@ class ShownList:
     @property
     def labels(self) -> list[str]:
         """The labels of all segments, of which each has its own style."""
-        segments = (segment for item in self.items for line in item.lines for segment in line)
-        return sorted({segment.label for segment in segments if segment.label})
+        return sorted(
+            {segment.label for item in self.items for line in item.lines for segment in line if segment.label}
+        )
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def _value(run: StudiedRun, key: str) -> str:
 
 
 def environment_blocks(runs: Sequence[StudiedRun]) -> Iterator[Any]:
-    """Yield what runs ran on, a column for each run; what is equal for all has one."""
+    """Yield what runs ran on: what is equal for all of them, and what is not with a column for each run."""
     known = [run for run in runs if run.result and run.result.environment]
     if not known:
         yield Paragraph(_("No run says what it ran on."))
@@ -53,10 +53,11 @@ def environment_blocks(runs: Sequence[StudiedRun]) -> Iterator[Any]:
     facts = {run.name: dict(configuration.flatten(run.result.environment)) for run in known if run.result}
     keys = list(dict.fromkeys(key for values in facts.values() for key in values))
     cells = {key: [str(values.get(key, _MISSING)) for values in facts.values()] for key in keys}
-    if all(len(set(values)) == 1 for values in cells.values()):
-        yield numbers([_("what"), _("all runs")], [[key, clip(values[0])] for key, values in cells.items()])
-    else:
-        yield numbers([_("what"), *facts], [[key, *map(clip, values)] for key, values in cells.items()])
+    shared = [[key, clip(values[0])] for key, values in cells.items() if len(set(values)) == 1]
+    different = [[key, *map(clip, values)] for key, values in cells.items() if len(set(values)) > 1]
+    for heading, rows in (([_("all runs")], shared), (list(facts), different)):
+        if rows:
+            yield numbers([_("what"), *heading], rows)
     yield _times(known)
 
 

@@ -44,8 +44,14 @@ def by_length(study: Study) -> dict[str, Slice]:
     found: dict[str, Slice] = {}
     for number in np.unique(bins):
         rows = np.flatnonzero(bins == number)
-        found[f"{lengths[rows].min():,.0f} – {lengths[rows].max():,.0f}"] = _sum(study, rows)
+        found[_range(lengths[rows])] = _sum(study, rows)
     return found
+
+
+def _range(lengths: Array) -> str:
+    """Return the shortest and the longest length; one number if they are equal."""
+    low, high = f"{lengths.min():,.0f}", f"{lengths.max():,.0f}"
+    return low if low == high else f"{low} – {high}"
 
 
 def _sum(study: Study, rows: Array) -> Slice:
@@ -61,7 +67,8 @@ def _table(heading: str, slices: Sequence[Mapping[str, Slice]], studied: Studied
     if not groups:
         return
     names = [run.name for run, _study in studied]
-    rows = [[group, slices[0][group].rows, *_scores(group, slices)] for group in groups]
+    scale = studied[0][1].view.score_scale
+    rows = [[group, slices[0][group].rows, *_scores(group, slices, scale)] for group in groups]
     losses = [slices[0][group].mean_loss for group in groups]
     if all(loss is not None for loss in losses):
         rows = [[*row, loss] for row, loss in zip(rows, losses, strict=True)]
@@ -69,5 +76,5 @@ def _table(heading: str, slices: Sequence[Mapping[str, Slice]], studied: Studied
     yield numbers([heading, _("rows"), *names], rows)
 
 
-def _scores(group: str, slices: Sequence[Mapping[str, Slice]]) -> list[float | None]:
-    return [found[group].score if group in found else None for found in slices]
+def _scores(group: str, slices: Sequence[Mapping[str, Slice]], scale: float) -> list[float | None]:
+    return [scale * found[group].score if group in found else None for found in slices]

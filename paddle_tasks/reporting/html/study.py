@@ -122,12 +122,6 @@ class Study:
         """The scores of the rows <float64>[rows, 3]: right, predicted and expected items."""
         return np.array(self.scores).reshape(-1, 3)
 
-    @property
-    def right_rows(self) -> Array:
-        """Whether each row is right as a whole <bool>[rows]."""
-        right, predicted, expected = self.row_scores.T if self.rows else np.zeros((3, 0))
-        return np.asarray((right == predicted) & (predicted == expected))
-
     def read(self, records: Iterable[dict[str, Any]], groups: Groups) -> None:
         """Count records of predictions/SPLIT.jsonl; ``groups`` are those of `Task.row_groups`."""
         for record in records:

@@ -111,7 +111,7 @@ def _headline(comparison: Comparison, best: System) -> str:
         level = format_value(baseline.value(comparison.split, comparison.metric))
         return message.format(baseline=baseline.name, level=level, **facts)
     if len([*comparison.trained, *comparison.baselines]) == 1:
-        return _("{name} has {score} {value} ({seeds}).").format(**facts)
+        return _("{name}: {score} {value} ({seeds}).").format(**facts)
     return _("Best: {name}, with {score} {value} ({seeds}).").format(**facts)
 
 
@@ -183,7 +183,7 @@ def _describe_chance(comparison: Comparison, best: System, other: System) -> Ite
     first, second = studies
     if first is None or second is None or first.rows != second.rows or first.rows < _MIN_ROWS:
         return
-    low, high = paired_bootstrap(first.row_scores, second.row_scores)
+    low, high = (first.view.score_scale * end for end in paired_bootstrap(first.row_scores, second.row_scores))
     message = _(
         "Between {first} and {second}, row by row, the difference in {metric} lies between {low} and {high} with 95 % "
         "confidence (paired bootstrap over {rows}): {judgement}."

@@ -18,11 +18,12 @@ class TranslationView(RecordView):
     """Translations; the score of a row is the chrF of its own translation."""
 
     score_name = "chrf"
+    score_scale = 100.0
     has_references = True
 
     def score(self, record: Record) -> RowScore:
-        """Return the chrF of a translation, from 0 to 100 as in result.json, in place of right items."""
-        return RowScore(sentence_chrf(record["predicted"], record["gold"]), 1.0, 1.0)
+        """Return the chrF of a translation, as a share of 1."""
+        return RowScore(sentence_chrf(record["predicted"], record["gold"]) / self.score_scale, 1.0, 1.0)
 
     def groups(self, record: Record) -> Mapping[str, str]:
         """Return the book of a pair, if it is known."""

@@ -17,7 +17,7 @@ from paddle_tasks.tasks import CLASSES, demonstration, find
 from paddle_tasks.training.demonstration import Demonstration
 
 from ...helpers import ROOT
-from .serving import running
+from .serving import Echo, running, served
 
 REVIEWS = ["房间干净，就是早餐太差了", "很好", "位置很方便，服务热情，价格有点贵。" * 4, "空调吵了一整晚"]
 TEXTS = {
@@ -118,6 +118,15 @@ def test_runs_of_every_task_are_served(monkeypatch):
             assert answer.json["lines"][0]
     assert {model["kind"] for model in described} == KEYS.keys()
     assert len(described) >= 7
+
+
+def test_a_model_that_cannot_use_the_example_of_its_task_is_served():
+    for example in ("bad", "good"):
+        echo = Echo()
+        served("echo", echo, demonstration=Demonstration(examples=(example,))).warm_up()
+        assert echo.batches == [[example]]
+    with pytest.raises(ValueError, match="secret"):
+        served("echo", Echo(), demonstration=Demonstration(examples=("boom",))).warm_up()
 
 
 # ---- names

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -68,6 +69,25 @@ def test_models_that_write_show_their_texts(name, tmp_path):
     assert "话说宝玉" in page.text
     assert '<span class="new">走了进来</span>' in text
     assert ("西岸有一棵古槐树" in page.text) == (name == "translate")
+
+
+def test_parts_have_the_scale_of_the_metric(tmp_path):
+    text, page = write(three_runs("translate", tmp_path), tmp_path)
+    (shorter,) = re.findall(r'<th scope="row">棋谈</th><td>1</td><td>([\d.]+)</td>', text)
+    assert float(shorter) == 100  # chrF of the one translation of this book that is equal to its reference
+    assert "chrf of the rows of test" in page.text
+
+
+def test_each_label_has_its_style_in_the_whole_list(tmp_path):
+    run = write_run(tmp_path / "a", task="opinion")
+    spans = [{"start": 0, "end": 1, "label": label} for label in ("aspect", "opinion")]
+    record = {"text": "汤咸", "gold": [], "predicted": [], "loss": 1.0}
+    write_lines(run / "predictions" / "test.jsonl", [record])
+    errors = [{"split": "test", "kind": "missed", "text": "汤咸", "gold": span, "loss": 1.0} for span in spans]
+    write_lines(run / "predictions" / "errors.jsonl", errors)
+    text, _page = write([run], tmp_path)
+    assert '<mark class="l0">汤<small>aspect</small></mark>' in text
+    assert '<mark class="l1">汤<small>opinion</small></mark>' in text
 
 
 def test_errors_are_marked(tmp_path):

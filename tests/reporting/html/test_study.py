@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from paddle_tasks import tasks
@@ -17,7 +19,7 @@ LABELS = tasks.find("sentiment").RECORD_VIEW
 def test_rows_decisions_and_errors_are_counted(tmp_path):
     study = study_split(write_classifier(tmp_path / "a", 200), "test", LABELS, {})
     assert (study.rows, study.n_errors, len(study.errors)) == (200, 40, 40)
-    assert study.right_rows.sum() == 160
+    assert study.row_scores.sum(axis=0).tolist() == [160, 200, 200]
     assert study.confusion["positive", "positive"] + study.confusion["negative", "negative"] == 160
     assert sum(study.kinds.values()) == 40
     losses = [error["loss"] for error in study.errors]
@@ -30,6 +32,20 @@ def test_only_the_worst_errors_are_kept(tmp_path):
     study = study_split(write_classifier(tmp_path / "a", 2000), "test", LABELS, {})
     assert (study.n_errors, len(study.errors)) == (400, MAX_ERRORS)
     assert min(error["loss"] for error in study.errors) > 1.4
+
+
+@pytest.mark.long
+def test_100_000_rows_take_little_memory(tmp_path):
+    peaks = []
+    for n_rows in (1_000, 100_000):
+        run = write_classifier(tmp_path / str(n_rows), n_rows)
+        tracemalloc.start()
+        study = study_split(run, "test", LABELS, {})
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert study.rows == n_rows
+    assert (run / "predictions" / "test.jsonl").stat().st_size > 20e6  # which is never in memory as a whole
+    assert peaks[1] - peaks[0] < 15e6
 
 
 def test_slices_add_up_to_the_whole(tmp_path):

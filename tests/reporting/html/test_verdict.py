@@ -41,7 +41,7 @@ def test_dev_chooses_the_best_and_test_is_reported(tmp_path):
 def test_runs_that_differ_in_their_seed_are_one_system(tmp_path):
     runs = [run(tmp_path / f"a{seed}", 0.8 + seed / 100, 0.7 + seed / 100, seed) for seed in (1, 2, 3)]
     found = judge(*runs)
-    assert found.headline == "a1, a2, a3 has test accuracy 0.7200 ± 0.0100 (mean of 3 seeds)."
+    assert found.headline == "a1, a2, a3: test accuracy 0.7200 ± 0.0100 (mean of 3 seeds)."
     assert "Of its 3 runs, a3 is the best one on dev." in found.sentences
     assert not [caveat for caveat in found.caveats if "Fewer than three seeds" in caveat]
     assert [caveat for caveat in judge(*runs[:2]).caveats if "Fewer than three seeds" in caveat]
