@@ -26,6 +26,8 @@ NAMED = (  # in English, the name of a metric is its key with spaces
     mark_in_context("metric", "ended"),
     mark_in_context("metric", "exact match"),
     mark_in_context("metric", "expected"),
+    mark_in_context("metric", "ece"),
+    mark_in_context("metric", "ece uncalibrated"),
     mark_in_context("metric", "f1"),
     mark_in_context("metric", "f1 at half"),
     mark_in_context("metric", "generated"),
