@@ -90,4 +90,4 @@ hashes:
 	done
 
 audit:
-	pip-audit --no-deps --disable-pip --requirement $(LOCK)
+	pip-audit --strict --no-deps --disable-pip --requirement $(LOCK)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -103,30 +104,64 @@ def test_an_unknown_name_writes_nothing(tmp_path):
 # ---- the wheel
 
 
-@pytest.mark.long
-def test_the_wheel_has_the_configurations(tmp_path):
-    source = tmp_path / "source"  # a build writes into its source
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    """Return a wheel, built from a copy of the sources, into which a build writes."""
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    ignored = shutil.ignore_patterns("__pycache__")
     for name in ("paddle_tasks", "configs"):
-        shutil.copytree(ROOT / name, source / name)
+        shutil.copytree(ROOT / name, source / name, ignore=ignored)
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q", "-w", tmp_path, source]
-    subprocess.run(build, check=True, cwd=tmp_path)
-    (wheel,) = tmp_path.glob("*.whl")
-    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
-    code = (
-        "import paddle_tasks, sys; from paddle_tasks import train; from paddle_tasks.workflows import shipped_configs\n"
-        f"assert paddle_tasks.__file__.startswith({str(tmp_path)!r})\n"
-        "print(*shipped_configs.config_names())\n"
-        "print(train('quick/sentiment', run_dir='run', training={'max_steps': 2}).result['dev']['accuracy'])"
+    pip("wheel", "--no-deps", "--no-build-isolation", "-w", folder, source)
+    return next(folder.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def site(wheel) -> Path:
+    """Return a folder into which the wheel is installed, without what it depends on."""
+    pip("install", "--no-deps", "--target", wheel.parent / "site", wheel)
+    return wheel.parent / "site"
+
+
+def pip(*arguments: str | Path) -> None:
+    subprocess.run([sys.executable, "-m", "pip", "--quiet", "--no-input", *arguments], check=True, cwd="/")
+
+
+def run_installed(site: Path, folder: Path, *arguments: str) -> str:
+    """Return what a program prints that finds the installed package, in a folder without a checkout."""
+    environment = {"PYTHONPATH": str(site), "PATH": "/usr/bin:/bin", "HOME": str(folder), "PADDLE_TASKS_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env=environment, check=False, capture_output=True, text=True
     )
-    shown = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(tmp_path / "site"), "PATH": "/usr/bin:/bin"},
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.splitlines()
-    assert config_names() == shown[0].split()
-    assert 0 < float(shown[-1]) < 1
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.long
+def test_the_wheel_holds_the_package_and_nothing_else(wheel):
+    assert wheel.stat().st_size < 100e6
+    names = [name for name in zipfile.ZipFile(wheel).namelist() if not name.startswith("paddle_tasks-")]
+    assert {name.partition("/")[0] for name in names} == {"paddle_tasks"}
+    assert not [name for name in names if "__pycache__" in name or name.endswith((".pyc", ".po")) or "/runs/" in name]
+    kept = {path.relative_to(ROOT).as_posix() for path in (ROOT / "paddle_tasks").rglob("*") if path.is_file()}
+    kept = {name for name in kept if "__pycache__" not in name and not name.endswith(".po")}
+    assert {name for name in names if not name.startswith("paddle_tasks/configs/")} == kept
+
+
+@pytest.mark.long
+def test_the_installed_wheel_works_in_any_folder(site, tmp_path):
+    module = ("-m", "paddle_tasks")
+    assert run_installed(site, tmp_path, *module, "list", "configs").split() == config_names()
+    answer = json.loads(run_installed(site, tmp_path, *module, "predict", "sentiment", "房间干净，就是早餐太差了"))
+    assert answer["label"] in {"positive", "negative"}
+    run_installed(site, tmp_path, *module, "init", "project", "quick/sentiment")
+    assert (tmp_path / "project" / "data" / "sentiment" / "train.tsv").is_file()
+    code = (
+        "import paddle_tasks; from paddle_tasks import train\n"
+        f"assert paddle_tasks.__file__.startswith({str(site)!r})\n"
+        "run = train('project/configs/quick/sentiment.yaml', run_dir='run', training={'max_steps': 2})\n"
+        "print(run.result['dev']['accuracy'])"
+    )
+    assert 0 < float(run_installed(site, tmp_path, "-c", code).splitlines()[-1]) < 1
