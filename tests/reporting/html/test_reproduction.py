@@ -47,7 +47,9 @@ def test_an_equal_environment_has_one_column(tmp_path):
     assert texts(first) == [["python", "3.11"], ["versions.numpy", "1.26"]]
     assert [row[0] for row in texts(times)] == ["a", "b"]
     other = write_run(tmp_path / "c", config=TRAINED, environment={**facts, "python": "3.12"})
-    assert list(next(iter(environment_blocks(studied(same[0], other)))).columns) == ["what", "a", "c"]
+    shared, different, _times = environment_blocks(studied(same[0], other))
+    assert (list(shared.columns), texts(shared)) == (["what", "all runs"], [["versions.numpy", "1.26"]])
+    assert (list(different.columns), texts(different)) == (["what", "a", "c"], [["python", "3.11", "3.12"]])
     assert isinstance(next(iter(environment_blocks(studied(write_run(tmp_path / "d"))))), Paragraph)
 
 

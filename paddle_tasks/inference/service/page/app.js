@@ -1,6 +1,6 @@
 // The page: a tab for each model, its form, and what it answers.
 
-import { predict, predictPatiently, readModels, stream } from "./client.js";
+import { explain, predict, predictPatiently, readModels, stream } from "./client.js";
 import { makeForm } from "./controls.js";
 import { element, fill } from "./elements.js";
 import { MAX_FILE_TEXTS, readTexts } from "./files.js";
@@ -86,7 +86,7 @@ function drawPanel(model) {
   state.status = element("p", { role: "status", class: "status" });
   state.results = element("div", { id: "results", "aria-live": "polite" });
   const file = SUMMARISED.includes(model.kind) && model.fields.length === 1 ? dropZone() : null;
-  fill(document.getElementById("panel"), element("p", { class: "lead" }, text(`kind.${model.kind}`)), state.form.node, state.status, state.results, file);
+  fill(document.getElementById("panel"), element("p", { class: "lead" }, text(model.fields.length > 1 ? "kind.pair" : `kind.${model.kind}`)), state.form.node, state.status, state.results, file);
 }
 
 // ---- one text
@@ -110,7 +110,7 @@ async function write(model, input, options, signal) {
   for await (const [event, content] of stream(model.name, input, options, signal)) {
     if (event === "") written.append(content.text);
     else if (event === "end") fill(state.results, view(model, content.record, content.lines, actions()));
-    else throw new Error(content.error.message);
+    else throw new Error(explain(content.error));
   }
 }
 

@@ -25,7 +25,13 @@ async function ask(path, body, signal) {
   }
   if (answer.ok) return answer;
   const found = await answer.json().catch(() => null);
-  throw new ServiceError(found?.error?.message ?? `HTTP ${answer.status}`, answer.status, answer.headers.get("Retry-After"));
+  throw new ServiceError(explain(found?.error) ?? `HTTP ${answer.status}`, answer.status, answer.headers.get("Retry-After"));
+}
+
+/** Returns what is wrong with a request; the page has one text, whose number says nothing to a reader. */
+export function explain(error) {
+  const [first, ...others] = error?.fields ?? [];
+  return first && !others.length && first.field.startsWith("text") ? first.problem : error?.message;
 }
 
 /** Returns the models with their options, and the limits of requests. */

@@ -45,7 +45,7 @@ function markedSegment(segment, labels) {
   if (segment.change) return element(segment.change === "added" ? "ins" : "del", {}, segment.text);
   if (Math.abs(segment.strength ?? 0) >= WEAKEST) return weighted(segment);
   if (segment.tone) return element("mark", { class: segment.tone }, segment.text);
-  return segment.text;
+  return segment.text.replaceAll("\t", "\n"); // the two texts of a pair
 }
 
 function weighted(segment) {
