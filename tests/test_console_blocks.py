@@ -25,7 +25,11 @@ from paddle_tasks.workflows.config import load_config
 from .helpers import ROOT
 
 # Pages in Chinese have the commands of the English ones; tests/test_docs.py compares them.
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "notebooks/README.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "paddle_tasks" / "assets" / "models").glob("*/README.md")),
+]
 PROGRAMS = ("paddle-tasks", "python", "pip", "make", "git", "curl", "ssh", "unzip", "jupyter")
 RECORD = """#!/bin/sh
 { printf '%s\\037' "${0##*/}" "$@"; printf '\\036'; } >> "$RECORDS"
@@ -94,7 +98,7 @@ def check(arguments: list[str], page: str) -> None:
         load_config(source, parameters.get("overrides") or [])
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_commands_of_a_page_can_be_given(page: Path, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     script = blocks(page.read_text(encoding="utf-8"))
