@@ -52,7 +52,8 @@ def test_examples_are_the_same_in_both_languages(name):
 def imports(page: Path) -> list[str]:
     """Return the names of this package that the Python blocks of a page import; a block must be valid Python."""
     blocks = re.findall(r"^```python\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-    trees = [ast.parse(block) for block in blocks if not block.startswith("%")]  # a command of Jupyter
+    # Sessions are run, here or where their page is tested; a line with % is a command of Jupyter.
+    trees = [ast.parse(block) for block in blocks if not block.startswith((">>>", "%"))]
     nodes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     own = [node for node in nodes if node.module and node.module.split(".")[0] == "paddle_tasks"]
     return [f"{node.module}.{name.name}" for node in own for name in node.names]
