@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from paddle_tasks.cli.help import prepare_help
 from paddle_tasks.cli.verbosity import verbosity
 from paddle_tasks.workflows.config import load_config
 
-from .helpers import ROOT
+from .helpers import ROOT, CommandLine
 
 # Pages in Chinese have the commands of the English ones; tests/test_docs.py compares them.
 PAGES = [
@@ -140,24 +139,21 @@ NOT_HERE = {
 """What is left out of the commands of getting started, and why."""
 
 
-def run_here(arguments: list[str], folder: Path) -> str:
-    """Run a command in a folder, with few steps if it trains, and return what it prints."""
-    short = ["training.max_steps=20", "logging.detail=light"] if arguments[0] == "train" else []
-    command = [sys.executable, "-m", "paddle_tasks", *arguments, *short]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, (arguments, done.stderr)
-    return done.stdout
+SHORT = {"train": ("training.max_steps=20", "logging.detail=light")}
+"""Settings that are added, so that a training takes a second."""
 
 
 @pytest.mark.long
-def test_getting_started_as_it_is(tmp_path):
+def test_getting_started_as_it_is(tmp_path, capsys, monkeypatch):
     page = (ROOT / "docs" / "getting-started.md").read_text(encoding="utf-8")
     made = calls(blocks(page).replace("runs/*", "runs"), tmp_path / "shell")
-    work = tmp_path / "work"
-    shutil.copytree(ROOT / "configs", work / "configs")
-    printed = [run_here(rest, work) for name, *rest in made if not NOT_HERE.keys() & {name, *rest[:1]}]
-    assert len(printed) == len(made) - len(NOT_HERE)
-    assert '"text": "早餐"' in printed[0]
-    assert (work / "runs" / "lstm" / "result.json").exists()
-    assert (work / "report.html").stat().st_size > 50_000
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    monkeypatch.chdir(tmp_path)
+    run = CommandLine(capsys, monkeypatch)
+    given = [words for name, *words in made if not NOT_HERE.keys() & {name, *words[:1]}]
+    outcomes = [run(*words, *SHORT.get(words[0], ())) for words in given]
+    assert len(given) == len(made) - len(NOT_HERE)
+    assert [(words, outcome.stderr) for words, outcome in zip(given, outcomes, strict=True) if outcome.code] == []
+    assert "早餐" in outcomes[0].stdout
+    assert (tmp_path / "runs" / "lstm" / "result.json").exists()
+    assert (tmp_path / "report.html").stat().st_size > 50_000
