@@ -39,6 +39,8 @@ RUN_ELSEWHERE = {"add-a-task.md": "tests/tasks/test_toy_task.py"}
 """Pages about configurations that do not ship, and the tests that run their commands as they are."""
 COMMAND = typer.main.get_command(app)
 prepare_help(COMMAND)  # adds the options of every command
+CALLED: list[tuple[str, dict[str, Any]]] = []
+"""What is called, and with which parameters."""
 
 
 def blocks(text: str) -> str:
@@ -73,23 +75,32 @@ def of_paddle_tasks(call: list[str]) -> list[str] | None:
     return None if name is None else call[call.index(name) + 1 :]
 
 
-def read_arguments(command: Any, arguments: list[str], parent: Any = None) -> tuple[str, dict[str, Any]]:
-    """Return the name of a command and its parameters, as the command line reads them.
+def record_calls(command: Any) -> None:
+    """Let a command, or each command of a group, record how it is called instead of doing something."""
+    for child in getattr(command, "commands", {}).values():
+        record_calls(child)
+    if not hasattr(command, "commands"):
+        command.callback = lambda **parameters: CALLED.append((command.name, parameters))
+
+
+record_calls(COMMAND)
+
+
+def read_arguments(arguments: list[str]) -> tuple[str, dict[str, Any]]:
+    """Return the name of the command that is called and its parameters, as the command line reads them.
 
     Raises:
         click.UsageError: there is no such command or option, or an argument is missing or too many.
     """
-    context = command.make_context("paddle-tasks", list(arguments), parent=parent)
-    if not hasattr(command, "resolve_command"):
-        return command.name, context.params
-    _, chosen, rest = command.resolve_command(context, [*context._protected_args, *context.args])
-    return read_arguments(chosen, rest, context)
+    with COMMAND.make_context("paddle-tasks", list(arguments)) as context:
+        COMMAND.invoke(context)
+    return CALLED.pop()
 
 
 def check(arguments: list[str], page: str) -> None:
     """Read the arguments of one call, and validate its configuration if it ships."""
     try:
-        name, parameters = read_arguments(COMMAND, arguments)
+        name, parameters = read_arguments(arguments)
     finally:
         verbosity.reset()
     source = parameters.get("config") or parameters.get("model")
