@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +21,14 @@ from paddle_tasks.cli.help import prepare_help
 from paddle_tasks.cli.verbosity import verbosity
 from paddle_tasks.workflows.config import load_config
 
-from .helpers import ROOT
+from .helpers import ROOT, CommandLine
 
 # Pages in Chinese have the commands of the English ones; tests/test_docs.py compares them.
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "notebooks/README.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "paddle_tasks" / "assets" / "models").glob("*/README.md")),
+]
 PROGRAMS = ("paddle-tasks", "python", "pip", "make", "git", "curl", "ssh", "unzip", "jupyter")
 RECORD = """#!/bin/sh
 { printf '%s\\037' "${0##*/}" "$@"; printf '\\036'; } >> "$RECORDS"
@@ -36,6 +39,8 @@ RUN_ELSEWHERE = {"add-a-task.md": "tests/tasks/test_toy_task.py"}
 """Pages about configurations that do not ship, and the tests that run their commands as they are."""
 COMMAND = typer.main.get_command(app)
 prepare_help(COMMAND)  # adds the options of every command
+CALLED: list[tuple[str, dict[str, Any]]] = []
+"""What is called, and with which parameters."""
 
 
 def blocks(text: str) -> str:
@@ -70,23 +75,32 @@ def of_paddle_tasks(call: list[str]) -> list[str] | None:
     return None if name is None else call[call.index(name) + 1 :]
 
 
-def read_arguments(command: Any, arguments: list[str], parent: Any = None) -> tuple[str, dict[str, Any]]:
-    """Return the name of a command and its parameters, as the command line reads them.
+def record_calls(command: Any) -> None:
+    """Let a command, or each command of a group, record how it is called instead of doing something."""
+    for child in getattr(command, "commands", {}).values():
+        record_calls(child)
+    if not hasattr(command, "commands"):
+        command.callback = lambda **parameters: CALLED.append((command.name, parameters))
+
+
+record_calls(COMMAND)
+
+
+def read_arguments(arguments: list[str]) -> tuple[str, dict[str, Any]]:
+    """Return the name of the command that is called and its parameters, as the command line reads them.
 
     Raises:
         click.UsageError: there is no such command or option, or an argument is missing or too many.
     """
-    context = command.make_context("paddle-tasks", list(arguments), parent=parent)
-    if not hasattr(command, "resolve_command"):
-        return command.name, context.params
-    _, chosen, rest = command.resolve_command(context, [*context._protected_args, *context.args])
-    return read_arguments(chosen, rest, context)
+    with COMMAND.make_context("paddle-tasks", list(arguments)) as context:
+        COMMAND.invoke(context)
+    return CALLED.pop()
 
 
 def check(arguments: list[str], page: str) -> None:
     """Read the arguments of one call, and validate its configuration if it ships."""
     try:
-        name, parameters = read_arguments(COMMAND, arguments)
+        name, parameters = read_arguments(arguments)
     finally:
         verbosity.reset()
     source = parameters.get("config") or parameters.get("model")
@@ -94,7 +108,7 @@ def check(arguments: list[str], page: str) -> None:
         load_config(source, parameters.get("overrides") or [])
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_commands_of_a_page_can_be_given(page: Path, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     script = blocks(page.read_text(encoding="utf-8"))
@@ -136,24 +150,21 @@ NOT_HERE = {
 """What is left out of the commands of getting started, and why."""
 
 
-def run_here(arguments: list[str], folder: Path) -> str:
-    """Run a command in a folder, with few steps if it trains, and return what it prints."""
-    short = ["training.max_steps=20", "logging.detail=light"] if arguments[0] == "train" else []
-    command = [sys.executable, "-m", "paddle_tasks", *arguments, *short]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, (arguments, done.stderr)
-    return done.stdout
+SHORT = {"train": ("training.max_steps=20", "logging.detail=light")}
+"""Settings that are added, so that a training takes a second."""
 
 
 @pytest.mark.long
-def test_getting_started_as_it_is(tmp_path):
+def test_getting_started_as_it_is(tmp_path, capsys, monkeypatch):
     page = (ROOT / "docs" / "getting-started.md").read_text(encoding="utf-8")
     made = calls(blocks(page).replace("runs/*", "runs"), tmp_path / "shell")
-    work = tmp_path / "work"
-    shutil.copytree(ROOT / "configs", work / "configs")
-    printed = [run_here(rest, work) for name, *rest in made if not NOT_HERE.keys() & {name, *rest[:1]}]
-    assert len(printed) == len(made) - len(NOT_HERE)
-    assert '"text": "早餐"' in printed[0]
-    assert (work / "runs" / "lstm" / "result.json").exists()
-    assert (work / "report.html").stat().st_size > 50_000
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    monkeypatch.chdir(tmp_path)
+    run = CommandLine(capsys, monkeypatch)
+    given = [words for name, *words in made if not NOT_HERE.keys() & {name, *words[:1]}]
+    outcomes = [run(*words, *SHORT.get(words[0], ())) for words in given]
+    assert len(given) == len(made) - len(NOT_HERE)
+    assert [(words, outcome.stderr) for words, outcome in zip(given, outcomes, strict=True) if outcome.code] == []
+    assert "早餐" in outcomes[0].stdout
+    assert (tmp_path / "runs" / "lstm" / "result.json").exists()
+    assert (tmp_path / "report.html").stat().st_size > 50_000

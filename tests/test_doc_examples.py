@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
 import importlib
 import re
@@ -46,6 +47,21 @@ def test_a_wrong_result_is_found():
 @pytest.mark.parametrize("name", WITH_EXAMPLES)
 def test_examples_are_the_same_in_both_languages(name):
     assert examples(DOCS / "zh" / name) == examples(DOCS / name)
+
+
+def imports(page: Path) -> list[str]:
+    """Return the names of this package that the Python blocks of a page import; a block must be valid Python."""
+    blocks = re.findall(r"^```python\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    # Sessions are run, here or where their page is tested; a line with % is a command of Jupyter.
+    trees = [ast.parse(block) for block in blocks if not block.startswith((">>>", "%"))]
+    nodes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    own = [node for node in nodes if node.module and node.module.split(".")[0] == "paddle_tasks"]
+    return [f"{node.module}.{name.name}" for node in own for name in node.names]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_python_blocks_can_be_read_and_import_what_exists(page):
+    assert [name for name in imports(page) if not exists(name)] == []
 
 
 def exists(name: str) -> bool:
