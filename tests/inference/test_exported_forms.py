@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+import onnx
 import pytest
+from paddle import nn
 
 from paddle_tasks import load, tasks
 from paddle_tasks.inference import export_int8
@@ -14,6 +18,7 @@ from paddle_tasks.inference.export import export
 from paddle_tasks.inference.export_check import TOLERANCE, compare
 from paddle_tasks.inference.exported import EXPORT
 from paddle_tasks.inference.outputs import rounded
+from paddle_tasks.inference.pipelines import load_layer
 from paddle_tasks.inference.service.limits import Limits
 from paddle_tasks.inference.service.models import load_models
 from paddle_tasks.training.capabilities import ExportableTask
@@ -88,6 +93,18 @@ def test_it_predicts_as_the_run(forms):
     expected = forms.records(forms.run)
     for form in ("onnx", "paddle"):
         assert_alike(forms.records(forms.folders[form]), expected)
+
+
+def test_every_norm_has_the_epsilon_of_the_layer(forms):
+    layers = [layer for layer in load_layer(forms.run).model.sublayers() if isinstance(layer, nn.LayerNorm)]
+    expected = Counter(float(np.float32(layer._epsilon)) for layer in layers)
+    nodes = [node for path in forms.folders["onnx"].glob("*.onnx") for node in onnx.load(path).graph.node]
+    norms = [node for node in nodes if node.op_type == "LayerNormalization"]
+    epsilons = {node.name: attribute.f for node in norms for attribute in node.attribute if attribute.name == "epsilon"}
+    assert len(norms) == len(layers)
+    assert set(epsilons.values()) == expected.keys()
+    facts = json.loads((forms.folders["paddle"] / EXPORT).read_text())
+    assert facts["layer_norm_epsilons"] == {str(epsilon): count for epsilon, count in expected.items()}
 
 
 def test_products_in_int8_are_used(forms):

@@ -118,7 +118,7 @@ def _pretrained(graph: Graph, form: EncoderForm, arrays: Parts, tokens: Tokens) 
     pooler = next((name for name in ("pooler.dense", "pooler") if f"{name}.weight" in parts), None)
     if pooler is not None:
         first = graph.linear(first, *parts.pair(pooler))
-        is_plain = kind == "bert" and config.get("pool_act") != "tanh"  # only PaddleNLP's BERT reads this setting
+        is_plain = kind == "bert" and config.get("pool_act", "tanh") != "tanh"  # only PaddleNLP's BERT reads it
         first = first if is_plain else graph.apply("tanh", first)
     return Encoded(states, first)
 

@@ -21,6 +21,7 @@ from paddle_tasks.models.pretrained.names import ASSETS
 from paddle_tasks.runtime import child_environment
 from paddle_tasks.tasks.classification.exported import logits_network
 from tests.models.graphs.saving import encoder, networks, randomise, rows, saved
+from tests.models.graphs.test_classifiers import pretrained
 from tests.models.graphs.test_writers import causal_model, translator_of
 
 DIMENSIONS = (
@@ -63,6 +64,13 @@ def check(found, folder, **options):
 def test_classifiers(tmp_path, kind):
     section = {"pooling": "mean", "head": "linear", "output": "softmax"}
     model = randomise(TextClassifier(encoder(kind, n_layers=1), n_classes=3, dropout=0.1, **section))
+    check([logits_network(saved(model, tmp_path, {"model": section}), text_logits, TOKENS)], tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["roberta", "albert", "electra"])
+def test_encoders_of_paddlenlp(tmp_path, kind):
+    section = {"pooling": "cls", "head": "linear", "output": "softmax"}
+    model = randomise(TextClassifier(pretrained(kind), n_classes=3, dropout=0.1, **section))
     check([logits_network(saved(model, tmp_path, {"model": section}), text_logits, TOKENS)], tmp_path)
 
 
