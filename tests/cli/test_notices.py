@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import warnings
 
 import pytest
@@ -47,7 +48,7 @@ def test_warnings_are_counted_and_shown_on_request(capsys):
 
 
 def test_a_missing_font_comes_with_the_command_that_installs_one(capsys, monkeypatch):
-    monkeypatch.setattr(notices.shutil, "which", lambda name: name if name == "dnf" else None)
+    monkeypatch.setattr(shutil, "which", lambda name: name if name == "dnf" else None)
     with notices.collected():
         warnings.warn("no font", MissingGlyphs, stacklevel=1)
     shown = capsys.readouterr().err

@@ -48,7 +48,8 @@ def test_explaining_adds_to_the_json_and_shows_the_text(cli, run):
     legend, first, second = outcome.stderr.splitlines()
     assert legend == "{+supports the label+} | [-speaks against it-]"
     for line, text, record in zip((first, second), ("很好", "很差"), plain, strict=True):
-        assert line.startswith(f"{record['label']} {record['score']:.2f}  ")
+        mark = " (unsure)" if record.get("unsure") else ""
+        assert line.startswith(f"{record['label']} {record['score']:.2f}{mark}  ")
         assert re.sub(r"\{\+|\+\}|\[-|-\]", "", line).endswith(text)
         assert line != re.sub(r"\{\+|\+\}|\[-|-\]", "", line)
 

@@ -98,8 +98,8 @@ def test_answers_are_for_people(terminal, run):
     shown = terminal("predict", "opinion", TEXT).stdout.splitlines()
     assert shown[0] == "【房间｜aspect】【干净｜opinion】，就是【早餐｜aspect】【太差｜opinion】了"
     assert re.fullmatch(r"  房间: 干净  positive 0\.\d\d", shown[1])
-    line = terminal("predict", run, "很好", "很差").stdout
-    assert re.fullmatch(r"(positive|negative) \d\.\d\d  很好\n(positive|negative) \d\.\d\d  很差\n", line)
+    line, score = terminal("predict", run, "很好", "很差").stdout, r"\d\.\d\d( \(unsure\))?"
+    assert re.fullmatch(rf"(positive|negative) {score}  很好\n(positive|negative) {score}  很差\n", line)
 
 
 def test_long_answers_are_wrapped_and_bad_rows_named(terminal, run):
@@ -112,7 +112,7 @@ def test_long_answers_are_wrapped_and_bad_rows_named(terminal, run):
 
 @pytest.mark.usefixtures("in_chinese")
 def test_answers_in_chinese(terminal):
-    assert re.fullmatch(rf"负面 \(negative\) 0\.\d\d  {TEXT}\n", terminal("predict", "sentiment", TEXT).stdout)
+    assert re.fullmatch(rf"负面 \(negative\) 0\.\d\d（没有把握）  {TEXT}\n", terminal("predict", "sentiment", TEXT).stdout)
 
 
 @pytest.mark.parametrize("options", [["--json"], ["--fields", "input,label"]])

@@ -146,7 +146,7 @@ def test_a_bilstm_from_its_settings(monkeypatch):
 def test_a_configuration_with_an_encoder_that_is_not_downloaded(monkeypatch, tmp_path):
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("PPNLP_HOME", str(tmp_path))
-    monkeypatch.setattr(hub, "check_reachable", lambda *_: pytest.fail("the network is asked"))
+    monkeypatch.setattr(hub, "check_available", lambda *_: pytest.fail("the network is asked"))
     # A small one, whose weights are quickly drawn.
     settings = ["model.encoder=ernie-3.0-nano-zh", "model.pooling=cls", "model.head=mlp"]
     found = params("configs/quick/sentiment.yaml", settings)

@@ -16,7 +16,7 @@ def display_explanation(record: Record) -> Sequence[Line]:
     A label that is a number is shown by its name, and an answer that is unsure is marked.
     """
     text, label = record["input"], record["label"]
-    mark = f" {_('(unsure)')}" if record.get("unsure") else ""
+    mark = _(" (unsure)") if record.get("unsure") else ""
     heading = Segment(f"{label_name(record.get('name', label))} {record['score']:.2f}{mark}", tone=tone_of(label))
     if "attributions" not in record:
         return [[heading, Segment("  "), Segment(text)]]
