@@ -20,7 +20,7 @@ def test_in_english_a_name_is_the_key_with_spaces():
         ("dev", "accuracy", "验证集准确率"),
         ("test", "f1", "测试集 F1"),
         ("dev", "macro_f1_deduplicated", "验证集宏平均 F1（去重）"),
-        ("test", "chrf", "测试集 chrf"),
+        ("test", "chrf", "测试集 chrF"),
         ("fold_1", "accuracy", "fold_1 准确率"),
     ],
 )
