@@ -1,7 +1,7 @@
 """What the fuzzing tests share: the number of inputs, and inputs that are damaged or odd.
 
-``make test`` tries a few inputs of each kind, the same ones each time; ``make fuzz COUNT=200000`` draws as many new ones
-as are asked for.
+``make test`` tries a few inputs of each kind, the same ones each time; ``make fuzz COUNT=200000`` draws as many new
+ones as are asked for.
 """
 
 from __future__ import annotations
