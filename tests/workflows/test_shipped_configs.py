@@ -161,7 +161,7 @@ def test_the_installed_wheel_works_in_any_folder(site, tmp_path):
     code = (
         "import paddle_tasks; from paddle_tasks import train\n"
         f"assert paddle_tasks.__file__.startswith({str(site)!r})\n"
-        "run = train('project/configs/quick/sentiment.yaml', run_dir='run', training={'max_steps': 2})\n"
+        "run = train('configs/quick/sentiment.yaml', run_dir='run', training={'max_steps': 2})\n"
         "print(run.result['dev']['accuracy'])"
     )
-    assert 0 < float(run_installed(site, tmp_path, "-c", code).splitlines()[-1]) < 1
+    assert 0 < float(run_installed(site, tmp_path / "project", "-c", code).splitlines()[-1]) < 1
