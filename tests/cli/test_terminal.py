@@ -112,7 +112,9 @@ def test_long_answers_are_wrapped_and_bad_rows_named(terminal, run):
 
 @pytest.mark.usefixtures("in_chinese")
 def test_answers_in_chinese(terminal):
-    assert re.fullmatch(rf"负面 \(negative\) 0\.\d\d（没有把握）  {TEXT}\n", terminal("predict", "sentiment", TEXT).stdout)
+    assert re.fullmatch(
+        rf"负面 \(negative\) 0\.\d\d（没有把握）  {TEXT}\n", terminal("predict", "sentiment", TEXT).stdout
+    )
 
 
 @pytest.mark.parametrize("options", [["--json"], ["--fields", "input,label"]])
