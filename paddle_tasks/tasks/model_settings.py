@@ -14,6 +14,8 @@ from paddle_tasks.tasks import SETTINGS
 
 _NAMES = ("labels", "polarities", "characters")
 """Settings that are lists of distinct texts, in the tasks that have them; characters may be one text."""
+_NUMBERS = {"temperature": (0.1, 10.0), "threshold": (0.0, 1.0)}
+"""The smallest and the largest value of settings that are numbers, in the tasks that have them."""
 
 
 def read_settings(folder: Path) -> dict[str, Any]:
@@ -52,6 +54,11 @@ def _problems(settings: Mapping[str, Any]) -> Iterator[str]:
         if not are_texts or len(set(names)) < len(names):
             message = _("expected a list of distinct texts under {key!r}, found {found}")
             yield message.format(key=key, found=shorten(repr(names)))
+    for key, (lowest, highest) in _NUMBERS.items():
+        number = settings.get(key, lowest)
+        if isinstance(number, bool) or not isinstance(number, int | float) or not lowest <= number <= highest:
+            message = _("expected a number from {lowest} to {highest} under {key!r}, found {found}")
+            yield message.format(lowest=lowest, highest=highest, key=key, found=shorten(repr(number)))
 
 
 @contextlib.contextmanager

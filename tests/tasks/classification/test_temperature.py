@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 
 from paddle_tasks import load, train, verify
+from paddle_tasks.errors import CheckpointError
 from paddle_tasks.metrics.calibration import scale
 from paddle_tasks.tasks.classification.decision import MostProbable
 from paddle_tasks.tasks.classification.records import mark_unsure
@@ -65,6 +67,15 @@ def test_scores_during_training_are_those_of_the_network(runs):
 
 def test_a_calibrated_run_can_be_verified(runs):
     assert verify(runs["calibrated"].folder) is not None
+
+
+@pytest.mark.parametrize("value", ["2", 0, -1, True, None, float("nan"), 11])
+def test_a_damaged_temperature_is_refused(runs, tmp_path, value):
+    folder = shutil.copytree(runs["calibrated"].folder / "model", tmp_path / "model")
+    settings = {**settings_of(runs["calibrated"]), "temperature": value}
+    (folder / SETTINGS).write_text(json.dumps(settings), encoding="utf-8")
+    with pytest.raises(CheckpointError, match=r"expected a number from 0\.1 to 10\.0 under 'temperature'"):
+        load(folder)(TEXTS)
 
 
 def test_only_dev_is_learnt_from_and_only_while_a_run_trains():
