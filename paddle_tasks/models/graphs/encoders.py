@@ -45,6 +45,31 @@ class Encoded(NamedTuple):
     vectors: Value
 
 
+class LayerNames(NamedTuple):
+    """The names of the parts of a Transformer layer, by default those of Paddle's."""
+
+    query: str = "self_attn.q_proj"
+    key: str = "self_attn.k_proj"
+    value: str = "self_attn.v_proj"
+    output: str = "self_attn.out_proj"
+    norm1: str = "norm1"
+    linear1: str = "linear1"
+    linear2: str = "linear2"
+    norm2: str = "norm2"
+
+
+_ALBERT_NAMES = LayerNames(
+    query="attention.query",
+    key="attention.key",
+    value="attention.value",
+    output="attention.dense",
+    norm1="attention.layer_norm",
+    linear1="ffn",
+    linear2="ffn_output",
+    norm2="full_layer_layer_norm",
+)
+
+
 class LayerForm(NamedTuple):
     """What the tensors of Transformer layers do not tell.
 
@@ -52,11 +77,13 @@ class LayerForm(NamedTuple):
         n_heads: of each attention.
         activation: a name of `Graph.activate`.
         epsilon: of the norms.
+        names: of the parts.
     """
 
     n_heads: int
     activation: str
     epsilon: float
+    names: LayerNames = LayerNames()
 
 
 class EncoderForm(NamedTuple):
@@ -171,16 +198,16 @@ def _layers(graph: Graph, parts: Parts, shape: LayerForm, states: Value, tokens:
 
 
 def _layer(graph: Graph, parts: Parts, shape: LayerForm, states: Value, offsets: Value, *, first_only: bool) -> Value:
-    read = graph.cut(states, 1, 0, 1) if first_only else states
-    sides = zip((read, states, states), "qkv", strict=True)
-    projected = [graph.linear(side, *parts.pair(f"self_attn.{name}_proj")) for side, name in sides]
+    read, names = graph.cut(states, 1, 0, 1) if first_only else states, shape.names
+    sides = zip((read, states, states), (names.query, names.key, names.value), strict=True)
+    projected = [graph.linear(side, *parts.pair(name)) for side, name in sides]
     queries, keys, values = (split_heads(graph, value, shape.n_heads)[0] for value in projected)
     contexts, _weights = attend(graph, queries, keys, values, offsets)
-    summed = graph.add(read, graph.linear(contexts, *parts.pair("self_attn.out_proj")))
-    middle = graph.layer_norm(summed, *parts.pair("norm1"), shape.epsilon)
-    inner = graph.activate(shape.activation, graph.linear(middle, *parts.pair("linear1")))
-    outer = graph.add(middle, graph.linear(inner, *parts.pair("linear2")))
-    return graph.layer_norm(outer, *parts.pair("norm2"), shape.epsilon)
+    summed = graph.add(read, graph.linear(contexts, *parts.pair(names.output)))
+    middle = graph.layer_norm(summed, *parts.pair(names.norm1), shape.epsilon)
+    inner = graph.activate(shape.activation, graph.linear(middle, *parts.pair(names.linear1)))
+    outer = graph.add(middle, graph.linear(inner, *parts.pair(names.linear2)))
+    return graph.layer_norm(outer, *parts.pair(names.norm2), shape.epsilon)
 
 
 def _offsets(graph: Graph, tokens: Tokens) -> Value:
@@ -192,25 +219,15 @@ def _offsets(graph: Graph, tokens: Tokens) -> Value:
 def _shared_layers(graph: Graph, parts: Parts, config: Mapping[str, Any], states: Value, offsets: Value) -> Value:
     """Return the states after the layers of an ALBERT, of which those of a group share their weights."""
     states = graph.linear(states, *parts.pair("embedding_hidden_mapping_in"))
-    shape = LayerForm(int(config["num_attention_heads"]), ACTIVATIONS[config["hidden_act"]], _epsilon(config))
+    shape = LayerForm(
+        int(config["num_attention_heads"]), ACTIVATIONS[config["hidden_act"]], _epsilon(config), _ALBERT_NAMES
+    )
     n_layers, n_groups = int(config["num_hidden_layers"]), int(config["num_hidden_groups"])
     for number in range(n_layers):
         group = parts.below(f"albert_layer_groups.{number * n_groups // n_layers}.albert_layers.")
         for inner in range(int(config["inner_group_num"])):
-            states = _albert_layer(graph, group.below(f"{inner}."), shape, states, offsets)
+            states = _layer(graph, group.below(f"{inner}."), shape, states, offsets, first_only=False)
     return states
-
-
-def _albert_layer(graph: Graph, parts: Parts, shape: LayerForm, states: Value, offsets: Value) -> Value:
-    own = parts.below("attention.")
-    projected = [graph.linear(states, *own.pair(name)) for name in ("query", "key", "value")]
-    queries, keys, values = (split_heads(graph, value, shape.n_heads)[0] for value in projected)
-    contexts, _weights = attend(graph, queries, keys, values, offsets)
-    summed = graph.add(states, graph.linear(contexts, *own.pair("dense")))
-    middle = graph.layer_norm(summed, *own.pair("layer_norm"), shape.epsilon)
-    inner = graph.activate(shape.activation, graph.linear(middle, *parts.pair("ffn")))
-    outer = graph.add(middle, graph.linear(inner, *parts.pair("ffn_output")))
-    return graph.layer_norm(outer, *parts.pair("full_layer_layer_norm"), shape.epsilon)
 
 
 def _transformer(graph: Graph, form: EncoderForm, arrays: Parts, tokens: Tokens) -> Encoded:

@@ -66,7 +66,16 @@ def test_scores_during_training_are_those_of_the_network(runs):
 
 
 def test_a_calibrated_run_can_be_verified(runs):
-    assert verify(runs["calibrated"].folder) is not None
+    assert list(verify(runs["calibrated"].folder).differences) == []
+
+
+def test_a_run_that_stopped_after_its_settings_were_written_ends_alike(runs, small_config, tmp_path):
+    config = small_config(tmp_path, training={"calibrate": True, "epochs": 12})
+    folder = train(config).folder
+    (folder / "result.json").unlink()
+    again, expected = train(config).result, runs["calibrated"].result
+    assert (again["dev"], again["test"]) == (expected["dev"], expected["test"])
+    assert settings_of(train(config))["temperature"] == settings_of(runs["calibrated"])["temperature"]
 
 
 @pytest.mark.parametrize("value", ["2", 0, -1, True, None, float("nan"), 11])
