@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -50,13 +49,6 @@ def _starts(lines: Sequence[str]) -> Array:
     return np.unpackbits(arrays["starts"], count=size).astype(bool)
 
 
-def count_words(lines: Iterable[Sequence[str]], min_count: int) -> dict[str, int]:
-    """Return the words that occur at least so often with their counts, the most frequent ones first."""
-    counts = Counter(word for line in lines for word in line)
-    kept = [(word, count) for word, count in counts.items() if count >= min_count]
-    return dict(sorted(kept, key=lambda item: (-item[1], item[0])))
-
-
 @dataclass(frozen=True, eq=False)
 class WordRows:
     """The numbered words of many lines; words that the vocabulary lacks are left out.
@@ -73,9 +65,39 @@ class WordRows:
     def encode(cls, lines: Iterable[Sequence[str]], ids: Mapping[str, int]) -> WordRows:
         """Return the rows of lines with at least two known words; a single word has no context."""
         parts = [np.array([ids[word] for word in line if word in ids], np.int32) for line in lines]
-        parts = [part for part in parts if len(part) > 1]
+        return cls._join([part for part in parts if len(part) > 1])
+
+    @classmethod
+    def _join(cls, parts: Sequence[Array]) -> WordRows:
         offsets = np.cumsum([0, *map(len, parts)], dtype=np.int64)
         return cls(np.concatenate([np.zeros(0, np.int32), *parts]), offsets)
+
+    @classmethod
+    def number(cls, lines: Iterable[Sequence[str]], min_count: int) -> tuple[dict[str, int], WordRows]:
+        """Number the words that occur at least so often, the most frequent ones first.
+
+        A word becomes a number as soon as it is read: 40 M words as texts take more than 3 GB.
+
+        Returns:
+            The words with their counts, and the rows of `encode` with these words.
+        """
+        seen: dict[str, int] = {}
+        found = cls._join([np.array([seen.setdefault(word, len(seen)) for word in line], np.int32) for line in lines])
+        counts = np.bincount(found.ids, minlength=len(seen)).tolist()
+        kept = [word for word, place in seen.items() if counts[place] >= min_count]
+        kept.sort(key=lambda word: (-counts[seen[word]], word))
+        numbers = np.full(len(seen), -1, np.int32)
+        numbers[[seen[word] for word in kept]] = np.arange(len(kept))
+        return {word: counts[seen[word]] for word in kept}, found._renumber(numbers)
+
+    def _renumber(self, numbers: Array) -> WordRows:
+        """Return the rows with other numbers, without the words whose number is negative, and without single words."""
+        ids = numbers[self.ids]
+        is_kept = ids >= 0
+        rows = np.repeat(np.arange(len(self)), self.lengths)
+        lengths = np.bincount(rows[is_kept], minlength=len(self))
+        is_kept &= lengths[rows] > 1
+        return WordRows(ids[is_kept], np.cumsum([0, *lengths[lengths > 1]], dtype=np.int64))
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

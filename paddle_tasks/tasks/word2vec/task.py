@@ -19,7 +19,7 @@ from paddle_tasks.data.corpus.analogies import Analogy, AnalogySection, load_ana
 from paddle_tasks.data.corpus.checks import DocumentDataCheck, as_texts, check_documents
 from paddle_tasks.data.corpus.corpora import load_documents, with_file
 from paddle_tasks.data.corpus.documents import Document
-from paddle_tasks.data.corpus.word_streams import WordRows, count_words, cut_lines
+from paddle_tasks.data.corpus.word_streams import WordRows, cut_lines
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.remarks import describe_rows
 from paddle_tasks.data.tables.splits import Split, require_good
@@ -105,10 +105,9 @@ class Word2VecTask(BaseTask[Word2VecConfig]):
 
     def prepare(self) -> None:
         """Learn the vocabulary, and number the words of train."""
-        lines = list(self._cut(self.splits["train"].examples))
-        self.vocabulary = count_words(lines, self.config.data.min_count)
+        lines = self._cut(self.splits["train"].examples)
+        self.vocabulary, self.train_dataset = WordRows.number(lines, self.config.data.min_count)
         check_vocabulary(self.config, len(self.vocabulary))
-        self.train_dataset = WordRows.encode(lines, self._ids)
         if not len(self.train_dataset):
             raise DataError(_("data.train: no line has two words of the vocabulary; lower data.min_count"))
 
