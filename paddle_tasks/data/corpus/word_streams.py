@@ -88,9 +88,9 @@ class WordRows:
         kept.sort(key=lambda word: (-counts[seen[word]], word))
         numbers = np.full(len(seen), -1, np.int32)
         numbers[[seen[word] for word in kept]] = np.arange(len(kept))
-        return {word: counts[seen[word]] for word in kept}, found._renumber(numbers)
+        return {word: counts[seen[word]] for word in kept}, found.renumber(numbers)
 
-    def _renumber(self, numbers: Array) -> WordRows:
+    def renumber(self, numbers: Array) -> WordRows:
         """Return the rows with other numbers, without the words whose number is negative, and without single words."""
         ids = numbers[self.ids]
         is_kept = ids >= 0

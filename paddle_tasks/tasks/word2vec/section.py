@@ -74,6 +74,7 @@ class Word2VecModel(Section):
         n_shared: random words that a block of 64 words draws; weighted so that each prediction counts ``n_negatives``.
         max_predictions: how many predictions of one word count in full in a step; null for all of them.
         noise_exponent: of the counts, for the probabilities of random words.
+        subwords: character n-grams of up to this length are parts of a word; 0 for none.
     """
 
     architecture: Architecture = "skip_gram"
@@ -83,6 +84,7 @@ class Word2VecModel(Section):
     n_shared: Size = 256
     max_predictions: PositiveFloat | None = 192.0
     noise_exponent: Annotated[float, Field(ge=0.0, le=1.0)] = 0.75
+    subwords: Annotated[int, Field(ge=0, le=8)] = 0
 
 
 class Word2VecOptimizer(OptimizerSection):
@@ -125,6 +127,9 @@ def check_config(config: Word2VecConfig) -> None:
         raise ConfigError(message.format(kind=optimizer.kind, decay=optimizer.weight_decay))
     if training.fgm_epsilon:
         raise ConfigError(_("training.fgm_epsilon: not for word2vec, whose words have no input but their vectors"))
+    if config.model.subwords and config.data.unit == "character":
+        message = _("model.subwords: {length} needs data.unit: word, since a character has no parts")
+        raise ConfigError(message.format(length=config.model.subwords))
 
 
 def check_vocabulary(config: Word2VecConfig, n_words: int) -> None:

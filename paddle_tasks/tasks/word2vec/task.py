@@ -35,6 +35,7 @@ from paddle_tasks.tasks.word2vec.neighbours import Neighbours, display_neighbour
 from paddle_tasks.tasks.word2vec.record_view import AnalogyView
 from paddle_tasks.tasks.word2vec.scoring import ScoredAnalogies, frequent_vectors, score_answers
 from paddle_tasks.tasks.word2vec.section import Word2VecConfig, check_config, check_vocabulary, config_of_file
+from paddle_tasks.text.subwords import WordParts
 from paddle_tasks.text.vector_files import FORMATS, read_vectors, write_vectors
 from paddle_tasks.training.display import Line
 from paddle_tasks.training.protocol import DataCheck, Evaluation, Record
@@ -178,6 +179,7 @@ class Word2VecTask(BaseTask[Word2VecConfig]):
             section.architecture,
             full_softmax=section.loss == "full_softmax",
             max_predictions=section.max_predictions,
+            parts=WordParts.of(list(self.vocabulary), section.subwords) if section.subwords else None,
         )
 
     def loss(self, model: nn.Layer, batch: WordBlocks) -> tuple[paddle.Tensor, int]:
@@ -190,7 +192,7 @@ class Word2VecTask(BaseTask[Word2VecConfig]):
     def evaluate(self, model: nn.Layer, split: Split[Analogy], check_interrupt: Callable[[], None]) -> Evaluation:
         """Answer the questions of a split by addition and by multiplication."""
         check_interrupt()
-        vectors = word_matrix(model)
+        vectors = model.vectors()
         scored = ScoredAnalogies.solve(split.examples, list(self.vocabulary), unit_vectors(vectors))
         panels = partial(frequent_vectors, self.vocabulary, vectors)
         return Evaluation(scored.metrics(), scored.records(), errors=scored.errors(), vectors=panels)
@@ -213,7 +215,8 @@ class Word2VecTask(BaseTask[Word2VecConfig]):
             top_k: the number of nearest words; 10 by default.
             analogy: whether to look for the word that is to the third as the second is to the first.
         """
-        neighbours = Neighbours(list(self.vocabulary), unit_vectors(word_matrix(model)), top_k or 10)
+        units = unit_vectors(model.vectors())
+        neighbours = Neighbours(list(self.vocabulary), units, top_k or 10, model.unknown_vector)
         return [neighbours.of_analogy(text) if analogy else neighbours.of_word(text) for text in texts]
 
     @staticmethod
@@ -229,7 +232,7 @@ class Word2VecTask(BaseTask[Word2VecConfig]):
             message = _("--format {form}: expected {known}{near}")
             near = did_you_mean(form, FORMATS)
             raise ConfigError(message.format(form=form, known=join_alternatives(["float16", *FORMATS]), near=near))
-        write_vectors(path, list(self.vocabulary), word_matrix(model), FORMATS[form])
+        write_vectors(path, list(self.vocabulary), model.vectors(), FORMATS[form])
 
     @classmethod
     def read_model_file(cls, path: Path) -> tuple[Any, nn.Layer]:
@@ -259,9 +262,3 @@ class Word2VecTask(BaseTask[Word2VecConfig]):
             _("window"): data["window"],
             _("words a batch"): config["training"]["batch_size"],
         }
-
-
-def word_matrix(model: nn.Layer) -> Array:
-    """Return the vectors of all words, <float32>[words, size]."""
-    vectors: Array = model.words.weight.detach().astype("float32").numpy()
-    return vectors

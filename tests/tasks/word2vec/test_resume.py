@@ -20,7 +20,7 @@ from .conftest import SMALL
 __all__ = ["test_a_resumed_run_equals_an_uninterrupted_one", "test_a_run_with_another_seed_differs", "uninterrupted"]
 
 KINDS = {
-    "sparse": {},
+    "sparse": {"data.unit": "word", "model.subwords": 2},
     "dense": {"model.loss": "full_softmax", "model.architecture": "cbow"},
 }
 STEPS = {

@@ -12,6 +12,7 @@ from paddle_tasks.errors import ConfigError, DataError
 from paddle_tasks.inference.pipelines import load
 from paddle_tasks.models.word2vec import Word2Vec
 from paddle_tasks.onednn import library
+from paddle_tasks.text.subwords import WordParts
 from paddle_tasks.text.vector_files import read_vectors, write_vectors
 from paddle_tasks.workflows.train import train
 
@@ -123,6 +124,65 @@ def test_only_so_many_predictions_of_a_word_count_in_full(architecture):
     assert found == pytest.approx(expected, abs=1e-4)
 
 
+WORDS = ["甲乙", "乙丙", "甲", "丁", "甲乙甲"]
+
+
+def model_with_parts(architecture, parts, **options):
+    model = random_model(architecture, **options, parts=None)
+    with_parts = Word2Vec(5, 6, architecture, parts=parts, **options)
+    with_parts.words.weight.set_value(paddle.randn(with_parts.words.weight.shape))
+    with_parts.outputs.weight.set_value(model.outputs.weight)
+    model.words.weight.set_value(with_parts.vectors())
+    return model, with_parts
+
+
+@pytest.mark.parametrize("architecture", ["skip_gram", "cbow"])
+@pytest.mark.parametrize("limit", [None, 30.0])
+def test_a_word_is_the_mean_of_its_parts_and_each_part_gets_the_gradient_of_its_words(architecture, limit):
+    _, batch = small_batch()
+    parts = WordParts.of(WORDS, 2)
+    plain, with_parts = model_with_parts(architecture, parts)
+    counts = np.zeros((5, with_parts.words.weight.shape[0]), np.float32)  # how often each word has each part
+    for word in range(5):
+        np.add.at(counts[word], parts.ids[parts.offsets[word] : parts.offsets[word + 1]], 1)
+    means = counts @ with_parts.words.weight.numpy() / counts.sum(axis=1, keepdims=True)
+    assert with_parts.vectors() == pytest.approx(means, abs=1e-6)
+    assert float(with_parts(*arrays_of(batch), 5)) == pytest.approx(float(plain(*arrays_of(batch), 5)), rel=1e-5)
+    expected = counts.T @ gradients(plain, batch)[0]
+    with_parts.max_predictions = limit
+    found = gradients(with_parts, batch)[0]
+    if limit is None:
+        assert found == pytest.approx(expected, abs=1e-3)
+    else:
+        ratios = np.linalg.norm(found, axis=1) / np.linalg.norm(expected, axis=1)
+        assert ratios.max() == pytest.approx(1, abs=1e-3) or ratios.max() < 1
+        assert ratios.min() < 0.9
+
+
+def test_a_word_outside_of_the_vocabulary_is_near_those_that_share_its_characters(tmp_path):
+    run = train(QUICK, run_dir=tmp_path / "run", **{**SHORT, "model.subwords": 2})
+    predictor = load(run.folder)
+    words = list(predictor.task.vocabulary)
+    unknown = next(
+        a + b for a in words for b in words if a + b not in words and predictor.model.parts.of_unknown(a + b)
+    )
+    (record,) = predictor.task.predict(predictor.model, [unknown], top_k=3)
+    assert record["unknown"] is True
+    parts = predictor.model.parts.of_unknown(unknown)
+    vector = predictor.model.words.weight.numpy()[parts].mean(axis=0)
+    units = predictor.model.vectors() / np.linalg.norm(predictor.model.vectors(), axis=1, keepdims=True)
+    assert record["neighbours"][0]["word"] == words[int(np.argmax(units @ vector))]
+    (known,) = predictor.task.predict(predictor.model, [words[0]])
+    assert "unknown" not in known
+    with pytest.raises(DataError, match="is not in the vocabulary"):
+        predictor.task.predict(predictor.model, ["\u0f00\u0f01"])
+
+
+def test_a_character_has_no_parts(tmp_path):
+    with pytest.raises(ConfigError, match=r"model\.subwords: 2 needs data\.unit: word"):
+        train(QUICK, run_dir=tmp_path / "run", **{**SHORT, "model.subwords": 2, "data.unit": "character"})
+
+
 def test_large_scores_cost_no_more_than_they_can_and_have_exact_gradients():
     _, batch = small_batch()
     model = random_model("skip_gram")
@@ -155,12 +215,14 @@ def test_lines_are_cut_into_words_without_white_space():
     assert list(cut_lines(["今天 好", "", "a\u3000b"], "character")) == [["今", "天", "好"], [], ["a", "b"]]
 
 
-def test_a_second_run_has_the_same_vectors_and_another_seed_others(tmp_path):
-    whole = train(QUICK, run_dir=tmp_path / "whole", **SHORT)
-    again = train(QUICK, run_dir=tmp_path / "again", **SHORT)
+@pytest.mark.parametrize("subwords", [0, 2])
+def test_a_second_run_has_the_same_vectors_and_another_seed_others(tmp_path, subwords):
+    short = {**SHORT, "model.subwords": subwords}
+    whole = train(QUICK, run_dir=tmp_path / "whole", **short)
+    again = train(QUICK, run_dir=tmp_path / "again", **short)
     first, second = (load(run.folder).model.words.weight.numpy() for run in (whole, again))
     assert (first == second).all()
-    other = train(QUICK, run_dir=tmp_path / "other", seed=7, **SHORT)
+    other = train(QUICK, run_dir=tmp_path / "other", seed=7, **short)
     assert (first != load(other.folder).model.words.weight.numpy()).any()
 
 
