@@ -39,7 +39,7 @@ def test_the_readme_has_the_same_tables_in_both_languages():
 def test_the_scores_of_tasks_are_those_of_the_pages(name):
     pages = {value for page in WITH_SCORES for row in numbers(read(DOCS / page)) for value in row}
     rows = re.findall(
-        r"^\| \[(?:sentiment|news|long_text|similarity|opinion|novel)\]\(.*", read(ROOT / name), re.MULTILINE
+        r"^\| \[(?:sentiment|news|long_text|similarity|opinion|novel)\]\(\S+ \|.*", read(ROOT / name), re.MULTILINE
     )
     shown = {value for row in rows for value in _NUMBER.findall(row)}
     assert len(rows) == 7
