@@ -201,4 +201,4 @@ print(config("news-transformer").read_text(encoding="utf-8"))
 # - Vaswani 等，[Attention Is All You Need](https://arxiv.org/abs/1706.03762)
 # - [The Annotated Transformer](https://nlp.seas.harvard.edu/annotated-transformer/)：逐行讲解
 # - Xiong 等，[On Layer Normalization in the Transformer Architecture](https://arxiv.org/abs/2002.04745)：归一化放在前面还是后面
-# - 本项目的[编码器](../docs/zh/encoders.md)
+# - 本项目的[新闻分类](../docs/zh/news.md)与[编码器](../docs/zh/encoders.md)

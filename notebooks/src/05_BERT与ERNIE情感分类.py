@@ -275,4 +275,4 @@ print(config("sentiment").read_text(encoding="utf-8"))
 # - Devlin 等，[BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding](https://arxiv.org/abs/1810.04805)
 # - Sun 等，[ERNIE: Enhanced Representation through Knowledge Integration](https://arxiv.org/abs/1904.09223)
 # - Sun 等，[How to Fine-Tune BERT for Text Classification?](https://arxiv.org/abs/1905.05583)：学习率、层间衰减、遗忘
-# - 本项目的[编码器](../docs/zh/encoders.md)与[训练选项](../docs/zh/options.md)
+# - 本项目的[情感分析](../docs/zh/sentiment.md)、[编码器](../docs/zh/encoders.md)与[训练选项](../docs/zh/options.md)

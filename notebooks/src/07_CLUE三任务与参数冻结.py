@@ -174,4 +174,4 @@ print(config("long_text-frozen").read_text(encoding="utf-8"))
 # - Xu 等，[CLUE: A Chinese Language Understanding Evaluation Benchmark](https://arxiv.org/abs/2004.05986)
 # - Peters 等，[To Tune or Not to Tune?](https://arxiv.org/abs/1903.05987)：冻结还是微调
 # - Sun 等，[How to Fine-Tune BERT for Text Classification?](https://arxiv.org/abs/1905.05583)：长文本的截断
-# - 本项目的[训练选项](../docs/zh/options.md)
+# - 本项目的[句对相似度](../docs/zh/similarity.md)、[长文本分类](../docs/zh/long-texts.md)、[新闻分类](../docs/zh/news.md)与[训练选项](../docs/zh/options.md)

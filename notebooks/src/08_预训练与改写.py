@@ -169,4 +169,4 @@ print(config("pretrain-ernie").read_text(encoding="utf-8"))
 # - Devlin 等，[BERT](https://arxiv.org/abs/1810.04805) 与 Sun 等，[ERNIE](https://arxiv.org/abs/1904.09223)
 # - Liu 等，[RoBERTa](https://arxiv.org/abs/1907.11692)：去掉 NSP
 # - Schick 与 Schütze，[Exploiting Cloze Questions for Few-Shot Text Classification](https://arxiv.org/abs/2001.07676)：把分类变成填空
-# - 本项目的[预训练](../docs/pretraining.md)
+# - 本项目的[预训练](../docs/zh/pretraining.md)

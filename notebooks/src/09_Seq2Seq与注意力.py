@@ -183,3 +183,4 @@ print(config("translate-rnn").read_text(encoding="utf-8"))
 # - Bahdanau 等，[Neural Machine Translation by Jointly Learning to Align and Translate](https://arxiv.org/abs/1409.0473)：加性注意力
 # - Luong 等，[Effective Approaches to Attention-based Neural Machine Translation](https://arxiv.org/abs/1508.04025)：乘性注意力
 # - Bengio 等，[Scheduled Sampling](https://arxiv.org/abs/1506.03099)
+# - 本项目的[文言文译成现代汉语](../docs/zh/translate.md)

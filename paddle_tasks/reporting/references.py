@@ -11,11 +11,13 @@ from pydantic import PositiveFloat, PositiveInt
 
 from paddle_tasks import config as configuration
 from paddle_tasks.config import Section
-from paddle_tasks.language import _, in_context, join
+from paddle_tasks.language import _, in_context, join, mark
 from paddle_tasks.metrics.names import metric_name
 from paddle_tasks.reporting.entries import Entry, ScoredSplit
 
 FILE = Path(__file__).with_name("references.yaml")
+COURSE_NOTES = mark("course notes")
+"""The source of scores that stand in the notes of the course, which have no address."""
 
 
 class DataSetFile(Section):
@@ -36,7 +38,12 @@ class DataSetFile(Section):
 
 
 class PublishedScores(Section):
-    """The scores that one source gives for one split, in percent, by model."""
+    """The scores that one source gives for one split, in percent, by model.
+
+    Attributes:
+        source: an address, or `COURSE_NOTES`.
+        note: how the scores were obtained.
+    """
 
     source: str
     split: str

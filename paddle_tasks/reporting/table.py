@@ -14,7 +14,7 @@ from paddle_tasks.reporting.clue import describe_clue_means
 from paddle_tasks.reporting.entries import FINISHED, SPLITS, BrokenFolder, Entry, MetricValue, ScoredSplitName
 from paddle_tasks.reporting.groups import Group, group_entries
 from paddle_tasks.reporting.legend import explain, next_steps
-from paddle_tasks.reporting.references import DataSet, PublishedScores, comparison_obstacles
+from paddle_tasks.reporting.references import COURSE_NOTES, DataSet, PublishedScores, comparison_obstacles
 from paddle_tasks.wrapping import wrap
 
 EMPTY_CELL = "–"
@@ -194,11 +194,19 @@ def _table_published(data_set: DataSet, entries: Sequence[Entry]) -> MarkdownTab
 
 
 def _format_source(published: PublishedScores) -> str:
-    """Return a Markdown link whose text is ``owner/repository``, or the host and first folder of another address."""
-    path = published.source.removeprefix("https://").removeprefix("github.com/")
-    return f"[{'/'.join(path.split('/')[:2])}]({published.source})" + (
-        _(", ") + published.note if published.note else ""
-    )
+    """Return where scores are from, with what the source says of them."""
+    return _format_address(published.source) + (_(", ") + published.note if published.note else "")
+
+
+def _format_address(source: str) -> str:
+    """Return a Markdown link whose text is ``owner/repository``, or the host and first folder of another address.
+
+    A source without an address is named.
+    """
+    if source == COURSE_NOTES:
+        return _(COURSE_NOTES)
+    path = source.removeprefix("https://").removeprefix("github.com/")
+    return f"[{'/'.join(path.split('/')[:2])}]({source})"
 
 
 def _describe_comparability(published: PublishedScores, data_set: DataSet, entries: Sequence[Entry]) -> str:

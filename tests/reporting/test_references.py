@@ -15,6 +15,7 @@ from paddle_tasks.files import sha256
 from paddle_tasks.reporting import references as module
 from paddle_tasks.reporting.entries import Entry, fingerprint, read_entries
 from paddle_tasks.reporting.references import (
+    COURSE_NOTES,
     References,
     comparison_obstacles,
     find_known_split,
@@ -145,7 +146,7 @@ def test_the_shipped_references_are_complete():
         assert len(splits) == len(data_set.files)
         hashes += [digest for known in data_set.files for digest in (*known.sha256, known.texts) if digest]
         for published in data_set.published:
-            assert published.source.startswith("https://")
+            assert published.source.startswith("https://") or published.source == COURSE_NOTES
             assert published.split in splits
             assert published.train_rows == data_set.n_rows("train")
             assert all(20 < percent < 100 for percent in published.percent.values())
@@ -162,6 +163,15 @@ def test_well_known_scores():
     assert [first["tnews"][name] for name in names] == [58.26, 54.57]
     assert [first["iflytek"][name] for name in names] == [61.56, 48.36]
     assert (first["thucnews-titles"]["Transformer"], first["cote-bd"]["SKEP"]) == (89.91, 84.50)
+
+
+def test_the_course_notes_have_both_trainings_of_iflytek():
+    published = load_shipped_references().data_sets["iflytek"].published
+    notes = [scores for scores in published if scores.source == COURSE_NOTES]
+    assert [(scores.percent, scores.note.rsplit("; ")[1]) for scores in notes] == [
+        ({"bert-base-chinese": 61}, "everything trained, 5 epochs"),
+        ({"bert-base-chinese": 55}, "frozen but for pooler and head, 80 epochs"),
+    ]
 
 
 def test_a_mistake_in_references_is_named(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 
 from paddle_tasks import tasks
 from paddle_tasks.errors import DataError
+from paddle_tasks.language import using
 from paddle_tasks.reporting.references import load_shipped_references
 from paddle_tasks.reporting.report import report
 from paddle_tasks.wrapping import width_of
@@ -236,6 +237,13 @@ def test_few_shot_rows_are_not_those_of_clue(tmp_path):
         "**not comparable**: another split (dev of 2,599 rows; here FewCLUE dev_few_all of 1,373, FewCLUE test_public "
         "of 1,749); other train data (12,133 rows; here 4,397)"
     )
+
+
+@pytest.mark.parametrize(("language", "source"), [("en", "course notes, about"), ("zh", "课程笔记、about")])
+def test_a_source_without_an_address_is_named(tmp_path, language, source):
+    run = write_run(tmp_path / "a", data=on("iflytek", "FewCLUE dev_few_all", "FewCLUE test_public", train_rows=4397))
+    with using(language):
+        assert report([run]).markdown.count(f"| {source}, no split named") == 2
 
 
 def test_unknown_data_has_no_references(tmp_path):
