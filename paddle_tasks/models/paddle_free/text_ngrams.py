@@ -16,8 +16,6 @@ from paddle_tasks.language import _
 from paddle_tasks.models.pretrained import tensors
 
 _SPACES = re.compile(r"\s\s+")
-_SHAPES = {"text": 1, "sizes": 1, "idf": 1, "weight": 2, "bias": 1}
-"""The tensors of a file and their numbers of axes."""
 
 
 class TextNgrams:
@@ -42,22 +40,28 @@ class TextNgrams:
     # ---- files
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Array]) -> TextNgrams:
+    def from_arrays(cls, arrays: Mapping[str, Array], columns: int) -> TextNgrams:
         """Return the model of what `arrays` returned.
 
+        Args:
+            arrays: the arrays.
+            columns: the number of columns.
+
         Raises:
+            KeyError: an array is missing.
             ValueError: the arrays do not fit together.
         """
-        kinds = {name: arrays[name].ndim for name in _SHAPES}
-        sizes = arrays["sizes"].tolist()
+        sizes = arrays["sizes"].reshape(-1).tolist()
+        shapes = {"idf": (len(sizes),), "weight": (len(sizes), columns), "bias": (columns,)}
+        for name, shape in shapes.items():
+            if arrays[name].shape != shape:
+                raise ValueError(f"{name} {list(arrays[name].shape)}, expected {list(shape)}")
         text = arrays["text"].astype(np.uint8).tobytes().decode("utf-8", "surrogatepass")
-        n_columns = len(arrays["bias"])
-        shapes = {"idf": (len(sizes),), "weight": (len(sizes), n_columns)}
-        if kinds != _SHAPES or sum(sizes) != len(text) or any(arrays[name].shape != shapes[name] for name in shapes):
-            raise ValueError(f"{len(sizes)} n-grams of {len(text)} characters, weights {arrays['weight'].shape}")
+        if sum(sizes) != len(text):
+            raise ValueError(f"text of {len(text)} characters, expected {sum(sizes)}")
         ends = np.cumsum(sizes).tolist()
         grams = [text[end - size : end] for size, end in zip(sizes, ends, strict=True)]
-        return cls(grams, *(arrays[name].astype(np.float32) for name in ("idf", "weight", "bias")))
+        return cls(grams, *(arrays[name].astype(np.float32) for name in shapes))
 
     def arrays(self) -> dict[str, Array]:
         """Return the model as arrays: the n-grams in UTF-8 with their sizes in characters, and the numbers."""
@@ -82,13 +86,10 @@ class TextNgrams:
             message = _("{path}: no such file; copy it from the run that trained the model")
             raise CheckpointError(message.format(path=path))
         try:
-            model = cls.from_arrays(tensors.read(path))
-            if len(model.bias) != n_columns(n_labels):
-                raise ValueError(f"{len(model.bias)} columns for {n_labels} labels")
+            return cls.from_arrays(tensors.read(path), n_columns(n_labels))
         except (KeyError, ValueError) as error:
             message = _("{path}: does not hold n-grams of this model ({error}); copy it from the run that trained it")
             raise CheckpointError(message.format(path=path, error=error)) from error
-        return model
 
     def write(self, path: Path) -> None:
         """Write the model with its numbers in float16."""
@@ -98,6 +99,11 @@ class TextNgrams:
         """Return the model as `write` keeps it."""
         numbers = (array.astype(np.float16).astype(np.float32) for array in (self.idf, self.weight, self.bias))
         return TextNgrams(self.grams, *numbers)
+
+    @property
+    def n_labels(self) -> int:
+        """The number of labels."""
+        return max(2, len(self.bias))
 
     # ---- predictions
 

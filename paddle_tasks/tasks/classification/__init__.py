@@ -1,4 +1,13 @@
 """What the tasks that give one label to one text share; not a task itself."""
 
-SUMMARY_METRICS = ("accuracy", "accuracy_deduplicated", "macro_f1", "f1", "loss")
+SUMMARY_METRICS = (
+    "accuracy",
+    "accuracy_deduplicated",
+    "macro_f1",
+    "f1",
+    "loss",
+    "accuracy_of_network",
+    "accuracy_of_ngrams",
+    "ngram_weight",
+)
 TABLE_METRICS: tuple[str, ...] = ()

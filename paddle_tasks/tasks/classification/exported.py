@@ -18,7 +18,7 @@ from paddle_tasks.tasks.classification.ngrams import FILE as NGRAMS
 LogitsGraph = Callable[[Graph, SavedModel, Tokens], Value]
 """Returns the logits <float32>[batch, classes] of tokens."""
 NETWORK, LOGITS = "model", "logits"
-_SCRIPT = "ngrams.py"
+_SCRIPT = "character_ngrams.py"
 
 
 def logits_network(saved: SavedModel, logits: LogitsGraph, inputs: Mapping[str, Input]) -> Network:

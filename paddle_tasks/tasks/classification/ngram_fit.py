@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from importlib.metadata import version
 
@@ -39,16 +40,13 @@ def fit_ngrams(section: TextNgramSection, data: LabelledData) -> TextNgrams:
     def compute() -> Arrays:
         return _fit(section, texts, labels, n_labels).rounded().arrays()
 
-    arrays = load_or_compute("ngrams", compute_digest(settings, texts, labels), compute, _is_valid)
-    return TextNgrams.from_arrays(arrays)
-
-
-def _is_valid(arrays: Arrays) -> bool:
-    try:
-        TextNgrams.from_arrays(arrays)
-    except (KeyError, ValueError):
+    def is_valid(arrays: Arrays) -> bool:
+        with contextlib.suppress(KeyError, ValueError):
+            return bool(TextNgrams.from_arrays(arrays, n_columns(n_labels)).grams)
         return False
-    return True
+
+    arrays = load_or_compute("ngrams", compute_digest(settings, texts, labels), compute, is_valid)
+    return TextNgrams.from_arrays(arrays, n_columns(n_labels))
 
 
 def _fit(section: TextNgramSection, texts: Sequence[str], labels: Array, n_labels: int) -> TextNgrams:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from paddle_tasks.arrays import Array
 from paddle_tasks.data.tables.catalogue import SplitName
@@ -65,17 +68,6 @@ class NgramMixture:
         """Return the probabilities <float32>[rows, labels] of answers for those of the network."""
         return self.mix(network, self.model.log_probs(texts)) if self.model and self.weight else network
 
-    def contributions(self, text: str) -> tuple[Array, Array] | None:
-        """Return what n-grams add to the logits of a text; None if they add nothing.
-
-        Returns:
-            The logits of a text without n-grams <float64>[labels], and what each character adds to them
-            <float64>[characters, labels].
-        """
-        if not (self.model and self.weight):
-            return None
-        return self.weight * self.model.intercepts(), self.weight * self.model.contributions(text)
-
     def describe(self) -> list[str]:
         """Return a line about the n-grams; none without them."""
         if not self.model:
@@ -116,3 +108,43 @@ class NgramMixture:
         if settings["config"]["model"].get("ngrams"):
             mixture.load(folder, len(settings["labels"]))
         return mixture
+
+
+# ---- explanations
+
+
+@dataclass(frozen=True, eq=False)
+class TokenNgrams:
+    """What n-grams add to the logits of a text, by token.
+
+    Attributes:
+        intercepts: the logits of a text without n-grams <float64>[labels].
+        added: what each token adds to them <float64>[tokens + 2, labels]; [CLS] adds nothing, and the last row is that
+            of the characters after the tokens.
+        rest: the place of those; None if the tokens cover the text.
+    """
+
+    intercepts: Array
+    added: Array
+    rest: tuple[int, int] | None
+
+
+def token_ngrams(mixture: NgramMixture, text: str, offsets: Array) -> TokenNgrams | None:
+    """Return what n-grams add to the logits of a text; None if they add nothing.
+
+    White space belongs to the token before it.
+
+    Args:
+        mixture: the n-grams and their weight.
+        text: the text.
+        offsets: <int>[tokens, 2], the place of each token; the text may go on after the last one.
+    """
+    if not (mixture.model and mixture.weight):
+        return None
+    ends = offsets[:, 1].max(initial=0)
+    rest = (int(ends), len(text)) if text[ends:].strip() else None
+    owners = np.searchsorted(offsets[:, 0], np.arange(len(text)), side="right").clip(min=1 if len(offsets) else 0)
+    added = np.zeros((len(offsets) + 2, mixture.model.n_labels))
+    owners[ends:] = len(offsets) + 1 if rest or not len(offsets) else len(offsets)
+    np.add.at(added, owners, mixture.weight * mixture.model.contributions(text))
+    return TokenNgrams(mixture.weight * mixture.model.intercepts(), added, rest)

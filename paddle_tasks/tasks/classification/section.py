@@ -29,8 +29,8 @@ class ClassifierSection(EncoderSection):
     ``word_vectors`` is a file in word2vec's text or binary format, whose vectors are the first embeddings of an
     encoder of rnn, gru, lstm, bilstm or textcnn; they are trained like other weights.
 
-    ``ngrams`` fits a logistic regression over the TF-IDF of character n-grams to train first. When the training is over,
-    its log-odds are added to those of the best network, times a weight from 0 to 3 that is chosen on dev.
+    ``ngrams`` fits a logistic regression over the TF-IDF of character n-grams to train first. When the training is
+    over, its log-odds are added to those of the best network, times a weight from 0 to 3 that is chosen on dev.
     """
 
     pooling: Pooling = "cls"

@@ -341,4 +341,3 @@ class ClassifierTask(LabelledRowsTask[C]):
 def _softmax(logits: paddle.Tensor) -> Array:
     probabilities: Array = nn.functional.softmax(logits.detach().astype("float32"), axis=-1).numpy()
     return probabilities
-

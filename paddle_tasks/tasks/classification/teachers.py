@@ -116,7 +116,7 @@ def _predictions(folder: Path, settings: Mapping[str, Any], student: Classifier)
         cpu.switch_in(model)
         return {"answers": teacher.probabilities(model, teacher.dataset(examples))}
 
-    files = [path for path in (folder / WEIGHTS, folder / NGRAMS) if is_file(path)]
+    files = [folder / WEIGHTS, *([folder / NGRAMS] if is_file(folder / NGRAMS) else [])]
     weights = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
     texts = [text for example in examples for text in student.FORMAT.texts(example)]
     key = compute_digest([_VERSION, weights, Tokenizer.load(folder).fingerprint, settings], texts)
