@@ -8,6 +8,5 @@ SUMMARY_METRICS = (
     "loss",
     "accuracy_of_network",
     "accuracy_of_ngrams",
-    "ngram_weight",
 )
-TABLE_METRICS: tuple[str, ...] = ()
+TABLE_METRICS: tuple[str, ...] = ("accuracy_of_network",)

@@ -24,7 +24,7 @@ from paddle_tasks.models.gradients import without_gradients
 from paddle_tasks.models.graphs.classifier import text_logits
 from paddle_tasks.models.graphs.network import TOKENS, Input, Network, Networks, SavedModel
 from paddle_tasks.models.losses import ClassificationLoss
-from paddle_tasks.tasks.classification import SUMMARY_METRICS
+from paddle_tasks.tasks.classification import SUMMARY_METRICS, TABLE_METRICS
 from paddle_tasks.tasks.classification.baseline import TfidfBaseline
 from paddle_tasks.tasks.classification.clue import CLUE
 from paddle_tasks.tasks.classification.data import SINGLE_TEXT
@@ -78,6 +78,7 @@ class ClassifierTask(LabelledRowsTask[C]):
 
     METRICS: ClassVar[tuple[str, ...]] = ("accuracy", "macro_f1", "precision", "recall", "f1", "loss")
     SUMMARY_METRICS: ClassVar[tuple[str, ...]] = SUMMARY_METRICS
+    TABLE_METRICS: ClassVar[tuple[str, ...]] = TABLE_METRICS
     BASELINE: ClassVar[Baseline | None] = TfidfBaseline(SINGLE_TEXT, MostProbable)
     RECORD_VIEW: ClassVar[RecordView] = LabelView()
     PREDICT_OPTIONS: ClassVar[tuple[str, ...]] = ("explain", "top_k")
