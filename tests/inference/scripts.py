@@ -20,7 +20,7 @@ class Blocker:
 sys.meta_path.insert(0, Blocker())
 """
 _NEEDED = {
-    "onnx": 'top not in sys.stdlib_module_names and top not in ("onnxruntime", "numpy", "tokenizers")',
+    "onnx": 'top not in sys.stdlib_module_names and top not in ("onnxruntime", "numpy", "tokenizers", "character_ngrams")',
     "paddle": 'top in ("paddlenlp", "paddle_tasks", "onnxruntime")',  # Paddle itself imports a dozen packages
 }
 

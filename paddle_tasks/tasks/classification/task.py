@@ -329,11 +329,12 @@ class ClassifierTask(LabelledRowsTask[C]):
 
     @staticmethod
     def card_settings(config: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the settings of every encoder task, and the teachers."""
-        loss = config["training"].get("loss", {})
+        """Return the settings of every encoder task, the n-grams and the teachers."""
+        loss, ngrams = config["training"].get("loss", {}), config["model"].get("ngrams")
         teachers = loss.get("teachers")
         return {
             **EncoderTask.card_settings(config),
+            _("characters of n-grams"): "–".join(map(str, ngrams["lengths"])) if isinstance(ngrams, Mapping) else None,
             _("teachers"): ", ".join(teachers or ()) or None,
             _("teacher weight"): loss.get("teacher_weight") if teachers else None,
         }

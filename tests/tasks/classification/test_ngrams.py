@@ -162,7 +162,7 @@ def test_the_scores_of_each_part_are_there(runs):
         assert KEY not in other
     assert mixed["dev"]["accuracy"] >= network["dev"]["accuracy"]
     assert mixed["dev"]["ngram_weight"] > 0
-    assert "accuracy_of_network" in repr(runs["mixed"])
+    assert "accuracy of network" in repr(runs["mixed"])
 
 
 def test_the_network_and_its_scores_in_training_are_those_without(runs):
@@ -248,7 +248,7 @@ def test_explanations_attribute_network_and_ngrams_together(runs, tmp_path):
     same = 1 if mixed["label"] == network["label"] else -1
     *values, (start, end, rest) = mixed["attributions"]
     own = model.contributions(text)[:, 1]
-    assert text[start:end] == text[14:]  # the model reads 14 tokens of 16, n-grams read all of them
+    assert text[start:end] == text[15:]  # the network reads 14 tokens, n-grams read the whole text
     assert rest == pytest.approx(sign * weight * own[start:end].sum(), abs=1e-4)
     for (first, last, value), (_first, _last, alone) in zip(values, network["attributions"], strict=True):
         added = sign * weight * own[first:last].sum()
