@@ -16,7 +16,6 @@ from paddle_tasks.tasks.classification.ngram_section import TextNgramSection
 from paddle_tasks.tasks.classification.tfidf import Classifier, Features, TfidfSection
 
 _VERSION = 1
-_ENCODER = "tfidf-char-logistic"
 _LOWEST = float(np.log(np.finfo(np.float32).tiny))
 """The bias of a label that does not occur in train."""
 
@@ -50,7 +49,8 @@ def fit_ngrams(section: TextNgramSection, data: LabelledData) -> TextNgrams:
 
 
 def _fit(section: TextNgramSection, texts: Sequence[str], labels: Array, n_labels: int) -> TextNgrams:
-    baseline = TfidfSection(encoder=_ENCODER, ngrams=section.lengths, min_df=section.min_df, c=section.c)
+    lengths, min_df = section.lengths, section.min_df
+    baseline = TfidfSection(encoder="tfidf-char-logistic", ngrams=lengths, min_df=min_df, c=section.c)
     features = Features(baseline, section.max_features)
     classifier = Classifier(baseline, n_labels, seed=0)
     classifier.fit(features.learn([(text,) for text in texts]), labels)

@@ -90,7 +90,7 @@ class Scorer:
 
     def _metrics_alone(self, gold: Array, alone: Mapping[str, Array], rows: Array) -> dict[str, float]:
         """Return the metrics of each part of the model by itself for the rows that are True in <bool>[rows]."""
-        found = {}
+        found: dict[str, float] = {}
         for part, probabilities in alone.items():
             losses = log_losses(gold[rows], probabilities[rows])
             metrics = self._count(gold[rows], self.decision.choose(probabilities[rows]), losses)
