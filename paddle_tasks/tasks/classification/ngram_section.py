@@ -34,11 +34,14 @@ class TextNgramSection(Section):
     ``lengths`` is the shortest and the longest n-gram, in characters. An n-gram counts if it occurs in at least
     ``min_df`` train texts; of more than ``max_features`` the most frequent ones count, which bounds the size of the
     model's file. ``c`` is scikit-learn's C, the inverse of the strength of the regularisation.
+
+    Accuracy of n-grams alone on ChnSentiCorp's dev split: 0.9183 with the defaults, 0.9142 with 50,000 n-grams, 0.9108
+    with 50,000 of 1 to 2 characters.
     """
 
-    lengths: Annotated[tuple[_Length, _Length], AfterValidator(_ordered)] = (1, 2)
+    lengths: Annotated[tuple[_Length, _Length], AfterValidator(_ordered)] = (1, 3)
     min_df: Count = 2
-    max_features: Annotated[int, Field(gt=0, le=MAX_FEATURES)] = 50_000
+    max_features: Annotated[int, Field(gt=0, le=MAX_FEATURES)] = 100_000
     c: PositiveFloat = 10.0
 
 
@@ -50,7 +53,7 @@ def _switch(value: Any, validate: Any) -> Any:
         return value
     if not isinstance(value, Mapping):
         raise PydanticCustomError(
-            "ngrams", _("expected true, false or settings of n-grams, as in model.ngrams.lengths=[1, 3]")
+            "ngrams", _("expected true, false or settings of n-grams, as in model.ngrams.lengths=[1, 2]")
         )
     return TextNgramSection.model_validate_json(json.dumps(value))
 

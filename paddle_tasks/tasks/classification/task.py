@@ -303,16 +303,17 @@ class ClassifierTask(LabelledRowsTask[C]):
     def load_weights(self, model: nn.Layer, folder: Path) -> None:
         """Restore weights, settings and n-grams."""
         super().load_weights(model, folder)
-        self._load_ngrams(folder)
+        self.load_ngrams(folder)
 
     @classmethod
     def restore(cls, folder: Path) -> Any:
         """Return the task of a model folder or an exported one, without its model."""
         task = super().restore(folder)
-        task._load_ngrams(folder)
+        task.load_ngrams(folder)
         return task
 
-    def _load_ngrams(self, folder: Path) -> None:
+    def load_ngrams(self, folder: Path) -> None:
+        """Read the n-grams of a model folder, if the configuration has any."""
         if isinstance(self.config.model.ngrams, TextNgramSection):
             self.ngrams.load(folder, len(self.labels))
 

@@ -102,7 +102,7 @@ def test_train_rows_of_one_label_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("3", r"model\.ngrams: expected true, false or settings of n-grams, as in model\.ngrams\.lengths=\[1, 3\]"),
+        ("3", r"model\.ngrams: expected true, false or settings of n-grams, as in model\.ngrams\.lengths=\[1, 2\]"),
         ("{lengths: [3, 1]}", r"model\.ngrams\.lengths: expected the shortest and the longest length"),
         ("{max_features: 0}", r"model\.ngrams\.max_features: input should be greater than 0"),
         ("{max_feature: 9}", r"model\.ngrams\.max_feature: unknown key; did you mean 'max_features'"),
@@ -120,7 +120,7 @@ def test_true_stands_for_the_defaults():
     config = load_config(quick, ["model.ngrams=true"])
     assert config.model.ngrams == TextNgramSection()
     assert load_config(parse_yaml(dump(config), "dump")) == config
-    assert load_config(quick, ["model.ngrams.lengths=[1, 3]"]).model.ngrams == TextNgramSection(lengths=(1, 3))
+    assert load_config(quick, ["model.ngrams.lengths=[2, 2]"]).model.ngrams == TextNgramSection(lengths=(2, 2))
 
 
 # ---- runs
