@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from types import UnionType
+from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
@@ -83,10 +84,20 @@ def _at_least(kind: str, count: int) -> str:
 def _keys(schema: type[BaseModel], parents: Sequence[str]) -> list[str]:
     for name in parents:
         field = schema.model_fields.get(name)
-        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+        sections = [] if field is None else [kind for kind in _alternatives(field.annotation) if _is_section(kind)]
+        if not sections:
             return []
-        schema = field.annotation
+        schema = sections[0]
     return list(schema.model_fields)
+
+
+def _alternatives(annotation: Any) -> tuple[Any, ...]:
+    """Return the types of a union, as in ``bool | Section``; of another type the type itself."""
+    return get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+
+
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
 def _section_hint(schema: type[BaseModel], key: str) -> str:

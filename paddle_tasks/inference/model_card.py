@@ -165,7 +165,7 @@ def _front_matter(card: Card) -> Iterator[str]:
         "library_name": "paddle_tasks",
         "pipeline_tag": card.notes.pipeline_tag,
         "tags": ["paddlepaddle", "chinese", card.task],
-        "metrics": list(summary_metrics(card.task)),
+        "metrics": _scored_metrics(card),
     }
     given = {name: value for name, value in tree.items() if value}
     yield from ("---", yaml.safe_dump(given, sort_keys=False).rstrip(), "---", "")
@@ -201,7 +201,7 @@ def _score_lines(card: Card) -> Iterator[str]:
     if not splits:
         yield _("The run was stopped before it was scored.")
         return
-    names = [name for name in summary_metrics(card.task) if any(name in stage[split] for split in splits)]
+    names = _scored_metrics(card)
     yield from _table([_("split"), _("rows"), *names])
     for split in splits:
         rows = stage["data"].get(split, {}).get("rows", "")
@@ -209,6 +209,12 @@ def _score_lines(card: Card) -> Iterator[str]:
     if "generated" in stage.get("test", {}):
         yield from _generated_lines(stage["test"]["generated"])
     yield from _grouped_lines(stage[splits[-1]], splits[-1])
+
+
+def _scored_metrics(card: Card) -> list[str]:
+    """Return the summary metrics that the last run was scored by."""
+    scores = [card.stages[-1].get(split, {}) for split in ("dev", "test")]
+    return [name for name in summary_metrics(card.task) if any(name in metrics for metrics in scores)]
 
 
 def _generated_lines(generated: Mapping[str, Mapping[str, float]]) -> Iterator[str]:

@@ -57,8 +57,25 @@ def scale(probabilities: Array, temperature: float) -> Array:
 
     At 2, ``[0.9, 0.1]`` becomes ``[0.75, 0.25]``: the square roots, normalised.
     """
-    scaled = to_logits(probabilities) / temperature
-    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    return _softmax(to_logits(probabilities) / temperature)
+
+
+def mix_log_odds(probabilities: Array, others: Array, weight: float) -> Array:
+    """Return the probabilities <float32>[rows, labels] whose log-odds are those of one classifier and of another.
+
+    With the weight 0 they are those of the first one, unchanged. At 1, ``[0.75, 0.25]`` and ``[0.75, 0.25]`` become
+    ``[0.9, 0.1]``: the products, normalised.
+
+    Args:
+        probabilities: those of the first classifier <float>[rows, labels].
+        others: the log-probabilities of the second one <float>[rows, labels].
+        weight: the factor of the log-odds of the second one.
+    """
+    return _softmax(to_logits(probabilities) + weight * others) if weight else probabilities
+
+
+def _softmax(logits: Array) -> Array:
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
 
 

@@ -243,7 +243,8 @@ def _describe_model(config: Mapping[str, Any], encoder: str | None = None) -> st
     """Return the encoder with its frozen parts and teachers: ``"textcnn, frozen: encoder.*"``."""
     section, training = config.get("model") or {}, config.get("training") or {}
     name = encoder or str(section.get("encoder", ""))
-    if section.get("ngrams") is True:  # a list in the configuration of a baseline: the lengths of its n-grams
+    ngrams = section.get("ngrams")  # a list in the configuration of a baseline: the lengths of its n-grams
+    if ngrams is True or isinstance(ngrams, Mapping):
         name = _("{model} and n-grams").format(model=name)
     named = [name, section.get("architecture") or "", _("attention") if section.get("attention") else ""]
     details = {_("frozen"): training.get("freeze"), _("teachers"): (training.get("loss") or {}).get("teachers")}

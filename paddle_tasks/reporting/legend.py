@@ -22,6 +22,8 @@ def explain(groups: Sequence[Group], metrics: Collection[str]) -> Iterator[str]:
     entries = [entry for group in groups for entry in group.entries]
     if any(metric.endswith("_deduplicated") for metric in metrics):
         yield _("*deduplicated*: without the rows whose text train holds.")
+    if any(metric.endswith("_of_network") for metric in metrics):
+        yield _("*of network*: of the network alone, without the n-grams beside it (`model.ngrams`).")
     if any(_has_deviation(entry) for entry in entries):
         yield _("±: sample standard deviation over the seeds.")
     if any(entry.tokens_per_second for entry in entries):

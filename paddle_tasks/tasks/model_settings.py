@@ -14,7 +14,7 @@ from paddle_tasks.tasks import SETTINGS
 
 _NAMES = ("labels", "polarities", "characters")
 """Settings that are lists of distinct texts, in the tasks that have them; characters may be one text."""
-_NUMBERS = {"temperature": (0.1, 10.0), "threshold": (0.0, 1.0)}
+_NUMBERS = {"temperature": (0.1, 10.0), "threshold": (0.0, 1.0), "ngram_weight": (0.0, 10.0)}
 """The smallest and the largest value of settings that are numbers, in the tasks that have them."""
 
 

@@ -19,8 +19,9 @@ class Blocker:
 
 sys.meta_path.insert(0, Blocker())
 """
+_ONNX = ("onnxruntime", "numpy", "tokenizers", "character_ngrams")  # the last is a part of the folder
 _NEEDED = {
-    "onnx": 'top not in sys.stdlib_module_names and top not in ("onnxruntime", "numpy", "tokenizers")',
+    "onnx": f"top not in sys.stdlib_module_names and top not in {_ONNX}",
     "paddle": 'top in ("paddlenlp", "paddle_tasks", "onnxruntime")',  # Paddle itself imports a dozen packages
 }
 

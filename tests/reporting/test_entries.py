@@ -72,8 +72,9 @@ def test_what_is_frozen_belongs_to_the_model(tmp_path):
     assert found.model == "textcnn, frozen: encoder.*"
 
 
-def test_n_grams_belong_to_the_network_and_not_to_the_baseline(tmp_path):
-    section = {"encoder": "textcnn", "ngrams": True}
+@pytest.mark.parametrize("ngrams", [True, {"lengths": [1, 2]}])
+def test_n_grams_belong_to_the_network_and_not_to_the_baseline(ngrams, tmp_path):
+    section = {"encoder": "textcnn", "ngrams": ngrams}
     assert entry(write_run(tmp_path / "a", config={"model": section})).model == "textcnn and n-grams"
     section = {"encoder": "tfidf-char-svm", "ngrams": [1, 3]}
     baseline = write_run(tmp_path / "b", config={"model": section}, encoder="tfidf-char-svm")

@@ -72,6 +72,7 @@ def snapshot(run: Path) -> dict[str, Any]:
         "weights": arrays(latest / "model/model.safetensors"),
         "optimizer": arrays(latest / "optimizer.safetensors"),
         "best weights": arrays(run / "model/model.safetensors"),
+        "n-grams": [arrays(path) for path in (run / "model").glob("ngrams.safetensors")],
         "progress": {name: value for name, value in progress(run).items() if name not in MEASURED},
         "checkpoints": sorted(path.name for path in checkpoints.iterdir()),
         "pointers": [(checkpoints / name).read_text() for name in ("latest", "best")],

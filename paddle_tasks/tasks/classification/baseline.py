@@ -10,7 +10,6 @@ from typing import Any
 from paddle_tasks.data.tables.catalogue import SplitName
 from paddle_tasks.data.tables.remarks import describe_split, find_suspicious
 from paddle_tasks.data.tables.splits import LabelledText, Split
-from paddle_tasks.errors import DataError
 from paddle_tasks.language import _
 from paddle_tasks.tasks.classification.data import LabelledData, RowFormat
 from paddle_tasks.tasks.classification.decision import Decision
@@ -87,15 +86,7 @@ class _Fitted:
         self.seconds = time.perf_counter() - started
 
     def _fit(self, name: str, notify: Notify) -> None:
-        train = self.data.splits["train"]
-        labels = self.data.label_indices(train.examples)
-        if len(set(labels)) < 2:
-            only = self.data.labels[labels[0]]
-            raise DataError(
-                _("data.train: {path}: every row has the label {label!r}; expected two labels or more").format(
-                    path=train.path, label=only
-                )
-            )
+        train, labels = self.data.splits["train"], self.data.train_labels()
         notify(_("{encoder}: learning the n-grams of {count:,} texts").format(encoder=name, count=len(labels)))
         features = self.features.learn(self.data.texts(train))
         notify(_("{encoder}: fitting {count:,} features").format(encoder=name, count=features.shape[1]))

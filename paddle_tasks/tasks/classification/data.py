@@ -26,7 +26,7 @@ from paddle_tasks.data.tables.splits import (
     parse_labelled_text,
     require_good,
 )
-from paddle_tasks.errors import ConfigError, did_you_mean, join_names
+from paddle_tasks.errors import ConfigError, DataError, did_you_mean, join_names
 from paddle_tasks.language import _, mark
 
 
@@ -157,6 +157,23 @@ class LabelledData:
         """Return the index of each example's label <int64>[rows]; 0 for an unknown label."""
         index = {label: number for number, label in enumerate(self.labels)}
         return np.array([index.get(example.label, 0) for example in examples], dtype=np.int64)
+
+    def train_labels(self) -> Array:
+        """Return the index of the label of each train row <int64>[rows].
+
+        Raises:
+            DataError: all rows have the same label, from which a linear model can learn nothing.
+        """
+        train = self.splits["train"]
+        labels = self.label_indices(train.examples)
+        if len(set(labels.tolist())) < 2:
+            only = self.labels[labels[0]]
+            raise DataError(
+                _("data.train: {path}: every row has the label {label!r}; expected two labels or more").format(
+                    path=train.path, label=only
+                )
+            )
+        return labels
 
     def texts(self, split: Split[LabelledText]) -> list[tuple[str, ...]]:
         """Return the text, or the two texts, of each row."""

@@ -18,12 +18,15 @@ from paddle_tasks.errors import CheckpointError
 from paddle_tasks.language import _
 from paddle_tasks.models.pretrained.loading import PretrainedEncoder
 from paddle_tasks.onednn.precision import products_in
+from paddle_tasks.tasks.classification.ngrams import TokenNgrams, token_ngrams
 from paddle_tasks.tasks.classification.protocol import Classifier
 from paddle_tasks.text.tokenizer import Encoded
 from paddle_tasks.training.adversarial import word_vectors
 
 Score = Callable[[Tensor], Tensor]
 """Maps word vectors <float32>[points, length, width] to the score of each point <float32>[points]."""
+NetworkScore = Callable[..., Tensor]
+"""A `Score` that may also take the logits of n-grams <float32>[points, labels]."""
 
 N_STEPS = 32
 """The number of points on the line to begin with."""
@@ -101,7 +104,7 @@ def explain(task: Classifier, model: nn.Layer, records: Sequence[Mapping[str, An
     logits have in common; unlike the probability it does not saturate where the model is certain. The baseline is the
     text with other word vectors for all tokens but [CLS] and [SEP]: that of [MASK] for BERT and similar models, for
     which it may be any token, and that of [PAD], which is zero, for networks that are trained from scratch and never
-    see [MASK].
+    see [MASK]. The baseline of n-grams is a text without any.
 
     Args:
         task: the task that predicted the records.
@@ -111,7 +114,8 @@ def explain(task: Classifier, model: nn.Layer, records: Sequence[Mapping[str, An
     Returns:
         The records with ``attributions``, ``[start, end, value]`` for each token in the order of the text, and
         ``completeness_error``, the distance between their sum and the difference between text and baseline. Positive
-        values support the label. Characters after the first ``training.max_length`` tokens have none.
+        values support the label. Characters after the first ``training.max_length`` tokens have none; but if the model
+        has n-grams, which read whole texts, they have one together.
 
     Raises:
         CheckpointError: the model has no word vectors.
@@ -121,25 +125,46 @@ def explain(task: Classifier, model: nn.Layer, records: Sequence[Mapping[str, An
     # Sums over many gradients need float32, in whatever precision the labels were predicted.
     with products_in("float32"), _word_gradients_only(model):
         return [
-            {**record, **_explanation(task, model, encoding, record["label"])}
+            {**record, **_explanation(task, model, encoding, record)}
             for record, encoding in zip(records, encodings, strict=True)
         ]
 
 
-def _explanation(task: Classifier, model: nn.Layer, encoding: Encoded, label: str) -> dict[str, Any]:
+def _explanation(task: Classifier, model: nn.Layer, encoding: Encoded, record: Mapping[str, Any]) -> dict[str, Any]:
     embedding = _word_embedding(model)
     # The Layer looks them up, since it returns zeros for the padding id, whatever its weight holds.
     vectors = embedding(paddle.to_tensor(encoding.input_ids.astype(np.int64))).detach()
     neutral = embedding(paddle.to_tensor([_baseline_id(task, model)])).detach()
     # [CLS] and the last [SEP] stay; a [SEP] in the text is a token like any other.
     baseline = paddle.concat([vectors[:1], neutral.expand_as(vectors[1:-1]), vectors[-1:]])
-    score = partial(_log_odds, model, embedding, encoding, task.labels.index(label))
-    attributions = integrate_until_complete(score, vectors, baseline)
-    spans = zip(encoding.offsets[1:-1].tolist(), attributions.values[1:-1].tolist(), strict=True)
+    network = partial(_log_odds, model, embedding, encoding, task.labels.index(record["label"]))
+    grams = token_ngrams(task.ngrams, record["input"], encoding.offsets[1:-1])
+    parts = (network, vectors, baseline) if grams is None else _with_ngrams(grams, network, vectors, baseline)
+    attributions = integrate_until_complete(*parts)
+    values = attributions.values.tolist()
+    spans = [*encoding.offsets[1:-1].tolist(), *([grams.rest] if grams and grams.rest else [])]
     return {
-        "attributions": [[start, end, value] for (start, end), value in spans],
+        "attributions": [[start, end, value] for (start, end), value in zip(spans, values[1:], strict=False)],
         "completeness_error": attributions.completeness_error,
     }
+
+
+def _with_ngrams(
+    grams: TokenNgrams, score: NetworkScore, vectors: Tensor, baseline: Tensor
+) -> tuple[Score, Tensor, Tensor]:
+    """Return score, vectors and baseline of network and n-grams together.
+
+    What the n-grams of a token add to the logits of the labels are further elements of its vector; they are 0 in the
+    baseline.
+    """
+    width, added = vectors.shape[1], paddle.to_tensor(grams.added.astype(np.float32))
+    bias = paddle.to_tensor(grams.intercepts.astype(np.float32))
+
+    def both(points: Tensor) -> Tensor:
+        return score(points[..., :width], points[..., width:].sum(axis=1) + bias)
+
+    wide = [paddle.concat(pair, axis=1) for pair in ((vectors, added), (baseline, paddle.zeros_like(added)))]
+    return both, wide[0], wide[1]
 
 
 def integrate_until_complete(score: Score, vectors: Tensor, baseline: Tensor) -> Attributions:
@@ -156,8 +181,13 @@ def integrate_until_complete(score: Score, vectors: Tensor, baseline: Tensor) ->
         n_steps *= 2
 
 
-def _log_odds(model: nn.Layer, embedding: nn.Layer, encoding: Encoded, label: int, vectors: Tensor) -> Tensor:
-    """Return a label's log-odds <float32>[points] for word vectors <float32>[points, length, width]."""
+def _log_odds(
+    model: nn.Layer, embedding: nn.Layer, encoding: Encoded, label: int, vectors: Tensor, added: Tensor | None = None
+) -> Tensor:
+    """Return a label's log-odds <float32>[points] for word vectors <float32>[points, length, width].
+
+    With ``added``, the logits <float32>[points, labels] of n-grams are added to those of the network.
+    """
     n_points, length = vectors.shape[:2]
     ids, types = (
         paddle.to_tensor(row.astype(np.int64)).expand([n_points, length])
@@ -168,6 +198,7 @@ def _log_odds(model: nn.Layer, embedding: nn.Layer, encoding: Encoded, label: in
         logits = model(ids, types, paddle.full([n_points], length, dtype="int64")).astype("float32")
     finally:
         hook.remove()
+    logits = logits if added is None else logits + added
     others = [index for index in range(logits.shape[1]) if index != label]
     return logits[:, label] - paddle.logsumexp(logits[:, others], axis=1)
 

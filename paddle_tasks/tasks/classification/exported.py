@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import paddle
 from paddle import Tensor, nn
@@ -10,10 +12,13 @@ from paddle import Tensor, nn
 from paddle_tasks.models.graphs.encoders import Tokens
 from paddle_tasks.models.graphs.graph import Graph, Value
 from paddle_tasks.models.graphs.network import Input, Network, Networks, SavedModel
+from paddle_tasks.models.pretrained.names import ASSETS
+from paddle_tasks.tasks.classification.ngrams import FILE as NGRAMS
 
 LogitsGraph = Callable[[Graph, SavedModel, Tokens], Value]
 """Returns the logits <float32>[batch, classes] of tokens."""
 NETWORK, LOGITS = "model", "logits"
+_SCRIPT = "character_ngrams.py"
 
 
 def logits_network(saved: SavedModel, logits: LogitsGraph, inputs: Mapping[str, Input]) -> Network:
@@ -44,3 +49,15 @@ class ExportedClassifier(nn.Layer):  # type: ignore[misc]
         given = {"input_ids": input_ids, "token_type_ids": token_type_ids, "lengths": lengths}
         read = {name: tensor.numpy() for name, tensor in given.items() if name in self._names}
         return paddle.to_tensor(self._networks.run(NETWORK, read)[LOGITS])
+
+
+def write_exported_ngrams(source: Path, folder: Path) -> None:
+    """Write n-grams into an exported folder, if the model has any, with the script that predict.py reads them by.
+
+    Args:
+        source: the model folder.
+        folder: the exported folder.
+    """
+    if (source / NGRAMS).is_file():
+        shutil.copyfile(source / NGRAMS, folder / NGRAMS)
+        shutil.copyfile(ASSETS.parent / "scripts" / f"{_SCRIPT}.txt", folder / _SCRIPT)

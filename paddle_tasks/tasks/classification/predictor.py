@@ -18,6 +18,7 @@ from paddle_tasks.tasks.classification.clue import CLUE
 from paddle_tasks.tasks.classification.data import SINGLE_TEXT
 from paddle_tasks.tasks.classification.decision import MostProbable
 from paddle_tasks.tasks.classification.display import display_explanation
+from paddle_tasks.tasks.classification.ngrams import NgramMixture
 from paddle_tasks.tasks.classification.records import (
     keep_most_probable,
     make_records,
@@ -73,6 +74,7 @@ class TextPredictor:
         names: the names of labels that have one.
         max_length: the maximum number of tokens of an input.
         temperature: calibrates probabilities.
+        ngrams: mixes n-grams into the probabilities of the network.
     """
 
     FIELDS: ClassVar[tuple[str, ...]] = SINGLE_TEXT.fields
@@ -87,6 +89,7 @@ class TextPredictor:
     names: Mapping[str, str]
     max_length: int
     temperature: Temperature
+    ngrams: NgramMixture
 
     @classmethod
     def load(cls, folder: Path, settings: Mapping[str, Any], *, bfloat16: bool) -> TextPredictor | None:
@@ -98,27 +101,29 @@ class TextPredictor:
             section, labels = settings["config"], tuple(settings["labels"])
             classifier = Classifier.from_arrays(config, section["model"], arrays, len(labels), bfloat16=bfloat16)
             max_length, temperature = int(section["training"]["max_length"]), Temperature.restored(settings)
+            ngrams = NgramMixture.restored(folder, settings)
         except (Unsupported, LookupError, ValueError, TypeError):  # Paddle's path says what is wrong with the folder
             return None
         if max_length > len(classifier.encoder.positions):
             return None
         names = settings.get("label_names", {})
-        return cls(classifier, Tokenizer.load(folder), labels, names, max_length, temperature)
+        return cls(classifier, Tokenizer.load(folder), labels, names, max_length, temperature, ngrams)
 
     @classmethod
     def load_exported(cls, folder: Path, settings: Mapping[str, Any], networks: Networks) -> TextPredictor:
         """Return the predictor of an exported folder."""
         max_length = int(settings["config"]["training"]["max_length"])
         names, labels = settings.get("label_names", {}), tuple(settings["labels"])
-        model = NetworkClassifier(networks, max_length)
-        return cls(model, Tokenizer.load(folder), labels, names, max_length, Temperature.restored(settings))
+        model, ngrams = NetworkClassifier(networks, max_length), NgramMixture.restored(folder, settings)
+        return cls(model, Tokenizer.load(folder), labels, names, max_length, Temperature.restored(settings), ngrams)
 
     def predict(self, texts: Sequence[str], *, top_k: int | None = None) -> list[dict[str, Any]]:
         """Return the records that `ClassifierTask.predict` returns."""
         if not texts:
             return []
         packed = self.tokenizer.encode_packed(texts, max_length=self.max_length)
-        probabilities = self.temperature.apply(self.classifier.probabilities(packed, self.tokenizer.pad_id))
+        network = self.classifier.probabilities(packed, self.tokenizer.pad_id)
+        probabilities = self.temperature.apply(self.ngrams.apply(network, texts))
         decision = MostProbable()
         predictions = [prediction(self.labels, self.names, decision, row) for row in probabilities]
         records = make_records(texts, predictions)

@@ -10,6 +10,7 @@ from paddle import nn
 
 from paddle_tasks.arrays import Array
 from paddle_tasks.tasks.classification.data import RowFormat
+from paddle_tasks.tasks.classification.ngrams import NgramMixture
 from paddle_tasks.tasks.classification.section import ClassificationConfig
 from paddle_tasks.text.tokenizer import Tokenizer
 
@@ -19,6 +20,7 @@ class Classifier(Protocol):
 
     FORMAT: ClassVar[RowFormat]
     tokenizer: Tokenizer
+    ngrams: NgramMixture
 
     @property
     def config(self) -> ClassificationConfig:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,13 +17,16 @@ from paddle_tasks.metrics.calibration import compute_calibration
 from paddle_tasks.metrics.classification import ClassificationMetrics
 from paddle_tasks.tasks.classification.data import LabelledData
 from paddle_tasks.tasks.classification.decision import Decision
+from paddle_tasks.tasks.classification.ngrams import NgramMixture
 from paddle_tasks.tasks.classification.records import prediction
 from paddle_tasks.tasks.classification.temperature import Temperature
 from paddle_tasks.tasks.deduplication import check_count, with_deduplicated
 from paddle_tasks.tasks.panels import LabelledPanels, sample_texts
 from paddle_tasks.training.protocol import Evaluation, Record
 
-_DEDUPLICATED = ("accuracy", "macro_f1", "f1")
+_RATES = ("accuracy", "macro_f1", "f1")
+_PARTS = ("network", "ngrams")
+_DEDUPLICATED = (*_RATES, *(f"{name}_of_{part}" for part in _PARTS for name in _RATES))
 
 
 @dataclass(frozen=True)
@@ -33,34 +37,68 @@ class Scorer:
         data: the labels, and the train split for the scores without its texts.
         decision: chooses labels.
         temperature: calibrates probabilities.
+        ngrams: mixes n-grams into the probabilities of the network.
+        metric: the one that chooses the best model, and the weight of n-grams.
+        lower_is_better: whether its lowest value is the best.
     """
 
     data: LabelledData
     decision: Decision
     temperature: Temperature
+    ngrams: NgramMixture = field(default_factory=NgramMixture)
+    metric: str = "accuracy"
+    lower_is_better: bool = False
 
-    def score(self, split: Split[LabelledText], probabilities: Array) -> Evaluation:
+    def score(self, split: Split[LabelledText], network: Array) -> Evaluation:
         """Return the evaluation of a split for the network's probabilities <float>[rows, labels].
 
         If the split shares texts with train, the headline metrics have twins over the other rows. Scores of
-        calibrated answers have the expected calibration error, and that of the network.
+        calibrated answers have the expected calibration error, and that before calibration. Scores of answers with
+        n-grams have those of the network alone and of the n-grams alone.
         """
         gold = self.data.label_indices(split.examples)
-        self.temperature.learn(split.name, gold, probabilities)
-        network, probabilities = probabilities, self.temperature.apply(probabilities)
+        ngrams = self.ngrams.log_probs(split.name, [example.text for example in split.examples])
+        uncalibrated, alone = network, {}
+        if ngrams is not None:
+            self.ngrams.learn(split.name, gold, network, ngrams, partial(self._value, gold))
+            uncalibrated, alone = self.ngrams.mix(network, ngrams), {"network": network, "ngrams": np.exp(ngrams)}
+        self.temperature.learn(split.name, gold, uncalibrated)
+        probabilities = self.temperature.apply(uncalibrated)
         self.decision.learn(split.name, gold, probabilities)
         losses = log_losses(gold, probabilities)
 
         def metrics(rows: Array) -> dict[str, Any]:
-            return self.decision.metrics(
+            own = self.decision.metrics(
                 probabilities[rows], lambda predicted: self._count(gold[rows], predicted, losses[rows])
             )
+            return {**own, **self._metrics_alone(gold, alone, rows)}
 
         scores = with_deduplicated(metrics, self.data.splits, split, _DEDUPLICATED)
+        scores |= self.ngrams.settings() if alone else {}
         if self.temperature.is_known:
-            scores |= {"ece": expected_error(gold, probabilities), "ece_uncalibrated": expected_error(gold, network)}
+            errors = {"ece": probabilities, "ece_uncalibrated": uncalibrated}
+            scores |= {name: expected_error(gold, values) for name, values in errors.items()}
         records = list(self._records(split.examples, probabilities, losses))
-        panels = LabelledPanels(
+        panels = self._panels(split, gold, probabilities)
+        return Evaluation(scores, records, texts=sample_texts(records), panels=panels.panels)
+
+    def _value(self, gold: Array, probabilities: Array) -> float:
+        """Return how good probabilities <float>[rows, labels] are by the metric that chooses; higher is better."""
+        predicted = self.decision.choose(probabilities)
+        value = float(self._count(gold, predicted, log_losses(gold, probabilities))[self.metric])
+        return -value if self.lower_is_better else value
+
+    def _metrics_alone(self, gold: Array, alone: Mapping[str, Array], rows: Array) -> dict[str, float]:
+        """Return the metrics of each part of the model by itself for the rows that are True in <bool>[rows]."""
+        found: dict[str, float] = {}
+        for part, probabilities in alone.items():
+            losses = log_losses(gold[rows], probabilities[rows])
+            metrics = self._count(gold[rows], self.decision.choose(probabilities[rows]), losses)
+            found |= {f"{name}_of_{part}": metrics[name] for name in (*_RATES, "loss") if name in metrics}
+        return found
+
+    def _panels(self, split: Split[LabelledText], gold: Array, probabilities: Array) -> LabelledPanels:
+        return LabelledPanels(
             labels=self.data.labels,
             names=[self.data.label_names.get(label, label) for label in self.data.labels],
             gold=gold,
@@ -68,7 +106,6 @@ class Scorer:
             probabilities=probabilities,
             lengths=np.array([sum(map(len, texts)) for texts in self.data.texts(split)]),
         )
-        return Evaluation(scores, records, texts=sample_texts(records), panels=panels.panels)
 
     def _count(self, gold: Array, predicted: Array, losses: Array) -> dict[str, Any]:
         metrics = ClassificationMetrics(self.data.labels)

@@ -15,6 +15,7 @@ from paddle_tasks.models.classifier import Output
 from paddle_tasks.models.encoders.build import EncoderSection
 from paddle_tasks.models.heads import Head
 from paddle_tasks.models.pooling import Pooling
+from paddle_tasks.tasks.classification.ngram_section import TextNgramSwitch
 from paddle_tasks.tasks.encoder import EncoderConfig
 from paddle_tasks.training.settings import Fraction, TextTrainingSection
 
@@ -27,12 +28,16 @@ class ClassifierSection(EncoderSection):
 
     ``word_vectors`` is a file in word2vec's text or binary format, whose vectors are the first embeddings of an
     encoder of rnn, gru, lstm, bilstm or textcnn; they are trained like other weights.
+
+    ``ngrams`` fits a logistic regression over the TF-IDF of character n-grams to train first. When the training is
+    over, its log-odds are added to those of the best network, times a weight from 0 to 3 that is chosen on dev.
     """
 
     pooling: Pooling = "cls"
     head: Head = "linear"
     output: Output = "softmax"
     word_vectors: str | None = None
+    ngrams: TextNgramSwitch = False
 
 
 def _class_weights(value: Any, validate: Callable[[Any], Any]) -> Any:

@@ -18,6 +18,7 @@ from paddle_tasks.language import _
 from paddle_tasks.models import cpu
 from paddle_tasks.models.pretrained.saving import WEIGHTS
 from paddle_tasks.tasks import SETTINGS
+from paddle_tasks.tasks.classification.ngrams import FILE as NGRAMS
 from paddle_tasks.tasks.classification.protocol import Classifier
 from paddle_tasks.tasks.model_settings import read_settings
 from paddle_tasks.text.tokenizer import Tokenizer
@@ -115,7 +116,8 @@ def _predictions(folder: Path, settings: Mapping[str, Any], student: Classifier)
         cpu.switch_in(model)
         return {"answers": teacher.probabilities(model, teacher.dataset(examples))}
 
-    weights = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+    files = [folder / WEIGHTS, *([folder / NGRAMS] if is_file(folder / NGRAMS) else [])]
+    weights = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
     texts = [text for example in examples for text in student.FORMAT.texts(example)]
     key = compute_digest([_VERSION, weights, Tokenizer.load(folder).fingerprint, settings], texts)
     shape = len(examples), len(student.labels)

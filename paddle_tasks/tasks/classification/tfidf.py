@@ -5,11 +5,10 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
-from pydantic import AfterValidator, PositiveFloat
-from pydantic_core import PydanticCustomError
+from pydantic import PositiveFloat
 from scipy.sparse import csr_matrix, hstack
 from scipy.special import softmax
 from sklearn.exceptions import ConvergenceWarning
@@ -21,6 +20,7 @@ from paddle_tasks.arrays import Array
 from paddle_tasks.config import Count, Section
 from paddle_tasks.errors import DataError
 from paddle_tasks.language import _, mark
+from paddle_tasks.tasks.classification.ngram_section import NgramLengths
 from paddle_tasks.text.words import word_spans
 
 Texts = Sequence[tuple[str, ...]]
@@ -41,12 +41,6 @@ ENCODERS = ("tfidf-char-svm", "tfidf-char-logistic", "tfidf-word-svm", "tfidf-wo
 """The names of the combinations of features and classifier; the first is the default."""
 
 
-def _ordered(lengths: tuple[int, int]) -> tuple[int, int]:
-    if lengths[0] > lengths[1]:
-        raise PydanticCustomError("ngrams", _("expected the shortest and the longest length, as in [1, 3]"))
-    return lengths
-
-
 class TfidfSection(Section):
     """The ``model`` section of the baseline.
 
@@ -57,7 +51,7 @@ class TfidfSection(Section):
     """
 
     encoder: Literal["tfidf-char-svm", "tfidf-char-logistic", "tfidf-word-svm", "tfidf-word-logistic"]
-    ngrams: Annotated[tuple[Count, Count], AfterValidator(_ordered)]
+    ngrams: NgramLengths
     min_df: Count = 2
     c: PositiveFloat
 
@@ -85,13 +79,15 @@ def with_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
 class Features:
     """TF-IDF vectors of texts, or for a pair the sum, the difference and the cosine of its two vectors."""
 
-    def __init__(self, section: TfidfSection) -> None:
+    def __init__(self, section: TfidfSection, max_features: int | None = None) -> None:
+        """Take the settings, and the number of most frequent n-grams that count; None for all."""
         by_word = {"tokenizer": _words, "token_pattern": None}
         self.section = section
         self._tfidf = TfidfVectorizer(
             analyzer=section.features,
             ngram_range=section.ngrams,
             min_df=section.min_df,
+            max_features=max_features,
             sublinear_tf=True,
             **(by_word if section.features == "word" else {}),
         )
@@ -110,6 +106,16 @@ class Features:
             raise DataError(
                 message.format(shortest=section.ngrams[0], longest=section.ngrams[1], texts=section.min_df)
             ) from error
+
+    @property
+    def grams(self) -> list[str]:
+        """The n-gram of each feature of single texts."""
+        return list(self._tfidf.get_feature_names_out())
+
+    @property
+    def idf(self) -> Array:
+        """The idf of each n-gram <float64>[features]."""
+        return np.asarray(self._tfidf.idf_)
 
     def transform(self, texts: Texts) -> csr_matrix:
         """Return the features of texts <float64>[rows, features]."""
@@ -164,6 +170,15 @@ class Classifier:
     def n_parameters(self) -> int:
         """Weights and biases."""
         return int(self._model.coef_.size + self._model.intercept_.size)
+
+    def weights(self) -> tuple[Array, Array, Array]:
+        """Return the weights, the biases and the labels that occur in train.
+
+        Returns:
+            <float64>[labels, features], <float64>[labels] and <int64>[labels]; of two labels the weights and the bias
+            of the second alone.
+        """
+        return self._model.coef_, self._model.intercept_, self._model.classes_
 
     def probabilities(self, features: csr_matrix) -> Array:
         """Return <float64>[rows, labels]; a label that does not occur in train gets 0.
