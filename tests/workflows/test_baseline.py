@@ -22,6 +22,7 @@ from paddle_tasks.errors import CheckpointError, DataError, UserError
 from paddle_tasks.files import sha256
 from paddle_tasks.inference.pipelines import load
 from paddle_tasks.tasks import encoder as encoder_tasks
+from paddle_tasks.tasks.classification import rows as classification_rows
 from paddle_tasks.tasks.classification import task as classification
 from paddle_tasks.tasks.classification.baseline import TfidfBaseline
 from paddle_tasks.tasks.classification.data import SINGLE_TEXT, LabelledData
@@ -261,8 +262,9 @@ def test_a_baseline_builds_no_encoder_and_no_vocabulary_and_downloads_nothing(fr
 
     for name in ("resolve", "build_encoder", "load_pretrained"):
         monkeypatch.setattr(encoder_tasks, name, never)
-    for name in ("learn_tokenizer", "build_loss", "cached_encodings"):
-        monkeypatch.setattr(classification, name, never)
+    for name in ("learn_tokenizer", "cached_encodings"):
+        monkeypatch.setattr(classification_rows, name, never)
+    monkeypatch.setattr(classification, "build_loss", never)
     monkeypatch.setattr(Tokenizer, "load", never)
     for encoder in ("bert-base-chinese", "bilstm", "a-name-that-is-nowhere"):
         run = baseline(fresh_config, **{"model.encoder": encoder})
