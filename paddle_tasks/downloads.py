@@ -267,7 +267,7 @@ def _checksum(headers: http.client.HTTPMessage) -> str | None:
 
 def _check_type(headers: http.client.HTTPMessage) -> None:
     if headers.get_content_type() == "text/html" and headers.get("Content-Type"):
-        message = _("a web page came instead of the file, perhaps that of a network to which one has to log in")
+        message = _("a web page came instead of the file; perhaps this network has a login page")
         raise DownloadError(message)
 
 

@@ -75,12 +75,12 @@ def stop_signals() -> tuple[signal.Signals, ...]:
 
 
 def descriptors_of(listener: socket.socket) -> tuple[int, ...]:
-    """Return what ``subprocess.Popen`` takes as ``pass_fds``, for a child to which `hand_over` gives the socket."""
+    """Return what ``subprocess.Popen`` takes as ``pass_fds``, so that `hand_over` can give the child the socket."""
     return () if sys.platform == "win32" else (listener.fileno(),)
 
 
 def hand_over(listener: socket.socket, child: subprocess.Popen[bytes]) -> None:
-    """Write a line to the stdin of a child, from which `take_over` makes the same socket there.
+    """Write a line to the stdin of a child; `take_over` makes the same socket of it there.
 
     POSIX children inherit the descriptor of `descriptors_of`; on Windows the socket is made for the child's id.
     """

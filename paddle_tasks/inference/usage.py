@@ -28,7 +28,7 @@ class Usage:
     Attributes:
         fields: the fields of an input.
         options: the options of a call.
-        run_options: further options, which the run has from which this model was exported.
+        run_options: further options, which only the run of an exported model has.
         formats: the formats of records other than JSON lines, by the name of the option that selects them.
         takes_model: whether the model can be chosen.
         task: the task of the model, or what predicts for it without Paddle; None for a built-in pipeline.

@@ -1,4 +1,4 @@
-"""The weight with which the log-probabilities of a second classifier are added to those of a first one."""
+"""The weight of a second classifier, whose log-odds are added to those of a first one."""
 
 from __future__ import annotations
 

@@ -103,27 +103,27 @@ class Word2Vec(nn.Layer):  # type: ignore[misc]
         parts, lengths = self.parts.select(words)
         totals = np.bincount(places, n_predictions.ravel())
         of_part = np.repeat(np.arange(len(words)), lengths)
-        rows = self._look_up(self.words, parts, totals[of_part], lengths[of_part])
+        rows = self._look_up(self.words, parts, totals[of_part])
+        if not rows.stop_gradient:
+            n_parts = paddle.to_tensor(lengths[of_part][:, None].astype(np.float32))
+            rows.register_hook(lambda gradient: gradient * n_parts)  # the mean divides by it
         means = paddle.geometric.segment_mean(rows, paddle.to_tensor(of_part))
         return functional.embedding(paddle.to_tensor(places.reshape(ids.shape)), means)
 
-    def _look_up(self, embedding: nn.Embedding, ids: Array, n_predictions: Array, gains: Array | int = 1) -> Tensor:
+    def _look_up(self, embedding: nn.Embedding, ids: Array, n_predictions: Array) -> Tensor:
         """Return the vectors of words; their gradients are limited as `max_predictions` says.
 
         Args:
             embedding: all vectors.
             ids: <int64>[...].
             n_predictions: [...], how many predictions each place takes part in.
-            gains: [...], the factor of the gradient of each place.
         """
         rows = embedding(paddle.to_tensor(ids))
-        if rows.stop_gradient or (self.max_predictions is None and self.parts is None):
-            return rows
-        limit = np.inf if self.max_predictions is None else self.max_predictions
-        totals = np.bincount(ids.ravel(), n_predictions.ravel())
-        scales = np.minimum(1.0, limit / np.maximum(totals, 1e-9))
-        scale = paddle.to_tensor((scales[ids] * gains)[..., None].astype(np.float32))
-        rows.register_hook(lambda gradient: gradient * scale)
+        if self.max_predictions is not None and not rows.stop_gradient:
+            totals = np.bincount(ids.ravel(), n_predictions.ravel())
+            scales = self.max_predictions / np.maximum(totals, self.max_predictions)
+            scale = paddle.to_tensor(scales[ids][..., None].astype(np.float32))
+            rows.register_hook(lambda gradient: gradient * scale)
         return rows
 
     def _sampled_loss(self, states: Tensor, targets: Array, noise: Array, near: Array, far: Array) -> Tensor:

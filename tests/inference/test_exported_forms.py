@@ -64,7 +64,7 @@ class Forms(NamedTuple):
         return [rounded(record) for record in load(folder)(self.texts, **self.options)]
 
     def metrics(self, folder: Path) -> dict[str, Any]:
-        """Return what `evaluate` finds; only the run has the train data, with which texts of novels are compared."""
+        """Return what `evaluate` finds; texts of novels are compared with train, which only the run has."""
         found = evaluate(folder, data=str(fixture_of(self.task)))["metrics"]
         return {name: found[name] for name in tasks.find(self.task).METRICS}
 

@@ -217,7 +217,7 @@ def _offsets(graph: Graph, tokens: Tokens) -> Value:
 
 
 def _shared_layers(graph: Graph, parts: Parts, config: Mapping[str, Any], states: Value, offsets: Value) -> Value:
-    """Return the states after the layers of an ALBERT, of which those of a group share their weights."""
+    """Return the states after the layers of an ALBERT; the layers of a group share their weights."""
     states = graph.linear(states, *parts.pair("embedding_hidden_mapping_in"))
     shape = LayerForm(
         int(config["num_attention_heads"]), ACTIVATIONS[config["hidden_act"]], _epsilon(config), _ALBERT_NAMES

@@ -1,4 +1,4 @@
-"""A linear model over the character n-grams of a text, with which a classifier can be mixed."""
+"""A linear model over the character n-grams of a text; a classifier can be mixed with it."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ class ShownList:
 
     @property
     def labels(self) -> list[str]:
-        """The labels of all segments, of which each has its own style."""
+        """The labels of all segments; each has its own style."""
         return sorted(
             {segment.label for item in self.items for line in item.lines for segment in line if segment.label}
         )

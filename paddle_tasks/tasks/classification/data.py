@@ -162,7 +162,7 @@ class LabelledData:
         """Return the index of the label of each train row <int64>[rows].
 
         Raises:
-            DataError: all rows have the same label, from which a linear model can learn nothing.
+            DataError: all rows have the same label; a linear model can learn nothing from them.
         """
         train = self.splits["train"]
         labels = self.label_indices(train.examples)

@@ -27,7 +27,7 @@ def fit_ngrams(section: TextNgramSection, data: LabelledData) -> TextNgrams:
 
     Args:
         section: the settings.
-        data: the splits, of which train is read.
+        data: the splits; only train is read.
 
     Raises:
         DataError: no n-gram occurs in enough texts, or all of them have the same label.

@@ -60,9 +60,9 @@ class NgramMixture:
 
             self.weight = choose_weight(gold, network, ngrams, score)
 
-    def mix(self, network: Array, ngrams: Array | None) -> Array:
+    def mix(self, network: Array, ngrams: Array) -> Array:
         """Return the probabilities <float>[rows, labels] of the network with those of n-grams."""
-        return network if ngrams is None or not self.weight else mix_log_odds(network, ngrams, self.weight)
+        return mix_log_odds(network, ngrams, self.weight or 0.0)
 
     def apply(self, network: Array, texts: Sequence[str]) -> Array:
         """Return the probabilities <float32>[rows, labels] of answers for those of the network."""

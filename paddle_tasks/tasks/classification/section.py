@@ -82,7 +82,7 @@ class ClassifierTraining(TextTrainingSection):
 
     ``cache_frozen`` computes the text vectors of an encoder that is entirely frozen once, with its dropout off, and
     keeps them. With the trained pooling ``attention`` that is possible only if ``freeze`` names ``pool.*`` too.
-    ``calibrate`` fits a temperature on dev, by which the best model's logits are divided.
+    ``calibrate`` fits a temperature on dev; the best model's logits are divided by it.
     """
 
     cache_frozen: bool = True

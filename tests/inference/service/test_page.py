@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -104,12 +105,14 @@ def answered(page):
     assert page.run("document.querySelector('.problem')?.innerText ?? null") is None
 
 
+@contextmanager
 def opened(chromium, service, name, language="en"):
-    return chromium.open(f"http://127.0.0.1:{service.port}/?lang={language}#{name}")
+    with chromium.open(f"http://127.0.0.1:{service.port}/?lang={language}#{name}") as page:
+        page.wait_for("document.querySelector('#run')")
+        yield page
 
 
 def run_first_example(page):
-    page.wait_for("document.querySelector('#run')")
     click(page, "#run")
     answered(page)
 
@@ -140,7 +143,6 @@ class TestInABrowser:
 
     def test_candidates(self, chromium, service):
         with opened(chromium, service, "fill-mask") as page:
-            page.wait_for("document.querySelector('#run')")
             page.run("document.querySelectorAll('.example')[2].click()")
             answered(page)
             assert page.run("document.querySelectorAll('.candidates').length") == 2
@@ -161,7 +163,6 @@ class TestInABrowser:
 
     def test_a_text_grows_and_can_be_stopped(self, chromium, service):
         with opened(chromium, service, "novel") as page:
-            page.wait_for("document.querySelector('#run')")
             page.run("document.querySelector('#option-max_new_tokens').value = 1000")
             click(page, "#run")
             page.wait_for("document.querySelector('.growing mark')?.textContent.length > 2")
@@ -174,7 +175,6 @@ class TestInABrowser:
 
     def test_a_text_is_written_to_its_end(self, chromium, service):
         with opened(chromium, service, "novel") as page:
-            page.wait_for("document.querySelector('#run')")
             page.run("document.querySelector('#option-max_new_tokens').value = 12")
             run_first_example(page)
             options = {"max_new_tokens": 12, "top_k": 20, "temperature": 0.8}
@@ -198,7 +198,6 @@ class TestInABrowser:
 
     def test_the_keyboard(self, chromium, service):
         with opened(chromium, service, "sentiment") as page:
-            page.wait_for("document.querySelector('#run')")
             page.run("document.querySelector('[role=tab][aria-selected=true]').focus()")
             page.press("ArrowRight")
             assert page.run("document.activeElement.innerText") == "opinion"
@@ -211,7 +210,6 @@ class TestInABrowser:
 
     def test_the_focus_stays_where_it_was(self, chromium, service):
         with opened(chromium, service, "news") as page:
-            page.wait_for("document.querySelector('#run')")
             page.run("document.querySelector('#run').focus()")
             run_first_example(page)
             assert page.run("document.activeElement.id") == "run"
@@ -222,7 +220,6 @@ class TestInABrowser:
 
     def test_another_language_keeps_the_text(self, chromium, service):
         with opened(chromium, service, "sentiment") as page:
-            page.wait_for("document.querySelector('#run')")
             page.run("document.querySelector('textarea').value = '太吵了'")
             click(page, "#languages [lang=zh]")
             page.wait_for("document.querySelector('#run').innerText === '运行'")
@@ -233,7 +230,6 @@ class TestInABrowser:
 
     def test_options_that_change_nothing_are_left_out(self, chromium, service):
         with opened(chromium, service, "opinion") as page:
-            page.wait_for("document.querySelector('#run')")
             assert page.run("document.querySelector('#option-explain') === null")
             click(page, "#tab-0")
             assert page.run("document.querySelector('#option-explain').checked") is True
@@ -241,7 +237,6 @@ class TestInABrowser:
     def test_every_tab_is_in_sight_on_a_phone(self, chromium, service):
         with opened(chromium, service, "sentiment") as page:
             page.resize(390, 900)
-            page.wait_for("document.querySelector('#run')")
             ends = page.run(
                 "[...document.querySelectorAll('[role=tab]')].map((tab) => tab.getBoundingClientRect().right)"
             )
@@ -250,7 +245,6 @@ class TestInABrowser:
 
     def test_an_error_is_shown(self, chromium, service):
         with opened(chromium, service, "fill-mask") as page:
-            page.wait_for("document.querySelector('#run')")
             page.run("document.querySelector('textarea').value = '没有空'")
             click(page, "#run")
             page.wait_for("document.querySelector('.status.problem')")
@@ -261,7 +255,6 @@ class TestInABrowser:
     def test_nothing_is_wider_than_the_window(self, chromium, service, name, width):
         with opened(chromium, service, name) as page:
             page.resize(width, 900)
-            page.wait_for("document.querySelector('#run')")
             assert page.run("document.documentElement.scrollWidth") <= width
 
     def test_the_description(self, chromium, service):
