@@ -208,7 +208,8 @@ def test_a_model_folder_without_its_ngrams_is_refused(runs, tmp_path):
         load(folder)(TEXTS)
 
 
-def test_ngrams_decide_where_the_network_knows_nothing(small_config, tmp_path):
+@pytest.mark.parametrize("metric", ["accuracy", "loss"])
+def test_ngrams_decide_where_the_network_knows_nothing(small_config, tmp_path, metric):
     rows = [("positive", f"房间{number}好") for number in range(12)] + [
         ("negative", f"房间{number}差") for number in range(12)
     ]
@@ -216,7 +217,8 @@ def test_ngrams_decide_where_the_network_knows_nothing(small_config, tmp_path):
     config = small_config(
         tmp_path, model={"ngrams": True}, training={"max_steps": 1}, optimizer={"learning_rate": 1e-9}
     )
-    scores = train({**config, "data": {"train": source, "dev": source, "test": source}}).result["test"]
+    data = {"train": source, "dev": source, "test": source}
+    scores = train({**config, "data": data, "evaluation": {"metric": metric}}).result["test"]
     assert scores["accuracy"] == scores["accuracy_of_ngrams"] == 1
     assert scores["accuracy_of_network"] < 1
     assert scores["loss"] < scores["loss_of_network"]

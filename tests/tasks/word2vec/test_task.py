@@ -10,8 +10,10 @@ from paddle_tasks.data.batching.word_blocks import BlockBuilder
 from paddle_tasks.data.corpus.word_streams import WordRows, cut_lines
 from paddle_tasks.errors import ConfigError, DataError
 from paddle_tasks.inference.pipelines import load
+from paddle_tasks.metrics.analogies import unit_vectors
 from paddle_tasks.models.word2vec import Word2Vec
 from paddle_tasks.onednn import library
+from paddle_tasks.tasks.word2vec.neighbours import Neighbours
 from paddle_tasks.text.subwords import WordParts
 from paddle_tasks.text.vector_files import read_vectors, write_vectors
 from paddle_tasks.workflows.train import train
@@ -179,6 +181,18 @@ def test_a_word_outside_of_the_vocabulary_is_near_those_that_share_its_character
     assert "unknown" not in known
     with pytest.raises(DataError, match="is not in the vocabulary"):
         predictor.task.predict(predictor.model, ["\u0f00\u0f01"])
+
+
+def test_an_analogy_adds_the_difference_of_the_first_two_to_the_third():
+    vectors = np.array([[1, 0, 0], [0, 1, 0], [1, 0, 1], [0, 1, 1], [1, -1, 1]], np.float32)
+    near = Neighbours(
+        ["男", "女", "王", "后", "别"], unit_vectors(vectors), 1, lambda word: vectors[2] if word == "国王" else None
+    )
+    assert [found["word"] for found in near.of_analogy("男 女 王")["neighbours"]] == ["后"]
+    assert [found["word"] for found in near.of_analogy("女 男 后")["neighbours"]] == ["王"]
+    assert near.of_analogy("男 女 国王")["neighbours"][0]["word"] == "后"
+    with pytest.raises(DataError, match="'皇' is not in the vocabulary of 5 words"):
+        near.of_analogy("男 女 皇")
 
 
 def test_a_character_has_no_parts(tmp_path):
