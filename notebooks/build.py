@@ -121,6 +121,7 @@ def write(notebook: Any, path: Path) -> None:
     """Write an executed notebook without what differs from one execution to the next."""
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)  # the times
+    notebook.metadata.language_info = dict(_METADATA["language_info"])  # without the version of Python
     path.write_text(nbformat.writes(notebook), encoding="utf-8")  # type: ignore[no-untyped-call]
 
 

@@ -30,11 +30,11 @@ _HEADER = "# Chinese messages of paddle_tasks. After an edit: make catalogue"
 
 
 def extract() -> Catalog:
-    """Return the messages of the code and of the command line's help, without translations."""
+    """Return the messages of the code, of the command line's help and of the references, without translations."""
     messages = Catalog(header_comment=_HEADER, project=DOMAIN, charset="utf-8")
     for file, _line, message, comments, context in extract_from_dir(PACKAGE, keywords=_KEYWORDS):
         messages.add(message, locations=[(file, None)], auto_comments=comments, context=context)
-    for place, text in help_texts():
+    for place, text in [*help_texts(), *reference_notes()]:
         messages.add(text, locations=[(place, None)])
     return messages
 
@@ -47,6 +47,14 @@ def help_texts() -> Iterator[tuple[str, str]]:
     from paddle_tasks.cli.help import texts_of
 
     yield from texts_of(typer.main.get_command(app))
+
+
+def reference_notes() -> Iterator[tuple[str, str]]:
+    """Yield the file and each note on published scores."""
+    from paddle_tasks.reporting.references import FILE, load_shipped_references
+
+    for data_set in load_shipped_references().data_sets.values():
+        yield from ((FILE.relative_to(PACKAGE).as_posix(), each.note) for each in data_set.published if each.note)
 
 
 def read(path: Path = PO) -> Catalog:

@@ -195,7 +195,7 @@ def _table_published(data_set: DataSet, entries: Sequence[Entry]) -> MarkdownTab
 
 def _format_source(published: PublishedScores) -> str:
     """Return where scores are from, with what the source says of them."""
-    return _format_address(published.source) + (_(", ") + published.note if published.note else "")
+    return _format_address(published.source) + (_(", ") + _(published.note) if published.note else "")
 
 
 def _format_address(source: str) -> str:
