@@ -34,6 +34,7 @@ class Word2Vec(nn.Layer):  # type: ignore[misc]
         max_predictions: how many predictions of one word count in full in a step. The gradients of a frequent word are
             nearly equal; the sum of hundreds of them overshoots, and the next step overshoots in turn.
         parts: the parts whose mean is the vector of a word; by default a word has no other part than itself.
+        contexts: whether there are vectors of contexts, which only training needs.
     """
 
     def __init__(
@@ -45,13 +46,14 @@ class Word2Vec(nn.Layer):  # type: ignore[misc]
         full_softmax: bool = False,
         max_predictions: float | None = None,
         parts: WordParts | None = None,
+        contexts: bool = True,
     ) -> None:
         super().__init__()
         start = nn.initializer.Uniform(-0.5 / size, 0.5 / size)  # and zeros, as in word2vec.c
         n_parts = n_words + (len(parts.ngrams) if parts else 0)
         self.words = nn.Embedding(n_parts, size, sparse=True, weight_attr=paddle.ParamAttr(initializer=start))
         zeros = paddle.ParamAttr(initializer=nn.initializer.Constant(0.0))
-        self.outputs = nn.Embedding(n_words, size, sparse=not full_softmax, weight_attr=zeros)
+        self.outputs = nn.Embedding(n_words, size, sparse=not full_softmax, weight_attr=zeros) if contexts else None
         self.architecture, self.full_softmax, self.max_predictions = architecture, full_softmax, max_predictions
         self.parts = parts
 

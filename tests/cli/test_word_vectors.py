@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from paddle_tasks.models.pretrained import tensors
 from paddle_tasks.text.vector_files import read_vectors
 
 from ..golden.word_vectors import FOLDER
@@ -37,6 +38,10 @@ def test_a_file_is_imported_used_and_exported_again(cli, tmp_path):
         assert words == WORDS
         assert (vectors == VECTORS).all()
     assert "exists already" in cli("export", "mine", "--output", "v.text", "--format", "word2vec-text").stderr
+
+
+def test_an_imported_model_has_no_vectors_of_contexts(imported):
+    assert [*tensors.read(imported / "model.safetensors")] == ["words.weight"]
 
 
 def test_the_binary_file_is_the_one_that_gensim_writes(cli, imported, tmp_path):

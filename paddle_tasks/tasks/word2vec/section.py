@@ -75,6 +75,7 @@ class Word2VecModel(Section):
         max_predictions: how many predictions of one word count in full in a step; null for all of them.
         noise_exponent: of the counts, for the probabilities of random words.
         subwords: character n-grams of up to this length are parts of a word; 0 for none.
+        contexts: whether the model has the vectors of contexts; imported models have none, and are not trained.
     """
 
     architecture: Architecture = "skip_gram"
@@ -85,6 +86,7 @@ class Word2VecModel(Section):
     max_predictions: PositiveFloat | None = 192.0
     noise_exponent: Annotated[float, Field(ge=0.0, le=1.0)] = 0.75
     subwords: Annotated[int, Field(ge=0, le=8)] = 0
+    contexts: bool = True
 
 
 class Word2VecOptimizer(OptimizerSection):
@@ -127,6 +129,8 @@ def check_config(config: Word2VecConfig) -> None:
         raise ConfigError(message.format(kind=optimizer.kind, decay=optimizer.weight_decay))
     if training.fgm_epsilon:
         raise ConfigError(_("training.fgm_epsilon: not for word2vec, whose words have no input but their vectors"))
+    if not config.model.contexts:
+        raise ConfigError(_("model.contexts: training needs true; vectors without contexts are those of import"))
     if config.model.subwords and config.data.unit == "character":
         message = _("model.subwords: {length} needs data.unit: word, since a character has no parts")
         raise ConfigError(message.format(length=config.model.subwords))
@@ -158,4 +162,4 @@ def config_of_file(path: Path, size: int) -> dict[str, Any]:
         size: the size of a vector.
     """
     data = {"train": [{"path": path.name}], "dev": [{"path": "builtin/word2vec"}]}
-    return {"task": "word2vec", "run_dir": path.stem, "data": data, "model": {"size": size}}
+    return {"task": "word2vec", "run_dir": path.stem, "data": data, "model": {"size": size, "contexts": False}}

@@ -180,6 +180,7 @@ class Word2VecTask(BaseTask[Word2VecConfig]):
             full_softmax=section.loss == "full_softmax",
             max_predictions=section.max_predictions,
             parts=WordParts.of(list(self.vocabulary), section.subwords) if section.subwords else None,
+            contexts=section.contexts,
         )
 
     def loss(self, model: nn.Layer, batch: WordBlocks) -> tuple[paddle.Tensor, int]:

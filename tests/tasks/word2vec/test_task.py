@@ -200,6 +200,11 @@ def test_a_character_has_no_parts(tmp_path):
         train(QUICK, run_dir=tmp_path / "run", **{**SHORT, "model.subwords": 2, "data.unit": "character"})
 
 
+def test_a_model_without_vectors_of_contexts_is_not_trained(tmp_path):
+    with pytest.raises(ConfigError, match=r"model\.contexts: training needs true"):
+        train(QUICK, run_dir=tmp_path / "run", **{**SHORT, "model.contexts": False})
+
+
 def test_large_scores_cost_no_more_than_they_can_and_have_exact_gradients():
     _, batch = small_batch()
     model = random_model("skip_gram")
