@@ -1,8 +1,10 @@
-"""Load `paddle-tasks serve` on this machine: single reviews at a steady rate, or a burst that is given up.
+"""Load `paddle-tasks serve` on this machine: reviews at a steady rate, or without a pause, or a burst that is given up.
 
 python benchmarks/serve_load.py http://127.0.0.1:8040 --models sentiment opinion --rate 50 --seconds 60
 
-A request is sent when its time has come, whether earlier ones were answered or not, and its latency counts from then.
+At a steady rate a request is sent when its time has come, whether earlier ones were answered or not, and its latency
+counts from then. With `--clients N`, N clients send their next request as soon as the last one is answered, which shows
+how many requests per second the service can answer.
 """
 
 from __future__ import annotations
@@ -68,9 +70,17 @@ class Client:
         self._host, self._port = parsed.hostname or "", parsed.port or 80
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
+    async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        while self._idle:
+            reader, writer = self._idle.pop()
+            if not reader.at_eof():  # the server closes connections without a request for some seconds
+                return reader, writer
+            writer.close()
+        return await asyncio.open_connection(self._host, self._port)
+
     async def predict(self, model: str, text: str) -> int:
         """Return the status of a request; one that is cancelled closes its connection."""
-        reader, writer = self._idle.pop() if self._idle else await asyncio.open_connection(self._host, self._port)
+        reader, writer = await self._connection()
         try:
             body = json.dumps({"model": model, "texts": text}).encode()
             head = f"POST /v1/predict HTTP/1.1\r\nHost: {self._host}\r\nContent-Type: application/json\r\n"
@@ -127,6 +137,19 @@ async def steady(client: Client, models: Sequence[str], rate: float, seconds: fl
     return outcome.report(time.perf_counter() - begin)
 
 
+async def without_pause(client: Client, models: Sequence[str], n_clients: int, seconds: float) -> dict[str, Any]:
+    """Let clients ask the models in turn, each without a pause, and return the report."""
+    outcome, pairs = Outcome(), zip(itertools.cycle(models), reviews(1), strict=False)
+    begin = time.perf_counter()
+
+    async def ask_on() -> None:
+        while time.perf_counter() - begin < seconds:
+            await ask(client, outcome, *next(pairs))
+
+    await asyncio.gather(*(ask_on() for _ in range(n_clients)))
+    return outcome.report(time.perf_counter() - begin)
+
+
 async def burst(client: Client, model: str, n_requests: int, give_up: float) -> dict[str, Any]:
     """Send many requests at once and give them up, then 100 one after another; return both reports."""
     given_up, after = Outcome(), Outcome()
@@ -146,6 +169,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--models", nargs="+", default=["sentiment"], help="asked in turn")
     parser.add_argument("--rate", type=float, default=50.0, help="requests per second")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long")
+    parser.add_argument("--clients", type=int, default=0, metavar="N", help="N clients without a pause, at no rate")
     parser.add_argument(
         "--burst", type=int, default=0, metavar="N", help="N requests at once instead, and 100 after them"
     )
@@ -160,11 +184,12 @@ def main() -> None:
     """Print the report as JSON."""
     chosen = parse(sys.argv[1:])
     client = Client(chosen.url)
-    work = (
-        burst(client, chosen.models[0], chosen.burst, chosen.give_up)
-        if chosen.burst
-        else steady(client, chosen.models, chosen.rate, chosen.seconds)
-    )
+    if chosen.burst:
+        work = burst(client, chosen.models[0], chosen.burst, chosen.give_up)
+    elif chosen.clients:
+        work = without_pause(client, chosen.models, chosen.clients, chosen.seconds)
+    else:
+        work = steady(client, chosen.models, chosen.rate, chosen.seconds)
     print(json.dumps(asyncio.run(work), indent=2))  # noqa: T201
 
 

@@ -34,7 +34,6 @@ class Word2Vec(nn.Layer):  # type: ignore[misc]
         max_predictions: how many predictions of one word count in full in a step. The gradients of a frequent word are
             nearly equal; the sum of hundreds of them overshoots, and the next step overshoots in turn.
         parts: the parts whose mean is the vector of a word; by default a word has no other part than itself.
-        contexts: whether there are vectors of contexts, which only training needs.
     """
 
     def __init__(
@@ -46,14 +45,13 @@ class Word2Vec(nn.Layer):  # type: ignore[misc]
         full_softmax: bool = False,
         max_predictions: float | None = None,
         parts: WordParts | None = None,
-        contexts: bool = True,
     ) -> None:
         super().__init__()
         start = nn.initializer.Uniform(-0.5 / size, 0.5 / size)  # and zeros, as in word2vec.c
         n_parts = n_words + (len(parts.ngrams) if parts else 0)
         self.words = nn.Embedding(n_parts, size, sparse=True, weight_attr=paddle.ParamAttr(initializer=start))
         zeros = paddle.ParamAttr(initializer=nn.initializer.Constant(0.0))
-        self.outputs = nn.Embedding(n_words, size, sparse=not full_softmax, weight_attr=zeros) if contexts else None
+        self.outputs = nn.Embedding(n_words, size, sparse=not full_softmax, weight_attr=zeros)
         self.architecture, self.full_softmax, self.max_predictions = architecture, full_softmax, max_predictions
         self.parts = parts
 
@@ -80,6 +78,10 @@ class Word2Vec(nn.Layer):  # type: ignore[misc]
         if self.full_softmax:
             return self._softmax_loss(states, *map(paddle.to_tensor, (targets, weights, repeats)))
         return self._sampled_loss(states, targets, noise, weights, repeats * np.float32(n_negatives / noise.shape[1]))
+
+    def drop_contexts(self) -> None:
+        """Forget the vectors of contexts, which only training needs."""
+        del self.outputs
 
     def vectors(self) -> Array:
         """Return the vectors of all words, <float32>[words, size]."""

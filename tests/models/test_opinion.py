@@ -13,15 +13,8 @@ from paddle import nn
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.models.chain import TokenSpan
 from paddle_tasks.models.cpu import switch_in
-from paddle_tasks.models.opinion import (
-    IGNORED,
-    Extraction,
-    OpinionGold,
-    OpinionTagger,
-    most_probable,
-    pad_pairs,
-    pad_spans,
-)
+from paddle_tasks.models.extraction import IGNORED, Extraction, most_probable, pad_pairs, pad_spans
+from paddle_tasks.models.opinion import OpinionGold, OpinionTagger
 from paddle_tasks.models.pretrained.saving import load_encoder, load_state, save_pretrained
 from paddle_tasks.training.optimizer import build_optimizer
 from paddle_tasks.training.settings import OptimizerSection

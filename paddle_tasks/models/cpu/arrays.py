@@ -19,10 +19,9 @@ _GENERATOR = paddle.framework.core.default_cpu_generator
 class _Interface:
     """The numpy array interface of a tensor; keeps the tensor alive."""
 
-    def __init__(self, tensor: Tensor) -> None:
+    def __init__(self, tensor: Tensor, shape: tuple[int, ...]) -> None:
         self._tensor = tensor
-        address = {"data": (tensor.data_ptr(), False), "shape": tuple(tensor.shape), "typestr": "<f4", "version": 3}
-        self.__array_interface__ = address
+        self.__array_interface__ = {"data": (tensor.data_ptr(), False), "shape": shape, "typestr": "<f4", "version": 3}
 
 
 def view(tensor: Tensor) -> Array:
@@ -35,9 +34,10 @@ def view(tensor: Tensor) -> Array:
     if tensor.dtype != paddle.float32 or not tensor.place.is_cpu_place() or not tensor.is_contiguous():
         actual = f"{tensor.dtype} {list(tensor.shape)} with strides {list(tensor.strides)} on {tensor.place}"
         raise ValueError(f"view: expected a contiguous float32 tensor on the CPU, found {actual}")
-    if not tensor.size:
-        return np.empty(tensor.shape, np.float32)  # an empty tensor has no memory
-    return np.asarray(_Interface(tensor))
+    shape = tuple(tensor.shape)  # not `tensor.size`, which takes 25 µs
+    if 0 in shape:
+        return np.empty(shape, np.float32)  # an empty tensor has no memory
+    return np.asarray(_Interface(tensor, shape))
 
 
 def empty(*shape: int) -> tuple[Tensor, Array]:

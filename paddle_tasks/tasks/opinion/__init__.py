@@ -3,6 +3,8 @@
 from paddle_tasks.language import mark_in_context
 from paddle_tasks.training.demonstration import Demonstration
 
+PREDICTOR = "paddle_tasks.tasks.opinion.predictor:OpinionPredictor"
+
 NAMED_LABELS = (
     mark_in_context("label", "aspect"),
     mark_in_context("label", "opinion"),

@@ -2,38 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import paddle
 from paddle import Tensor, nn
 
-from paddle_tasks.arrays import Array
-from paddle_tasks.errors import CheckpointError
-from paddle_tasks.files import read_json_object, write_json
-from paddle_tasks.models.chain import Chain
 from paddle_tasks.models.crf import CRF
 from paddle_tasks.models.graphs.network import Networks
 from paddle_tasks.models.graphs.spans import ENCODER, PAIRS, TAGS
 from paddle_tasks.models.opinion import OpinionTagger
-from paddle_tasks.models.pretrained import tensors
-
-_CHAIN = "chain.json"
-_SCORES = ("start", "transitions", "end")
-
-
-def write_chain(weights: Path, folder: Path, n_labels: int) -> None:
-    """Write the scores of a tagger's chain as JSON.
-
-    Args:
-        weights: the file of its tensors.
-        folder: the exported folder.
-        n_labels: the number of its labels.
-    """
-    arrays = tensors.read(weights)
-    chain = Chain.without_scores(n_labels)
-    scores: Sequence[Array] = [arrays.get(f"crf.{name}", getattr(chain, name)) for name in _SCORES]
-    write_json(folder / _CHAIN, {name: array.tolist() for name, array in zip(_SCORES, scores, strict=True)})
+from paddle_tasks.tasks.opinion.exported_chain import read_chain
 
 
 class ExportedTagger(OpinionTagger):
@@ -44,7 +22,7 @@ class ExportedTagger(OpinionTagger):
         self.n_labels, self.n_polarities = n_labels, n_polarities
         self._networks = networks
         self.crf = CRF(n_labels)
-        for name, scores in read_json_object(folder / _CHAIN, CheckpointError).items():
+        for name, scores in vars(read_chain(folder)).items():
             getattr(self.crf, name).set_value(paddle.to_tensor(scores, dtype="float32"))
         self.pairs = _ExportedPairs(networks)
 

@@ -13,7 +13,8 @@ from paddle_tasks.models.graphs.spans import tagger_networks
 from paddle_tasks.models.pretrained.saving import WEIGHTS
 from paddle_tasks.tasks.encoder import EncoderTask
 from paddle_tasks.tasks.model_settings import read_settings
-from paddle_tasks.tasks.opinion.exported import ExportedTagger, write_chain
+from paddle_tasks.tasks.opinion.exported import ExportedTagger
+from paddle_tasks.tasks.opinion.exported_chain import write_chain
 from paddle_tasks.tasks.opinion.section import OpinionConfig
 
 

@@ -11,26 +11,15 @@ from paddle import Tensor
 
 from paddle_tasks.arrays import Array
 from paddle_tasks.data.opinion.examples import ASPECT, OPINION, OpinionExample
-from paddle_tasks.models.opinion import IGNORED, NO_PAIR, OpinionGold, pad_pairs, pad_spans
+from paddle_tasks.models.extraction import IGNORED, NO_PAIR, pad_pairs, pad_spans
+from paddle_tasks.models.opinion import OpinionGold
+from paddle_tasks.tasks.opinion.prediction import OpinionNames, SpecialTokens
 from paddle_tasks.text.characters import Tokens
 from paddle_tasks.text.span_windows import whole_span_windows
 from paddle_tasks.text.spans import Offsets, Span, encode, token_range
 
 Range = tuple[int, int]
 """A half-open range of tokens."""
-
-
-@dataclass(frozen=True)
-class OpinionNames:
-    """The names that a model knows.
-
-    Attributes:
-        labels: the labels of spans, in the order of the tags.
-        polarities: in the order of the pair classes after `NO_PAIR`; empty if no pairs are learnt.
-    """
-
-    labels: tuple[str, ...] = ()
-    polarities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,23 +118,6 @@ def _pair_classes(example: OpinionExample, tokens: Tokens, names: OpinionNames) 
 
 
 # ---- batches
-
-
-@dataclass(frozen=True)
-class SpecialTokens:
-    """The ids of the tokens around a text and after it."""
-
-    cls_id: int
-    sep_id: int
-    pad_id: int
-
-    def pad(self, rows: Sequence[Array]) -> tuple[Array, Array]:
-        """Return rows of ids as [CLS] … [SEP], padded: <int64>[rows, length], and their lengths <int64>[rows]."""
-        lengths = np.array([len(row) + 2 for row in rows], dtype=np.int64)
-        ids = np.full((len(rows), lengths.max(initial=0)), self.pad_id, dtype=np.int64)
-        for index, row in enumerate(rows):
-            ids[index, : len(row) + 2] = [self.cls_id, *row.tolist(), self.sep_id]
-        return ids, lengths
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 from paddle_tasks.data.opinion.examples import ASPECT, OPINION
 from paddle_tasks.errors import ConfigError
 from paddle_tasks.language import _, join
-from paddle_tasks.tasks.opinion.features import OpinionNames
+from paddle_tasks.tasks.opinion.prediction import OpinionNames
 from paddle_tasks.tasks.opinion.section import OpinionConfig
 
 

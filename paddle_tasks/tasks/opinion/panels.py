@@ -15,8 +15,7 @@ from paddle_tasks.data.opinion.examples import OpinionExample
 from paddle_tasks.language import _
 from paddle_tasks.models.chain import allowed_transitions
 from paddle_tasks.models.opinion import OpinionTagger
-from paddle_tasks.tasks.opinion.features import OpinionNames
-from paddle_tasks.tasks.opinion.reader import Prediction
+from paddle_tasks.tasks.opinion.prediction import OpinionNames, Prediction
 from paddle_tasks.tasks.opinion.record_view import NO_SPAN
 from paddle_tasks.tasks.panels import MAX_CURVES, calibration_image, confusion_image, describe_result, matrix_image
 from paddle_tasks.text.spans import Span, tag_names

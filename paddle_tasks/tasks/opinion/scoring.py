@@ -14,8 +14,7 @@ from paddle_tasks.data.opinion.examples import ASPECT, OPINION, OpinionExample
 from paddle_tasks.errors import RecordError, did_you_mean
 from paddle_tasks.language import _, join, mark
 from paddle_tasks.metrics.spans import SpanMetrics, TripletMetrics, find_errors
-from paddle_tasks.tasks.opinion.features import OpinionNames
-from paddle_tasks.tasks.opinion.reader import Prediction
+from paddle_tasks.tasks.opinion.prediction import OpinionNames, Prediction
 from paddle_tasks.text.spans import Pair, Span
 from paddle_tasks.training.protocol import Record
 

@@ -11,7 +11,7 @@ import numpy as np
 from paddle_tasks.data.opinion.examples import OpinionExample
 from paddle_tasks.metrics.spans import SpanMetrics
 from paddle_tasks.metrics.threshold import best_threshold
-from paddle_tasks.tasks.opinion.reader import Prediction
+from paddle_tasks.tasks.opinion.prediction import Prediction
 from paddle_tasks.text.spans import Span, find_overlapping
 
 Scored = Sequence[tuple[Any, float]]

@@ -33,18 +33,11 @@ from paddle_tasks.tasks.opinion import SUMMARY_METRICS, TABLE_METRICS
 from paddle_tasks.tasks.opinion.display import display_opinions
 from paddle_tasks.tasks.opinion.doccano import DOCCANO
 from paddle_tasks.tasks.opinion.exporting import ExportableOpinions
-from paddle_tasks.tasks.opinion.features import (
-    OpinionBatch,
-    OpinionNames,
-    ReviewFeatures,
-    SpecialTokens,
-    TaggedTokens,
-    collate,
-    review_features,
-)
+from paddle_tasks.tasks.opinion.features import OpinionBatch, ReviewFeatures, TaggedTokens, collate, review_features
 from paddle_tasks.tasks.opinion.names import find_names
 from paddle_tasks.tasks.opinion.panels import OpinionPanels, describe_rows
-from paddle_tasks.tasks.opinion.reader import Prediction, Reader
+from paddle_tasks.tasks.opinion.prediction import OpinionNames, Prediction, SpecialTokens
+from paddle_tasks.tasks.opinion.reader import Reader
 from paddle_tasks.tasks.opinion.record_view import SpanView
 from paddle_tasks.tasks.opinion.scoring import (
     DEDUPLICATED,

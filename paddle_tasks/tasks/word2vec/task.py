@@ -173,15 +173,17 @@ class Word2VecTask(BaseTask[Word2VecConfig]):
     def build_model(self) -> nn.Layer:
         """Return the model that training starts from."""
         section = self.config.model
-        return Word2Vec(
+        model = Word2Vec(
             len(self.vocabulary),
             section.size,
             section.architecture,
             full_softmax=section.loss == "full_softmax",
             max_predictions=section.max_predictions,
             parts=WordParts.of(list(self.vocabulary), section.subwords) if section.subwords else None,
-            contexts=section.contexts,
         )
+        if not section.contexts:
+            model.drop_contexts()
+        return model
 
     def loss(self, model: nn.Layer, batch: WordBlocks) -> tuple[paddle.Tensor, int]:
         """Return the summed loss <float32>[] and the number of predictions."""

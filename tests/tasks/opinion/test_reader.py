@@ -12,8 +12,9 @@ from paddle import nn
 
 from paddle_tasks.models.encoders.base import Encoder
 from paddle_tasks.models.opinion import OpinionTagger
-from paddle_tasks.tasks.opinion.features import OpinionNames, ReviewFeatures, SpecialTokens, TaggedTokens
-from paddle_tasks.tasks.opinion.reader import Prediction, Reader
+from paddle_tasks.tasks.opinion.features import ReviewFeatures, TaggedTokens
+from paddle_tasks.tasks.opinion.prediction import OpinionNames, Prediction, SpecialTokens
+from paddle_tasks.tasks.opinion.reader import Reader
 from paddle_tasks.text.spans import Pair, Span, encode
 
 opinion = pytest.mark.parametrize("name", ["opinion"], indirect=True)

@@ -11,7 +11,7 @@ from paddle_tasks.data.opinion.readers import load_opinions
 from paddle_tasks.errors import DataError
 from paddle_tasks.tasks.opinion.display import IMPLICIT, display_opinions
 from paddle_tasks.tasks.opinion.doccano import DOCCANO, as_example
-from paddle_tasks.tasks.opinion.features import OpinionNames
+from paddle_tasks.tasks.opinion.prediction import OpinionNames
 from paddle_tasks.tasks.opinion.scoring import read_pairs, read_predictions, read_spans
 from paddle_tasks.text.spans import Pair, Span
 from paddle_tasks.training.display import Segment

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 from paddle_tasks.data.opinion.examples import OpinionExample
-from paddle_tasks.tasks.opinion.features import OpinionNames
 from paddle_tasks.tasks.opinion.panels import OpinionPanels
-from paddle_tasks.tasks.opinion.reader import Prediction
+from paddle_tasks.tasks.opinion.prediction import OpinionNames, Prediction
 from paddle_tasks.tasks.opinion.scoring import ScoredReviews
 from paddle_tasks.tasks.opinion.selection import (
     CANDIDATES,

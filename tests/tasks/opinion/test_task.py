@@ -11,8 +11,8 @@ import pytest
 from paddle_tasks import tasks
 from paddle_tasks.data.opinion.examples import OpinionExample
 from paddle_tasks.errors import ConfigError, DataError
-from paddle_tasks.tasks.opinion.features import OpinionNames, TaggedTokens
-from paddle_tasks.tasks.opinion.reader import Prediction
+from paddle_tasks.tasks.opinion.features import TaggedTokens
+from paddle_tasks.tasks.opinion.prediction import OpinionNames, Prediction
 from paddle_tasks.tasks.opinion.scoring import ScoredReviews, mark_spans
 from paddle_tasks.text.spans import Pair, Span, encode
 from paddle_tasks.workflows.config import load_config
