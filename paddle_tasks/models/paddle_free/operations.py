@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import ndtr
 
 from paddle_tasks.arrays import Array
 
@@ -91,7 +90,12 @@ def activate(name: str, values: Array) -> Array:
     """Return values <float32>[...] after ``relu``, ``gelu`` or ``silu``; they may be changed in place."""
     if name == "relu":
         return np.maximum(values, 0, out=values)
-    values *= ndtr(values) if name == "gelu" else 1 / (1 + np.exp(-values))
+    if name == "silu":
+        values *= 1 / (1 + np.exp(-values))
+        return values
+    from scipy.special import ndtr  # slow to import
+
+    values *= ndtr(values)
     return values
 
 

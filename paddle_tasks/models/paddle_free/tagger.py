@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -13,13 +12,14 @@ import numpy as np
 from paddle_tasks.arrays import Array
 from paddle_tasks.models.chain import NEVER, OUTSIDE, Chain
 from paddle_tasks.models.paddle_free.encoder import Arrays, Encoder, Unsupported
-from paddle_tasks.models.paddle_free.operations import activate, apply_map, read_pair
+from paddle_tasks.models.paddle_free.operations import apply_map, read_pair
 from paddle_tasks.models.span_distances import DISTANCES, IMPLICIT, OVERLAP
+from paddle_tasks.onednn import primitives
 from paddle_tasks.onednn.recurrent import Call, Parameters
 
-_HEADS = {"linear": (), "crf": ("crf",), "bilstm_crf": ("crf", "tag_lstm")}
+_HEADS: Mapping[str, tuple[str, ...]] = {"linear": (), "crf": ("crf",), "bilstm_crf": ("crf", "tag_lstm")}
 _CHAIN = ("start", "transitions", "end")
-_HEAD_TENSOR = re.compile(r"(output|crf|tag_lstm|pairs)\.")
+_SIZE_STEP = 8192
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,10 @@ class Tagger:
         """
         others = f"{config.get('model_type')}."
         parts = {name: array for name, array in arrays.items() if not name.startswith(others)}
-        found = {name.partition(".")[0] for name in parts}
-        expected = {"output", *_HEADS.get(head, ("",)), *(("pairs",) if n_polarities else ())}
-        if found != expected or not all(map(_HEAD_TENSOR.match, parts)):
-            raise Unsupported(f"a tagger of {sorted(found)}")
         encoder = Encoder.from_arrays(config, arrays, bfloat16=bfloat16)
-        if parts["output.weight"].shape[0] != encoder.words.shape[1]:
-            raise Unsupported(f"an output of {parts['output.weight'].shape}")
+        expected = _shapes(parts, head, encoder.words.shape[1], n_polarities)
+        if {name: array.shape for name, array in parts.items()} != expected:  # oneDNN would read beyond other arrays
+            raise Unsupported(f"a tagger with the head {head} of {sorted(parts)}")
         return cls(encoder, parts, _chain(parts), n_polarities)
 
     @property
@@ -89,8 +86,8 @@ class Tagger:
     def pair_logits(self, states: Array, aspects: Array, opinions: Array) -> Array:
         """Return <float32>[batch, 1 + aspects, opinions, classes]; see `paddle_tasks.models.span_pairs.SpanPairs`."""
         pair = partial(read_pair, self.parts)
-        explicit = activate("gelu", apply_map(_span_vectors(states, aspects), pair("pairs.aspect")))
-        opinion = activate("gelu", apply_map(_span_vectors(states, opinions), pair("pairs.opinion")))
+        explicit = _gelu(apply_map(_span_vectors(states, aspects), pair("pairs.aspect")))
+        opinion = _gelu(apply_map(_span_vectors(states, opinions), pair("pairs.opinion")))
         implicit = np.broadcast_to(self.parts["pairs.implicit"], (len(states), 1, explicit.shape[2]))
         aspect = np.concatenate([implicit, explicit], axis=1)
         both = (
@@ -98,10 +95,36 @@ class Tagger:
             + apply_map(opinion, pair("pairs.of_opinion"))[:, None]
         )
         both += self.parts["pairs.distance.weight"][_distance_classes(aspects, opinions)]
-        logits = apply_map(activate("gelu", both), pair("pairs.output"))
+        logits = apply_map(_gelu(both), pair("pairs.output"))
         mapped = (aspect @ self.parts["pairs.bilinear.weight"]).reshape(*aspect.shape[:2], -1, aspect.shape[2])
         logits += np.einsum("bacs,bos->baoc", mapped, opinion, optimize=True)
         return logits
+
+
+def _shapes(parts: Arrays, head: str, width: int, n_polarities: int) -> dict[str, tuple[int, ...]]:
+    """Return the shapes that the tensors of the heads should have."""
+    n_tags = parts["output.bias"].size
+    shapes: dict[str, tuple[int, ...]] = {**_linear("output", width, n_tags)}
+    if head not in _HEADS:
+        raise Unsupported(f"the head {head}")
+    if "crf" in _HEADS[head]:
+        shapes |= {"crf.start": (n_tags,), "crf.transitions": (n_tags, n_tags), "crf.end": (n_tags,)}
+    if "tag_lstm" in _HEADS[head]:
+        size = parts["tag_lstm.bias_ih_l0"].size // 4
+        for suffix in ("l0", "l0_reverse"):
+            shapes |= {f"tag_lstm.weight_ih_{suffix}": (4 * size, width), f"tag_lstm.bias_ih_{suffix}": (4 * size,)}
+            shapes |= {f"tag_lstm.weight_hh_{suffix}": (4 * size, size), f"tag_lstm.bias_hh_{suffix}": (4 * size,)}
+    if n_polarities:
+        size, n_classes = parts["pairs.implicit"].size, 1 + n_polarities
+        for side in ("aspect", "opinion"):
+            shapes |= {**_linear(f"pairs.{side}", 3 * width, size), **_linear(f"pairs.of_{side}", size, size)}
+        shapes |= {"pairs.implicit": (size,), "pairs.distance.weight": (IMPLICIT + 1, size)}
+        shapes |= {**_linear("pairs.output", size, n_classes), "pairs.bilinear.weight": (size, n_classes * size)}
+    return shapes
+
+
+def _linear(name: str, n_inputs: int, n_outputs: int) -> dict[str, tuple[int, ...]]:
+    return {f"{name}.weight": (n_inputs, n_outputs), f"{name}.bias": (n_outputs,)}
 
 
 def _chain(parts: Arrays) -> Chain:
@@ -124,6 +147,14 @@ def _read(parts: Arrays, suffix: str, states: Array) -> Array:
     parameters = Parameters(*(parts[f"tag_lstm.{name}_{suffix}"] for name in names))
     steps = np.ascontiguousarray(states.transpose(1, 0, 2))
     return Call.compute("lstm", steps, parameters, keeps=False).states.transpose(1, 0, 2)
+
+
+def _gelu(values: Array) -> Array:
+    """Return <float32>[…]; in few sizes, because oneDNN needs some milliseconds for each new one."""
+    padded = np.zeros(-(-values.size // _SIZE_STEP) * _SIZE_STEP, np.float32)
+    padded[: values.size] = values.ravel()
+    primitives.activate("gelu", padded, padded)
+    return padded[: values.size].reshape(values.shape)
 
 
 def _span_vectors(states: Array, spans: Array) -> Array:

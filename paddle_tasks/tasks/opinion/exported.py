@@ -11,7 +11,7 @@ from paddle_tasks.models.crf import CRF
 from paddle_tasks.models.graphs.network import Networks
 from paddle_tasks.models.graphs.spans import ENCODER, PAIRS, TAGS
 from paddle_tasks.models.opinion import OpinionTagger
-from paddle_tasks.tasks.opinion.exported_chain import read_chain
+from paddle_tasks.tasks.opinion.exported_tagger import read_chain
 
 
 class ExportedTagger(OpinionTagger):

@@ -14,7 +14,7 @@ from paddle_tasks.models.pretrained.saving import WEIGHTS
 from paddle_tasks.tasks.encoder import EncoderTask
 from paddle_tasks.tasks.model_settings import read_settings
 from paddle_tasks.tasks.opinion.exported import ExportedTagger
-from paddle_tasks.tasks.opinion.exported_chain import write_chain
+from paddle_tasks.tasks.opinion.exported_tagger import write_chain
 from paddle_tasks.tasks.opinion.section import OpinionConfig
 
 

@@ -14,7 +14,6 @@ from paddle_tasks.files import read_json_object
 from paddle_tasks.models.chain import Chain
 from paddle_tasks.models.extraction import Extraction, Extractor
 from paddle_tasks.models.graphs.network import Networks
-from paddle_tasks.models.graphs.spans import ENCODER, PAIRS, TAGS
 from paddle_tasks.models.paddle_free.encoder import Unsupported
 from paddle_tasks.models.paddle_free.operations import softmax
 from paddle_tasks.models.paddle_free.tagger import Tagger
@@ -22,7 +21,6 @@ from paddle_tasks.models.pretrained import tensors
 from paddle_tasks.onednn import library
 from paddle_tasks.tasks.opinion.display import display_opinions
 from paddle_tasks.tasks.opinion.doccano import DOCCANO
-from paddle_tasks.tasks.opinion.exported_chain import read_chain
 from paddle_tasks.tasks.opinion.prediction import (
     OpinionNames,
     Prediction,
@@ -61,31 +59,6 @@ class SpanModel(Protocol):
 
     def pair_logits(self, states: Array, aspects: Array, opinions: Array) -> Array:
         """Return the logits of pairs."""
-
-
-@dataclass(frozen=True)
-class NetworkTagger:
-    """Computes with the networks of an exported folder.
-
-    Attributes:
-        networks: those of the folder.
-        chain: decodes the emissions.
-        n_polarities: 0: there are no pairs.
-    """
-
-    networks: Networks
-    chain: Chain
-    n_polarities: int
-
-    def encode(self, ids: Array, lengths: Array) -> tuple[Array, Array]:
-        """Return states <float32>[batch, length, width] and emissions <float32>[batch, length, tags]."""
-        states = self.networks.run(ENCODER, {"input_ids": ids, "lengths": lengths})["states"]
-        return states, self.networks.run(TAGS, {"states": states, "lengths": lengths})["emissions"]
-
-    def pair_logits(self, states: Array, aspects: Array, opinions: Array) -> Array:
-        """Return the logits <float32>[batch, 1 + aspects, opinions, classes]."""
-        given = {"states": np.ascontiguousarray(states), "aspects": aspects, "opinions": opinions}
-        return self.networks.run(PAIRS, given)["logits"]
 
 
 @dataclass(frozen=True)
@@ -136,6 +109,8 @@ class OpinionPredictor:
     @classmethod
     def load_exported(cls, folder: Path, settings: Mapping[str, Any], networks: Networks) -> OpinionPredictor:
         """Return the predictor of an exported folder."""
+        from paddle_tasks.tasks.opinion.exported_tagger import NetworkTagger, read_chain  # slow to import
+
         model = NetworkTagger(networks, read_chain(folder), len(settings["polarities"]))
         return cls._of(model, folder, settings)
 
