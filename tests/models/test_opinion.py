@@ -202,7 +202,7 @@ def test_it_learns_eight_rows(head):
 
 @pytest.mark.parametrize("max_extent", [1, 4, 11, 30])
 def test_pairs_wider_than_the_limit_are_no_pair_and_the_others_unchanged(max_extent, monkeypatch):
-    monkeypatch.setattr("paddle_tasks.models.opinion.OPINIONS_AT_ONCE", 3)
+    monkeypatch.setattr("paddle_tasks.models.extraction.OPINIONS_AT_ONCE", 3)
     model, generator = make("linear"), np.random.default_rng(5)
     states, emissions = (paddle.to_tensor(generator.normal(size=(3, 40, size)).astype(np.float32)) for size in (12, 5))
     lengths = paddle.to_tensor([40, 33, 2])

@@ -39,9 +39,7 @@ class Tagger:
     n_polarities: int
 
     @classmethod
-    def from_arrays(
-        cls, config: Mapping[str, Any], head: str, arrays: Arrays, n_polarities: int, *, bfloat16: bool
-    ) -> Tagger:
+    def from_arrays(cls, config: Mapping[str, Any], head: str, arrays: Arrays, n_polarities: int) -> Tagger:
         """Return the tagger of a model folder.
 
         Args:
@@ -49,14 +47,13 @@ class Tagger:
             head: the name of its tag head.
             arrays: its tensors, <float32>.
             n_polarities: the number of its polarities.
-            bfloat16: whether the layers of the encoder compute their products in it.
 
         Raises:
             Unsupported: a part is of another kind.
         """
         others = f"{config.get('model_type')}."
         parts = {name: array for name, array in arrays.items() if not name.startswith(others)}
-        encoder = Encoder.from_arrays(config, arrays, bfloat16=bfloat16)
+        encoder = Encoder.from_arrays(config, arrays, bfloat16=False)
         expected = _shapes(parts, head, encoder.words.shape[1], n_polarities)
         if {name: array.shape for name, array in parts.items()} != expected:  # oneDNN would read beyond other arrays
             raise Unsupported(f"a tagger with the head {head} of {sorted(parts)}")

@@ -93,13 +93,17 @@ class OpinionPredictor:
 
     @classmethod
     def load(cls, folder: Path, settings: Mapping[str, Any], *, bfloat16: bool) -> OpinionPredictor | None:
-        """Return the predictor of a model folder; None if only Paddle can compute or check the model."""
+        """Return the predictor of a model folder; None if only Paddle can compute or check the model.
+
+        It computes in float32 in any case, as scores are, so that a probability near a threshold is on the same side.
+        """
+        del bfloat16
         if library.get() is None or not (folder / _WEIGHTS).is_file():
             return None
         try:
             config, arrays = read_json_object(folder / _CONFIG), tensors.read(folder / _WEIGHTS)
             head, n_polarities = settings["config"]["model"]["head"], len(settings["polarities"])
-            model = Tagger.from_arrays(config, head, arrays, n_polarities, bfloat16=bfloat16)
+            model = Tagger.from_arrays(config, head, arrays, n_polarities)
             predictor = cls._of(model, folder, settings)
         except (Unsupported, LookupError, ValueError, TypeError):  # Paddle's path says what is wrong with the folder
             return None

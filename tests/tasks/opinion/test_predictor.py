@@ -13,7 +13,7 @@ from paddle_tasks import load, tasks
 from paddle_tasks.errors import CheckpointError
 from paddle_tasks.inference.pipelines import load_layer
 from paddle_tasks.models.pretrained.names import ASSETS
-from paddle_tasks.onednn import library, precision
+from paddle_tasks.onednn import library
 from paddle_tasks.tasks.opinion.predictor import OpinionPredictor
 from paddle_tasks.workflows.config import load_config
 from paddle_tasks.workflows.train import train
@@ -44,7 +44,7 @@ def assert_equal_records(found, expected):
 
 @needs_onednn
 def test_the_shipped_models_records_are_those_of_the_layer():
-    quick, layer = load("builtin/opinion", precision="float32"), load_layer("builtin/opinion")
+    quick, layer = load("builtin/opinion"), load_layer("builtin/opinion")
     texts = [*REVIEWS, LONG * 3]
     found = quick(texts, explain=True)
     assert_equal_records(found, layer(texts))
@@ -71,20 +71,11 @@ def test_every_head_and_decoding(settings, tmp_path):
     (tmp_path / "tiny.yaml").write_text(text, encoding="utf-8")
     config = load_config(tmp_path / "tiny.yaml", [*TINY, *settings, f"run_dir={tmp_path / 'run'}"])
     run = train(config.model_dump(mode="json", exclude_unset=True))
-    quick, layer = load(run.folder, precision="float32"), load_layer(run.folder)
+    quick, layer = load(run.folder), load_layer(run.folder)
     assert not quick.needs_paddle
     texts = [*REVIEWS, LONG]
     assert_equal_records(quick(texts), layer(texts))
     assert sum(len(record["spans"]) for record in layer(texts)) > 0
-
-
-@needs_onednn
-@pytest.mark.skipif(not precision.has_bfloat16(), reason="this CPU does not multiply bfloat16 faster")
-def test_bfloat16_is_near_float32():
-    half, full = (load("builtin/opinion", precision=kind)(REVIEWS[0]) for kind in ("bfloat16", "float32"))
-    for one, other in zip(half["spans"], full["spans"], strict=True):
-        assert {**one, "prob": 0} == {**other, "prob": 0}
-        assert one["prob"] == pytest.approx(other["prob"], abs=0.03)
 
 
 @needs_onednn
