@@ -113,8 +113,8 @@ def _shapes(parts: Arrays, head: str, width: int, n_polarities: int) -> dict[str
             shapes |= {f"tag_lstm.weight_hh_{suffix}": (4 * size, size), f"tag_lstm.bias_hh_{suffix}": (4 * size,)}
     if n_polarities:
         size, n_classes = parts["pairs.implicit"].size, 1 + n_polarities
-        for side in ("aspect", "opinion"):
-            shapes |= {**_linear(f"pairs.{side}", 3 * width, size), **_linear(f"pairs.of_{side}", size, size)}
+        shapes |= {**_linear("pairs.aspect", 3 * width, size), **_linear("pairs.opinion", 3 * width, size)}
+        shapes |= {**_linear("pairs.of_aspect", size, size), **_linear("pairs.of_opinion", size, size)}
         shapes |= {"pairs.implicit": (size,), "pairs.distance.weight": (IMPLICIT + 1, size)}
         shapes |= {**_linear("pairs.output", size, n_classes), "pairs.bilinear.weight": (size, n_classes * size)}
     return shapes
