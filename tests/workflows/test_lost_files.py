@@ -8,6 +8,7 @@ import math
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,18 @@ def test_resuming_is_refused_when_no_log_is_left(small_config, tmp_path):
     with pytest.raises(CheckpointError, match=r"metrics\.jsonl: .* start anew with --fresh"):
         train(config)
     assert (file.read_bytes(), (tmp_path / "run/result.json").read_bytes()) == before
+
+
+@pytest.mark.parametrize("seconds", [-40 * 365 * 86_400, 70 * 365 * 86_400], ids=["back", "forward"])
+def test_a_clock_that_jumps_changes_nothing(small_config, tmp_path, finished, monkeypatch, seconds):
+    config = small_config(tmp_path)
+    interrupt(config, Interruption(after(8, terminate), Interrupted, 8))
+    right = time.time
+    monkeypatch.setattr(time, "time", lambda: right() + seconds)
+    resumed, _notes = resume(config)
+    assert differing(resumed, snapshot(finished)) <= {"checkpoints"}  # that of step 8 is kept
+    assert len(list((tmp_path / "run/vdl").glob("vdlrecords.*.log"))) == 1
+    assert json.loads((tmp_path / "run/result.json").read_text("utf-8"))["train"]["seconds"] > 0
 
 
 # ---- a full disk
