@@ -139,10 +139,12 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many options as it off
 
 
 def chosen_run(name: str, chosen: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Return the name and the options, with the run that ``--model`` names for a task without a shipped model."""
-    from paddle_tasks.inference.model_folders import takes_model
+    """Return the name and the options, with the run that ``--model`` names for a task."""
+    from paddle_tasks.inference.model_folders import model_of_task, takes_model
 
-    return (chosen.pop("model") if "model" in chosen and takes_model(name) else name), chosen
+    if "model" not in chosen or not takes_model(name):
+        return name, chosen
+    return str(model_of_task(name, chosen.pop("model"))), chosen
 
 
 def join_question(texts: Sequence[str], chosen: Mapping[str, Any]) -> list[str]:

@@ -10,6 +10,7 @@ from paddle_tasks.errors import CheckpointError, ConfigError, DataError, did_you
 from paddle_tasks.files import exists, expand_user, is_file, list_siblings, short_name
 from paddle_tasks.language import _, join
 from paddle_tasks.models.pretrained.names import ASSETS, BUILTIN
+from paddle_tasks.tasks.model_settings import read_settings
 
 
 def trained_folder(name: str | Path, others: Iterable[str]) -> str | Path:
@@ -62,8 +63,22 @@ def is_alias(name: str) -> bool:
 
 
 def takes_model(name: str) -> bool:
-    """Return whether a name is a task of this package without a shipped model, for which a model has to be named."""
-    return name in tasks.CLASSES and name not in _shipped() and not exists(expand_user(name))
+    """Return whether a name is a task of this package, for which a model can be named in place of a shipped one."""
+    return name in tasks.CLASSES and not exists(expand_user(name))
+
+
+def model_of_task(name: str, model: str | Path) -> str | Path:
+    """Return the model that is named for a task.
+
+    Raises:
+        CheckpointError: there is no such model.
+        ConfigError: it is of another task.
+    """
+    found = read_settings(model_folder(named_folder(model)))["config"]["task"]
+    if found != name:
+        message = _("model: {model} is a model of the task {found}, expected one of {name}")
+        raise ConfigError(message.format(model=model, found=found, name=name))
+    return model
 
 
 def shipped_names() -> list[str]:

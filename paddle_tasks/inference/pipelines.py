@@ -29,6 +29,7 @@ from paddle_tasks.inference.loading import load_quick, load_with_paddle, may_use
 from paddle_tasks.inference.model_folders import (
     is_alias,
     model_folder,
+    model_of_task,
     named_folder,
     takes_model,
     trained_folder,
@@ -355,7 +356,8 @@ def pipeline(
             ``builtin/sentiment``, or its name elsewhere (``sentiment-analysis``, ``text-classification``); a task
             without a shipped model, whose run ``model`` names; or a run folder.
         model: another model. For a built-in pipeline ``builtin/NAME``, a model folder, a PaddleNLP name or a run of
-            masked language model pretraining; for ``text-classification`` and the like a run folder or a shipped model.
+            masked language model pretraining; for a task a run of it; for ``text-classification`` and the like a run
+            folder or a shipped model.
         device: ``auto``, ``cpu``, ``gpu`` or ``gpu:N``.
         precision: as in `load`.
 
@@ -370,7 +372,9 @@ def pipeline(
         answers = _load_builtin(builtin, builtin.model if model is None else str(model), device)
         answers.precision = "float32" if precision == "auto" else precision
         return answers
-    if model is not None and (is_alias(str(name)) or takes_model(str(name))):
+    if model is not None and takes_model(str(name)):
+        return load(model_of_task(str(name), model), device=device, precision=precision)
+    if model is not None and is_alias(str(name)):
         return load(model, device=device, precision=precision)
     folder = trained_folder(name, PIPELINES)
     if model is not None:

@@ -245,6 +245,12 @@ def test_a_run_has_a_model_of_its_own(run, tmp_path):
         pipeline(tmp_path / "nowhere", model="builtin/ernie-mini-zh")
 
 
+def test_a_task_takes_a_run_of_it(run):
+    assert pipeline("sentiment", model=run.folder)("味道不错") == load(run.folder)("味道不错")
+    with pytest.raises(ConfigError, match="is a model of the task sentiment, expected one of opinion"):
+        pipeline("opinion", model=run.folder)
+
+
 @pytest.mark.parametrize(
     ("name", "right"), [("fil-mask", "fill-mask"), ("fill_mask", "fill-mask"), ("rewite", "rewrite")]
 )
