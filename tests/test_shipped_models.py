@@ -17,6 +17,7 @@ from paddle_tasks.inference.model_card import cards
 from paddle_tasks.inference.pipelines import load_layer, pipeline
 from paddle_tasks.inference.stages import STAGES
 from paddle_tasks.metrics.spans import SpanMetrics
+from paddle_tasks.metrics.translation import corpus_bleu
 from paddle_tasks.models.masked_lm import load_masked_lm
 from paddle_tasks.models.pretrained.loading import ASSETS
 from paddle_tasks.text.copied_text import KnownTexts
@@ -235,3 +236,27 @@ def test_the_novel_model_has_the_score_of_its_card():
     split = model.task.load_split("dev")
     metrics = model.task.score_characters(model.model, split, lambda: None).metrics()
     assert metrics["perplexity"] == pytest.approx(stage["dev"]["perplexity"], rel=1e-3)
+
+
+# ---- the translation model
+
+
+def test_the_translation_model_translates_plain_sentences():
+    model = pipeline("translate")
+    texts = ("太守闻之，遣人问其故。", "上闻之大怒，遂斩之。", "后数岁，病卒，年六十二。")
+    found = [record["outputs"][0]["text"] for record in model(texts)]
+    for text, words in zip(found, (("听说", "派人"), ("皇上", "大怒"), ("过了几年", "六十二岁")), strict=True):
+        assert all(word in text for word in words), text
+    assert not model.needs_paddle
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not DATA.is_dir(), reason=f"no public data in {DATA}")
+def test_the_translation_model_has_the_score_of_its_card():
+    stage = json.loads((ASSETS / "translate" / STAGES).read_text(encoding="utf-8"))[-1]
+    model = load_layer("translate", device="cpu")
+    split = model.task.load_split("dev", str(DATA / "translation" / "dev.tsv.gz"))
+    outputs = pipeline("translate")([pair.source for pair in split.examples], num_beams=1)
+    pairs = [(record["outputs"][0]["text"], pair.target) for record, pair in zip(outputs, split.examples, strict=True)]
+    bleu = corpus_bleu(*map(list, zip(*pairs, strict=True))).score
+    assert bleu == pytest.approx(stage["dev"]["bleu"], abs=0.1)

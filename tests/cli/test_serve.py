@@ -77,7 +77,7 @@ def test_a_request_in_flight_is_answered():
 
 def test_what_is_refused(cli):
     assert "did you mean 'sentiment'" in cli.fails("serve", "sentimen")
-    assert "no model ships for it" in cli.fails("serve", "translate")
+    assert "no model ships for it" in cli.fails("serve", "similarity")
     assert "--port 70000: expected a number from 1 to 65535" in cli.fails("serve", "sentiment", "--port", 70_000)
     assert "--host nowhere.invalid: not an address" in cli.fails("serve", "sentiment", "--host", "nowhere.invalid")
     assert "--queue 3: expected at least --max-texts" in cli.fails("serve", "sentiment", "--queue", 3)

@@ -10,7 +10,8 @@ PREDICTOR = "paddle_tasks.tasks.translate.predictor:TextTranslator"
 DEMONSTRATION = Demonstration(
     "outputs",
     (
-        "主人见而奇之，使与其子同学。",
-        "猎者不取雁，谓其来有信，类君子也。",
+        "太守闻之，遣人问其故。",
+        "上闻之大怒，遂斩之。",
+        "后数岁，病卒，年六十二。",
     ),
 )
