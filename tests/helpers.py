@@ -15,12 +15,19 @@ import pytest
 
 from paddle_tasks import language
 from paddle_tasks.cli import main
+from paddle_tasks.onednn import library
 
 Test = TypeVar("Test", bound=Callable[..., Any])
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("PADDLE_TASKS_DATA", ROOT.parent / "shared" / "data"))
 CHNSENTICORP = DATA / "sentiment" / "chnsenticorp"
 IMDB = DATA / "sentiment" / "imdb" / "aclImdb_labelled.tar.gz"
+
+_DNN = library.get()
+needs_bfloat16 = pytest.mark.skipif(
+    _DNN is None or not _DNN.can_bfloat16, reason="oneDNN has no bfloat16 for this CPU, or cannot be used"
+)
+"""Marks a test of products in bfloat16, also where they are not faster than those in float32."""
 
 
 def needs(path: Path) -> Callable[[Test], Test]:

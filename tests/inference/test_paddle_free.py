@@ -19,6 +19,8 @@ from paddle_tasks.models.pretrained.names import ASSETS
 from paddle_tasks.onednn import library, precision
 from paddle_tasks.tasks.classification.predictor import TextPredictor
 
+from ..helpers import needs_bfloat16
+
 TEXTS = ["味道不错", "房间太小了，还很吵，再也不会来了。", "物流很快，包装完好，" * 40, "a", "还行吧"]
 needs_onednn = pytest.mark.skipif(library.get() is None, reason=f"oneDNN cannot be used: {library.why_not()}")
 
@@ -139,7 +141,7 @@ def test_a_stream_names_the_item_that_is_no_text():
 
 
 @needs_onednn
-@pytest.mark.parametrize("kind", ["float32", "bfloat16"])
+@pytest.mark.parametrize("kind", ["float32", pytest.param("bfloat16", marks=needs_bfloat16)])
 def test_explanations_use_the_layer_and_change_nothing(kind):
     predictor = load("builtin/sentiment", precision=kind)
     before = predictor("味道不错")

@@ -14,6 +14,8 @@ from paddle_tasks.models.causal_lm import CausalLanguageModel, CausalSizes
 from paddle_tasks.models.paddle_free.causal_lm import CausalWriter, Shape
 from paddle_tasks.onednn import library, precision
 
+from ..helpers import needs_bfloat16
+
 SIZES = CausalSizes(60, 55, 32, 2, 4, 64, 80)
 START = 55
 
@@ -48,7 +50,11 @@ def outcome(model: CausalLanguageModel, inputs: Any) -> tuple[float, dict[str, n
 @pytest.mark.parametrize("changes", [{}, {"pre_norm": False}, {"n_frequent": 20}], ids=str)
 @pytest.mark.parametrize(
     ("context", "tolerance"),
-    [(contextlib.nullcontext, 1e-5), (library.switched_off, 1e-5), (lambda: precision.products_in("bfloat16"), 3e-2)],
+    [
+        (contextlib.nullcontext, 1e-5),
+        (library.switched_off, 1e-5),
+        pytest.param(lambda: precision.products_in("bfloat16"), 3e-2, marks=needs_bfloat16),
+    ],
     ids=["float32", "without onednn", "bfloat16"],
 )
 def test_the_kernels_compute_what_paddles_layers_do(inputs, changes, context, tolerance):

@@ -102,6 +102,11 @@ def test_the_loop_autocasts_the_forward_pass_but_not_the_backward_pass(asked, mo
 # ---- O2 without a GPU: bfloat16 weights (a CPU supports all operations but products) and AdamW on float32 copies
 
 
+needs_bfloat16_weights = pytest.mark.skipif(
+    not paddle.amp.is_bfloat16_supported(), reason="Paddle has no bfloat16 weights on this CPU"
+)
+
+
 class HalfToy(Toy):
     """A toy with bfloat16 weights and float32 products, because a CPU has no bfloat16 products."""
 
@@ -160,6 +165,7 @@ def take(loop: Loop, steps: int) -> None:
         pass
 
 
+@needs_bfloat16_weights
 @pytest.mark.parametrize("averaged", [False, True])
 @pytest.mark.parametrize("left_out", [None, "master", "average", "own", "moment1"])
 def test_training_with_master_weights_resumes_exactly(averaged, left_out, adamw_of_master_weights, tmp_path):
@@ -191,6 +197,7 @@ def test_training_with_master_weights_resumes_exactly(averaged, left_out, adamw_
     assert (same(half_weights(other), half_weights(model)) and same(found, expected)) == (not is_missed)
 
 
+@needs_bfloat16_weights
 def test_the_file_holds_master_weights_in_full_precision(adamw_of_master_weights, tmp_path):
     model = half_toy()
     loop = half_loop(model, averaged=False)

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from paddle_tasks import load
+from paddle_tasks.onednn.precision import has_bfloat16
 
 from ..helpers import ROOT, CommandLine
 from .snapshot import MEASURED, metrics
@@ -111,7 +112,9 @@ def assert_close(value: Any, expected: Any, *, rel: float = 1e-5) -> None:
 def test_the_model_predicts_the_same(name, state):
     stored = read_json(STORED / name / "predictions.json")
     answers = load(STORED / name / state)(stored["texts"])
-    assert_close(without(set() if name in HAS_THEM else NEWER_KEYS, answers), stored[state], rel=0)
+    assert_close(
+        without(set() if name in HAS_THEM else NEWER_KEYS, answers), stored[state], rel=1e-7
+    )  # the digits of float32
 
 
 def test_other_weights_predict_something_else():
@@ -144,6 +147,8 @@ def test_a_finished_run_is_left_alone(cli, tmp_path, name):
 def test_an_interrupted_run_ends_as_the_one_without_interruption(cli, tmp_path, name):
     finished, run = STORED / name / "finished", copy_of(STORED / name / "interrupted", tmp_path)
     step = read_json(run / "result.json")["train"]["optimizer_steps"]
+    if "bfloat16" in (run / "config.yaml").read_text(encoding="utf-8") and not has_bfloat16():
+        pytest.skip("the run was computed in bfloat16, which this CPU does not multiply faster")
     outcome = cli("train", run / "config.yaml", f"run_dir={run}")
     assert outcome.code == 0, outcome.stderr
     assert f"continuing {run} after step {step} " in outcome.stderr

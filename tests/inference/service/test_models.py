@@ -157,7 +157,7 @@ def test_models_that_there_are_not():
     with pytest.raises(CheckpointError, match="did you mean 'sentiment'"):
         load_models(["opinion", "sentimen"], "cpu")
     with pytest.raises(CheckpointError, match="--model"):
-        load_models(["translate"], "cpu")
+        load_models(["similarity"], "cpu")
 
 
 # ---- declarations

@@ -14,6 +14,7 @@ from paddle.nn import functional
 from paddle_tasks.models.cpu.linear import column_sums, linear, tied_output
 from paddle_tasks.onednn import precision
 
+from ...helpers import needs_bfloat16
 from .oracles import LAYOUTS, assert_same, difference, in_float64, normal, outcome, tensors
 
 FROZEN = [set(frozen) for size in range(3) for frozen in itertools.combinations(range(3), size)]
@@ -165,6 +166,7 @@ def in_bfloat16(function, arrays):
         return outcome(function, arrays)
 
 
+@needs_bfloat16
 @pytest.mark.parametrize(("function", "weight"), [(linear, (96, 80)), (tied_output, (80, 96))])
 def test_large_maps_round_their_factors(function, weight, kernels):
     arrays = [normal(40, 96), normal(*weight, seed=1), normal(80, seed=2)]

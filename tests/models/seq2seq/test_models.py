@@ -12,6 +12,7 @@ from paddle_tasks.models import cpu
 from paddle_tasks.models.seq2seq.base import Vocabulary
 from paddle_tasks.models.seq2seq.writers import source_translator
 from paddle_tasks.onednn import library, precision
+from tests.helpers import needs_bfloat16
 from tests.models.seq2seq.batches import (
     ATTENTIVE,
     KINDS,
@@ -47,7 +48,11 @@ def outcome(model, smoothing=0.0):
 @pytest.mark.parametrize("n_frequent", [None, 20])
 @pytest.mark.parametrize(
     ("context", "tolerance"),
-    [(contextlib.nullcontext, 1e-5), (library.switched_off, 1e-5), (lambda: precision.products_in("bfloat16"), 8e-2)],
+    [
+        (contextlib.nullcontext, 1e-5),
+        (library.switched_off, 1e-5),
+        pytest.param(lambda: precision.products_in("bfloat16"), 8e-2, marks=needs_bfloat16),
+    ],
     ids=["float32", "without onednn", "bfloat16"],
 )
 def test_the_kernels_compute_what_paddles_operations_do(kind, n_frequent, context, tolerance):
