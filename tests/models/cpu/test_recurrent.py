@@ -101,7 +101,8 @@ def test_any_sizes(kind, direction, lengths, sizes):
         pytest.skip("Paddle's own float32 is not always this near to float64")
     layer = make(kind, *sizes, direction=direction)
     arrays = texts(sizes[0], lengths)
-    assert_same(outcome(layer, arrays, lengths), outcome(in_double(layer), arrays, lengths))
+    # Terms near 1 may add up to a gradient of 0.004, and each is rounded by 6e-8.
+    assert_same(outcome(layer, arrays, lengths), outcome(in_double(layer), arrays, lengths), floor=0.02)
 
 
 @each_kind
