@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("model", help="a shipped model or a run folder")
     parser.add_argument("--port", type=int, default=8041)
     parser.add_argument("--batch-size", type=int, default=1, help="the largest batch; 1 computes each request alone")
-    parser.add_argument("--batch-timeout", type=float, default=0.005, help="seconds in which a batch is collected")
+    parser.add_argument("--batch-timeout", type=float, default=0.005, help="seconds to wait for a full batch")
     chosen = parser.parse_args()
     batching = {"batch_timeout": chosen.batch_timeout} if chosen.batch_size > 1 else {}
     api = PipelineAPI(chosen.model, max_batch_size=chosen.batch_size, **batching)

@@ -1,4 +1,4 @@
-"""What is predicted of reviews, in characters, and the windows in which long reviews are read; without Paddle."""
+"""Predicted spans and pairs in characters, and the windows of long reviews. Nothing here needs Paddle."""
 
 from __future__ import annotations
 

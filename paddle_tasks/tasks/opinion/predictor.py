@@ -22,6 +22,7 @@ from paddle_tasks.onednn import library
 from paddle_tasks.tasks.opinion.display import display_opinions
 from paddle_tasks.tasks.opinion.doccano import DOCCANO
 from paddle_tasks.tasks.opinion.prediction import (
+    MinProbs,
     OpinionNames,
     Prediction,
     ReviewWindows,
@@ -145,6 +146,10 @@ class OpinionPredictor:
             for row, text in enumerate(texts)
         ]
 
+    @property
+    def _min_probs(self) -> MinProbs | None:
+        return self.selection.min_probs if self.uses_marginals else None
+
     def _batches(self, n_tokens: Sequence[int]) -> Iterator[list[int]]:
         """Yield the rows of each batch: rows of similar lengths, the longest first."""
         order, start = sorted(range(len(n_tokens)), key=lambda row: -n_tokens[row]), 0
@@ -156,7 +161,7 @@ class OpinionPredictor:
     def _read(self, reviews: Sequence[Tokens]) -> list[Prediction]:
         windows = ReviewWindows.cut([len(review.input_ids) for review in reviews], self.max_tokens, self.overlap)
         states, emissions = self._encode(windows, [review.input_ids for review in reviews])
-        min_probs = self.selection.min_probs if self.uses_marginals else None
+        min_probs = self._min_probs
         # Spans that are further apart than a window were never seen together in training.
         extractor = Extractor(
             self.model.chain, self.model.n_polarities, min_probs and min_probs[0], max_extent=self.max_tokens
@@ -189,9 +194,8 @@ class OpinionPredictor:
         return self.model.encode(np.pad(ids, padding, constant_values=special.pad_id), lengths)
 
     def _prediction(self, extraction: Extraction, review: Tokens) -> Prediction:
-        min_probs = self.selection.min_probs if self.uses_marginals else None
         spans = predicted_spans(extraction, review.offsets, self.names)
-        pairs = predicted_pairs(extraction, review.offsets, self.names, min_probs)
+        pairs = predicted_pairs(extraction, review.offsets, self.names, self._min_probs)
         return Prediction(tuple(spans.items()), tuple(pairs.items()), {}, 0.0, len(review.input_ids))
 
     @staticmethod

@@ -157,7 +157,7 @@ def test_a_word_is_the_mean_of_its_parts_and_each_part_gets_the_gradient_of_its_
     assert with_parts.vectors() == pytest.approx(means, abs=1e-6)
     assert float(with_parts(*arrays_of(batch), 5)) == pytest.approx(float(plain(*arrays_of(batch), 5)), rel=1e-5)
     expected = counts.T @ gradients(plain, batch)[0]
-    if is_limited:  # of the predictions of all words that have a part, only so many count in full
+    if is_limited:  # a limit on the predictions of a part counts those of all words that have it
         n_predictions = counts.T @ count_predictions(batch, architecture)
         with_parts.max_predictions = float(np.median(n_predictions))
         expected *= np.minimum(1, with_parts.max_predictions / n_predictions)[:, None]
