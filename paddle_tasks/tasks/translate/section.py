@@ -38,6 +38,8 @@ class TranslateModel(Section):
         n_frequent: the frequent entries of a softmax in two levels, which saves time; null is a single softmax over the
             vocabulary.
         dropout: the share of units that are dropped.
+        start: a run, a model folder or ``builtin/translate`` whose weights and vocabulary training starts from; its
+            sizes are those of this section. null are random weights and the vocabulary of train.
     """
 
     architecture: Literal["rnn", "transformer"]
@@ -52,6 +54,7 @@ class TranslateModel(Section):
     attention: Attention = "additive"
     n_frequent: Count | None = None
     dropout: Annotated[NonNegativeFloat, Field(lt=1)] = 0.1
+    start: str | None = None
 
 
 class TeacherForcing(Section):

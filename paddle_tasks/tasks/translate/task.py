@@ -22,6 +22,7 @@ from paddle_tasks.errors import RecordError
 from paddle_tasks.generation.decoding import TextStream
 from paddle_tasks.generation.section import GenerationSection
 from paddle_tasks.language import _
+from paddle_tasks.models.pretrained.saving import load_state
 from paddle_tasks.models.seq2seq.base import EncoderDecoder
 from paddle_tasks.models.seq2seq.forcing import mix_inputs
 from paddle_tasks.models.seq2seq.writers import source_translator
@@ -38,6 +39,7 @@ from paddle_tasks.tasks.translate.panels import ATTENTION, attention_panels, sam
 from paddle_tasks.tasks.translate.record_view import TranslationView
 from paddle_tasks.tasks.translate.scoring import Part, TranslationScores
 from paddle_tasks.tasks.translate.section import TranslateConfig, check_config
+from paddle_tasks.tasks.translate.start import StartModel
 from paddle_tasks.tasks.translate.text_scores import score_texts
 from paddle_tasks.tasks.translate.translating import (
     TRANSLATING_OPTIONS,
@@ -68,12 +70,14 @@ class TranslateTask(ExportableTranslations):
     Config: ClassVar[type[TranslateConfig]] = TranslateConfig
 
     vocabulary: CharacterVocabulary
+    _start: StartModel | None = None  # a model folder that is loaded needs none
 
     # ---- data
 
     def read(self) -> None:
         """Read the pairs of the splits and learn the vocabulary of train; write nothing."""
         check_config(self.config)
+        self._start = StartModel.find(self.config)
         super().read()
 
     def read_file(self, name: SplitName, source: Any) -> Split[Pair]:
@@ -83,10 +87,14 @@ class TranslateTask(ExportableTranslations):
     def describe_data(self) -> Sequence[str]:
         """Return a line about each split, and about the vocabulary."""
         lines = [describe_rows(split) for split in self.splits.values()]
-        message = _("vocabulary: {count:,} characters that both sides of train together have at least {times} times")
-        times = self.config.data.vocabulary.min_count
-        lines.append(message.format(count=len(self.vocabulary.characters) - 1, times=times))
-        return lines
+        if self._start:
+            message = _("vocabulary: the {count:,} characters of {start}, whose weights training starts from")
+        else:
+            message = _(
+                "vocabulary: {count:,} characters that both sides of train together have at least {times} times"
+            )
+        count, times = len(self.vocabulary.characters) - 1, self.config.data.vocabulary.min_count
+        return [*lines, message.format(count=count, times=times, start=self.config.model.start)]
 
     def remarks(self) -> Sequence[str]:
         """Return the remarks of the splits, and how many train pairs are too long."""
@@ -96,9 +104,17 @@ class TranslateTask(ExportableTranslations):
         return [*super().remarks(), *own]
 
     def prepare(self) -> None:
-        """Learn the vocabulary and encode train."""
-        self.vocabulary = learn_vocabulary(self._train_pairs, self.config.data.vocabulary.min_count)
+        """Learn the vocabulary, or take that of the start, and encode train."""
+        if self._start:
+            self.vocabulary = self._start.vocabulary
+        else:
+            self.vocabulary = learn_vocabulary(self._train_pairs, self.config.data.vocabulary.min_count)
         self.train_dataset = self.dataset(self._train_pairs)
+
+    @property
+    def other_inputs(self) -> Mapping[str, str]:
+        """The digest of the weights that training starts from."""
+        return {"model.start": self._start.digest} if self._start else {}
 
     @cached_property
     def _train_pairs(self) -> Sequence[Pair]:
@@ -131,7 +147,10 @@ class TranslateTask(ExportableTranslations):
 
     def build_model(self) -> EncoderDecoder:
         """Return the model that training starts from."""
-        return build(self.config.model, self.vocabulary)
+        model = build(self.config.model, self.vocabulary)
+        if self._start:
+            load_state(model, self._start.folder)
+        return model
 
     def loss(self, model: nn.Layer, batch: ParallelBatch) -> tuple[paddle.Tensor, int]:
         """Return the summed loss <float32>[] and the number of targets."""
