@@ -29,7 +29,7 @@ def test_with_attention_every_text_is_translated(attention, tmp_path):
 
 @pytest.mark.long
 def test_a_transformer_translates_every_text(tmp_path):
-    assert exact_matches(tmp_path, TRANSFORMER, epochs=30) == (1, 1)
+    assert exact_matches(tmp_path, TRANSFORMER, epochs=40) == (1, 1)
 
 
 @pytest.mark.long
