@@ -139,9 +139,9 @@ SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ListComp, ast.S
 
 def shadowed(tree: ast.AST) -> Iterator[int]:
     """Yield the line of each function that translates messages although `_` is a variable of its own."""
-    for scope in ast.walk(tree):
+    for scope in (node for node in ast.walk(tree) if isinstance(node, SCOPES)):
         uses = [node.ctx for node in own_nodes(scope) if isinstance(node, ast.Name) and node.id == "_"]
-        if isinstance(scope, SCOPES) and {type(context) for context in uses} == {ast.Load, ast.Store}:
+        if {type(context) for context in uses} == {ast.Load, ast.Store}:
             yield scope.lineno
 
 

@@ -23,6 +23,7 @@ def real_run():
     return run_doctor("--json")
 
 
+@pytest.mark.long
 def test_real_installation_can_train(real_run):
     report = json.loads(real_run.stdout)
     found = {finding["name"]: finding for finding in report["findings"]}
@@ -33,6 +34,7 @@ def test_real_installation_can_train(real_run):
     assert found["hub"]["status"] == "warn"
 
 
+@pytest.mark.long
 def test_a_real_run_has_fast_threads_and_dispatch_without_settings(real_run):
     found = {finding["name"]: finding for finding in json.loads(real_run.stdout)["findings"]}
     assert (found["threads"]["status"], found["cpu dispatch"]["status"]) == ("ok", "ok"), found
@@ -48,6 +50,7 @@ def assert_schema(report: dict) -> None:
         assert bool(finding["fix"]) == (finding["status"] != "ok")
 
 
+@pytest.mark.long
 def test_json_schema(real_run):
     assert_schema(json.loads(real_run.stdout))
 

@@ -57,7 +57,7 @@ def test_a_class_without_rows_has_no_curve_and_at_most_ten_are_drawn():
     figures.to_image(figures.roc_curves(np.zeros(3, int), np.ones((3, 2)), ["a", "b"]))
 
 
-@pytest.mark.parametrize("n_labels", [2, 20, 21, 40, 41, 119])
+@pytest.mark.parametrize("n_labels", [2, 41, *(pytest.param(n, marks=pytest.mark.long) for n in (20, 21, 40, 119))])
 @pytest.mark.parametrize("name", ["{}", "a rather long label {}", "类别的名称{}"])
 def test_names_do_not_overlap(n_labels, name):
     labels = [name.format(number) for number in range(n_labels)]

@@ -53,9 +53,8 @@ def folders(small_config, tmp_path_factory) -> dict[str, Path]:
     return {name: train(config, **{"training.epochs": 1}).folder for name, config in configs.items()}
 
 
-@pytest.mark.parametrize(
-    "name", ["textcnn", *(pytest.param(name, marks=pytest.mark.long) for name in ("bert", "bilstm"))]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["textcnn", "bert", "bilstm"])
 def test_explanations_and_plain_calls_of_many_threads(folders, name):
     predictor = load(folders[name])
     calls: list[Call] = [(text, {"explain": explain}) for text in TEXTS for explain in (False, True)]

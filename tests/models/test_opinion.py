@@ -166,7 +166,9 @@ def test_likely_spans_are_found_and_include_those_of_the_best_path(head):
         assert more.pairs.shape == (1 + len(more.spans_with(0)), len(more.spans_with(1)), 4)
 
 
-@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize(
+    "head", [head if head == "crf" else pytest.param(head, marks=pytest.mark.long) for head in HEADS]
+)
 def test_it_learns_eight_rows(head):
     """Spans, pairs and polarities; the CRF has its own learning rate."""
     numbers = np.random.default_rng(1)

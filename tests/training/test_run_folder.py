@@ -216,6 +216,7 @@ def starts_that_meet(folder: Callable[[int], Path], n_rounds: int, *, fresh: boo
     return outcomes
 
 
+@pytest.mark.long
 def test_of_starts_that_meet_one_owns_the_new_folder(tmp_path):
     outcomes = starts_that_meet(lambda number: tmp_path / f"runs{number}" / "run", N_ROUNDS, fresh=False)
     assert outcomes == [["owner", "refused", "refused"]] * N_ROUNDS

@@ -63,6 +63,7 @@ def test_a_quick_run_has_every_kind_of_panel(tmp_path, task):
     assert {point.label[1] for point in vectors[0][1].embeddings} <= {"right", "wrong"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("task", ["similarity", "long_text", "pretrain"])
 def test_a_quick_run_of_another_task_has_its_kinds_of_panels(tmp_path, task):
     run = train_quick(task, tmp_path)

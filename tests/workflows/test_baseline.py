@@ -86,8 +86,8 @@ def fresh_config(small_config, tmp_path) -> dict[str, Any]:
 # ---- the scores
 
 
-@pytest.mark.parametrize("classifier", ["svm", "logistic"])
-@pytest.mark.parametrize("features", ["char", "word"])
+@pytest.mark.parametrize("classifier", ["svm", pytest.param("logistic", marks=pytest.mark.long)])
+@pytest.mark.parametrize("features", ["char", pytest.param("word", marks=pytest.mark.long)])
 def test_the_samples_are_predicted_as_by_a_plain_script(tmp_path, features, classifier):
     rows = {name: rows_of(locate("builtin/sentiment", name)) for name in ("train", "dev", "test")}
     options = {"features": features, "classifier": classifier}

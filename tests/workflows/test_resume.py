@@ -39,7 +39,19 @@ def uninterrupted(resumable_config, tmp_path_factory) -> Callable[..., dict[str,
     return train_once
 
 
-@pytest.mark.parametrize("name", INTERRUPTIONS)
+QUICK = (
+    "signal in mid-epoch",
+    "signal in the scoring of test at the end",
+    "crash before the first checkpoint",
+    "crash in mid-accumulation",
+    "crash between a best checkpoint and its copy",
+    "full disk in a checkpoint",
+)
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.long) for name in INTERRUPTIONS]
+)
 def test_a_resumed_run_equals_the_uninterrupted_one(name, resumable_config, uninterrupted, tmp_path):
     config, interruption = resumable_config(tmp_path), INTERRUPTIONS[name]
     interrupt(config, interruption)
@@ -60,7 +72,7 @@ def test_the_uninterrupted_run_depends_on_everything_that_a_checkpoint_restores(
     assert {tag for _, _, tag, _ in parts["metrics"]} >= {"train/loss", "dev/loss", "test/loss"}
 
 
-@pytest.mark.parametrize("encoder", ["bilstm", "bert"])
+@pytest.mark.parametrize("encoder", ["bert", pytest.param("bilstm", marks=pytest.mark.long)])
 def test_resuming_with_other_encoders(encoder, resumable_config, uninterrupted, tmp_path):
     config = resumable_config(tmp_path, encoder)
     interrupt(config, INTERRUPTIONS["crash in mid-accumulation"])

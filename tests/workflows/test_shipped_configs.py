@@ -76,7 +76,10 @@ def test_copies_differ_from_the_originals_only_in_the_paths_of_samples(project):
         load_config(project / "configs" / f"{name}.yaml")
 
 
-@pytest.mark.parametrize("name", ["quick/sentiment", "quick/word2vec", "quick/novel"])
+@pytest.mark.parametrize(
+    "name",
+    ["quick/sentiment", *(pytest.param(name, marks=pytest.mark.long) for name in ("quick/word2vec", "quick/novel"))],
+)
 def test_a_copied_configuration_trains_as_the_original(project, tmp_path, monkeypatch, name):
     monkeypatch.chdir(project)
     copied = train(f"configs/{name}.yaml", run_dir=tmp_path / "copied", **SHORT)

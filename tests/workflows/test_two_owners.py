@@ -46,7 +46,8 @@ def command_line(config: Path, *arguments: str, script: str = "from paddle_tasks
     return [sys.executable, "-c", script, "train", str(config), "--quiet", "--device", "cpu", *arguments]
 
 
-@pytest.mark.parametrize("arguments", [[], pytest.param(["--fresh"], marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("arguments", [[], ["--fresh"]])
 def test_a_trainer_that_is_suspended_while_it_reads_its_data_keeps_its_folder(small_config, tmp_path, arguments):
     """Seed 2 starts and is suspended, seed 1 wants the folder meanwhile, seed 2 goes on."""
     file = tmp_path / "config.yaml"

@@ -62,7 +62,7 @@ def test_the_shipped_models_records_are_those_of_the_layer():
 @pytest.mark.parametrize(
     "settings",
     [
-        ["model.head=linear", "model.decoding=viterbi"],
+        pytest.param(["model.head=linear", "model.decoding=viterbi"], marks=pytest.mark.long),
         ["model.head=crf", "model.decoding=marginals", "model.overlaps=true"],
         ["model.head=bilstm_crf", "data.window_overlap=8"],
         ["model.pairs=false", "data.by_character=false"],

@@ -36,8 +36,8 @@ def write(path: Path, n_rows: int, lengths: tuple[int, int], seed: int) -> str:
 def config(folder: Path, model: dict[str, Any], **training: Any) -> dict[str, Any]:
     """Return a configuration whose dev split has short texts and whose test split has long ones.
 
-    Train has texts that are longer still: each position of a test text is seen often, so that what a model gets wrong is
-    not for want of examples, on any CPU.
+    Train has texts that are longer still, so that each position of a test text is seen often and a model learns it on
+    any CPU.
     """
     data = {
         "train": write(folder / "train.tsv", 3000, (1, 14), 1),
