@@ -19,7 +19,7 @@ from paddle_tasks.inference.card_exports import describe_export, script_lines
 from paddle_tasks.inference.card_notes import NOTES, Example, Notes, NotesSection, read_notes
 from paddle_tasks.inference.exported import is_exported
 from paddle_tasks.inference.pipelines import load
-from paddle_tasks.inference.stages import STAGES, Stage, read_stages, stages_of, summary_metrics
+from paddle_tasks.inference.stages import STAGES, Stage, read_stages, stages_of, start_of, summary_metrics
 from paddle_tasks.language import _, join, label_name, using
 from paddle_tasks.metrics.generated_text import GENERATED
 from paddle_tasks.metrics.translation import GROUPED, LENGTHS
@@ -283,7 +283,7 @@ def _training_lines(card: Card) -> Iterator[str]:
             [
                 f"{number} ({stage['run']})",
                 stage["task"],
-                stage["config"]["model"].get("encoder") or "–",
+                start_of(stage["config"]) or "–",
                 stage["seed"],
                 f"{train['optimizer_steps']:,}",
                 f"{train['tokens']:,}",

@@ -51,13 +51,20 @@ def is_finished(run: Path) -> bool:
 
 def _earlier_stages(run: Path) -> list[Stage]:
     """Return the stages of the model that a run started from, if that was exported or belongs to another run."""
-    encoder = str((_config(run).get("model") or {}).get("encoder", ""))
-    folder = ASSETS / encoder.removeprefix(BUILTIN) if encoder.startswith(BUILTIN) else Path(encoder).expanduser()
+    start = start_of(_config(run)) or ""
+    folder = ASSETS / start.removeprefix(BUILTIN) if start.startswith(BUILTIN) else Path(start).expanduser()
+    folder = folder / "model" if (folder / RESULT).is_file() else folder
     if (folder / STAGES).is_file():
         return read_stages(folder)
     if folder.name == "model" and (folder.parent / RESULT).is_file():
         return [*_earlier_stages(folder.parent), _stage(folder.parent)]
     return []
+
+
+def start_of(config: Mapping[str, Any]) -> str | None:
+    """Return what the model of a configuration starts from: an encoder, or another model of its task."""
+    model = config.get("model") or {}
+    return model.get("start") or model.get("encoder")
 
 
 def _config(run: Path) -> Any:

@@ -12,6 +12,7 @@ import pytest
 
 from paddle_tasks import tasks
 from paddle_tasks.errors import CheckpointError, ConfigError
+from paddle_tasks.inference.export import export
 from paddle_tasks.inference.pipelines import load
 from paddle_tasks.models.pretrained.names import ASSETS
 from paddle_tasks.workflows.train import train
@@ -116,3 +117,18 @@ def test_the_shipped_model_is_a_start(tmp_path):
     task = read(settings)
     assert "".join(task.vocabulary.characters) == stored["characters"]
     assert arrays(task.build_model()).keys() == arrays(load("builtin/translate", device="cpu").model).keys()
+
+
+@pytest.mark.parametrize("inner", ["", "model"], ids=["run", "model folder"])
+def test_a_card_has_the_stages_of_the_start_too(inner, first, tmp_path):
+    start = str(first / inner)
+    run = train(config(tmp_path / "second", start=start)).folder
+    folder = export(run, tmp_path / "exported")
+    stages = json.loads((folder / "stages.json").read_text(encoding="utf-8"))
+    assert [(stage["run"], stage["config"]["model"]["start"] is None) for stage in stages] == [
+        ("first", True),
+        ("second", False),
+    ]
+    again = export(train(config(tmp_path / "third", start=str(folder))).folder, tmp_path / "again")
+    stages = json.loads((again / "stages.json").read_text(encoding="utf-8"))
+    assert [stage["run"] for stage in stages] == ["first", "second", "third"]
