@@ -61,14 +61,20 @@ class StartModel:
         if task != "translate":
             message = _("model.start: {folder} is a model of the task {found}, expected one of {expected}")
             raise ConfigError(message.format(folder=self.folder, found=task, expected="translate"))
-        path = str(self.folder / SETTINGS)
-        own = configuration.validate(self._settings["config"], TranslateConfig, path).model
+        if not is_file(self.folder / WEIGHTS):
+            message = _("model.start: {folder} has no {file}; name the run that trained the model")
+            raise ConfigError(message.format(folder=self.folder, file=WEIGHTS))
         same = {name: getattr(section, name) for name in _FREE}
-        differences = configuration.list_differences(own.model_copy(update=same), section)
+        differences = configuration.list_differences(self.config.model.model_copy(update=same), section)
         if differences:
             message = _("model.start: the sizes of {folder} are not those of this configuration ({differences})")
             listing = "; ".join(f"model.{line}" for line in differences)
             raise ConfigError(message.format(folder=self.folder, differences=listing))
+
+    @cached_property
+    def config(self) -> TranslateConfig:
+        """The configuration of its training."""
+        return configuration.validate(self._settings["config"], TranslateConfig, str(self.folder / SETTINGS))
 
     @property
     def vocabulary(self) -> CharacterVocabulary:

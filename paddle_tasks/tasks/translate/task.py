@@ -101,7 +101,14 @@ class TranslateTask(ExportableTranslations):
         n_long = len(self.splits["train"].examples) - len(self._train_pairs) if "train" in self.splits else 0
         message = _("train: {count:,} pairs are left out, since a side has more than {limit} characters")
         own = [message.format(count=n_long, limit=self.config.data.max_length)] if n_long else []
-        return [*super().remarks(), *own]
+        return [*super().remarks(), *own, *self._books_of_the_start()]
+
+    def _books_of_the_start(self) -> Iterator[str]:
+        """Yield a remark if the model that training starts from may have read the books that are held out."""
+        held_out = self.config.data.held_out_books
+        if self._start and held_out and self._start.config.data.held_out_books != held_out:
+            message = _("model.start: {start} may have read the books that data.held_out_books holds out of train")
+            yield message.format(start=self.config.model.start)
 
     def prepare(self) -> None:
         """Learn the vocabulary, or take that of the start, and encode train."""

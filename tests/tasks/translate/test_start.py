@@ -92,6 +92,17 @@ def test_a_start_that_has_changed_stops_a_resume(first, tmp_path):
         train({**settings, "training": {**settings["training"], "max_steps": 1}})
 
 
+def test_books_that_the_start_may_have_read_are_remarked(first, tmp_path):
+    settings, lines = config(tmp_path, start=str(first)), fixture_of("translate").read_text("utf-8").splitlines()
+    assert not any("may have read" in line for line in read(settings).remarks())
+    books = [line.replace("诸书", book) for line, book in zip(lines[1:], "甲乙丙丙丙丙丙丙", strict=True)]
+    (tmp_path / "pairs.tsv").write_text("\n".join([lines[0], *books]), encoding="utf-8")
+    files = dict.fromkeys(["train", "dev", "test"], str(tmp_path / "pairs.tsv"))
+    held_out = {"held_out_books": {"dev": ("甲",), "test": ("乙",)}}
+    found = read({**settings, "data": {**settings["data"], **files, **held_out}})
+    assert any("may have read" in line for line in found.remarks())
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -100,13 +111,16 @@ def test_a_start_that_has_changed_stops_a_resume(first, tmp_path):
         ("builtin/translate", r"sizes .*model\.architecture: 'transformer' -> 'rnn'; model\.hidden_size: 256 -> 12"),
         ("builtin/sentiment", "task sentiment, expected one of translate"),
         ("{damaged}", "characters"),
+        ("{exported}", r"has no model\.safetensors; name the run"),
     ],
 )
 def test_what_cannot_be_a_start_is_refused(name, message, first, tmp_path):
     damaged = shutil.copytree(first / "model", tmp_path / "damaged")
     path = damaged / "paddle_tasks.json"
     path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), "characters": 5}), encoding="utf-8")
-    names = {"first": str(first), "damaged": str(damaged)}
+    exported = shutil.copytree(first / "model", tmp_path / "exported")
+    (exported / "model.safetensors").unlink()
+    names = {"first": str(first), "damaged": str(damaged), "exported": str(exported)}
     with pytest.raises((ConfigError, CheckpointError), match=message.format(**names)):
         read(config(tmp_path, start=name.format(**names)))
 
