@@ -62,6 +62,7 @@ def test_its_weights_are_half_precision_and_small(folder: Path):
 
 
 @each_model
+@pytest.mark.long
 def test_its_card_describes_its_stages(folder: Path):
     for file, expected in cards(folder).items():
         found = (folder / file).read_text(encoding="utf-8")

@@ -87,6 +87,7 @@ def test_training_prints_results_on_stdout_and_progress_on_stderr(cli, settings,
     assert (tmp_path / "new.1" / "result.json").is_file()
 
 
+@pytest.mark.long
 def test_training_ends_with_commands_that_can_be_typed(cli, settings):
     outcome = cli("train", QUICK, *settings, "run_dir=runs/new", "logging.visualdl=true")
     commands = re.findall(r"\S*paddle-tasks ((?:dashboard|predict|report|baseline) .*)", outcome.stdout)
@@ -143,6 +144,7 @@ def test_names_are_listed(cli, monkeypatch, what, names):
 # ---- report
 
 
+@pytest.mark.long
 def test_the_report_writes_figures_and_names_them_on_stderr(cli, run, tmp_path):
     outcome = cli("report", run, "--png", tmp_path / "new" / "png")
     assert outcome.code == 0

@@ -67,6 +67,7 @@ def runs(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.long
 def test_a_stopped_dashboard_leaves_nothing_behind(runs, number):
     temporary = runs.parent / "temporary"
     with started(runs, temporary) as (child, line):

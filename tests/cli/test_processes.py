@@ -39,6 +39,7 @@ finally:
     assert outcome.stdout.splitlines()[-1] == "[]"
 
 
+@pytest.mark.long
 def test_stdout_has_json_only_and_stderr_nothing(run):
     outcome = run_process([*MAIN, "predict", str(run), "很好"])
     assert (outcome.code, outcome.stderr) == (0, "")

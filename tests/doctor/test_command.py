@@ -69,6 +69,7 @@ def test_runs_where_nothing_is_installed():
     assert found["visualdl"]["status"] == "fail"
 
 
+@pytest.mark.long
 def test_runs_when_importing_paddle_crashes(tmp_path):
     add_module(tmp_path, "paddle", "import os, signal; os.kill(os.getpid(), signal.SIGILL)")
     run = run_doctor(site=tmp_path)

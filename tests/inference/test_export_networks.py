@@ -147,6 +147,7 @@ def test_a_damaged_network_is_named(exported, tmp_path):
         load(folder)(TEXTS)
 
 
+@pytest.mark.long
 def test_int8_is_measured_and_becomes_the_default_only_if_it_pays(run, tmp_path, monkeypatch):
     monkeypatch.setattr(export_int8, "MIN_SPEEDUP", 0.0)
     monkeypatch.setattr(export_int8, "MAX_COST", 100.0)

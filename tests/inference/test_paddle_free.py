@@ -83,6 +83,7 @@ def test_a_batch_is_its_rows_one_by_one():
 
 
 @needs_onednn
+@pytest.mark.long
 def test_every_pooling_and_head(small_config, tmp_path):
     from paddle_tasks import train
 

@@ -24,6 +24,7 @@ def test_the_first_losses_are_the_recorded_ones(name, precision):
     assert first_losses(name, precision, seed=SEED + 1)[0] != pytest.approx(expected[0], rel=TOLERANCE)
 
 
+@pytest.mark.long
 def test_dropout_and_updates_show_in_the_losses(name):
     losses = first_losses(name, "float32")
     dropout = "model.pretraining_dropout" if name == "pretrain" else "model.dropout"

@@ -96,6 +96,7 @@ def table(library):
 
 @settings(max_examples=400)
 @given(texts=st.lists(nasty_text, max_size=6))
+@pytest.mark.long
 def test_any_texts_get_the_ids_of_the_library(tokenizer, texts):
     assert differing(tokenizer, texts) == []
 
@@ -113,6 +114,7 @@ def test_pairs_of_all_lengths_are_cut_alike(small):
     assert all(differing(small, texts, pairs, max_length) == [] for max_length in range(3, 20))
 
 
+@pytest.mark.long
 def test_characters_beside_every_neighbour(tokenizer):
     """All that is no letter or ideograph, and a sample of those (by hand: all 1,114,112 code points)."""
     characters = [chr(c) for c in range(sys.maxunicode + 1) if c % 101 == 0 or is_odd(chr(c))]

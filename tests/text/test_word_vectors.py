@@ -103,6 +103,7 @@ def test_words_of_the_same_tokens_have_the_same_number_and_no_others_do(parted, 
     assert 0 < known.mean() < 1
 
 
+@pytest.mark.long
 def test_rare_words_have_none_and_frequent_ones_come_first(parted, found):
     firsts = np.flatnonzero(parted[1])
     words = [spelled(*parted[:2])[place] for place in firsts]

@@ -47,7 +47,9 @@ def details(small_config, tmp_path_factory):
 # ---- all panels of each task
 
 
-@pytest.mark.parametrize("task", ["sentiment", "news", "opinion"])
+@pytest.mark.parametrize(
+    "task", ["opinion", *(pytest.param(name, marks=pytest.mark.long) for name in ("sentiment", "news"))]
+)
 def test_a_quick_run_has_every_kind_of_panel(tmp_path, task):
     run = train_quick(task, tmp_path)
     panels = visualdl_panels(run / "vdl")
@@ -77,6 +79,7 @@ def test_a_quick_run_of_another_task_has_its_kinds_of_panels(tmp_path, task):
 # ---- details
 
 
+@pytest.mark.long
 def test_the_detail_changes_neither_scores_nor_weights_nor_randomness(details):
     first, *others = [snapshot(run) for run, _ in details.values()]
     for other in others:

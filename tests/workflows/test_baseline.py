@@ -157,6 +157,7 @@ def test_rows_of_a_label_that_is_not_in_train_count_as_errors(tmp_path):
 
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
+@pytest.mark.long
 def test_every_classifier_has_a_baseline_that_learns_its_train_rows(tmp_path, name):
     data = {**sources(fixture_of(name)), "data.test": sources(fixture_of(name))["data.train"]}
     run = baseline(quick_config(name), options={"c": 100.0, "min_df": 1}, run_dir=tmp_path / "run", **data)
@@ -223,6 +224,7 @@ def test_metrics_jsonl_and_visualdl_have_one_point_of_each_score(done):
     assert visualdl_points(done / "vdl") == metrics_points(done / "metrics.jsonl")
 
 
+@pytest.mark.long
 def test_config_yaml_again_reproduces_the_run(tmp_path):
     options = {"features": "word", "classifier": "logistic", "c": 2.0, "ngrams": (1, 1), "min_df": 3}
     run = baseline(QUICK, options=options, run_dir=tmp_path / "run", seed=5)

@@ -53,6 +53,7 @@ def test_rows_labels_lengths_and_parameters_come_first(small_config, tmp_path, f
     assert len(report.lines) == 7
 
 
+@pytest.mark.long
 def test_documents_are_named_by_their_sources(tmp_path):
     tree = quick("pretrain", tmp_path)
     sources = [source["path"] for source in tree["data"]["train"]]

@@ -158,6 +158,7 @@ def test_lines_of_a_file(tmp_path):
 # ---- probes
 
 
+@pytest.mark.long
 def test_a_probe_finds_that_layers_know_more_than_chance():
     found = probe_layers(ERNIE, ROOT / "configs" / "quick" / "news.yaml")
     assert len(found.accuracies) == 5

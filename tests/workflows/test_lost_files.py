@@ -110,6 +110,7 @@ def run_with_limit(limit: int, *arguments: str) -> tuple[int, list[str]]:
         pytest.param(20_000, "normal", id="VisualDL", marks=pytest.mark.long),
     ],
 )
+@pytest.mark.long
 def test_a_full_disk_is_one_line_and_the_run_continues(small_config, tmp_path, limit, detail):
     sections = {"training": {"max_steps": 4, "save_every_steps": 1}, "logging": {"detail": detail}}
     file = tmp_path / "config.yaml"

@@ -73,6 +73,7 @@ CHANGING = {
 
 
 @pytest.mark.parametrize("name", CHANGING)
+@pytest.mark.long
 def test_what_an_option_changes(name, settings):
     encoder, option, changed = CHANGING[name]
     training = {"epochs": 1, "max_steps": 4}

@@ -154,6 +154,7 @@ def changed(setting: str) -> Iterator[None]:
         np.seterr(**errors)
 
 
+@pytest.mark.long
 def test_a_run_does_not_depend_on_settings_of_others(small_config, tmp_path):
     """An encoder with attention, whose softmax underflows."""
     model = {"encoder": "bert", "hidden_size": 8, "n_heads": 2, "n_layers": 1}

@@ -79,6 +79,7 @@ def test_resuming_with_other_encoders(encoder, resumable_config, uninterrupted, 
     assert differing(resume(config)[0], uninterrupted(encoder)) == set()
 
 
+@pytest.mark.long
 def test_stopping_after_every_step(resumable_config, uninterrupted, tmp_path):
     config = resumable_config(tmp_path)
     for step in range(1, 10):
@@ -117,6 +118,7 @@ def test_the_counters_of_early_stopping_are_restored(resumable_config, tmp_path)
     assert differing(resume(config)[0], whole) == set()
 
 
+@pytest.mark.long
 def test_the_loss_scale_of_float16_is_restored(resumable_config, tmp_path, monkeypatch):
     def scaled(dtype: str, level: str) -> Precision:
         return Precision(scaler=loss_scaler(monkeypatch, incr_every_n_steps=2))
@@ -144,6 +146,7 @@ def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) ->
         time.sleep(0.02)
 
 
+@pytest.mark.long
 def test_a_process_stops_at_sigterm_and_another_process_continues_its_run(small_config, tmp_path):
     training = {"epochs": 40, "batch_size": 3, "accumulation_steps": 3}
     configs = {

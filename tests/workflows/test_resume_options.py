@@ -47,6 +47,7 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
         for option in OPTIONS
     ],
 )
+@pytest.mark.long
 def test_resuming_with_options(option, name, resumable_config, tmp_path):
     encoder, training = OPTIONS[option]
     train(resumable_config(tmp_path / "whole", encoder, **training))

@@ -144,6 +144,7 @@ def test_a_finished_run_is_left_alone(cli, tmp_path, name):
 
 
 @each_run
+@pytest.mark.long
 def test_an_interrupted_run_ends_as_the_one_without_interruption(cli, tmp_path, name):
     finished, run = STORED / name / "finished", copy_of(STORED / name / "interrupted", tmp_path)
     step = read_json(run / "result.json")["train"]["optimizer_steps"]

@@ -177,6 +177,7 @@ COPIES = {"deep copy": copy.deepcopy, "pickle": lambda layers: pickle.loads(pick
 
 
 @pytest.mark.parametrize("duplicate", COPIES.values(), ids=COPIES)
+@pytest.mark.long
 def test_a_copy_computes_with_its_own_parameters(duplicate):
     layers = model()
     cpu.switch_in(layers)
@@ -240,6 +241,7 @@ def test_a_saved_graph_has_paddles_operators(tmp_path):
 
 
 @pytest.mark.parametrize("full_graph", [True, False])
+@pytest.mark.long
 def test_to_static(full_graph):
     layers = model()
     layers.eval()

@@ -233,6 +233,7 @@ def test_damage_is_reported(board):
 @pytest.mark.parametrize(
     ("host", "address"), [("localhost", r"localhost"), ("0.0.0.0", r"127\.0\.0\.1"), ("::1", r"\[::1\]")]
 )
+@pytest.mark.long
 def test_other_hosts(tmp_path, host, address):
     try:
         listen(host, None).close()

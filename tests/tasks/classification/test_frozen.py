@@ -84,6 +84,7 @@ def assert_same_scores(one: Path, two: Path) -> None:
 
 @pytest.mark.parametrize("loss", [{}, {"class_weights": {"positive": 3.0}, "label_smoothing": 0.1, "focal_gamma": 1.0}])
 @pytest.mark.parametrize(("encoder", "pooling"), [("textcnn", "max"), ("bert", "cls"), ("bert", "mean")])
+@pytest.mark.long
 def test_caching_vectors_changes_no_loss_and_no_score(encoder, pooling, loss, settings):
     cached, computed = (
         train(settings(str(cache), encoder=encoder, pooling=pooling, cache_frozen=cache, loss=loss)).folder
@@ -190,6 +191,7 @@ def uninterrupted(small_config, tmp_path_factory) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("step", [2, 8, 17])
+@pytest.mark.long
 def test_resuming_is_exact(step, settings, uninterrupted):
     def crash(event: Any) -> None:
         if isinstance(event, StepReport) and event.step == step:

@@ -58,6 +58,7 @@ def test_predictions_are_cached_by_weights_and_rows(teachers, tmp_path, monkeypa
 
 
 @each_classifier
+@pytest.mark.long
 def test_teachers_of_every_task_give_their_predictions(name, tmp_path):
     """Also if the student reads texts of another length."""
     folder = trained(name, tmp_path / "run", **SHORT).folder
@@ -104,6 +105,7 @@ def test_the_loss_of_a_shuffled_batch_is_that_of_its_rows(teachers):
     assert float(task.loss(model, batch)[0]) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.long
 def test_a_student_that_learns_only_from_one_teacher_predicts_nearly_the_same(teachers, tmp_path):
     loss = {"teachers": [str(teachers[0])], "teacher_weight": 1.0}
     network = {"training.calibrate": False}

@@ -176,6 +176,7 @@ def test_spans_that_no_window_holds_are_no_pair(per_token):
 
 
 @opinion
+@pytest.mark.long
 def test_a_long_review_has_each_span_once(predictor):
     text = "房间干净，早餐很差。" * 60
     spans = predictor(text)["spans"]

@@ -91,6 +91,7 @@ def reviews(seed: int) -> tuple[list[OpinionExample], list[Prediction]]:
 
 
 @pytest.mark.parametrize("seed", range(8))
+@pytest.mark.long
 def test_no_other_threshold_scores_better(seed):
     examples, possible = reviews(seed)
 

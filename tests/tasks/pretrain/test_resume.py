@@ -25,7 +25,7 @@ __all__ = [
 DROPOUT = {"encoder": "bert", "hidden_size": 16, "n_layers": 2, "n_heads": 2, "pretraining_dropout": 0.2}
 
 
-@pytest.fixture(scope="module", params=["plain", "teacher"])
+@pytest.fixture(scope="module", params=["teacher", pytest.param("plain", marks=pytest.mark.long)])
 def resumable(request, texts, tmp_path_factory):
     shared = tmp_path_factory.mktemp("teacher")
     write_vectors(shared, texts)

@@ -152,6 +152,7 @@ def test_vectors_are_not_fixed_while_the_alignment_is_trained():
 
 
 @pytest.mark.parametrize("kind", ["bi", "aligned"])
+@pytest.mark.long
 def test_other_kinds_overfit_too(tmp_path, kind):
     changes = {"model.kind": kind, "model.dropout": 0.0, "training.epochs": 40, "training.batch_size": 8}
     seldom = {"evaluation.every_steps": 100, "logging.visualdl": False}

@@ -238,6 +238,7 @@ def test_lines_are_cut_into_words_without_white_space():
 
 
 @pytest.mark.parametrize("subwords", [0, 2])
+@pytest.mark.long
 def test_a_second_run_has_the_same_vectors_and_another_seed_others(tmp_path, subwords):
     short = {**SHORT, "model.subwords": subwords}
     whole = train(QUICK, run_dir=tmp_path / "whole", **short)

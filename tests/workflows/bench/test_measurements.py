@@ -219,6 +219,7 @@ def test_every_run_tokenises_without_a_cache(config, monkeypatch, tmp_path):
         ("saving", RunResult, "write"),
     ],
 )
+@pytest.mark.long
 def test_phases_are_timed(config, monkeypatch, phase, owner, function):
     called = getattr(owner, function)
     slow = lambda *args, **kwargs: time.sleep(0.3) or called(*args, **kwargs)  # noqa: E731
@@ -315,6 +316,7 @@ def test_import(monkeypatch):
 # ---- prediction
 
 
+@pytest.mark.long
 def test_prediction(tmp_path):
     (tmp_path / "texts.txt").write_text("味道不错\n\n房间太小了\n", encoding="utf-8")
     report = measure_prediction("sentiment", tmp_path / "texts.txt", repeats=1)

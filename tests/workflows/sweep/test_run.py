@@ -161,6 +161,7 @@ def test_a_stopped_sweep_is_resumed_exactly(settings, whole):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.long
 def test_a_signal_while_data_is_read_stops_the_sweep(settings, whole, monkeypatch, number):
     config = settings("reading")
     original, calls = SentimentTask.read, itertools.count(1)
@@ -226,6 +227,7 @@ def test_a_run_that_diverges_is_named_and_the_others_are_kept(settings):
 
 
 @pytest.mark.parametrize("error", [DataError("no more rows"), OSError("disk full"), MemoryError("too large")])
+@pytest.mark.long
 def test_any_failure_is_recorded_and_reported(settings, monkeypatch, error):
     config, original, events = settings("failing"), run_module.run_in_slot, []
 
