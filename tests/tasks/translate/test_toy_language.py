@@ -24,12 +24,12 @@ def exact_matches(folder, model, **training):
 @pytest.mark.long
 @pytest.mark.parametrize("attention", ["additive", "multiplicative"])
 def test_with_attention_every_text_is_translated(attention, tmp_path):
-    assert exact_matches(tmp_path, {**RNN, "attention": attention}) == (1, 1)
+    assert exact_matches(tmp_path, {**RNN, "attention": attention}, epochs=24) == (1, 1)
 
 
 @pytest.mark.long
 def test_a_transformer_translates_every_text(tmp_path):
-    assert exact_matches(tmp_path, TRANSFORMER, epochs=40) == (1, 1)
+    assert exact_matches(tmp_path, TRANSFORMER, epochs=20) == (1, 1)
 
 
 @pytest.mark.long

@@ -40,7 +40,7 @@ def config(folder: Path, model: dict[str, Any], **training: Any) -> dict[str, An
     any CPU.
     """
     data = {
-        "train": write(folder / "train.tsv", 3000, (1, 14), 1),
+        "train": write(folder / "train.tsv", 6000, (1, 14), 1),
         "dev": write(folder / "dev.tsv", 60, (1, 4), 2),
         "test": write(folder / "test.tsv", 60, (10, 12), 3),
     }
