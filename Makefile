@@ -1,6 +1,6 @@
 # Each target works from a bare clone: it makes .venv, installs the exact versions of requirements/ and goes on.
 #   make demo            train on the reviews that ship
-#   make test            run the tests; eight to twelve minutes on two cores
+#   make test            run the tests; seven to eleven minutes on two cores
 #   make test-long       run the long tests: real data, quick configurations, a browser
 #   make torture         kill a run at each of its file operations in turn, and compare how it ends when it is resumed
 #   make fuzz COUNT=     try so many damaged and odd inputs with every reader (10,000 by default)
