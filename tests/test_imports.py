@@ -92,18 +92,15 @@ class Module:
     @cached_property
     def imports(self) -> list[str]:
         """The dotted names that are imported anywhere in the file, type checking excepted."""
-        return list(self._find_imports())
-
-    def _find_imports(self) -> Iterator[str]:
         skipped = {id(inner) for node in ast.walk(self.tree) if _is_type_checking(node) for inner in ast.walk(node)}
+        names: list[str] = []
         for node in ast.walk(self.tree):
-            if id(node) in skipped:
-                continue
-            if isinstance(node, ast.Import):
-                yield from (alias.name for alias in node.names)
-            elif isinstance(node, ast.ImportFrom):
+            if isinstance(node, ast.Import) and id(node) not in skipped:
+                names += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and id(node) not in skipped:
                 assert not node.level, f"{self.place}:{node.lineno}: relative import"
-                yield from (f"{node.module}.{alias.name}" for alias in node.names)
+                names += [f"{node.module}.{alias.name}" for alias in node.names]
+        return names
 
     def own_imports(self) -> set[str]:
         """Return what it imports of the package, as dotted names below it."""
@@ -125,9 +122,7 @@ def modules(root: Path = ROOT / PACKAGE) -> list[Module]:
 
 
 MODULES = modules()
-TESTS = [
-    Module(path, path.relative_to(ROOT).as_posix(), path.read_text("utf-8")) for path in (ROOT / "tests").rglob("*.py")
-]
+TESTS = modules(ROOT / "tests")
 
 
 def broken(rule: Callable[[Module], Collection[str]], among: Iterable[Module] = MODULES) -> dict[str, Collection[str]]:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from paddle_tasks import tasks
 from paddle_tasks.errors import CheckpointError, ConfigError, DataError, did_you_mean
-from paddle_tasks.files import exists, expand_user, is_file, list_siblings, short_name
+from paddle_tasks.files import exists, expand_user, list_siblings, short_name
 from paddle_tasks.language import _, join
 from paddle_tasks.models.pretrained.names import ASSETS, BUILTIN
-from paddle_tasks.tasks.model_settings import read_settings
+from paddle_tasks.tasks.model_settings import find_model_folder, read_settings
 
 
 def trained_folder(name: str | Path, others: Iterable[str]) -> str | Path:
@@ -98,9 +98,9 @@ def model_folder(run: Path) -> Path:
     Raises:
         CheckpointError: there is no such folder, or it contains no trained model.
     """
-    for folder in (run / "model", run):
-        if is_file(folder / tasks.SETTINGS):
-            return folder
+    found = find_model_folder(run)
+    if found:
+        return found
     if not exists(run):
         near = did_you_mean(str(run), [*_runs_near(run), *_shipped()])
         raise CheckpointError(_("{run}: no such run folder{near}").format(run=short_name(run), near=near))

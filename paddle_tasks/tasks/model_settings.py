@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from paddle_tasks.errors import CheckpointError, shorten
-from paddle_tasks.files import read_json_object
+from paddle_tasks.files import is_file, read_json_object
 from paddle_tasks.language import _
 from paddle_tasks.tasks import SETTINGS
 
@@ -16,6 +16,11 @@ _NAMES = ("labels", "polarities", "characters")
 """Settings that are lists of distinct texts, in the tasks that have them; characters may be one text."""
 _NUMBERS = {"temperature": (0.1, 10.0), "threshold": (0.0, 1.0), "ngram_weight": (0.0, 10.0)}
 """The smallest and the largest value of settings that are numbers, in the tasks that have them."""
+
+
+def find_model_folder(run: Path) -> Path | None:
+    """Return the folder with the trained model: ``run/model``, or ``run`` if it is a model folder itself; else None."""
+    return next((folder for folder in (run / "model", run) if is_file(folder / SETTINGS)), None)
 
 
 def read_settings(folder: Path) -> dict[str, Any]:

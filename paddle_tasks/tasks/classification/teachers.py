@@ -20,7 +20,7 @@ from paddle_tasks.models.pretrained.saving import WEIGHTS
 from paddle_tasks.tasks import SETTINGS
 from paddle_tasks.tasks.classification.ngrams import FILE as NGRAMS
 from paddle_tasks.tasks.classification.protocol import Classifier
-from paddle_tasks.tasks.model_settings import read_settings
+from paddle_tasks.tasks.model_settings import find_model_folder, read_settings
 from paddle_tasks.text.tokenizer import Tokenizer
 
 KEY = "training.loss.teachers"
@@ -68,9 +68,9 @@ def _model_folder(folder: Path, student: Classifier) -> Path:
                 key=KEY, folder=folder
             )
         )
-    for path in (folder / "model", folder):
-        if is_file(path / SETTINGS):
-            return path
+    found = find_model_folder(folder)
+    if found:
+        return found
     others = [str(path.parent.parent) for path in folder.parent.glob(f"*/model/{SETTINGS}")]
     near = did_you_mean(str(folder), others)
     raise ConfigError(_("{key}: {folder} holds no trained model{near}").format(key=KEY, folder=folder, near=near))

@@ -15,7 +15,7 @@ from paddle_tasks.language import _
 from paddle_tasks.models.pretrained.names import ASSETS, BUILTIN
 from paddle_tasks.models.pretrained.saving import WEIGHTS
 from paddle_tasks.tasks import SETTINGS
-from paddle_tasks.tasks.model_settings import checking_settings, read_settings
+from paddle_tasks.tasks.model_settings import checking_settings, find_model_folder, read_settings
 from paddle_tasks.tasks.translate.section import TranslateConfig, TranslateModel
 
 _FREE = {"start", "dropout"}
@@ -92,9 +92,9 @@ def _folder(name: str) -> Path:
     path = expand_user(name)
     if name.startswith(BUILTIN):
         path = ASSETS / name.removeprefix(BUILTIN)
-    for folder in (path / "model", path):
-        if is_file(folder / SETTINGS):
-            return folder
+    found = find_model_folder(path)
+    if found:
+        return found
     near = did_you_mean(name, [f"{BUILTIN}translate", *list_siblings(path, folders_only=True)])
     message = _("model.start: {name}: no such run or model folder{near}")
     raise ConfigError(message.format(name=name, near=near))
